@@ -1,0 +1,1 @@
+"""Task Queue Worker API: accepted means it will finish."""

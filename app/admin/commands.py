@@ -1,0 +1,51 @@
+"""The commands for the service as a whole, and the groups of the others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.admin import edge, key_commands, queue_commands, setup, stack, store, tenant_commands
+from app.admin.output import AsJson, show
+from app.core.config import get_settings
+
+app = typer.Typer(
+    help="Operate the task queue. Exit codes: 0 done, 2 usage, 3 not found, 4 exists already, 5 refused, 6 no database.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(tenant_commands.app, name="tenant")
+app.add_typer(key_commands.app, name="key")
+app.add_typer(queue_commands.queue, name="queue")
+app.add_typer(queue_commands.usage, name="usage")
+
+
+@app.callback()
+def choose_stack(
+    data_dir: Annotated[Path, typer.Option(envvar="DATA_DIR", help="Of the stack, unless DATABASE_URL is set.")] = Path(
+        ".data"
+    ),
+) -> None:
+    """Choose the stack before any setting is read."""
+    stack.choose(data_dir)
+
+
+@app.command()
+def bootstrap(*, as_json: AsJson = False) -> None:
+    """Make the secrets file, where the database is new, and the login roles. Safe to repeat."""
+    is_new = edge.as_owner(setup.bootstrap)
+    show({"secrets_file": str(get_settings().secrets_file), "created": is_new}, as_json=as_json)
+
+
+@app.command()
+def migrate(*, as_json: AsJson = False) -> None:
+    """Bring the schema to the newest revision. Safe to repeat, and to run twice at once."""
+    setup.migrate()
+    show({"schema": setup.head()}, as_json=as_json)
+
+
+@app.command()
+def status(*, as_json: AsJson = False) -> None:
+    """Show the database, its schema, the workers alive and what waits."""
+    found = edge.as_admin(store.status_any_tenant)
+    show({**found, "schema_expected": setup.head()}, as_json=as_json)

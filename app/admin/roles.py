@@ -1,0 +1,77 @@
+"""The login roles. They belong to the whole cluster, so that several databases may be set up at the same time."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import os
+import random
+from collections.abc import Mapping
+from typing import Final
+
+import asyncpg
+
+from app.db import Connection
+
+_ATTRIBUTES: Final = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
+_ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth")
+_TRIES: Final = 50
+_RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
+
+
+async def ensure(owner: Connection, passwords: Mapping[str, str]) -> None:
+    """Create the roles, or make them what they must be, and let them into this database."""
+    database = await owner.fetchval("SELECT quote_ident(current_database())")
+    for role, password in passwords.items():
+        await _ensure_role(owner, role, password)
+        await _execute(owner, f"GRANT CONNECT ON DATABASE {database} TO {role}")
+        # Kept for this database alone: two databases that are set up at once do not write the same row.
+        for setting in _settings(role):
+            await _execute(owner, f"ALTER ROLE {role} IN DATABASE {database} SET {setting}")
+    await _execute(owner, "REVOKE ALL ON SCHEMA public FROM public")
+
+
+def _settings(role: str) -> list[str]:
+    settings = ["jit = off", "idle_in_transaction_session_timeout = '30s'"]
+    return [*settings, "statement_timeout = '10s'"] if role in _ANSWERING else settings
+
+
+async def _ensure_role(owner: Connection, role: str, password: str) -> None:
+    is_right = await owner.fetchval(
+        "SELECT rolcanlogin AND NOT (rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole)"
+        " FROM pg_roles WHERE rolname = $1",
+        role,
+    )
+    if is_right is None:
+        try:
+            await owner.execute(f"CREATE ROLE {role} {_ATTRIBUTES}")
+        except _RACES:
+            is_right = True
+    elif not is_right:
+        # Only where it is needed: an owner who is no superuser may not even name these attributes.
+        await _execute(owner, f"ALTER ROLE {role} {_ATTRIBUTES}")
+    await _execute(owner, f"ALTER ROLE {role} PASSWORD '{_verifier(password)}'")
+
+
+def _verifier(password: str) -> str:
+    # The server keeps just this of a SCRAM-SHA-256 password; made here, the password is in no log of the server's.
+    salt, rounds = os.urandom(16), 4096
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    text = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${rounds}:{text[0]}${text[1]}:{text[2]}"
+
+
+async def _execute(owner: Connection, statement: str) -> None:
+    # A lock would hold in one database only, and the rows of roles are shared by all: so it is tried again.
+    for left in reversed(range(_TRIES)):
+        try:
+            await owner.execute(statement)
+        except (*_RACES, asyncpg.InternalServerError) as race:
+            is_race = isinstance(race, _RACES) or "concurrently" in str(race)
+            if not is_race or not left:
+                raise
+            await asyncio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 no secret
+        else:
+            return

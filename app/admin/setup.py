@@ -1,0 +1,58 @@
+"""A database made ready: its secrets file, its roles, its schema."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from app.admin import edge, roles, store
+from app.core import secrets
+from app.core.config import get_settings
+from app.core.secrets import Secrets, SecretsFileError
+from app.db import Connection
+
+_CONFIG: Final = Path(__file__).resolve().parents[2] / "alembic.ini"
+
+
+async def bootstrap(owner: Connection) -> bool:
+    """Make the secrets file where it is missing, and the roles; says whether the file is new."""
+    path = get_settings().secrets_file
+    is_new = not path.exists()
+    if is_new and await store.has_tenant_any_tenant(owner):
+        message = (
+            f"SECRETS_FILE {path} is missing, but the database has tenants whose keys and secrets only that file can"
+            " read. Restore it from a backup; a new one would lock every tenant out."
+        )
+        raise edge.Refused(message)
+    await roles.ensure(owner, (_create(path) if is_new else secrets.load(path)).role_passwords)
+    return is_new
+
+
+def _create(path: Path) -> Secrets:
+    try:
+        return secrets.create(path)
+    except FileExistsError:
+        # Another bootstrap was first, and may still be writing.
+        for _ in range(20):
+            try:
+                return secrets.load(path)
+            except SecretsFileError:
+                time.sleep(0.05)
+        return secrets.load(path)
+
+
+def migrate() -> None:
+    """Bring the schema to the newest revision; several at once wait for one another (migrations/env.py)."""
+    command.upgrade(_config(), "head")
+
+
+def head() -> str | None:
+    """Return the revision that this code was written for."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    return Config(str(_CONFIG))

@@ -1,0 +1,36 @@
+"""Which stack the commands act on: the one of the environment or .env, else the one that runs in a data directory."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from app.core.config import get_settings
+
+_USAGE = 2
+
+
+def choose(data_dir: Path) -> None:
+    """Set what the settings lack from ``stack.json`` in the directory; ends the process when that is not enough."""
+    named = {**dotenv_values(".env"), **os.environ}
+    if "DATABASE_URL" not in named:
+        for name, value in _read(data_dir / "stack.json").items():
+            if name not in named:
+                os.environ[name] = value
+    if "SECRETS_FILE" not in named:
+        os.environ["SECRETS_FILE"] = str(data_dir / "secrets.json")
+    try:
+        get_settings()
+    except SystemExit as unusable:
+        print(unusable.code, file=sys.stderr)
+        raise SystemExit(_USAGE) from None
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        stack = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return {name.upper(): stack[name] for name in ("database_url", "redis_url") if isinstance(stack.get(name), str)}

@@ -1,0 +1,49 @@
+"""What the operator's commands read across the rooms."""
+
+from typing import Any
+from uuid import UUID
+
+from app.db import Connection
+
+
+async def has_tenant_any_tenant(connection: Connection) -> bool:
+    """Say whether the database holds tenants, whose rows only their own secrets file can read."""
+    if await connection.fetchval("SELECT to_regclass('public.tenant') IS NULL"):
+        return False
+    found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM public.tenant)")
+    return found
+
+
+async def queues_any_tenant(connection: Connection) -> list[dict[str, Any]]:
+    """Return for each tenant what waits and what runs."""
+    rows = await connection.fetch(
+        "SELECT t.slug, 'tenant.' || t.id AS queue, t.status, t.queue_paused, coalesce(b.waiting, 0) AS waiting,"
+        " coalesce(s.running, 0) AS running, coalesce(s.running_limit, 0) AS running_limit"
+        " FROM tenant t LEFT JOIN tenant_slots s ON s.tenant_id = t.id"
+        " LEFT JOIN (SELECT tenant_id, count(*) AS waiting FROM backlog GROUP BY tenant_id) b ON b.tenant_id = t.id"
+        " WHERE t.status <> 'deleted' ORDER BY t.slug"
+    )
+    return [dict(row) for row in rows]
+
+
+async def usage(connection: Connection, tenant_id: UUID) -> dict[str, int]:
+    """Return the tasks that a tenant submitted this day and this month (UTC)."""
+    rows = await connection.fetch(
+        "SELECT period, used FROM usage WHERE tenant_id = $1"
+        " AND starts_on = date_trunc(period, now() AT TIME ZONE 'UTC')::date",
+        tenant_id,
+    )
+    return {"day": 0, "month": 0} | {row["period"]: row["used"] for row in rows}
+
+
+async def status_any_tenant(connection: Connection) -> dict[str, Any]:
+    """Return the state of the whole service as the database knows it."""
+    row = await connection.fetchrow(
+        "SELECT current_database() AS database, current_setting('server_version') AS postgres,"
+        " (SELECT version_num FROM alembic_version) AS schema,"
+        " (SELECT count(*) FROM tenant WHERE status <> 'deleted') AS tenants,"
+        " (SELECT count(*) FROM worker WHERE heartbeat_at > now() - interval '15 seconds') AS workers_alive,"
+        " (SELECT count(*) FROM backlog) AS backlog,"
+        " (SELECT coalesce(sum(running), 0) FROM tenant_slots) AS running"
+    )
+    return dict(row) if row else {}

@@ -1,0 +1,1 @@
+"""The wire: a queue for each tenant on Redis, its ring, its tickets and its wake-ups."""

@@ -1,0 +1,123 @@
+"""The ring: the Redis keys in which tenants stand in line, and the scripts that keep them in agreement.
+
+Every tenant has a Redis list of its own for each pool: its queue. A *ring* is the line of the queues that
+hold a ticket. It is two keys: the order (a list, whose right end is served next) and the members (a set of
+the same names, so that joining costs the same for ten tenants and for ten thousand). A worker consumes the
+ring by the name of a *virtual queue*, which is no key at all.
+"""
+
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from app.broker.script import Script
+
+QUEUE_PREFIX: Final = "tenant."
+PREFORK: Final = "prefork"
+ASYNCIO: Final = "asyncio"
+
+_SUFFIXES: Final = {PREFORK: "", ASYNCIO: ".io"}
+
+
+class Ring(NamedTuple):
+    """The line of one pool."""
+
+    queue: str
+    """The virtual queue: what a worker names with ``-Q``."""
+    order: str
+    """Key of the list of tenant queues in line; the right end is served next, the left end is last."""
+    members: str
+    """Key of the set of the same names."""
+
+
+def _ring(queue: str) -> Ring:
+    return Ring(queue, f"{queue}:order", f"{queue}:members")
+
+
+RINGS: Final = {PREFORK: _ring("tenants"), ASYNCIO: _ring("tenants.io")}
+"""The ring of each pool."""
+RING_BY_QUEUE: Final = {ring.queue: ring for ring in RINGS.values()}
+RING_BY_ORDER: Final = {ring.order: ring for ring in RINGS.values()}
+
+
+def queue_name(tenant_id: UUID, pool: str) -> str:
+    """Name the queue of a tenant in a pool (``prefork`` or ``asyncio``); another pool is a ``KeyError``."""
+    return f"{QUEUE_PREFIX}{tenant_id}{_SUFFIXES[pool]}"
+
+
+def ring_of(queue: str) -> Ring | None:
+    """Find the ring in which a tenant's queue stands; None for a queue that is no tenant's."""
+    if not queue.startswith(QUEUE_PREFIX):
+        return None
+    return RINGS[ASYNCIO if queue.endswith(_SUFFIXES[ASYNCIO]) else PREFORK]
+
+
+PUSH: Final = Script("""
+-- KEYS: order, members, queue ...      ARGV: max, then for each queue: n and its n tickets
+-- Returns how many tickets each queue took: it never holds more than max.
+local pushed, at = {}, 2
+for i = 3, #KEYS do
+  local queue, wanted = KEYS[i], tonumber(ARGV[at])
+  local held = redis.call('LLEN', queue)
+  local taken = math.max(0, math.min(wanted, tonumber(ARGV[1]) - held))
+  for j = at + 1, at + taken do redis.call('LPUSH', queue, ARGV[j]) end
+  -- A full list asks too: it may have lost its place in line.
+  if held + taken > 0 and redis.call('SADD', KEYS[2], queue) == 1 then
+    redis.call('LPUSH', KEYS[1], queue)  -- the end of the line: a newcomer never passes those who wait
+  end
+  pushed[#pushed + 1] = taken
+  at = at + wanted + 1
+end
+return pushed
+""")
+
+TAKE: Final = Script("""
+-- KEYS: order, members      ARGV: slots, and the queue which the caller has taken out of the line (or '')
+-- Returns up to `slots` tickets, one for each turn. The queue that was served moves to the end of the line.
+if ARGV[2] ~= '' then redis.call('RPUSH', KEYS[1], ARGV[2]) end
+local slots, tickets = tonumber(ARGV[1]), {}
+-- 64 turns more than slots: enough to sweep stale entries, few enough never to hold Redis up.
+for _ = 1, slots > 0 and slots + 64 or 0 do
+  local queue = redis.call('LMOVE', KEYS[1], KEYS[1], 'RIGHT', 'LEFT')
+  if not queue then break end
+  local ticket = redis.call('RPOP', queue)
+  if ticket then tickets[#tickets + 1] = ticket end
+  if redis.call('EXISTS', queue) == 0 then
+    redis.call('LPOP', KEYS[1])
+    redis.call('SREM', KEYS[2], queue)
+  end
+  if #tickets == slots then break end
+end
+return tickets
+""")
+
+MEND: Final = Script("""
+-- KEYS: order, members      ARGV: queues that may hold tickets
+-- Makes line and set the queues that hold a ticket, each once, in the order they stand in.
+-- Returns how many queues joined, and how many entries went.
+local line, seen, joined = {}, {}, 0
+local function keep(queue)
+  if seen[queue] or redis.call('EXISTS', queue) == 0 then return false end
+  seen[queue] = true
+  line[#line + 1] = queue
+  return true
+end
+local entries = redis.call('LRANGE', KEYS[1], 0, -1)
+for i = #entries, 1, -1 do keep(entries[i]) end
+local gone = #entries - #line
+local members = redis.call('SMEMBERS', KEYS[2])
+for _, queue in ipairs(members) do
+  if keep(queue) then joined = joined + 1
+  elseif not seen[queue] then gone = gone + 1 end
+end
+for _, queue in ipairs(ARGV) do
+  if keep(queue) then joined = joined + 1 end
+end
+if gone > 0 or joined > 0 or #members ~= #line then
+  redis.call('DEL', KEYS[1], KEYS[2])
+  for _, queue in ipairs(line) do
+    redis.call('LPUSH', KEYS[1], queue)
+    redis.call('SADD', KEYS[2], queue)
+  end
+end
+return {joined, gone}
+""")

@@ -1,0 +1,29 @@
+"""A Lua script and how it is called: by digest, and by its text where the server does not know it yet."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+
+class Script:
+    """One Lua script. ``text`` is its source, ``sha`` the digest by which EVALSHA names it."""
+
+    def __init__(self, text: str) -> None:
+        """Take the source as it is; a comment in it costs nothing once Redis has it."""
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, redis: Redis, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
+        """Run it in one round trip (two after a restart of Redis) and return the script's reply, an array.
+
+        Raises ``redis.exceptions.RedisError``.
+        """
+        try:
+            reply: list[Any] = await redis.evalsha(self.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            # EVAL also stores the script, so the next call is by digest again.
+            reply = await redis.eval(self.text, len(keys), *keys, *args)
+        return reply

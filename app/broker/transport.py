@@ -1,0 +1,166 @@
+"""The ring transport: kombu's Redis transport, where a worker takes the tickets of all tenants in turn.
+
+A worker that consumes a virtual queue (``tenants``) *waits* until somebody stands in line and then *takes*,
+by one script, as many tickets as it has free slots, going once round the line before it serves anybody twice.
+Waiting takes nothing, so a worker that is killed or drained while it waits holds no ticket. A worker that
+consumes tenants' own queues only (``-Q tenant.<id>``) does it as kombu does.
+
+What is marked "stands for" is private to kombu, which is pinned: tests/broker holds each of them.
+"""
+
+import logging
+from queue import Empty
+from time import monotonic
+from typing import Any, Final
+
+from kombu.transport import redis as kombu_redis
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import dumps, loads
+from redis.exceptions import NoScriptError
+
+from app.broker.ring import PUSH, RING_BY_ORDER, RING_BY_QUEUE, TAKE, Ring, ring_of
+
+_log = logging.getLogger(__name__)
+
+# More in one take would wait in the worker instead of in Redis.
+_MAX_TAKE: Final = 32
+_UNBOUNDED: Final = 2**31
+
+
+class RingChannel(kombu_redis.Channel):
+    """A channel that publishes tenants' tickets into their ring, and consumes a ring by its virtual queue."""
+
+    # The leases in Postgres decide what runs again: Redis must not give out a ticket twice.
+    ack_emulation = False
+    do_restore = False
+
+    # The command of the wait under way, "" when it is kombu's own; and the ring of a BLMOVE.
+    _wait = ""
+    _awaited: Ring
+
+    def free_slots(self) -> int:
+        """Say how many tickets the consumer can start now; in a worker ``slots.FreeSlots`` replaces it."""
+        return 1
+
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: object) -> None:
+        """Stands for kombu's ``Channel._put``: push and join the ring, alone or in a ``Producer.batch``."""
+        if queue in RING_BY_QUEUE:
+            error = f"{queue!r} is a ring and holds no tickets: publish to the queue of a tenant"
+            raise ValueError(error)
+        ring = ring_of(queue)
+        if ring is None:
+            super()._put(queue, message, **kwargs)
+            return
+        # EVAL, not EVALSHA: in a batch there is no second try when Redis has lost the script.
+        push = (PUSH.text, 3, ring.order, ring.members, queue, _UNBOUNDED, 1, dumps(message))
+        batch: Any = kwargs.get("_publish_batch")
+        if batch is not None:
+            batch.add("eval", *push)
+            return
+        with self.conn_or_acquire() as client:
+            client.eval(*push)
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Stands for kombu's ``Channel._brpop_start``: begin to wait without blocking the event loop."""
+        command = self._wait_command(self.active_queues)  # type: ignore[arg-type]  # the stub says set
+        self._wait = command[0] if command else ""
+        if not command:
+            super()._brpop_start(timeout)  # type: ignore[misc]
+            return
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = monotonic()
+        self.client.connection.send_command(*command, timeout or self.brpop_timeout)
+
+    def _wait_command(self, queues: list[str]) -> tuple[str, ...]:
+        """Choose how to wait for these queues; empty when there is no ring among them."""
+        rings = [RING_BY_QUEUE[queue] for queue in queues if queue in RING_BY_QUEUE]
+        if not rings:
+            return ()
+        if len(queues) == 1:
+            # Out of the right end into the right end: nothing moves; it answers as soon as there is a line.
+            self._awaited = rings[0]
+            return ("BLMOVE", rings[0].order, rings[0].order, "RIGHT", "RIGHT")
+        # Only BRPOP waits for several keys. What it takes out of a line the take puts back; a worker killed
+        # in between leaves a member without a place in line, which the reconciler mends.
+        line: list[str] = self._queue_cycle.consume(len(queues))  # type: ignore[attr-defined]
+        return ("BRPOP", *(ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in line))
+
+    def _brpop_read(self, **options: object) -> bool:
+        """Stands for kombu's ``Channel._brpop_read``: the wait is over, take and deliver."""
+        if not self._wait:
+            return bool(super()._brpop_read(**options))  # type: ignore[misc]
+        try:
+            queue, tickets = self._after_blmove() if self._wait == "BLMOVE" else self._after_brpop()
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()  # type: ignore[attr-defined]
+        if not tickets:
+            raise Empty
+        self._queue_cycle.rotate(queue)  # type: ignore[attr-defined]
+        for ticket in tickets:
+            self._deliver(ticket, queue)
+        return True
+
+    def _after_blmove(self) -> tuple[str, list[bytes]]:
+        """Read what ended the wait for one ring; return its virtual queue and tickets, or none."""
+        # A channel that closes drops its connection: no need to sit out the wait.
+        if self._closing or not self._reply("BLMOVE"):  # type: ignore[attr-defined]
+            return "", []
+        return self._awaited.queue, self._take(self._awaited)
+
+    def _after_brpop(self) -> tuple[str, list[bytes]]:
+        """Read what ended the wait for several queues; return the one it was and its tickets, or none."""
+        reply = self._reply("BRPOP")
+        if not reply:
+            return "", []
+        ring = RING_BY_ORDER.get(bytes_to_str(reply[0]))
+        if ring is None:
+            return bytes_to_str(reply[0]), [reply[1]]
+        return ring.queue, self._take(ring, out_of_line=bytes_to_str(reply[1]))
+
+    def _take(self, ring: Ring, out_of_line: str = "") -> list[bytes]:
+        """Take tickets, and put back the queue that the wait took out of the line."""
+        call = (2, ring.order, ring.members, self._wanted(ring), out_of_line)
+        try:
+            return self._call("EVALSHA", TAKE.sha, *call)
+        except NoScriptError:
+            return self._call("EVAL", TAKE.text, *call)
+
+    def _wanted(self, ring: Ring) -> int:
+        """Say how many tickets to take: what the consumer can start now, if it still consumes the ring."""
+        if self._closing or ring.queue not in self._active_queues:  # type: ignore[attr-defined]
+            return 0
+        # The estimate is None without a prefetch limit.
+        return min(_MAX_TAKE, self.free_slots(), self.qos.can_consume_max_estimate() or _MAX_TAKE)
+
+    def _call(self, *command: str | int) -> list[bytes]:
+        """Run a command on the connection that has just waited, and wait for its reply."""
+        self.client.connection.send_command(*command)
+        return self._reply(str(command[0])) or []
+
+    def _reply(self, command: str) -> list[bytes] | None:
+        """Read one reply; after an error of the connection the next turn of the event loop connects anew.
+
+        BLMOVE's is a string, of which only the presence counts.
+        """
+        try:
+            reply: list[bytes] | None = self.client.parse_response(self.client.connection, command)
+        except self.connection_errors:  # type: ignore[attr-defined]
+            self.client.connection.disconnect()
+            raise
+        return reply
+
+    def _deliver(self, ticket: bytes, queue: str) -> None:
+        """Hand one ticket to the consumer; what is no message at all must not end the worker."""
+        try:
+            message = loads(bytes_to_str(ticket))
+        except ValueError:
+            _log.warning("dropped a ticket that is not JSON", extra={"queue": queue})
+            return
+        self.connection._deliver(message, queue)  # noqa: SLF001
+
+
+class RingTransport(kombu_redis.Transport):
+    """The transport to name in ``broker_transport``."""
+
+    Channel = RingChannel

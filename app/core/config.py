@@ -1,0 +1,68 @@
+"""The settings, from the environment and ``.env``, validated once at start."""
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set; a field's name in upper case is the variable's."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str
+    """The owner's ``postgresql://`` URL; the roles' URLs derive from it (see ``role_url`` in app/db.py)."""
+    redis_url: str
+    """``redis://`` or ``rediss://``."""
+    secrets_file: Path = Path(".data/secrets.json")
+    """Pepper, key-encryption keys and role passwords; made by ``scripts/admin bootstrap``, mode 0600."""
+    task_modules: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated modules of task types of the operator's own."""
+
+    database_url_tq_api: str | None = None
+    database_url_tq_submit: str | None = None
+    database_url_tq_worker: str | None = None
+    database_url_tq_dispatch: str | None = None
+    database_url_tq_auth: str | None = None
+    database_url_tq_admin: str | None = None
+
+    log_level: str = "INFO"
+    database_pool_size: int = Field(default=10, ge=1, le=100)
+    """Connections of one process and role, at most."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: str) -> str:
+        if not url.startswith(("postgresql://", "postgres://")):
+            message = "must be a postgresql:// URL"
+            raise ValueError(message)
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: str) -> str:
+        if not url.startswith(("redis://", "rediss://")):
+            message = "must be a redis:// or rediss:// URL"
+            raise ValueError(message)
+        return url
+
+    @field_validator("task_modules", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the settings once; a wrong or missing one ends the process with a line that names the variable."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # the environment fills the fields
+    except ValidationError as error:
+        lines = [f"{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        sys.exit("Settings are not usable. Set these variables in the environment or .env:\n  " + "\n  ".join(lines))

@@ -1,0 +1,122 @@
+"""The errors that a caller may see, raised anywhere and rendered once (app/core/problem.py).
+
+Problem                     status, code, title
+├── Unauthenticated         401 unauthenticated
+├── Forbidden               403 insufficient_scope, tenant_suspended
+├── NotFound                404 not_found
+├── Conflict                409 …
+├── InvalidRequest          400 / 413 / 415 / 422 …
+├── QuotaExceeded           429 daily_quota, monthly_quota
+└── Unavailable             503 unavailable
+"""
+
+from typing import Any, ClassVar
+
+
+class Problem(Exception):  # noqa: N818 RFC 9457 names it so
+    """An RFC 9457 problem. ``extensions`` become members of the body, ``headers`` go with the response."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str, *, headers: dict[str, str] | None = None, **extensions: Any) -> None:
+        """``detail`` says what to do, and never echoes the input."""
+        super().__init__(detail)
+        self.detail = detail
+        self.headers = headers or {}
+        self.extensions = extensions
+
+
+class Unauthenticated(Problem):
+    """No credentials, or none that hold."""
+
+    status, code, title = 401, "unauthenticated", "Authentication required"
+
+
+class InsufficientScope(Problem):
+    """The credentials hold, but do not allow this."""
+
+    status, code, title = 403, "insufficient_scope", "Insufficient scope"
+
+
+class TenantSuspended(Problem):
+    """The operator has suspended the tenant."""
+
+    status, code, title = 403, "tenant_suspended", "Tenant suspended"
+
+
+class NotFound(Problem):
+    """Unknown, or another tenant's: the two are told apart by nothing."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class InvalidRequest(Problem):
+    """Well-formed, but not what the operation takes."""
+
+    status, code, title = 422, "invalid_request", "Invalid request"
+
+
+class InvalidCursor(Problem):
+    """A cursor that this tenant was not given."""
+
+    status, code, title = 400, "invalid_cursor", "Invalid cursor"
+
+
+class MalformedBody(Problem):
+    """Not strict JSON."""
+
+    status, code, title = 400, "malformed_body", "Malformed body"
+
+
+class UnsupportedMediaType(Problem):
+    """Not ``application/json``, or encoded."""
+
+    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+
+
+class IdempotencyConflict(Problem):
+    """The first request with this idempotency key is still under way."""
+
+    status, code, title = 409, "idempotency_conflict", "Request in progress"
+
+
+class IdempotencyMismatch(Problem):
+    """The idempotency key was used with another request."""
+
+    status, code, title = 422, "idempotency_mismatch", "Idempotency key reused"
+
+
+class IllegalState(Problem):
+    """The task's status does not allow this."""
+
+    status, code, title = 409, "illegal_state", "Not possible in this status"
+
+
+class LimitReached(Problem):
+    """A limit of the plan on how many of something there may be."""
+
+    status, code, title = 409, "limit_reached", "Limit reached"
+
+
+class DailyQuotaExceeded(Problem):
+    """The day's tasks are used up."""
+
+    status, code, title = 429, "daily_quota", "Daily quota exceeded"
+
+
+class MonthlyQuotaExceeded(Problem):
+    """The month's tasks are used up."""
+
+    status, code, title = 429, "monthly_quota", "Monthly quota exceeded"
+
+
+class Unavailable(Problem):
+    """Something we depend on is away; nothing was accepted."""
+
+    status, code, title = 503, "unavailable", "Temporarily unavailable"
+
+    def __init__(self, detail: str = "The service cannot answer now. Try again in a few seconds.") -> None:
+        """Ask for another try in 2 s."""
+        super().__init__(detail, headers={"Retry-After": "2"})

@@ -1,0 +1,138 @@
+"""The database as each role sees it: pools, and transactions scoped to tenants. Nothing else commits."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote, urlsplit, urlunsplit
+from uuid import UUID
+
+import asyncpg
+
+from app.core.config import Settings, get_settings
+from app.core.errors import Unavailable
+from app.core.secrets import get_secrets
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+_CONNECT_TIMEOUT: Final = 2.0
+_ACQUIRE_TIMEOUT: Final = 2.0
+# What an ended connection, a server that restarts or one that is full raises. Errors of SQL are not among them.
+AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+def role_url(role: str, settings: Settings | None = None) -> str:
+    """Return the URL by which a role logs in: ``DATABASE_URL_<ROLE>``, else the owner's with the role's password."""
+    settings = settings or get_settings()
+    named: str | None = getattr(settings, f"database_url_{role}", None)
+    if named:
+        return named
+    url = urlsplit(settings.database_url)
+    host = url.netloc.rpartition("@")[2]
+    netloc = f"{role}:{quote(get_secrets().role_passwords[role])}@{host}"
+    return urlunsplit(url._replace(netloc=netloc))
+
+
+async def connect(url: str) -> Connection:
+    """Open one connection of its own, as the poolless parts need it; jsonb is plain Python on both sides."""
+    connection: Connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT)
+    await _prepare(connection)
+    return connection
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text"
+    )
+
+
+async def _reset(connection: Connection) -> None:
+    # asyncpg's own reset is a round trip for each release; ours leave nothing behind but an unfinished transaction.
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
+class Database:
+    """One role's pool in one process; it connects when it is first used."""
+
+    def __init__(self, role: str, *, size: int | None = None, url: str | None = None) -> None:
+        """``size`` bounds the connections (default: the setting); ``url`` names another server than the settings."""
+        self._url = url or role_url(role)
+        self._size = size or get_settings().database_pool_size
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+
+    async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=self._size,
+                    timeout=_CONNECT_TIMEOUT,
+                    command_timeout=30,
+                    init=_prepare,
+                    reset=_reset,
+                )
+        return self._pool
+
+    async def close(self) -> None:
+        """Close every connection; those in use get 5 s."""
+        if self._pool is None:
+            return
+        try:
+            async with asyncio.timeout(5):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection outside of any transaction; raises ``Unavailable`` when there is none in 2 s."""
+        try:
+            pool = self._pool or await self._open()
+            borrowed = await pool.acquire(timeout=_ACQUIRE_TIMEOUT)
+        except AWAY as error:
+            raise Unavailable from error
+        try:
+            yield borrowed  # type: ignore[misc]  # a proxy that stands for its connection
+        finally:
+            await pool.release(borrowed)
+
+    @asynccontextmanager
+    async def transaction(self, *tenant_ids: UUID) -> AsyncIterator[Connection]:
+        """Open a transaction that sees these tenants' rows only; it commits when the block ends well.
+
+        Raises ``Unavailable`` when the connection is lost, also in the commit: then the outcome is unknown.
+        """
+        async with self.connection() as connection:
+            try:
+                await connection.execute(_begin(tenant_ids))
+                try:
+                    yield connection
+                except BaseException:
+                    if not connection.is_closed():
+                        await connection.execute("ROLLBACK")
+                    raise
+                await connection.execute("COMMIT")
+            except AWAY as error:
+                raise Unavailable from error
+
+
+def _begin(tenant_ids: tuple[UUID, ...]) -> str:
+    # One message for both. The ids are UUID objects, so nothing of a caller's text is in it.
+    scope = "{" + ",".join(str(tenant_id) for tenant_id in tenant_ids) + "}"
+    return f"BEGIN; SELECT set_config('app.tenant_ids', '{scope}', true)"
+
+
+def affected(tag: Any) -> int:
+    """Return how many rows a command changed, from its tag (``UPDATE 3``)."""
+    return int(str(tag).rpartition(" ")[2])

@@ -1,0 +1,1 @@
+"""What happens off the path of a task that can run now: schedules, retries, repair, pruning."""

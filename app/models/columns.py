@@ -1,0 +1,36 @@
+"""Column types that SQLModel has no short word for."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime, ForeignKey, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT, UUID
+from sqlmodel import Field
+
+Timestamp: Any = DateTime(timezone=True)
+Json: Any = JSONB()
+TextArray: Any = ARRAY(TEXT)
+UuidArray: Any = ARRAY(UUID)
+
+
+def default(sql: str, **kwargs: Any) -> Any:
+    """Return a column with a default of the database's, written in SQL."""
+    return Field(default=None, nullable=False, sa_column_kwargs={"server_default": text(sql)}, **kwargs)
+
+
+def created() -> Any:
+    """Return a timestamp that the database fills with its own clock."""
+    return default("now()", sa_type=Timestamp)
+
+
+def moment() -> Any:
+    """Return an optional timestamp."""
+    return Field(default=None, sa_type=Timestamp)
+
+
+def tenant_key() -> Any:
+    """Return the tenant's id as the first part of the primary key."""
+    return Field(primary_key=True, sa_column_args=[ForeignKey("tenant.id", ondelete="CASCADE")])
+
+
+__all__ = ["Json", "TextArray", "Timestamp", "UuidArray", "created", "datetime", "default", "moment", "tenant_key"]

@@ -1,0 +1,60 @@
+"""Webhook secrets, deliveries and the attempts of each."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, text
+from sqlalchemy.dialects.postgresql import TEXT
+from sqlmodel import Field, SQLModel
+
+from app.models.columns import Timestamp, created, datetime, default, moment, tenant_key
+
+
+class WebhookSecret(SQLModel, table=True):
+    """A signing secret of a tenant, sealed; several hold during a rotation."""
+
+    __tablename__ = "webhook_secret"
+
+    tenant_id: UUID = tenant_key()
+    id: UUID = Field(primary_key=True)
+    sealed: str = Field(sa_type=TEXT)
+    created_at: datetime = created()
+    expires_at: datetime | None = moment()
+
+
+class Delivery(SQLModel, table=True):
+    """One event to one endpoint: the exact bytes to send, and when to try next."""
+
+    __table_args__ = (Index("delivery_due", "due_at", postgresql_where=text("status = 'PENDING'")),)
+
+    tenant_id: UUID = tenant_key()
+    id: UUID = Field(primary_key=True)
+    task_id: UUID
+    event_type: str = Field(sa_type=TEXT)
+    url: str = Field(sa_type=TEXT)
+    body: str = Field(sa_type=TEXT)
+    status: str = default("'PENDING'", sa_type=TEXT)
+    """``PENDING``, ``DELIVERED`` or ``FAILED`` (every try used up)."""
+    attempt: int = default("0")
+    due_at: datetime = created()
+    claim_token: UUID | None = None
+    created_at: datetime = created()
+    finished_at: datetime | None = moment()
+
+
+class DeliveryAttempt(SQLModel, table=True):
+    """One try of a delivery, with what came back."""
+
+    __tablename__ = "delivery_attempt"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "delivery_id"], ["delivery.tenant_id", "delivery.id"], ondelete="CASCADE"
+        ),
+    )
+
+    tenant_id: UUID = Field(primary_key=True)
+    delivery_id: UUID = Field(primary_key=True)
+    attempt: int = Field(primary_key=True)
+    started_at: datetime = Field(sa_type=Timestamp)
+    duration_ms: int
+    response_status: int | None = None
+    error: str | None = Field(default=None, sa_type=TEXT)

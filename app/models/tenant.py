@@ -1,0 +1,34 @@
+"""Tenants, and how many of each one's tasks run now."""
+
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from app.models.columns import Json, created, datetime, default, tenant_key
+from sqlalchemy.dialects.postgresql import TEXT
+
+
+class Tenant(SQLModel, table=True):
+    """A customer. ``limits`` overrides single limits of its plan (app/tenants/plans.py)."""
+
+    id: UUID = Field(primary_key=True)
+    slug: str = Field(unique=True, sa_type=TEXT)
+    name: str = Field(sa_type=TEXT)
+    plan: str = Field(sa_type=TEXT)
+    """``free``, ``pro`` or ``enterprise``."""
+    status: str = default("'active'", sa_type=TEXT)
+    """``active``, ``suspended`` (every call 403, nothing starts) or ``deleted``."""
+    queue_paused: bool = default("false")
+    """Nothing starts, but calls are answered."""
+    limits: dict[str, int] = default("'{}'", sa_type=Json)
+    created_at: datetime = created()
+
+
+class TenantSlots(SQLModel, table=True):
+    """The running count that a claim checks and a finish gives back; ``running_limit`` follows plan and override."""
+
+    __tablename__ = "tenant_slots"
+
+    tenant_id: UUID = tenant_key()
+    running: int = default("0")
+    running_limit: int

@@ -1,0 +1,23 @@
+"""Workers, as their heartbeats tell."""
+
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import TEXT
+from sqlmodel import Field, SQLModel
+
+from app.models.columns import TextArray, UuidArray, created, datetime, default
+
+
+class Worker(SQLModel, table=True):
+    """One worker process, from its start to its end; dead when ``heartbeat_at`` is 15 s old."""
+
+    id: UUID = Field(primary_key=True)
+    hostname: str = Field(sa_type=TEXT)
+    pool: str = Field(sa_type=TEXT)
+    slots: int
+    """How many tasks it runs at once."""
+    task_types: list[str] = Field(sa_type=TextArray, nullable=False)
+    claim_tokens: list[UUID] = default("'{}'", sa_type=UuidArray)
+    """Of the attempts it runs now."""
+    started_at: datetime = created()
+    heartbeat_at: datetime = created()

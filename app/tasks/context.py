@@ -1,0 +1,40 @@
+"""What the code of a task sees of its attempt."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+Progress: TypeAlias = dict[str, Any]
+"""``{done, total, note}``: numbers, and a text or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """Handed to a task's function as its second argument."""
+
+    tenant_id: UUID
+    task_id: UUID
+    attempt: int
+    """Counts from 1."""
+    deadline: datetime
+    """When the attempt is taken away at the latest, by the database's clock."""
+    report: Callable[[Progress], None]
+    is_cancel_requested: Callable[[], bool]
+    log: logging.LoggerAdapter[logging.Logger] = field(repr=False)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same in every attempt: hand it to a service that must act once."""
+        return str(self.task_id)
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether the tenant has asked to stop; the code is killed within seconds in any case."""
+        return self.is_cancel_requested()
+
+    def progress(self, done: float, total: float, note: str | None = None) -> None:
+        """Report progress; never waits. Reports that come faster than they can be stored replace one another."""
+        self.report({"done": done, "total": total, "note": note[:256] if note else None})

@@ -1,0 +1,200 @@
+"""The bodies of the task calls."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+MAX_DELAY_SECONDS: Final = 366 * 86_400
+
+
+class Status(StrEnum):
+    """Where a task stands; the last three are final."""
+
+    PENDING = "PENDING"
+    STARTED = "STARTED"
+    RETRY = "RETRY"
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    REVOKED = "REVOKED"
+
+
+FINAL: Final = frozenset({Status.SUCCESS, Status.FAILURE, Status.REVOKED})
+
+
+class WaitingReason(StrEnum):
+    """Why a task that waits does not run."""
+
+    SCHEDULED = "SCHEDULED"
+    RETRY_BACKOFF = "RETRY_BACKOFF"
+    TENANT_CONCURRENCY = "TENANT_CONCURRENCY"
+    QUEUE_PAUSED = "QUEUE_PAUSED"
+    SUSPENDED = "SUSPENDED"
+    NO_WORKER = "NO_WORKER"
+    QUEUED = "QUEUED"
+
+
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\p{C}]+$")]
+
+
+class SubmitOptions(BaseModel):
+    """What every submit may say beside its task and payload."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    priority: int = Field(4, ge=0, le=9, description="9 is most urgent. A minute of waiting weighs as much as one step.")
+    delay_seconds: float | None = Field(
+        None, ge=0, le=MAX_DELAY_SECONDS, description="Start no earlier than so long from now."
+    )
+    scheduled_at: Annotated[datetime, Field(strict=False)] | None = Field(
+        None, description="Start no earlier than this, with a UTC offset; not with `delay_seconds`."
+    )
+    expires_seconds: float | None = Field(
+        None, gt=0, le=MAX_DELAY_SECONDS, description="Not started within so long, the task ends REVOKED."
+    )
+    max_attempts: int | None = Field(None, ge=1, le=25, description="At most the task type's own value.")
+    timeout_seconds: float | None = Field(
+        None, gt=0, le=86_400, description="Time limit of one attempt, at most the task type's own."
+    )
+    tags: list[Tag] = Field(default_factory=list, max_length=10, description="To find the task by.")
+
+    @model_validator(mode="after")
+    def _has_one_start(self) -> "SubmitOptions":
+        if self.delay_seconds is not None and self.scheduled_at is not None:
+            message = "give delay_seconds or scheduled_at, not both"
+            raise ValueError(message)
+        if self.scheduled_at is not None and self.scheduled_at.utcoffset() is None:
+            message = "scheduled_at needs a UTC offset, such as 2027-01-31T09:00:00Z"
+            raise ValueError(message)
+        return self
+
+
+class SubmitRequest(SubmitOptions):
+    """A submit before its payload is held against the task type's model."""
+
+    task: str = Field("long_task", max_length=64, description="A name of `GET /api/task-types`.")
+    payload: JsonValue = Field(default_factory=dict)
+
+
+class SubmitResponse(BaseModel):
+    """The task was accepted: it is stored and will finish."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10", "status": "PENDING"}]})
+
+    task_id: UUID
+    status: Status
+
+
+class Progress(BaseModel):
+    """As the task's code last reported it."""
+
+    done: float
+    total: float
+    note: str | None
+
+
+class TaskError(BaseModel):
+    """Why the latest attempt failed."""
+
+    type: str
+    message: str
+    attempt: int
+
+
+class TaskStatus(BaseModel):
+    """Where a task stands."""
+
+    task_id: UUID
+    task: str
+    status: Status
+    attempt: int = Field(description="Number of the latest attempt, 0 before the first.")
+    max_attempts: int
+    progress: Progress | None
+    waiting_reason: WaitingReason | None = Field(description="Set while the task waits (PENDING or RETRY).")
+    cancel_requested: bool
+    error: TaskError | None
+    created_at: datetime
+    due_at: datetime = Field(description="Earliest start of the next attempt.")
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Attempt(BaseModel):
+    """One run of a task. LOST and RETURNED ones were taken away by the platform and do not count."""
+
+    attempt: int
+    status: Literal["STARTED", "SUCCESS", "FAILURE", "REVOKED", "LOST", "RETURNED"]
+    error: TaskError | None
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class TaskDetail(TaskStatus):
+    """Everything about a task but its result."""
+
+    payload: JsonValue
+    priority: int
+    tags: list[str]
+    scheduled_at: datetime | None
+    expires_at: datetime | None
+    timeout_seconds: float | None
+    retry_of: UUID | None
+    attempts: list[Attempt]
+
+
+class TaskResult(BaseModel):
+    """How a task ended."""
+
+    task_id: UUID
+    status: Status
+    result: JsonValue = Field(description="What the task returned; null unless SUCCESS.")
+    error: TaskError | None
+
+
+class ResultPending(BaseModel):
+    """The task has not ended yet: ask again, with `wait` to be answered when it does."""
+
+    detail: Literal["Result not available yet"] = "Result not available yet"
+    task_id: UUID
+    status: Status
+
+
+class TaskSummary(BaseModel):
+    """A task in a list."""
+
+    task_id: UUID
+    task: str
+    status: Status
+    priority: int
+    tags: list[str]
+    attempt: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class TaskPage(BaseModel):
+    """A page of tasks, newest first."""
+
+    items: list[TaskSummary]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+
+
+class TaskTypeInfo(BaseModel):
+    """A task type, with JSON schemas of what it takes and returns."""
+
+    name: str
+    summary: str
+    pool: Literal["prefork", "asyncio"]
+    max_attempts: int
+    time_limit: float = Field(description="Seconds one attempt may run.")
+    payload_schema: dict[str, Any]
+    result_schema: dict[str, Any]
+
+
+class TaskTypeList(BaseModel):
+    """Every task type that this service runs."""
+
+    items: list[TaskTypeInfo]
+    next_cursor: None = None

@@ -1,0 +1,273 @@
+"""SQL of tasks. Every statement names the tenant, and runs under policies that do so too."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from app.db import Connection
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from app.tasks.intake import NewTask
+
+_INSERT = """
+WITH incoming AS MATERIALIZED (
+    SELECT u.*, greatest(now(), coalesce(u.scheduled_at, now() + make_interval(secs => u.delay))) AS due_at,
+        now() + make_interval(secs => u.expires_seconds) AS expires_at
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::float8[],
+                $8::timestamptz[], $9::float8[], $10::smallint[], $11::float8[], $12::float8[], $13::text[],
+                $14::text[], $15::uuid[], $16::text[])
+        AS u (tenant_id, id, task, pool, priority, payload, delay, scheduled_at, expires_seconds, max_attempts,
+              time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
+), stored AS (
+    INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, scheduled_at, expires_at, max_attempts,
+                      time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
+    SELECT tenant_id, id, task, pool, priority, payload::jsonb, due_at,
+        CASE WHEN due_at > now() THEN due_at END, expires_at, max_attempts, time_limit_seconds, timeout_seconds,
+        CASE WHEN tags = '[]' THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(tags::jsonb)) END,
+        webhook_url, retry_of, traceparent
+    FROM incoming
+)
+INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
+SELECT tenant_id, id, pool, priority, due_at, due_at > now(), expires_at FROM incoming
+"""
+
+_TAKE_KEYS = """
+INSERT INTO idempotency_key AS k (tenant_id, key, fingerprint, task_id)
+SELECT u.tenant_id, u.key, u.fingerprint, u.task_id
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::uuid[]) AS u (tenant_id, key, fingerprint, task_id)
+ORDER BY u.tenant_id, u.key
+ON CONFLICT (tenant_id, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, task_id = excluded.task_id, created_at = now()
+    WHERE k.created_at < now() - interval '24 hours'
+RETURNING task_id
+"""
+
+_FIND_KEY = """
+SELECT task_id, fingerprint FROM idempotency_key
+WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
+"""
+
+# What a task waits for. The worker is looked for last: it is the dearest question.
+_WAITING_REASON = """
+CASE
+    WHEN k.status NOT IN ('PENDING', 'RETRY') THEN NULL
+    WHEN t.status = 'suspended' THEN 'SUSPENDED'
+    WHEN t.queue_paused THEN 'QUEUE_PAUSED'
+    WHEN k.due_at > now() THEN CASE k.status WHEN 'RETRY' THEN 'RETRY_BACKOFF' ELSE 'SCHEDULED' END
+    WHEN s.running >= s.running_limit THEN 'TENANT_CONCURRENCY'
+    WHEN NOT EXISTS (SELECT FROM worker w WHERE w.heartbeat_at > now() - interval '15 seconds' AND w.pool = k.pool
+                     AND k.task = ANY(w.task_types)) THEN 'NO_WORKER'
+    ELSE 'QUEUED'
+END
+"""
+
+_STATUS = f"""
+SELECT k.id AS task_id, k.task, k.status, k.attempt, k.max_attempts, a.progress, {_WAITING_REASON} AS waiting_reason,
+    k.cancel_requested_at IS NOT NULL AS cancel_requested, k.error, k.created_at, k.due_at, k.started_at,
+    k.finished_at, k.payload, k.priority, k.tags, k.scheduled_at, k.expires_at, k.timeout_seconds, k.retry_of
+FROM task k
+JOIN tenant t ON t.id = k.tenant_id
+JOIN tenant_slots s ON s.tenant_id = k.tenant_id
+LEFT JOIN attempt a ON a.tenant_id = k.tenant_id AND a.task_id = k.id AND a.attempt = k.attempt
+WHERE k.tenant_id = $1 AND k.id = $2
+"""  # noqa: S608 no value is in it
+
+_ATTEMPTS = """
+SELECT attempt, status, error, started_at, finished_at FROM attempt
+WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
+"""
+
+_RESULT = """
+SELECT k.id AS task_id, k.status, r.result, k.error
+FROM task k LEFT JOIN result r ON r.tenant_id = k.tenant_id AND r.task_id = k.id
+WHERE k.tenant_id = $1 AND k.id = $2
+"""
+
+_LIST = """
+SELECT id AS task_id, task, status, priority, tags, attempt, created_at, finished_at FROM task
+WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
+    AND ($4::text IS NULL OR task = $4) AND ($5::text IS NULL OR $5 = ANY(tags))
+    AND ($6::timestamptz IS NULL OR created_at >= $6) AND ($7::timestamptz IS NULL OR created_at < $7)
+ORDER BY id DESC LIMIT $8
+"""
+
+
+async def insert_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> None:
+    """Insert tasks and put them into the backlog; ids are ours and nothing is returned, so no task is read."""
+    import json  # noqa: PLC0415
+
+    if tasks:
+        await connection.execute(
+            _INSERT,
+            *map(list, zip(*[
+                (
+                    t.tenant_id, t.id, t.task, t.pool, t.priority, t.payload, t.delay_seconds, t.scheduled_at,
+                    t.expires_seconds, t.max_attempts, t.time_limit_seconds, t.timeout_seconds, json.dumps(t.tags),
+                    t.webhook_url, t.retry_of, t.traceparent,
+                )
+                for t in tasks
+            ], strict=True)),
+        )  # fmt: skip
+
+
+async def existing_any_tenant(connection: Connection, task_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of the ids that are stored, of the transaction's tenants."""
+    rows = await connection.fetch("SELECT id FROM task WHERE id = ANY($1::uuid[])", task_ids)
+    return {row["id"] for row in rows}
+
+
+async def take_keys_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> set[UUID]:
+    """Store the tasks' idempotency keys; return the ids of those whose key was free (or 24 h old)."""
+    rows = await connection.fetch(
+        _TAKE_KEYS,
+        [task.tenant_id for task in tasks],
+        [task.idempotency_key for task in tasks],
+        [task.fingerprint for task in tasks],
+        [task.id for task in tasks],
+    )
+    return {row["task_id"] for row in rows}
+
+
+async def release_keys_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> None:
+    """Give back the keys of tasks that were refused in the same transaction."""
+    keyed = [task for task in tasks if task.idempotency_key is not None]
+    if keyed:
+        await connection.execute(
+            "DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_id, key) "
+            "WHERE k.tenant_id = u.tenant_id AND k.key = u.key",
+            [task.tenant_id for task in keyed],
+            [task.idempotency_key for task in keyed],
+        )
+
+
+async def find_key(connection: Connection, tenant_id: UUID, key: str) -> "tuple[UUID, bytes] | None":
+    """Return the task and the fingerprint stored under an idempotency key of the last 24 h."""
+    row = await connection.fetchrow(_FIND_KEY, tenant_id, key)
+    return (row["task_id"], row["fingerprint"]) if row else None
+
+
+async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
+    """Return where a task stands and what was asked of it."""
+    return await connection.fetchrow(_STATUS, tenant_id, task_id)
+
+
+async def attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> "list[asyncpg.Record]":
+    """Return every attempt of a task, in order."""
+    return list(await connection.fetch(_ATTEMPTS, tenant_id, task_id))
+
+
+async def result(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
+    """Return how a task ended, or its status where it has not."""
+    return await connection.fetchrow(_RESULT, tenant_id, task_id)
+
+
+async def page(
+    connection: Connection,
+    tenant_id: UUID,
+    *,
+    before: UUID | None,
+    status: str | None,
+    task: str | None,
+    tag: str | None,
+    created_from: datetime | None,
+    created_to: datetime | None,
+    limit: int,
+) -> "list[asyncpg.Record]":
+    """Return up to ``limit`` tasks older than ``before``, newest first."""
+    return list(
+        await connection.fetch(
+            _LIST, tenant_id, before, status, task, tag, created_from, created_to, limit
+        )
+    )
+
+
+async def claim(
+    connection: Connection, tenant_id: UUID, *, pool: str, worker_id: UUID, limit: int
+) -> "list[asyncpg.Record]":
+    """Take up to ``limit`` due tasks of the tenant (migrations/sql: task_claim); a transaction of its own."""
+    return list(
+        await connection.fetch("SELECT * FROM task_claim($1, $2, $3, $4)", tenant_id, pool, worker_id, limit)
+    )
+
+
+async def finish(
+    connection: Connection,
+    tenant_id: UUID,
+    task_id: UUID,
+    *,
+    claim_token: UUID,
+    status: str,
+    attempt_status: str,
+    result: Any,
+    error: Any,
+    progress: Any,
+    delay: timedelta,
+) -> str:
+    """End an attempt by its claim token (migrations/sql: task_finish): ``ended``, ``already`` or ``fenced``."""
+    outcome: str = await connection.fetchval(
+        "SELECT task_finish($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        tenant_id, task_id, claim_token, status, attempt_status, result, error, progress, delay,
+    )  # fmt: skip
+    return outcome
+
+
+async def report_progress(
+    connection: Connection, tenant_id: UUID, task_id: UUID, *, claim_token: UUID, progress: Any
+) -> None:
+    """Store the progress of the attempt that holds the token; another one's changes nothing."""
+    await connection.execute(
+        "UPDATE attempt SET progress = $4 "
+        "WHERE tenant_id = $1 AND task_id = $2 AND claim_token = $3 AND status = 'STARTED'",
+        tenant_id, task_id, claim_token, progress,
+    )  # fmt: skip
+
+
+async def tenants_with_due_work_any_tenant(connection: Connection) -> "list[tuple[UUID, str]]":
+    """Return every tenant and pool that has a due task and a free slot and is neither suspended nor paused.
+
+    A skip scan: one probe of the index for each tenant that has a backlog, however long that is.
+    """
+    rows = await connection.fetch(_DUE_TENANTS)
+    return [(row["tenant_id"], row["pool"]) for row in rows]
+
+
+_DUE_TENANTS = """
+WITH RECURSIVE line AS (
+    (SELECT tenant_id, pool FROM backlog ORDER BY tenant_id, pool LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, n.pool FROM line, LATERAL (
+        SELECT b.tenant_id, b.pool FROM backlog b
+        WHERE (b.tenant_id, b.pool) > (line.tenant_id, line.pool) ORDER BY b.tenant_id, b.pool LIMIT 1
+    ) AS n
+)
+SELECT line.tenant_id, line.pool
+FROM line
+JOIN tenant t ON t.id = line.tenant_id AND t.status = 'active' AND NOT t.queue_paused
+JOIN tenant_slots s ON s.tenant_id = line.tenant_id AND s.running < s.running_limit
+WHERE EXISTS (
+    SELECT FROM generate_series(0, 9) AS p, LATERAL (
+        SELECT FROM backlog b WHERE b.tenant_id = line.tenant_id AND b.pool = line.pool AND b.priority = p
+            AND b.due_at <= now() LIMIT 1
+    ) AS due
+)
+"""
+
+
+async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":
+    """Return tenants and pools whose scheduled work has fallen due since a moment, and the moment of looking."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT tenant_id, pool FROM backlog WHERE is_scheduled AND due_at > $1 AND due_at <= now()", since
+    )
+    now: datetime = await connection.fetchval("SELECT now()")
+    return [(row["tenant_id"], row["pool"]) for row in rows], now
+
+
+async def expired_any_tenant(connection: Connection, limit: int) -> "list[tuple[UUID, UUID]]":
+    """Return the tenant and id of waiting tasks whose time to start has passed."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, task_id FROM backlog WHERE expires_at <= now() ORDER BY expires_at LIMIT $1", limit
+    )
+    return [(row["tenant_id"], row["task_id"]) for row in rows]

@@ -1,0 +1,177 @@
+"""A submit, from the request's body to a stored task."""
+
+import asyncio
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from app.broker import tickets
+from app.core import ids
+from app.core.errors import IdempotencyConflict, IdempotencyMismatch, InvalidRequest, NotFound
+from app.db import Database
+from app.identity.principal import Principal
+from app.tasks import store, types
+from app.tasks.intake import IdempotencyKeyTaken, Intake, NewTask
+from app.tasks.schemas import Status, SubmitRequest
+from app.tenants import plans
+
+_log = logging.getLogger(__name__)
+
+_WAIT_FOR_FIRST: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a submit is answered with; ``is_replay`` when an earlier one with the same key made the task."""
+
+    task_id: UUID
+    status: Status
+    is_replay: bool
+
+
+class Submissions:
+    """The submits of one api process."""
+
+    def __init__(self, intake: Intake, reader: Database, redis: Redis) -> None:
+        """``reader`` logs in as tq_api; ``redis`` carries tickets, and may be away."""
+        self._intake = intake
+        self._reader = reader
+        self._redis = redis
+        # Two submits with one key in one group would meet in one statement: the second waits for the first here.
+        self._under_way: dict[tuple[UUID, str], asyncio.Event] = {}
+        self._offers: set[asyncio.Task[None]] = set()
+
+    async def submit(
+        self, principal: Principal, request: SubmitRequest, body: Any, *, key: str | None, traceparent: str | None
+    ) -> Receipt:
+        """Accept one task; it is durable when this returns.
+
+        ``body`` is the request as it was sent, for the fingerprint. Raises ``InvalidRequest``, ``Idempotency…``,
+        ``…QuotaExceeded`` and ``Unavailable``.
+        """
+        task = _new_task(principal, request, key, _fingerprint(body), traceparent)
+        if key is None:
+            await self._accept(task)
+            return Receipt(task.id, Status.PENDING, is_replay=False)
+        return await self._submit_once(task, key)
+
+    async def close(self) -> None:
+        """Let what is under way end."""
+        await self._intake.close()
+        if self._offers:
+            await asyncio.wait(self._offers)
+
+    async def _submit_once(self, task: NewTask, key: str) -> Receipt:
+        await self._let_first_end((task.tenant_id, key))
+        first = self._under_way[task.tenant_id, key] = asyncio.Event()
+        try:
+            replay = await self._replay(task, key)
+            if replay is not None:
+                return replay
+            try:
+                await self._accept(task)
+            except IdempotencyKeyTaken:
+                return await self._replay(task, key) or _conflict()
+            return Receipt(task.id, Status.PENDING, is_replay=False)
+        finally:
+            del self._under_way[task.tenant_id, key]
+            first.set()
+
+    async def _let_first_end(self, key: tuple[UUID, str]) -> None:
+        try:
+            async with asyncio.timeout(_WAIT_FOR_FIRST):
+                while (first := self._under_way.get(key)) is not None:
+                    await first.wait()
+        except TimeoutError:
+            _conflict()
+
+    async def _replay(self, task: NewTask, key: str) -> Receipt | None:
+        async with self._reader.transaction(task.tenant_id) as connection:
+            found = await store.find_key(connection, task.tenant_id, key)
+            if found is None:
+                return None
+            task_id, fingerprint = found
+            if fingerprint != task.fingerprint:
+                raise IdempotencyMismatch("This Idempotency-Key was used with another body. Use a new key.")
+            row = await store.result(connection, task.tenant_id, task_id)
+        if row is None:
+            raise NotFound("The task of this Idempotency-Key is past its retention. Use a new key.")
+        return Receipt(task_id, Status(row["status"]), is_replay=True)
+
+    async def _accept(self, task: NewTask) -> None:
+        await self._intake.accept(task)
+        if task.delay_seconds == 0 and task.scheduled_at is None:
+            # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
+            offer = asyncio.create_task(tickets.offer_quietly(self._redis, [tickets.Offer(task.tenant_id, task.pool)]))
+            self._offers.add(offer)
+            offer.add_done_callback(self._offers.discard)
+
+
+def _conflict() -> Any:
+    raise IdempotencyConflict(
+        "The first request with this Idempotency-Key is still under way. Send it again in a few seconds.",
+        headers={"Retry-After": "2"},
+    )
+
+
+def _fingerprint(body: Any) -> bytes:
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+def _new_task(
+    principal: Principal, request: SubmitRequest, key: str | None, fingerprint: bytes, traceparent: str | None
+) -> NewTask:
+    task_type = types.find(request.task)
+    if task_type is None:
+        raise _invalid("/task", "unknown task type: GET /api/task-types lists them")
+    payload = json.dumps(request.payload, separators=(",", ":"), ensure_ascii=False)
+    _check_payload(task_type, payload)
+    limits = plans.effective(principal.plan, principal.limits)
+    if len(payload.encode()) > limits.payload_bytes:
+        raise _invalid("/payload", f"larger than the {limits.payload_bytes} bytes of this plan")
+    return NewTask(
+        tenant_id=principal.tenant_id,
+        id=ids.new_id(),
+        task=task_type.name,
+        pool=task_type.pool,
+        priority=request.priority,
+        payload=payload,
+        delay_seconds=request.delay_seconds or 0,
+        scheduled_at=request.scheduled_at,
+        expires_seconds=request.expires_seconds,
+        max_attempts=min(request.max_attempts or task_type.max_attempts, task_type.max_attempts),
+        time_limit_seconds=min(request.timeout_seconds or task_type.time_limit, task_type.time_limit),
+        timeout_seconds=request.timeout_seconds,
+        tags=request.tags,
+        webhook_url=None,
+        retry_of=None,
+        traceparent=traceparent,
+        idempotency_key=key,
+        fingerprint=fingerprint,
+        tasks_per_day=limits.tasks_per_day,
+        tasks_per_month=limits.tasks_per_month,
+    )
+
+
+def _check_payload(task_type: types.TaskType, payload: str) -> None:
+    try:
+        # JSON mode, strict: "5", true and 5.0 are no integers, but a date may be written as JSON can write it.
+        task_type.payload.model_validate_json(payload, strict=True)
+    except ValidationError as error:
+        errors = [
+            {"pointer": "#/payload" + "".join(f"/{part}" for part in fault["loc"]), "detail": fault["msg"]}
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        detail = f"The payload is not what {task_type.name} takes: see errors, and GET /api/task-types."
+        raise InvalidRequest(detail, errors=errors) from None
+
+
+def _invalid(pointer: str, detail: str) -> InvalidRequest:
+    return InvalidRequest("The request is not valid: see errors.", errors=[{"pointer": f"#{pointer}", "detail": detail}])

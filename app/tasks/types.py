@@ -1,0 +1,141 @@
+"""Task types: the decorator that declares one, and the registry of all."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Literal, get_type_hints
+
+from pydantic import BaseModel, TypeAdapter
+
+from app.core.config import get_settings
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_SHIPPED: Final = "app.worker.tasks"
+_registry: "dict[str, TaskType]" = {}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskType:
+    """What a task runs, and how. Option names and meanings are Celery's; times are seconds."""
+
+    name: str
+    function: Callable[..., Any]
+    payload: type[BaseModel]
+    result: TypeAdapter[Any]
+    """Validates and serialises what the function returns."""
+    summary: str
+    autoretry_for: tuple[type[Exception], ...]
+    """An error of another kind ends the task at once."""
+    max_attempts: int
+    retry_backoff: float
+    """Delay before the second attempt; it doubles with each further one. 0: at once."""
+    retry_backoff_max: float
+    retry_jitter: bool
+    """Draw each delay evenly between 0 and its value."""
+    soft_time_limit: float | None
+    time_limit: float
+    pool: Literal["prefork", "asyncio"]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return inspect.iscoroutinefunction(self.function)
+
+
+def task(
+    name: str,
+    *,
+    autoretry_for: tuple[type[Exception], ...] = (Exception,),
+    max_attempts: int = 3,
+    retry_backoff: bool | float = True,
+    retry_backoff_max: float = 600,
+    retry_jitter: bool = True,
+    soft_time_limit: float | None = None,
+    time_limit: float = 900,
+    pool: Literal["prefork", "asyncio"] = "prefork",
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a task type: ``def function(payload: Model, context: TaskContext) -> Result``, sync or async.
+
+    Payload is a pydantic model, the result anything pydantic can serialise; both are published in openapi.yaml.
+    Raises ``TypeError`` or ``ValueError`` at import for a declaration that could not run.
+    """
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        payload, result = _models(name, function)
+        _register(
+            TaskType(
+                name=name,
+                function=function,
+                payload=payload,
+                result=TypeAdapter(result),
+                summary=(inspect.getdoc(function) or name).partition("\n")[0],
+                autoretry_for=autoretry_for,
+                max_attempts=max_attempts,
+                retry_backoff=float(retry_backoff),
+                retry_backoff_max=retry_backoff_max,
+                retry_jitter=retry_jitter,
+                soft_time_limit=soft_time_limit,
+                time_limit=time_limit,
+                pool=pool,
+            )
+        )
+        return function
+
+    return declare
+
+
+def _models(name: str, function: Callable[..., Any]) -> tuple[type[BaseModel], Any]:
+    hints = get_type_hints(function)
+    parameters = list(inspect.signature(function).parameters)
+    payload = hints.get(parameters[0]) if len(parameters) == 2 else None  # noqa: PLR2004 payload and context
+    if not (isinstance(payload, type) and issubclass(payload, BaseModel)) or "return" not in hints:
+        message = f"task type {name!r}: declare it as `def f(payload: PydanticModel, context: TaskContext) -> Result`"
+        raise TypeError(message)
+    return payload, hints["return"]
+
+
+def _register(task_type: TaskType) -> None:
+    _refuse_unusable(task_type)
+    known = _registry.get(task_type.name)
+    if known is not None and known.function.__module__ != task_type.function.__module__:
+        message = f"task type {task_type.name!r} is declared in {known.function.__module__} already"
+        raise ValueError(message)
+    _registry[task_type.name] = task_type
+
+
+def _refuse_unusable(task_type: TaskType) -> None:
+    soft = task_type.soft_time_limit
+    wrong = {
+        "name: lower-case words joined by dots, at most 64 characters": not _NAME.fullmatch(task_type.name)
+        or len(task_type.name) > 64,  # noqa: PLR2004
+        "max_attempts: 1 to 25": not 1 <= task_type.max_attempts <= 25,  # noqa: PLR2004
+        "time_limit: more than 0, at most 86400": not 0 < task_type.time_limit <= 86_400,  # noqa: PLR2004
+        "soft_time_limit: more than 0 and less than time_limit": soft is not None
+        and not 0 < soft < task_type.time_limit,
+        "retry_backoff: not negative": task_type.retry_backoff < 0,
+    }
+    faults = [rule for rule, is_broken in wrong.items() if is_broken]
+    if faults:
+        message = f"task type {task_type.name!r}: " + "; ".join(faults)
+        raise ValueError(message)
+
+
+@cache
+def _load() -> None:
+    for module in (_SHIPPED, *get_settings().task_modules):
+        importlib.import_module(module)
+
+
+def all_types() -> dict[str, TaskType]:
+    """Return every task type by name: those shipped, and those of ``TASK_MODULES``; imports them the first time."""
+    _load()
+    return dict(sorted(_registry.items()))
+
+
+def find(name: str) -> TaskType | None:
+    """Return the task type of a name, or None."""
+    _load()
+    return _registry.get(name)

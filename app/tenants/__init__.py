@@ -1,0 +1,1 @@
+"""Customers, their plans and limits."""

@@ -1,0 +1,114 @@
+"""The plans, and the limits that a tenant really has: those of its plan, less what the operator overrides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Final, Literal, TypeAlias
+
+Plan: TypeAlias = Literal["free", "pro", "enterprise"]
+
+UNLIMITED: Final = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Each limit by its name. ``UNLIMITED`` is a value of rates and quotas only."""
+
+    requests_per_second: int
+    burst: int
+    """Requests at once before the rate holds."""
+    running: int
+    """Tasks that run at once."""
+    backlog: int
+    """Tasks that wait at once."""
+    tasks_per_day: int
+    tasks_per_month: int
+    payload_bytes: int
+    result_bytes: int
+    api_keys: int
+    """Keys that hold at once."""
+    webhook_endpoints: int
+    retention_days: int
+    """Days that an ended task is kept."""
+    weight: int
+    """Share of the workers when tenants compete."""
+
+
+NAMES: Final = tuple(field.name for field in fields(Limits))
+
+PLANS: Final[Mapping[str, Limits]] = {
+    "free": Limits(
+        requests_per_second=10,
+        burst=20,
+        running=2,
+        backlog=1_000,
+        tasks_per_day=1_000,
+        tasks_per_month=31_000,
+        payload_bytes=262_144,
+        result_bytes=262_144,
+        api_keys=5,
+        webhook_endpoints=3,
+        retention_days=7,
+        weight=1,
+    ),
+    "pro": Limits(
+        requests_per_second=100,
+        burst=200,
+        running=20,
+        backlog=100_000,
+        tasks_per_day=100_000,
+        tasks_per_month=3_100_000,
+        payload_bytes=262_144,
+        result_bytes=262_144,
+        api_keys=50,
+        webhook_endpoints=20,
+        retention_days=30,
+        weight=2,
+    ),
+    "enterprise": Limits(
+        requests_per_second=UNLIMITED,
+        burst=UNLIMITED,
+        running=1_000,
+        backlog=1_000_000,
+        tasks_per_day=UNLIMITED,
+        tasks_per_month=UNLIMITED,
+        payload_bytes=262_144,
+        result_bytes=262_144,
+        api_keys=1_000,
+        webhook_endpoints=200,
+        retention_days=90,
+        weight=4,
+    ),
+}
+
+# Lowest and highest override. A rate of 0 or a weight of 0 would divide by zero; 0 running or 0 a day is a full stop.
+_BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
+    "requests_per_second": (1, 1_000_000),
+    "burst": (1, 1_000_000),
+    "running": (0, 100_000),
+    "backlog": (0, 100_000_000),
+    "tasks_per_day": (0, 1_000_000_000_000),
+    "tasks_per_month": (0, 1_000_000_000_000),
+    "payload_bytes": (2, 1_048_576),
+    "result_bytes": (2, 1_048_576),
+    "api_keys": (0, 100_000),
+    "webhook_endpoints": (0, 10_000),
+    "retention_days": (1, 3_650),
+    "weight": (1, 100),
+}
+_MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per_day", "tasks_per_month"})
+
+
+def effective(plan: str, overrides: Mapping[str, int]) -> Limits:
+    """Return the limits that hold; an override whose name no longer exists is passed over."""
+    return replace(PLANS[plan], **{name: value for name, value in overrides.items() if name in NAMES})
+
+
+def objection(name: str, value: int | None) -> str | None:
+    """Say why an override (``None``: its removal) cannot be; ``None`` when it can."""
+    if name not in NAMES:
+        return f"There is no such limit. The limits are: {', '.join(NAMES)}."
+    low, high = _BOUNDS[name]
+    if value is None or low <= value <= high or (value == UNLIMITED and name in _MAY_BE_UNLIMITED):
+        return None
+    unlimited = f", or {UNLIMITED} for no limit" if name in _MAY_BE_UNLIMITED else ""
+    return f"{name} takes a whole number from {low} to {high}{unlimited}."

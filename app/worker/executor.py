@@ -1,0 +1,127 @@
+"""One attempt: claim, run, finish. No transaction is open while the task's code runs."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from app.broker import tickets, wakeups
+from app.db import Database
+from app.tasks import lifecycle, store, types
+from app.tasks.context import Progress, TaskContext
+from app.tasks.lifecycle import Claim, Outcome
+from app.worker import outcomes, time_limit
+from app.worker.progress import ProgressReporter
+from app.worker.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+# Seconds before a task whose type this worker lacks is offered again, to another worker.
+_UNKNOWN_TYPE_DELAY: Final = 5.0
+
+
+class TaskCrashed(RuntimeError):
+    """The code raised what would have ended the worker (MemoryError, SystemExit, KeyboardInterrupt, …)."""
+
+
+def claim_next(runtime: Runtime, tenant_id: UUID, *, pool: str, worker_id: UUID) -> Claim | None:
+    """Take the tenant's next due task, and pass the word on that there may be another."""
+    claims = runtime.run(lifecycle.claim(runtime.database, tenant_id, pool=pool, worker_id=worker_id))
+    if not claims:
+        return None
+    # Before it runs: other slots start at once, however long this one takes.
+    runtime.start(tickets.offer_quietly(runtime.redis, [tickets.Offer(tenant_id, pool)]))
+    return claims[0]
+
+
+def execute(runtime: Runtime, claim: Claim, *, pool: str) -> None:
+    """Run a claimed attempt to its end and write it."""
+    began = time.monotonic()
+    reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
+    outcome = _run(runtime, claim, reporter)
+    if outcome.error is not None:
+        outcome.error["attempt"] = claim.attempt
+    has_ended = runtime.run(_finish(runtime, claim, outcome, reporter.take(), pool))
+    _log.info(
+        "attempt",
+        extra={
+            "tenant_id": str(claim.tenant_id),
+            "task_id": str(claim.task_id),
+            "task": claim.task,
+            "attempt": claim.attempt,
+            "outcome": outcome.status if has_ended else "FENCED",
+            "error_type": (outcome.error or {}).get("type"),
+            "duration_ms": round((time.monotonic() - began) * 1000, 1),
+        },
+    )
+
+
+def _run(runtime: Runtime, claim: Claim, reporter: ProgressReporter) -> Outcome:
+    task_type = types.find(claim.task)
+    if task_type is None:
+        return outcomes.returned(_UNKNOWN_TYPE_DELAY)
+    try:
+        payload = task_type.payload.model_validate(claim.payload)
+        returned = _call(runtime, task_type, payload, _context(claim, reporter), claim)
+    except (MemoryError, RecursionError) as error:
+        return outcomes.failure(task_type, claim, TaskCrashed(type(error).__name__))
+    except Exception as error:  # noqa: BLE001 the tenant's failure, not ours
+        return outcomes.failure(task_type, claim, error)
+    except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
+        return outcomes.failure(task_type, claim, TaskCrashed(type(error).__name__))
+    return outcomes.success(task_type, returned)
+
+
+def _call(runtime: Runtime, task_type: types.TaskType, payload: Any, context: TaskContext, claim: Claim) -> Any:
+    with time_limit.soft(_soft_limit(task_type, claim)):
+        if task_type.is_async:
+            return runtime.run(task_type.function(payload, context))
+        return task_type.function(payload, context)
+
+
+def _soft_limit(task_type: types.TaskType, claim: Claim) -> float | None:
+    limits = [limit for limit in (task_type.soft_time_limit, claim.timeout_seconds) if limit is not None]
+    return min(limits, default=None)
+
+
+def _context(claim: Claim, reporter: ProgressReporter) -> TaskContext:
+    log = logging.getLogger(f"task.{claim.task}")
+    return TaskContext(
+        tenant_id=claim.tenant_id,
+        task_id=claim.task_id,
+        attempt=claim.attempt,
+        deadline=claim.deadline_at,
+        report=reporter.report,
+        is_cancel_requested=lambda: claim.cancel_requested or datetime.now(UTC) > claim.deadline_at,
+        log=logging.LoggerAdapter(log, {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id)}),
+    )
+
+
+def _store_progress(runtime: Runtime, claim: Claim, progress: Progress) -> None:
+    runtime.start(_write_progress(runtime.database, claim, progress))
+
+
+async def _write_progress(database: Database, claim: Claim, progress: Progress) -> None:
+    try:
+        async with database.transaction(claim.tenant_id) as connection:
+            await store.report_progress(
+                connection, claim.tenant_id, claim.task_id, claim_token=claim.claim_token, progress=progress
+            )
+    except Exception:  # noqa: BLE001 progress is a courtesy; the finish writes the last one
+        _log.debug("progress not stored", exc_info=True)
+
+
+async def _finish(runtime: Runtime, claim: Claim, outcome: Outcome, progress: Progress | None, pool: str) -> bool:
+    has_ended = await lifecycle.finish(runtime.database, claim, outcome, progress)
+    try:
+        async with asyncio.timeout(0.5):
+            await wakeups.publish_done(runtime.redis, [claim.task_id])
+    except (RedisError, TimeoutError, OSError):
+        _log.debug("nobody was woken, Redis is away")
+    # The slot is free now: work that waited for it alone has no ticket.
+    await tickets.offer_quietly(runtime.redis, [tickets.Offer(claim.tenant_id, pool)])
+    return has_ended

@@ -1,0 +1,47 @@
+"""The worker's one row: that it lives, and which attempts it runs."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from typing import Final
+from uuid import UUID
+
+from app.core.errors import Unavailable
+from app.db import Database
+from app.tasks import types
+from app.worker import store
+from app.worker.board import Board
+
+_log = logging.getLogger(__name__)
+
+INTERVAL: Final = 3.0
+"""Seconds between two beats; a worker is dead when its last is 15 s old."""
+
+
+async def beat(database: Database, board: Board, worker_id: UUID, *, pool: str, slots: int) -> None:
+    """Write the row every 3 s until cancelled, then remove it."""
+    try:
+        while True:
+            await _beat_once(database, board, worker_id, pool, slots)
+            await asyncio.sleep(INTERVAL)
+    finally:
+        with contextlib.suppress(Unavailable):
+            async with database.transaction() as connection:
+                await store.remove_any_tenant(connection, worker_id)
+
+
+async def _beat_once(database: Database, board: Board, worker_id: UUID, pool: str, slots: int) -> None:
+    try:
+        async with database.transaction() as connection:
+            await store.beat_any_tenant(
+                connection,
+                worker_id,
+                hostname=socket.gethostname(),
+                pool=pool,
+                slots=slots,
+                task_types=list(types.all_types()),
+                claim_tokens=[running.claim_token for running in board.running()],
+            )
+    except Unavailable:
+        _log.warning("heartbeat not written, Postgres is away")

@@ -1,0 +1,54 @@
+"""Progress reports, thinned out: the first at once, then the latest of each interval."""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from app.tasks.context import Progress
+
+# Seconds between two writes of one attempt.
+INTERVAL: Final = 0.25
+
+
+class ProgressReporter:
+    """Takes every report of an attempt and hands on at most four a second, always the latest in the end."""
+
+    def __init__(self, write: Callable[[Progress], None]) -> None:
+        """``write`` must not block; it is called from the task's thread or a timer's."""
+        self._write = write
+        self._lock = threading.Lock()
+        self._latest: Progress | None = None
+        self._timer: threading.Timer | None = None
+        self._is_closed = False
+
+    def report(self, progress: Progress) -> None:
+        """Keep a report, and write it now unless one was just written."""
+        with self._lock:
+            self._latest = progress
+            if self._timer is not None or self._is_closed:
+                return
+            self._arm()
+        self._write(progress)
+
+    def take(self) -> Progress | None:
+        """End reporting and return the latest report, for the finish to write; None when there was none."""
+        with self._lock:
+            self._is_closed = True
+            if self._timer is not None:
+                self._timer.cancel()
+            return self._latest
+
+    def _arm(self) -> None:
+        reported = self._latest
+        self._timer = threading.Timer(INTERVAL, lambda: self._expire(reported))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _expire(self, reported: Progress | None) -> None:
+        with self._lock:
+            self._timer = None
+            latest = self._latest
+            if self._is_closed or latest is reported or latest is None:
+                return
+            self._arm()
+        self._write(latest)

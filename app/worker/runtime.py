@@ -1,0 +1,56 @@
+"""The event loop of a worker process, on a thread of its own, with its connections."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis
+
+from app.core import redis as redis_connections
+from app.core.config import get_settings
+from app.db import Database
+
+T = TypeVar("T")
+
+
+class Runtime:
+    """A loop that lives beside the process's main thread, where the tasks' sync functions run.
+
+    A function that computes for minutes therefore never keeps progress and heartbeats from being written. Made after
+    the fork: neither loop nor connections survive one.
+    """
+
+    def __init__(self, *, connections: int = 2) -> None:
+        """Start the thread; connections are opened when first used."""
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="runtime", daemon=True)
+        self._thread.start()
+        self.database, self.redis = self.run(self._connect(connections))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and wait for it; an exception raised here meanwhile cancels it."""
+        future = self.start(work)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def start(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Start a coroutine on the loop without waiting for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def close(self) -> None:
+        """Close the connections and end the thread."""
+        self.run(self._disconnect())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(timeout=5)
+
+    async def _connect(self, connections: int) -> tuple[Database, Redis]:
+        return Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
+
+    async def _disconnect(self) -> None:
+        await self.database.close()
+        await self.redis.aclose()

@@ -1,0 +1,30 @@
+"""SQL of the workers' rows."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.db import Connection
+
+_BEAT = """
+INSERT INTO worker (id, hostname, pool, slots, task_types, claim_tokens) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), claim_tokens = excluded.claim_tokens
+"""
+
+
+async def beat_any_tenant(
+    connection: Connection,
+    worker_id: UUID,
+    *,
+    hostname: str,
+    pool: str,
+    slots: int,
+    task_types: Sequence[str],
+    claim_tokens: Sequence[UUID],
+) -> None:
+    """Write that the worker lives, by the database's clock."""
+    await connection.execute(_BEAT, worker_id, hostname, pool, slots, task_types, claim_tokens)
+
+
+async def remove_any_tenant(connection: Connection, worker_id: UUID) -> None:
+    """Remove the row of a worker that ends."""
+    await connection.execute("DELETE FROM worker WHERE id = $1", worker_id)

@@ -1,0 +1,52 @@
+"""The task types shipped."""
+
+import time
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
+
+from app.tasks import TaskContext, task
+
+
+class LongTaskPayload(BaseModel):
+    """How long to work, in how many steps, and how often to fail before."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: float = Field(5, ge=0, le=600, description="Seconds of work in all.")
+    steps: int = Field(10, ge=1, le=1_000, description="Progress is reported after each step.")
+    fail_attempts: int = Field(0, ge=0, le=25, description="So many first attempts raise an error.")
+    value: JsonValue = Field(None, description="Handed back in the result.")
+
+
+class LongTaskResult(BaseModel):
+    """What was done."""
+
+    seconds: float
+    steps: int
+    value: JsonValue
+
+
+class SimulatedFailure(RuntimeError):
+    """Asked for by ``fail_attempts``."""
+
+
+@task("long_task")
+def long_task(payload: LongTaskPayload, context: TaskContext) -> LongTaskResult:
+    """Simulated work with progress, to try the service with."""
+    if context.attempt <= payload.fail_attempts:
+        message = f"attempt {context.attempt} of {payload.fail_attempts} that were asked to fail"
+        raise SimulatedFailure(message)
+    for step in range(payload.steps):
+        time.sleep(payload.seconds / payload.steps)
+        context.progress(step + 1, payload.steps, f"step {step + 1} of {payload.steps}")
+    return LongTaskResult(seconds=payload.seconds, steps=payload.steps, value=payload.value)
+
+
+class EchoPayload(RootModel[JsonValue]):
+    """Any JSON value."""
+
+
+@task("echo")
+def echo(payload: EchoPayload, context: TaskContext) -> JsonValue:  # noqa: ARG001 every task type takes a context
+    """Return the payload."""
+    return payload.root

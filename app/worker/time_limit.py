@@ -1,0 +1,30 @@
+"""The soft time limit: a timer in the child, armed around the task's function only."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class SoftTimeLimitExceeded(Exception):  # noqa: N818 Celery's name
+    """The attempt has used up its time; raised inside the task's function, which may clean up."""
+
+
+@contextmanager
+def soft(seconds: float | None) -> Iterator[None]:
+    """Raise ``SoftTimeLimitExceeded`` in the main thread's code after so long; None is no limit."""
+    if seconds is None:
+        yield
+        return
+
+    def expire(_signal: int, _frame: FrameType | None) -> None:
+        message = f"the attempt ran for more than {seconds:g} s"
+        raise SoftTimeLimitExceeded(message)
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,52 @@
+"""Postgres and Valkey of our own, for ``scripts/up`` and for tests: a folder is a server."""
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.stack import placement, postgres, processes, valkey
+from scripts.stack.server import Server
+
+__all__ = ["Server", "kill", "scratch_folder", "start_postgres", "start_valkey", "stop"]
+
+start_postgres = postgres.start
+start_valkey = valkey.start
+
+
+def stop(server: Server) -> None:
+    """Stop a server cleanly; its folder can be started again."""
+    (postgres if server.name == "postgres" else valkey).stop(server.folder)
+
+
+def kill(server: Server) -> None:
+    """Kill a server as a crash would, and wait until it is gone."""
+    processes.send(server.pid, signal.SIGKILL)
+    processes.wait_until(lambda: _is_gone(server.pid), 10.0)
+
+
+def _is_gone(pid: int) -> bool:
+    processes.reap()
+    return processes.start_time(pid) is None
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder for servers which also root's servers can enter; servers left in it are stopped at the end."""
+    scratch = Path(tempfile.mkdtemp(prefix="stack-")).resolve()
+    scratch.chmod(0o711)
+    try:
+        yield scratch
+    finally:
+        _stop_all_in(scratch)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _stop_all_in(scratch: Path) -> None:
+    for lock in scratch.rglob("lock"):
+        postgres.stop(lock.parent)
+        valkey.stop(lock.parent)
+        if placed := placement.placed_at(lock.parent):
+            shutil.rmtree(placed)

@@ -1,0 +1,90 @@
+"""The application's processes: their command lines, their environment, how each is stopped."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from scripts.stack import processes
+from scripts.stack.stackfile import Stack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_LARGE = 10_000_000
+_QUICK = ((signal.SIGTERM, 15.0),)
+# A worker lets its tasks end; SIGQUIT tells Celery not to wait any longer.
+_WORKER = ((signal.SIGTERM, 45.0), (signal.SIGQUIT, 5.0))
+
+_API = """uvicorn app.main:app --host 127.0.0.1 --http httptools --loop uvloop --no-proxy-headers --no-server-header
+    --no-access-log --timeout-graceful-shutdown 10"""
+_WORKERS = """celery -A app.celery_app worker --pool prefork --concurrency 2 --without-gossip --without-mingle
+    --without-heartbeat --loglevel WARNING"""
+
+
+def names(workers: int) -> list[str]:
+    """Name the parts in the order of their start."""
+    parts = ["api", "dispatcher", *(f"worker{number}" for number in range(1, workers + 1))]
+    return [*parts, "webhooks"] if (ROOT / "app" / "webhooks" / "__main__.py").exists() else parts
+
+
+def in_stopping_order(stack: Stack) -> list[str]:
+    """Name the known parts, those that take in work first."""
+    return [part for part in ("api", "webhooks", "dispatcher", *stack.workers()) if part in stack.processes]
+
+
+def environment(stack: Stack) -> dict[str, str]:
+    """Return what all processes of the application get."""
+    secrets = os.environ.get("SECRETS_FILE") or str(stack.data_dir / "secrets.json")
+    # The caller's folder comes last: task modules are found there, and it shadows nothing of ours.
+    paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep), str(Path.cwd())]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(path for path in paths if path)),
+        "PYTHONUNBUFFERED": "1",
+        "DATABASE_URL": stack.database_url or "",
+        "REDIS_URL": stack.redis_url or "",
+        "SECRETS_FILE": str(Path(secrets).absolute()),
+        "WEBHOOK_ALLOW_LOOPBACK": "true",
+    }
+
+
+def start(stack: Stack, part: str) -> None:
+    """Start a part, after what a killed one of the same name may have left behind is gone."""
+    kill_leftovers(stack.data_dir, part)
+    marks = {processes.DATA_DIR_MARK: str(stack.data_dir), processes.PART_MARK: part}
+    stack.processes[part] = processes.spawn(
+        _command(stack, part), {**environment(stack), **marks}, ROOT, log_of(stack.data_dir, part)
+    )
+
+
+def stop(stack: Stack, part: str, is_urgent: Callable[[], bool]) -> None:
+    """Stop a part, if it runs, and its children."""
+    processes.stop(stack.processes[part], _WORKER if part.startswith("worker") else _QUICK, is_urgent)
+    del stack.processes[part]
+    kill_leftovers(stack.data_dir, part)
+
+
+def kill_leftovers(data_dir: Path, part: str | None = None) -> None:
+    """Kill what runs for a data folder under a part's name (or any), but is known to nobody."""
+    for pid in processes.marked(data_dir, part):
+        processes.send(pid, signal.SIGKILL)
+    processes.wait_until(lambda: not any(map(processes.start_time, processes.marked(data_dir, part))), 5.0)
+
+
+def log_of(data_dir: Path, part: str) -> Path:
+    """Name a part's log; one that grew large is put aside first."""
+    log = data_dir / "logs" / f"{part}.log"
+    log.parent.mkdir(exist_ok=True)
+    if log.exists() and log.stat().st_size > _LARGE:
+        log.replace(log.with_suffix(".log.1"))
+    return log
+
+
+def _command(stack: Stack, part: str) -> list[str]:
+    python = [sys.executable, "-P", "-m"]
+    if part == "api":
+        return [*python, *_API.split(), "--port", (stack.api_url or "").rpartition(":")[2]]
+    if part.startswith("worker"):
+        return [*python, *_WORKERS.split(), "--hostname", f"{part}@%h"]
+    return [*python, {"dispatcher": "app.dispatch", "webhooks": "app.webhooks"}[part]]

@@ -1,0 +1,1 @@
+"""Contract tests of the wire, on a real Valkey and real Celery workers."""

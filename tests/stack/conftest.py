@@ -1,0 +1,15 @@
+"""Folders for servers, which also root's servers can enter, and which are left empty."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.stack import embedded
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """Yield a folder; servers left in it are stopped."""
+    with embedded.scratch_folder() as folder:
+        yield folder
