@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from typing import Any
 
 import asyncpg
 from alembic import context
@@ -17,7 +16,7 @@ _PARTITION = re.compile(r"^(task|attempt|result)_(p\d{6}|default)$")
 _LOCK = 0x7471_6D69  # "tqmi"; any number does that nothing else in the database locks
 
 
-def _is_ours(_object: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:  # noqa: FBT001 alembic's
+def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
     # Partitions come and go by the month; the models know their parents.
     return not (kind == "table" and name and _PARTITION.match(name))
 

@@ -12,15 +12,17 @@ from app.core.ids import new_id
 from app.core.secrets import Secrets
 from app.db import Connection
 from app.identity import api_keys
-from app.identity.scopes import ALL_SCOPES
+from app.identity.scopes import MEANINGS
 from app.models.account import ApiKey
 from app.tenants import tenancy
+
+ALL_SCOPES: Final = frozenset(MEANINGS)
 
 _NAME_LENGTH: Final = 200
 _LONGEST_DAYS: Final = 3_650
 
 
-async def issue(  # noqa: PLR0913 each is a field of the key
+async def issue(
     connection: Connection,
     actor: Actor,
     tenant_id: UUID,

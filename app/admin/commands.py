@@ -10,7 +10,7 @@ from app.admin.output import AsJson, show
 from app.core.config import get_settings
 
 app = typer.Typer(
-    help="Operate the task queue. Exit codes: 0 done, 2 usage, 3 not found, 4 exists already, 5 refused, 6 no database.",
+    help="Operate the task queue. Exit codes: 0 done, 2 usage, 3 not found, 4 exists, 5 refused, 6 no database.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -4,11 +4,12 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
 import asyncpg
+import typer
 
 from app.audit.store import Actor
 from app.core.config import get_settings
@@ -66,7 +67,7 @@ def operator() -> Actor:
 
 
 @contextmanager
-def exit_codes() -> Iterator[None]:
+def exit_codes() -> Generator[None]:
     """Turn what a command raises into a line on stderr and the exit code of its kind."""
     try:
         yield
@@ -88,5 +89,5 @@ def _code(problem: Problem) -> int:
 
 
 def _end(code: int, line: str) -> None:
-    print(line, file=sys.stderr)
+    typer.echo(line, err=True)
     sys.exit(code)

@@ -10,7 +10,6 @@ from app.admin.output import AsJson, show, show_list
 from app.admin.tenant_commands import Slug
 from app.core.secrets import get_secrets
 from app.db import Connection
-from app.identity.scopes import ALL_SCOPES
 from app.tenants import tenancy
 
 app = typer.Typer(help="Issue and revoke API keys.", no_args_is_help=True)
@@ -20,7 +19,7 @@ app = typer.Typer(help="Issue and revoke API keys.", no_args_is_help=True)
 def issue(
     slug: Slug,
     name: Annotated[str, typer.Option(help="For people.")],
-    scopes: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(sorted(ALL_SCOPES)),
+    scopes: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(sorted(keys.ALL_SCOPES)),
     expires_days: Annotated[int | None, typer.Option(help="Default: it does not expire.")] = None,
     *,
     as_json: AsJson = False,

@@ -16,7 +16,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON instead o
 def show(record: Mapping[str, Any], *, as_json: bool) -> None:
     """Show one thing, a field a row."""
     if as_json:
-        print(json.dumps(record))
+        typer.echo(json.dumps(record))
         return
     table = Table(show_header=False)
     table.add_column(style="bold")
@@ -29,7 +29,7 @@ def show(record: Mapping[str, Any], *, as_json: bool) -> None:
 def show_list(records: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
     """Show several things, each a row of the columns; JSON has every field, under ``items``."""
     if as_json:
-        print(json.dumps({"items": list(records)}))
+        typer.echo(json.dumps({"items": list(records)}))
         return
     table = Table(*columns)
     for record in records:

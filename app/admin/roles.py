@@ -7,6 +7,7 @@ import hmac
 import os
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import asyncpg
@@ -43,10 +44,9 @@ async def _ensure_role(owner: Connection, role: str, password: str) -> None:
         role,
     )
     if is_right is None:
-        try:
+        # Where another bootstrap makes it at this moment, it makes it the same.
+        with suppress(*_RACES):
             await owner.execute(f"CREATE ROLE {role} {_ATTRIBUTES}")
-        except _RACES:
-            is_right = True
     elif not is_right:
         # Only where it is needed: an owner who is no superuser may not even name these attributes.
         await _execute(owner, f"ALTER ROLE {role} {_ATTRIBUTES}")

@@ -2,9 +2,9 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
+import typer
 from dotenv import dotenv_values
 
 from app.core.config import get_settings
@@ -24,7 +24,7 @@ def choose(data_dir: Path) -> None:
     try:
         get_settings()
     except SystemExit as unusable:
-        print(unusable.code, file=sys.stderr)
+        typer.echo(unusable.code, err=True)
         raise SystemExit(_USAGE) from None
 
 

@@ -1,5 +1,6 @@
 """The commands on tenants."""
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -30,9 +31,7 @@ def create(
 
 async def _create(connection: Connection, slug: str, name: str, plan: str) -> dict[str, Any]:
     actor, secrets = edge.operator(), get_secrets()
-    tenant, webhook_secret = await tenancy.create(
-        connection, actor, slug=slug, name=name, plan=plan, secrets=secrets
-    )
+    tenant, webhook_secret = await tenancy.create(connection, actor, slug=slug, name=name, plan=plan, secrets=secrets)
     _, api_key = await keys.issue(connection, actor, tenant.id, name="first", secrets=secrets)
     described = tenancy.describe(tenant)
     shown = {field: described[field] for field in ("tenant_id", "slug", "plan", "queue")}
@@ -83,14 +82,11 @@ def set_limit(
 
 
 def _parse(change: str) -> tuple[str, int | None]:
-    name, is_given, value = change.partition("=")
-    try:
-        if not is_given:
-            raise ValueError
-        return name, int(value) if value else None
-    except ValueError:
+    given = re.fullmatch(r"(\w+)=(-?\d{1,18})?", change, re.ASCII)
+    if given is None:
         message = f"Each limit is given as name=number, or name= to remove it. The names are: {', '.join(plans.NAMES)}."
-        raise edge.Refused(message) from None
+        raise edge.Refused(message)
+    return given[1], int(given[2]) if given[2] else None
 
 
 @app.command()

@@ -17,7 +17,7 @@ class Actor:
     name: str
 
 
-async def record(
+async def record(  # noqa: PLR0917 read in this order everywhere
     connection: Connection,
     tenant_id: UUID | None,
     actor: Actor,

@@ -1,4 +1,4 @@
-"""Sealing of what must be read again: AES-256-GCM under a key of the tenant's, bound to the place where it is stored."""
+"""Sealing of what must be read again: AES-256-GCM under a key of the tenant's, bound to the place of storage."""
 
 import base64
 import binascii

@@ -76,6 +76,18 @@ class UnsupportedMediaType(Problem):
     status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
 
+class PayloadTooLarge(Problem):
+    """The body is larger than any request may be."""
+
+    status, code, title = 413, "payload_too_large", "Payload too large"
+
+
+class InvalidCredentials(Problem):
+    """Credentials sent twice or in two ways, so that it is not clear who is calling."""
+
+    status, code, title = 400, "invalid_request", "Ambiguous credentials"
+
+
 class IdempotencyConflict(Problem):
     """The first request with this idempotency key is still under way."""
 

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, LargeBinary
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import TextArray, created, datetime, default, moment, tenant_key
+from app.models.columns import TextArray, created, datetime, moment, tenant_key
 
 
 class ApiKey(SQLModel, table=True):

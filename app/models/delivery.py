@@ -46,9 +46,7 @@ class DeliveryAttempt(SQLModel, table=True):
 
     __tablename__ = "delivery_attempt"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "delivery_id"], ["delivery.tenant_id", "delivery.id"], ondelete="CASCADE"
-        ),
+        ForeignKeyConstraint(["tenant_id", "delivery_id"], ["delivery.tenant_id", "delivery.id"], ondelete="CASCADE"),
     )
 
     tenant_id: UUID = Field(primary_key=True)

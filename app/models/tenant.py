@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import Json, created, datetime, default, tenant_key
-from sqlalchemy.dialects.postgresql import TEXT
 
 
 class Tenant(SQLModel, table=True):

@@ -24,7 +24,8 @@ async def insert(connection: Connection, tenant_id: UUID, *, slug: str, name: st
 async def find_by_slug_any_tenant(connection: Connection, slug: str) -> Tenant | None:
     """Return the tenant of a slug; a deleted one is none."""
     row = await connection.fetchrow(
-        f"SELECT {_COLUMNS} FROM tenant WHERE slug = $1 AND status <> 'deleted'", slug  # noqa: S608 constants
+        f"SELECT {_COLUMNS} FROM tenant WHERE slug = $1 AND status <> 'deleted'",  # noqa: S608 constants
+        slug,
     )
     return Tenant(**row) if row else None
 
@@ -46,9 +47,7 @@ async def lock(connection: Connection, tenant_id: UUID) -> Tenant | None:
 
 async def set_contract(connection: Connection, tenant_id: UUID, plan: str, limits: Mapping[str, int]) -> None:
     """Write a tenant's plan and its overrides."""
-    await connection.execute(
-        "UPDATE tenant SET plan = $2, limits = $3 WHERE id = $1", tenant_id, plan, dict(limits)
-    )
+    await connection.execute("UPDATE tenant SET plan = $2, limits = $3 WHERE id = $1", tenant_id, plan, dict(limits))
 
 
 async def set_running_limit(connection: Connection, tenant_id: UUID, running_limit: int) -> None:

@@ -19,12 +19,12 @@ from scripts.stack.embedded import Server
 from scripts.stack.errors import StackError
 
 
-def query(server: Server, *statements: str) -> Any:  # noqa: ANN401  # whatever the last statement's first value is
+def query(server: Server, *statements: str) -> Any:
     """Run statements on a connection of their own; returns the first value of the last."""
     return asyncio.run(_query(server.url, statements))
 
 
-async def _query(url: str, statements: tuple[str, ...]) -> Any:  # noqa: ANN401
+async def _query(url: str, statements: tuple[str, ...]) -> Any:
     connection = await asyncpg.connect(url)
     try:
         for statement in statements[:-1]:

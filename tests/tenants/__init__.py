@@ -1,0 +1,1 @@
+"""Tenants: the pure plans, and the rows that must agree."""

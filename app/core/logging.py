@@ -1,0 +1,79 @@
+"""Logs: one JSON object a line on stderr, with every credential taken out."""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+# Each keeps as much as tells which credential it was: an API key its public id, a URL its user.
+_SECRETS: Final = (
+    (re.compile(r"(tq_(?:live|test)_[0-9A-Za-z]{1,12})[0-9A-Za-z_]*"), r"\1…"),
+    (re.compile(r"whsec_[0-9A-Za-z+/=_-]+"), "whsec_…"),
+    (re.compile(r"eyJ[0-9A-Za-z_-]{6,}(?:\.[0-9A-Za-z_-]*){0,2}"), "jwt…"),
+    (re.compile(r"(://[^:/@\s]*):[^@/\s]+@"), r"\1:…@"),
+)
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+
+
+def redact(text: str) -> str:
+    """Return ``text`` without API keys, webhook secrets, tokens and passwords in URLs."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class Redaction(logging.Filter):
+    """Cleans a record's message, arguments, extras and traceback, whichever formatter follows."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, cleaned."""
+        record.msg, record.args = redact(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = redact(record.exc_text or logging.Formatter().formatException(record.exc_info))
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
+        for name in vars(record).keys() - _STANDARD:
+            setattr(record, name, _clean(getattr(record, name)))
+        return True
+
+
+def _clean(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {redact(str(name)): _clean(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(one) for one in value]
+    return redact(str(value))
+
+
+class JsonLine(logging.Formatter):
+    """Formats a record as one line of JSON: time, level, logger, message, the extras, the traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        extras = {name: value for name, value in vars(record).items() if name not in _STANDARD and value is not None}
+        if record.exc_info:
+            extras["traceback"] = record.exc_text or self.formatException(record.exc_info)
+        return json.dumps(line | extras, default=str, ensure_ascii=False)
+
+
+def configure(level: str) -> None:
+    """Make this the process's only logging; uvicorn's loggers join it, its access log ends (RequestLog has the line)."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLine())
+    handler.addFilter(Redaction())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = name != "uvicorn.access"

@@ -1,0 +1,211 @@
+"""Errors as RFC 9457 problems: how each is rendered, and how it is documented."""
+
+import json
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from app.core import errors
+from app.core.errors import InvalidRequest, Problem, Unavailable
+
+_log = logging.getLogger(__name__)
+_MEDIA_TYPE: Final = "application/problem+json"
+_MAX_ERRORS: Final = 20
+_MAX_TOKEN: Final = 64
+# Where pydantic's own words repeat a part of the input.
+_WITHOUT_INPUT: Final = {
+    "union_tag_invalid": "Input is of an unknown kind",
+    "uuid_parsing": "Input should be a valid UUID",
+    "datetime_parsing": "Input should be a valid datetime",
+    "datetime_from_date_parsing": "Input should be a valid datetime",
+    "date_from_datetime_parsing": "Input should be a valid date",
+    "url_parsing": "Input should be a valid URL",
+    "url_syntax_violation": "Input should be a valid URL",
+}
+
+
+class FieldError(BaseModel):
+    """One fault of a request: where it is (one of ``pointer``, ``parameter``, ``header``) and what it is."""
+
+    pointer: str | None = Field(None, description="JSON pointer into the body, as a URI fragment.")
+    parameter: str | None = Field(None, description="Name of a path, query or cookie parameter.")
+    header: str | None = Field(None, description="Name of a header.")
+    detail: str
+
+
+class ProblemBody(BaseModel):
+    """What every error answers (RFC 9457). ``code`` is stable; a problem may have members of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="`/errors/` and the code.")
+    title: str
+    status: int
+    detail: str = Field(description="What to do about it. It never repeats the input.")
+    code: str
+    request_id: str = Field(description="Also in the header X-Request-ID and in our log.")
+    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: each fault.")
+
+
+def _body(code: str, title: str, status: int, detail: str, request_id: str) -> dict[str, Any]:
+    named = {"type": f"/errors/{code}", "title": title, "status": status, "detail": detail, "code": code}
+    return named | {"request_id": request_id}
+
+
+def _render(
+    scope: Scope, code: str, title: str, status: int, detail: str, headers: Mapping[str, str] | None, **extensions: Any
+) -> Response:
+    state = scope.setdefault("state", {})
+    state["code"] = code  # for the log line of the request
+    body = _body(code, title, status, detail, state.get("request_id", ""))
+    return JSONResponse(extensions | body, status, headers, media_type=_MEDIA_TYPE)
+
+
+def render(scope: Scope, problem: Problem) -> Response:
+    """Return the response for a problem; its extensions cannot replace the standard members."""
+    return _render(
+        scope,
+        problem.code,
+        problem.title,
+        problem.status,
+        problem.detail,
+        problem.headers,
+        **problem.extensions,
+    )
+
+
+def render_internal(scope: Scope) -> Response:
+    """Return the 500 that tells nothing but the request's id."""
+    return render(scope, Problem("Something went wrong on our side. Report the request_id if it lasts."))
+
+
+def log_internal(scope: Scope, error: BaseException) -> None:
+    """Log an error nobody expected, with its traceback."""
+    request_id = scope.get("state", {}).get("request_id", "")
+    _log.error("request failed", exc_info=error, extra={"request_id": request_id})
+
+
+def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 the handlers are registered by type
+    return render(request.scope, error)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 the handlers are registered by type
+    faults = [_fault(fault) for fault in error.errors()[:_MAX_ERRORS]]
+    detail = "The request is not what this operation takes. See errors for each place."
+    return render(request.scope, InvalidRequest(detail, errors=faults))
+
+
+def _fault(fault: dict[str, Any]) -> dict[str, str]:
+    place, *path = fault["loc"]
+    detail = _WITHOUT_INPUT.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+    if place == "body":
+        return {"pointer": "#" + "".join(f"/{_token(step)}" for step in path), "detail": detail}
+    name = str(path[0])[:_MAX_TOKEN] if path else ""
+    return {"header" if place == "header" else "parameter": name, "detail": detail}
+
+
+def _token(step: object) -> str:
+    # A name of the caller's own choice may be here, so it is cut and percent-encoded.
+    return quote(str(step)[:_MAX_TOKEN].replace("~", "~0").replace("/", "~1"), safe="~")
+
+
+_BY_STATUS: Final = {
+    problem.status: problem
+    for problem in (
+        errors.MalformedBody,
+        errors.Unauthenticated,
+        errors.NotFound,
+        errors.PayloadTooLarge,
+        errors.UnsupportedMediaType,
+        errors.InvalidRequest,
+    )
+}
+_DETAILS: Final = {
+    404: "There is nothing at this address. See /openapi.json for the operations.",
+    405: "This address does not take this method. The header Allow lists those it takes.",
+}
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 the handlers are registered by type
+    status = error.status_code
+    if known := _BY_STATUS.get(status):
+        code, title = known.code, known.title
+    else:
+        code, title = HTTPStatus(status).name.lower(), HTTPStatus(status).phrase
+    return _render(request.scope, code, title, status, _DETAILS.get(status, error.detail), error.headers)
+
+
+def _away(request: Request, error: Exception) -> Response:
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    _log.warning("a server is away", exc_info=error, extra={"request_id": request_id})
+    return render(request.scope, Unavailable())
+
+
+def _internal(request: Request, error: Exception) -> Response:
+    log_internal(request.scope, error)
+    return render_internal(request.scope)
+
+
+def install(app: FastAPI, away: tuple[type[Exception], ...]) -> None:
+    """Render every error of the app as a problem; those in ``away`` mean that a server cannot be reached (503)."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for kind in away:
+        app.add_exception_handler(kind, _away)
+    app.add_exception_handler(Exception, _internal)
+    _document(app)
+
+
+def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """Return the ``responses`` of a route that may end in these problems."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for problem in problems:
+        meaning = " ".join((problem.__doc__ or problem.title).split())
+        example = _body(problem.code, problem.title, problem.status, meaning, "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001")
+        entry = documented.setdefault(problem.status, {"description": problem.title, "content": _content()})
+        if problem.title not in entry["description"]:
+            entry["description"] += f"; {problem.title}"
+        entry["content"][_MEDIA_TYPE]["examples"][problem.code] = {"summary": problem.title, "value": example}
+    return documented
+
+
+def _content() -> dict[str, Any]:
+    return {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}, "examples": {}}}
+
+
+def _document(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return app.openapi_schema or _with_problems(generate())
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {"ProblemBody": problem}
+    # FastAPI documents a 422 of its own, which is not what is answered.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    invalid = json.loads(json.dumps(responses(InvalidRequest)[422]))
+    for path in document.get("paths", {}).values():
+        for operation in path.values():
+            if isinstance(operation, dict) and "HTTPValidationError" in str(operation.get("responses", {}).get("422")):
+                operation["responses"]["422"] = invalid
+    return document

@@ -1,0 +1,82 @@
+"""The outermost layer of the API: an id for each request, and one log line."""
+
+import logging
+import re
+from time import perf_counter
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core import problem
+from app.core.ids import new_id
+
+_log = logging.getLogger(__name__)
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_CLIENT_GONE: Final = 499
+
+
+class RequestLog:
+    """ASGI middleware. The id is in ``scope["state"]["request_id"]`` and in the X-Request-ID of every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap ``app``; add it last, so that it is outermost."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and log; an error nobody expected becomes a 500 here, where the id is known."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        response = _Response(send, request_id(scope))
+        scope.setdefault("state", {})["request_id"] = response.request_id
+        try:
+            await self._app(scope, receive, response.send)
+        except Exception as error:
+            if response.status:
+                raise  # too late for another answer: the server ends the connection
+            problem.log_internal(scope, error)
+            await problem.render_internal(scope)(scope, receive, response.send)
+        finally:
+            _log.info("request", extra=_facts(scope, response))
+
+
+class _Response:
+    """What is sent, as it passes by."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._started = perf_counter()
+        self.request_id = request_id
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
+        await self._send(message)
+
+    @property
+    def duration_ms(self) -> float:
+        return round((perf_counter() - self._started) * 1000, 2)
+
+
+def request_id(scope: Scope) -> str:
+    """Return the caller's id for the request where it is harmless, else a new one."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else str(new_id())
+
+
+def _facts(scope: Scope, response: _Response) -> dict[str, Any]:
+    # The path's template, never the path: ids and whatever a caller puts there stay out of the log.
+    state = scope["state"]
+    facts = {
+        "method": scope["method"],
+        "route": getattr(scope.get("route"), "path", None),
+        "status": response.status or _CLIENT_GONE,
+        "duration_ms": response.duration_ms,
+        "request_id": response.request_id,
+        "code": state.get("code"),
+    }
+    caller = state.get("principal")
+    return facts | {"tenant_id": str(caller.tenant_id), "key_id": caller.key_id} if caller else facts

@@ -1,0 +1,161 @@
+"""JSON bodies read strictly: what cannot be stored and given back unchanged is refused here."""
+
+import json
+import re
+from collections.abc import Callable, Coroutine
+from email.message import Message
+from math import isfinite
+from typing import Any, Final
+
+from fastapi import params
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from app.core.errors import MalformedBody, PayloadTooLarge, UnsupportedMediaType
+
+MAX_BODY_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 32
+_INT64_DIGITS: Final = len(str(-(2**63)))
+# An escape counts when an even number of backslashes precedes it. Within JSON they occur in strings only.
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise MalformedBody("An object names a member twice. Send each member once.")
+    return members
+
+
+def _integer(digits: str) -> int:
+    # The length comes first: thousands of digits take quadratic time to convert.
+    if len(digits) > _INT64_DIGITS or not -(2**63) <= (value := int(digits)) < 2**63:
+        raise MalformedBody("An integer does not fit in 64 bits. Send it as a string.")
+    return value
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if not isfinite(value):
+        raise MalformedBody("A number is beyond the range of a 64-bit float. Send it as a string.")
+    return value
+
+
+def _constant(_: str) -> float:
+    raise MalformedBody("NaN and Infinity are not JSON. Send null or a string.")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_integer, parse_float=_number, parse_constant=_constant
+)
+
+
+def loads(raw: bytes) -> Any:
+    """Parse a document; raises ``MalformedBody`` whose detail names the fault and repeats nothing of the document."""
+    text = _decode(raw)
+    try:
+        document = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        detail = f"The body is not JSON: there is a syntax error in line {error.lineno}, column {error.colno}."
+        raise MalformedBody(detail) from None
+    except RecursionError:
+        raise _too_deep() from None
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(document)
+    if "\\u" in text:
+        _check_escapes(text, document)
+    return document
+
+
+def _decode(raw: bytes) -> str:
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise MalformedBody("The body begins with a byte order mark. Send UTF-8 without one.")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise MalformedBody("The body is not UTF-8. Encode it as UTF-8.") from None
+
+
+def _too_deep() -> MalformedBody:
+    return MalformedBody(f"The body nests deeper than {MAX_DEPTH} levels. Flatten it.")
+
+
+def _check_depth(document: Any) -> None:
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        inside = (value for one in level for value in (one.values() if isinstance(one, dict) else one))
+        level = [value for value in inside if isinstance(value, dict | list)]
+    if level:
+        raise _too_deep()
+
+
+def _check_escapes(text: str, document: Any) -> None:
+    if _ESCAPED_NUL.search(text):
+        raise MalformedBody("A string holds the character U+0000, which cannot be stored. Leave it out.")
+    try:
+        # Whole pairs have become characters, so whatever still cannot be encoded is half of one.
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise MalformedBody("A string holds half of a surrogate pair. Send the character itself, as UTF-8.") from None
+
+
+class _JsonRequest(Request):
+    """A request whose body is read and parsed."""
+
+    def __init__(self, request: Request, raw: bytes, document: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._body = raw
+        self._document = document
+
+    async def json(self) -> Any:
+        return self._document
+
+
+class StrictRoute(APIRoute):
+    """The ``route_class`` of every router that takes JSON. An empty body is left to the validation (422)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Parse before FastAPI does, which would turn our problems into a bare 400."""
+        answer = super().get_route_handler()
+        if self.body_field is None or isinstance(self.body_field.field_info, params.Form):
+            return answer
+
+        async def answer_json(request: Request) -> Response:
+            raw = await _read(request)
+            if not raw:
+                return await answer(_JsonRequest(request, raw, None))
+            _check_media_type(request)
+            return await answer(_JsonRequest(request, raw, loads(raw)))
+
+        return answer_json
+
+
+async def _read(request: Request) -> bytes:
+    if request.headers.get("content-encoding"):
+        raise UnsupportedMediaType("The body is encoded. Send it without Content-Encoding.")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and (len(announced) > len(str(MAX_BODY_BYTES)) or int(announced) > MAX_BODY_BYTES):
+        raise _too_large()
+    raw = bytearray()
+    try:
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > MAX_BODY_BYTES:
+                raise _too_large()
+    except ClientDisconnect:
+        raise MalformedBody("The body ended early. Send all of it.") from None
+    return bytes(raw)
+
+
+def _too_large() -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes. Send less.")
+
+
+def _check_media_type(request: Request) -> None:
+    given = request.headers.getlist("content-type")
+    message = Message()
+    message["content-type"] = given[0] if len(given) == 1 else "none/none"
+    charset = message.get_param("charset", "utf-8")
+    if message.get_content_type() != "application/json" or str(charset).lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType("Send the body as JSON, in UTF-8, with the header Content-Type: application/json.")

@@ -1,0 +1,19 @@
+"""The dispatcher: ``python -m app.dispatch``."""
+
+import asyncio
+import signal
+
+from app.core import logging as structured_logging
+from app.core.config import get_settings
+from app.dispatch import rounds
+
+
+async def _main() -> None:
+    structured_logging.configure(get_settings().log_level)
+    stopping = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
+    await rounds.run(stopping)
+
+
+asyncio.run(_main())

@@ -1,0 +1,54 @@
+"""Whether the process lives, and whether it can do its work."""
+
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from redis.exceptions import RedisError
+
+from app.core.errors import Unavailable
+from app.core.problem import responses
+
+router: Final = APIRouter(tags=["health"])
+
+_READY: Final = """
+SELECT (SELECT version_num FROM alembic_version) AS schema_version,
+    (SELECT count(*) FROM worker WHERE heartbeat_at > now() - interval '15 seconds') AS workers
+"""
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """What the process can do now."""
+
+    status: Literal["ready", "degraded"]
+    """``degraded`` while Redis is away: tasks are accepted, and start when it is back."""
+    schema_version: str
+    workers: int
+
+
+@router.get("/healthz", operation_id="get_health", response_model=Health)
+async def get_health() -> Health:
+    """Alive."""
+    return Health()
+
+
+@router.get("/readyz", operation_id="get_readiness", response_model=Readiness, responses=responses(Unavailable))
+async def get_readiness(request: Request) -> Any:
+    """Ready when Postgres answers and its schema is there; Redis away is `degraded`."""
+    async with request.app.state.reader.connection() as connection:
+        row = await connection.fetchrow(_READY)
+    return Readiness(status=await _redis(request), schema_version=row["schema_version"], workers=row["workers"])
+
+
+async def _redis(request: Request) -> Literal["ready", "degraded"]:
+    try:
+        await request.app.state.redis.ping()
+    except (RedisError, OSError, TimeoutError):
+        return "degraded"
+    return "ready"

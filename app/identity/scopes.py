@@ -1,0 +1,18 @@
+"""The scopes: what a caller may be allowed to do."""
+
+from typing import Final
+
+TASKS_READ: Final = "tasks:read"
+TASKS_WRITE: Final = "tasks:write"
+WEBHOOKS_MANAGE: Final = "webhooks:manage"
+KEYS_MANAGE: Final = "keys:manage"
+USAGE_READ: Final = "usage:read"
+
+MEANINGS: Final = {
+    TASKS_READ: "See tasks, their status and results, and the task types.",
+    TASKS_WRITE: "Submit, cancel and retry tasks; pause and resume the queue.",
+    WEBHOOKS_MANAGE: "Manage webhook endpoints and secrets, and see deliveries.",
+    KEYS_MANAGE: "Make and revoke API keys, and read the audit log.",
+    USAGE_READ: "See limits and usage.",
+}
+"""Every scope, with what it allows."""

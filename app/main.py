@@ -1,0 +1,71 @@
+"""The API: ``uvicorn app.main:app``."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fastapi import FastAPI
+
+from app import health
+from app.broker.wakeups import Waiters
+from app.core import logging as structured_logging
+from app.core import pagination, problem
+from app.core import redis as redis_connections
+from app.core.config import get_settings
+from app.core.requests import RequestLog
+from app.core.secrets import get_secrets
+from app.db import AWAY, Database
+from app.identity.verify import Verifier
+from app.tasks.intake import Intake
+from app.tasks.router import router as tasks_router
+from app.tasks.submission import Submissions
+
+_DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **Accepted means it will finish.**"
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings, secrets = get_settings(), get_secrets()
+    structured_logging.configure(settings.log_level)
+    async with contextlib.AsyncExitStack() as stack:
+        reader, submit, auth = (_database(stack, role) for role in ("tq_api", "tq_submit", "tq_auth"))
+        redis = redis_connections.connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        waiters = Waiters(settings.redis_url)
+        await waiters.start()
+        stack.push_async_callback(waiters.close)
+        verifier = Verifier(auth, secrets.pepper)
+        polling = asyncio.create_task(verifier.run(), name="auth-epoch")
+        stack.callback(polling.cancel)
+        submissions = Submissions(Intake(submit, reader), reader, redis)
+        stack.push_async_callback(submissions.close)
+        app.state.reader, app.state.redis, app.state.waiters = reader, redis, waiters
+        app.state.verifier, app.state.submissions = verifier, submissions
+        app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
+        yield
+
+
+def _database(stack: contextlib.AsyncExitStack, role: str) -> Database:
+    database = Database(role)
+    stack.push_async_callback(database.close)
+    return database
+
+
+def create_app() -> FastAPI:
+    """Build the application; what it needs is opened when it starts."""
+    made = FastAPI(
+        title="Task Queue Worker API",
+        version="0.1.0",
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    problem.install(made, away=AWAY)
+    made.include_router(tasks_router, prefix="/api")
+    made.include_router(health.router)
+    made.add_middleware(RequestLog)
+    return made
+
+
+app: Final = create_app()

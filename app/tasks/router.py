@@ -1,0 +1,198 @@
+"""The task calls."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from app.core import pagination
+from app.core.errors import (
+    IdempotencyConflict,
+    IdempotencyMismatch,
+    InvalidCursor,
+    InvalidRequest,
+    MalformedBody,
+    NotFound,
+)
+from app.core.problem import responses
+from app.core.strict_json import StrictRoute
+from app.identity.dependencies import TaskReader, TaskWriter
+from app.tasks import reading, types
+from app.tasks.schemas import (
+    FINAL,
+    ResultPending,
+    Status,
+    SubmitRequest,
+    SubmitResponse,
+    TaskDetail,
+    TaskPage,
+    TaskResult,
+    TaskStatus,
+    TaskTypeInfo,
+    TaskTypeList,
+)
+
+router: Final = APIRouter(route_class=StrictRoute, tags=["tasks"])
+
+TaskId = Annotated[str, Path(description="A task's id.")]
+
+
+def _id(text: str) -> UUID:
+    # One spelling is one task: every other one is unknown.
+    try:
+        task_id = UUID(text)
+    except ValueError:
+        raise NotFound("There is no such task.") from None
+    if str(task_id) != text:
+        raise NotFound("There is no such task.")
+    return task_id
+
+
+@router.post(
+    "/tasks/submit",
+    operation_id="submit_task",
+    status_code=202,
+    response_model=SubmitResponse,
+    responses={200: {"model": SubmitResponse, "description": "This Idempotency-Key made this task before."}}
+    | responses(MalformedBody, InvalidRequest, IdempotencyConflict, IdempotencyMismatch),
+)
+async def submit_task(
+    request: Request,
+    response: Response,
+    principal: TaskWriter,
+    body: SubmitRequest,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=257)] = None,
+    traceparent: Annotated[str | None, Header(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] = None,
+) -> Any:
+    """Accept a task: a 202 means that it is stored and will finish."""
+    receipt = await request.app.state.submissions.submit(
+        principal, body, await request.json(), key=_key(idempotency_key), traceparent=traceparent
+    )
+    response.headers["Location"] = f"/api/tasks/{receipt.task_id}"
+    if receipt.is_replay:
+        response.status_code = 200
+        response.headers["Idempotency-Replayed"] = "true"
+    return SubmitResponse(task_id=receipt.task_id, status=receipt.status)
+
+
+def _key(header: str | None) -> str | None:
+    # The draft standard quotes it, common practice does not: both name the same key.
+    if header is None:
+        return None
+    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):  # noqa: PLR2004
+        raise InvalidRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.")
+    return key
+
+
+@router.get(
+    "/tasks/{task_id}/status",
+    operation_id="get_task_status",
+    response_model=TaskStatus,
+    responses=responses(NotFound),
+)
+async def get_task_status(request: Request, principal: TaskReader, task_id: TaskId) -> TaskStatus:
+    """Where the task stands, how far it is, and what it waits for."""
+    return await reading.status(request.app.state.reader, principal.tenant_id, _id(task_id))
+
+
+@router.get(
+    "/tasks/{task_id}/result",
+    operation_id="get_task_result",
+    response_model=TaskResult,
+    responses={202: {"model": ResultPending, "description": "It has not ended yet."}} | responses(NotFound),
+)
+async def get_task_result(
+    request: Request,
+    principal: TaskReader,
+    task_id: TaskId,
+    wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the end.")] = 0,
+    prefer: Annotated[str | None, Header(description="`wait=N` means the same as the parameter.")] = None,
+) -> Any:
+    """The result, once there is one; with `wait` the answer comes when the task ends."""
+    state = request.app.state
+    seconds = wait or _preferred_wait(prefer)
+    found = await reading.result(state.reader, state.waiters, principal.tenant_id, _id(task_id), seconds)
+    if found.status in FINAL:
+        return found
+    pending = ResultPending(task_id=found.task_id, status=found.status)
+    return JSONResponse(pending.model_dump(mode="json"), status_code=202, headers={"Retry-After": "1"})
+
+
+def _preferred_wait(prefer: str | None) -> float:
+    for preference in (prefer or "").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name.lower() == "wait" and value.isdecimal():
+            return min(float(value), 30)
+    return 0
+
+
+@router.get(
+    "/tasks/{task_id}", operation_id="get_task", response_model=TaskDetail, responses=responses(NotFound)
+)
+async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> TaskDetail:
+    """Everything about the task but its result, with each attempt."""
+    return await reading.detail(request.app.state.reader, principal.tenant_id, _id(task_id))
+
+
+@router.get(
+    "/tasks",
+    operation_id="list_tasks",
+    response_model=TaskPage,
+    responses=responses(InvalidCursor, InvalidRequest),
+)
+async def list_tasks(
+    request: Request,
+    response: Response,
+    principal: TaskReader,
+    status: Annotated[Status | None, Query()] = None,
+    task: Annotated[str | None, Query(max_length=64)] = None,
+    tag: Annotated[str | None, Query(max_length=64)] = None,
+    created_from: Annotated[datetime | None, Query()] = None,
+    created_to: Annotated[datetime | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=512)] = None,
+) -> TaskPage:
+    """The tenant's tasks, newest first."""
+    state = request.app.state
+    before = UUID(pagination.decode(principal.tenant_id, cursor, state.cursor_key)) if cursor else None
+    items, has_more = await reading.page(
+        state.reader,
+        principal.tenant_id,
+        before=before,
+        status=status,
+        task=task,
+        tag=tag,
+        created_from=created_from,
+        created_to=created_to,
+        limit=limit,
+    )
+    next_cursor = (
+        pagination.encode(principal.tenant_id, str(items[-1].task_id), state.cursor_key) if has_more else None
+    )
+    if next_cursor:
+        response.headers["Link"] = pagination.next_link(str(request.url), next_cursor)
+    return TaskPage(items=items, next_cursor=next_cursor)
+
+
+@router.get("/task-types", operation_id="list_task_types", response_model=TaskTypeList)
+async def list_task_types(_principal: TaskReader) -> TaskTypeList:
+    """Every task type, with JSON schemas of payload and result."""
+    return TaskTypeList(
+        items=[
+            TaskTypeInfo(
+                name=task_type.name,
+                summary=task_type.summary,
+                pool=task_type.pool,
+                max_attempts=task_type.max_attempts,
+                time_limit=task_type.time_limit,
+                payload_schema=task_type.payload.model_json_schema(),
+                result_schema=task_type.result.json_schema(),
+            )
+            for task_type in types.all_types().values()
+        ]
+    )
+
+
