@@ -26,9 +26,7 @@ class TenantQueues(Queues):
 class SteadyConnection(Connection):
     """A connection that is tried again every few seconds, also after a long outage (kombu: up to 30 s)."""
 
-    ensure_connection = partialmethod(
-        Connection.ensure_connection, interval_start=1, interval_step=1, interval_max=3
-    )
+    ensure_connection = partialmethod(Connection.ensure_connection, interval_start=1, interval_step=1, interval_max=3)
 
 
 class TenantAMQP(AMQP):

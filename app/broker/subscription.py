@@ -102,9 +102,7 @@ class Subscription:
             try:
                 await self._converse()
             except* Exception as errors:  # noqa: BLE001 whatever ended it, it has to begin again
-                _log.log(
-                    logging.WARNING if self.healthy else logging.DEBUG, "redis subscription lost: %r", errors
-                )
+                _log.log(logging.WARNING if self.healthy else logging.DEBUG, "redis subscription lost: %r", errors)
             pause = _FIRST_PAUSE if self.healthy else min(pause * 2, _LONGEST_PAUSE)
             self._set_healthy(value=False)
             await asyncio.sleep(pause)

@@ -59,13 +59,9 @@ async def offer_many(
     for wanted in offers:
         lines.setdefault(RINGS[wanted[1]], []).append(Offer(*wanted))
     chunks = [
-        (ring, line[start : start + _CHUNK])
-        for ring, line in lines.items()
-        for start in range(0, len(line), _CHUNK)
+        (ring, line[start : start + _CHUNK]) for ring, line in lines.items() for start in range(0, len(line), _CHUNK)
     ]
-    pushed: list[list[int]] = [
-        await PUSH.run(redis, *push_call(ring, chunk, limit)) for ring, chunk in chunks
-    ]
+    pushed: list[list[int]] = [await PUSH.run(redis, *push_call(ring, chunk, limit)) for ring, chunk in chunks]
     return sum(map(sum, pushed))
 
 
@@ -115,9 +111,7 @@ async def reconcile(redis: Redis, tenant_ids: Iterable[UUID] = ()) -> Mended:
     """
     tenants = list(tenant_ids)
     mended = [
-        await MEND.run(
-            redis, [ring.order, ring.members], [queue_name(tenant_id, pool) for tenant_id in tenants]
-        )
+        await MEND.run(redis, [ring.order, ring.members], [queue_name(tenant_id, pool) for tenant_id in tenants])
         for pool, ring in RINGS.items()
     ]
     return Mended(joined=sum(joined for joined, _ in mended), gone=sum(gone for _, gone in mended))

@@ -62,7 +62,7 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """Read the settings once; a wrong or missing one ends the process with a line that names the variable."""
     try:
-        return Settings()  # type: ignore[call-arg]  # the environment fills the fields
+        return Settings()
     except ValidationError as error:
         lines = [f"{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         sys.exit("Settings are not usable. Set these variables in the environment or .env:\n  " + "\n  ".join(lines))

@@ -67,7 +67,7 @@ class JsonLine(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Make this the process's only logging; uvicorn's loggers join it, its access log ends (RequestLog has the line)."""
+    """Make this the process's only logging; uvicorn's loggers join it, but its access log, which has queries, ends."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLine())
     handler.addFilter(Redaction())

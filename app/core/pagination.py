@@ -44,7 +44,7 @@ def _refused() -> InvalidCursor:
 
 
 def next_link(url: str, cursor: str) -> str:
-    """Return the Link header to the next page of ``url``, as a reference without host: that one is the caller's text."""
+    """Return the Link header to the next page of ``url``, without the host, which is the caller's text."""
     parts = urlsplit(url)
     query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != "cursor"]
     return f'<{quote(parts.path, safe="/%")}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'

@@ -20,6 +20,7 @@ from app.core.errors import InvalidRequest, Problem, Unavailable
 
 _log = logging.getLogger(__name__)
 _MEDIA_TYPE: Final = "application/problem+json"
+_EXAMPLE_ID: Final = "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001"
 _MAX_ERRORS: Final = 20
 _MAX_TOKEN: Final = 64
 # Where pydantic's own words repeat a part of the input.
@@ -57,31 +58,21 @@ class ProblemBody(BaseModel):
     errors: list[FieldError] | None = Field(None, description="With `invalid_request`: each fault.")
 
 
-def _body(code: str, title: str, status: int, detail: str, request_id: str) -> dict[str, Any]:
-    named = {"type": f"/errors/{code}", "title": title, "status": status, "detail": detail, "code": code}
-    return named | {"request_id": request_id}
+def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
+    return {"type": f"/errors/{code}", "title": title, "status": status, "detail": detail, "code": code}
 
 
-def _render(
-    scope: Scope, code: str, title: str, status: int, detail: str, headers: Mapping[str, str] | None, **extensions: Any
-) -> Response:
+def _render(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | None) -> Response:
     state = scope.setdefault("state", {})
-    state["code"] = code  # for the log line of the request
-    body = _body(code, title, status, detail, state.get("request_id", ""))
-    return JSONResponse(extensions | body, status, headers, media_type=_MEDIA_TYPE)
+    state["code"] = body["code"]  # for the log line of the request
+    body |= {"request_id": state.get("request_id", "")}
+    return JSONResponse(body, body["status"], headers, media_type=_MEDIA_TYPE)
 
 
 def render(scope: Scope, problem: Problem) -> Response:
     """Return the response for a problem; its extensions cannot replace the standard members."""
-    return _render(
-        scope,
-        problem.code,
-        problem.title,
-        problem.status,
-        problem.detail,
-        problem.headers,
-        **problem.extensions,
-    )
+    body = _body(problem.code, problem.title, problem.status, problem.detail)
+    return _render(scope, problem.extensions | body, problem.headers)
 
 
 def render_internal(scope: Scope) -> Response:
@@ -145,7 +136,7 @@ def _http(request: Request, error: Exception) -> Response:
         code, title = known.code, known.title
     else:
         code, title = HTTPStatus(status).name.lower(), HTTPStatus(status).phrase
-    return _render(request.scope, code, title, status, _DETAILS.get(status, error.detail), error.headers)
+    return _render(request.scope, _body(code, title, status, _DETAILS.get(status, error.detail)), error.headers)
 
 
 def _away(request: Request, error: Exception) -> Response:
@@ -175,7 +166,7 @@ def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     documented: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         meaning = " ".join((problem.__doc__ or problem.title).split())
-        example = _body(problem.code, problem.title, problem.status, meaning, "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001")
+        example = _body(problem.code, problem.title, problem.status, meaning) | {"request_id": _EXAMPLE_ID}
         entry = documented.setdefault(problem.status, {"description": problem.title, "content": _content()})
         if problem.title not in entry["description"]:
             entry["description"] += f"; {problem.title}"

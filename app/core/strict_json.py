@@ -7,7 +7,6 @@ from email.message import Message
 from math import isfinite
 from typing import Any, Final
 
-from fastapi import params
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -118,7 +117,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Parse before FastAPI does, which would turn our problems into a bare 400."""
         answer = super().get_route_handler()
-        if self.body_field is None or isinstance(self.body_field.field_info, params.Form):
+        if self.body_field is None:
             return answer
 
         async def answer_json(request: Request) -> Response:

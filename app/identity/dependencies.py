@@ -10,9 +10,7 @@ from app.identity import scopes
 from app.identity.principal import Principal
 from app.identity.verify import Verifier
 
-_BEARER: Final = HTTPBearer(
-    scheme_name="bearer", description="`Authorization: Bearer <API key>`", auto_error=False
-)
+_BEARER: Final = HTTPBearer(scheme_name="bearer", description="`Authorization: Bearer <API key>`", auto_error=False)
 _HEADER: Final = APIKeyHeader(
     name="X-API-Key", scheme_name="apiKey", description="The API key, bare.", auto_error=False
 )

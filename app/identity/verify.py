@@ -113,7 +113,7 @@ class Verifier:
         try:
             return self._pepper(pepper_id)
         except KeyError:
-            _log.error("a pepper is missing from the secrets file", extra={"pepper_id": pepper_id})  # noqa: TRY400
+            _log.error("a pepper is missing from the secrets file", extra={"pepper_id": pepper_id})
             return self._cache_key
 
     async def run(self) -> None:

@@ -8,6 +8,7 @@ from app.db import Connection
 from app.quotas import store
 from app.quotas.schemas import Demand, Grant, Period
 
+
 async def reserve(connection: Connection, demands: Mapping[UUID, Demand]) -> dict[UUID, Grant]:
     """Count what is granted in the caller's transaction, for each tenant."""
     return await store.reserve_any_tenant(connection, demands)
@@ -29,4 +30,3 @@ def refusal(period: Period) -> Problem:
         "This month's tasks are used up. Wait for the next month (UTC), or ask for a larger plan.",
         headers={"Retry-After": "86400"},
     )
-

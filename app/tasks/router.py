@@ -55,8 +55,8 @@ def _id(text: str) -> UUID:
     operation_id="submit_task",
     status_code=202,
     response_model=SubmitResponse,
-    responses={200: {"model": SubmitResponse, "description": "This Idempotency-Key made this task before."}}
-    | responses(MalformedBody, InvalidRequest, IdempotencyConflict, IdempotencyMismatch),
+    responses=responses(MalformedBody, InvalidRequest, IdempotencyConflict, IdempotencyMismatch)
+    | {200: {"model": SubmitResponse, "description": "This Idempotency-Key made this task before."}},
 )
 async def submit_task(
     request: Request,
@@ -102,7 +102,7 @@ async def get_task_status(request: Request, principal: TaskReader, task_id: Task
     "/tasks/{task_id}/result",
     operation_id="get_task_result",
     response_model=TaskResult,
-    responses={202: {"model": ResultPending, "description": "It has not ended yet."}} | responses(NotFound),
+    responses=responses(NotFound) | {202: {"model": ResultPending, "description": "It has not ended yet."}},
 )
 async def get_task_result(
     request: Request,
@@ -129,9 +129,7 @@ def _preferred_wait(prefer: str | None) -> float:
     return 0
 
 
-@router.get(
-    "/tasks/{task_id}", operation_id="get_task", response_model=TaskDetail, responses=responses(NotFound)
-)
+@router.get("/tasks/{task_id}", operation_id="get_task", response_model=TaskDetail, responses=responses(NotFound))
 async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> TaskDetail:
     """Everything about the task but its result, with each attempt."""
     return await reading.detail(request.app.state.reader, principal.tenant_id, _id(task_id))
@@ -169,9 +167,7 @@ async def list_tasks(
         created_to=created_to,
         limit=limit,
     )
-    next_cursor = (
-        pagination.encode(principal.tenant_id, str(items[-1].task_id), state.cursor_key) if has_more else None
-    )
+    next_cursor = pagination.encode(principal.tenant_id, str(items[-1].task_id), state.cursor_key) if has_more else None
     if next_cursor:
         response.headers["Link"] = pagination.next_link(str(request.url), next_cursor)
     return TaskPage(items=items, next_cursor=next_cursor)
@@ -194,5 +190,3 @@ async def list_task_types(_principal: TaskReader) -> TaskTypeList:
             for task_type in types.all_types().values()
         ]
     )
-
-

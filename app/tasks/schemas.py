@@ -44,7 +44,9 @@ class SubmitOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    priority: int = Field(4, ge=0, le=9, description="9 is most urgent. A minute of waiting weighs as much as one step.")
+    priority: int = Field(
+        4, ge=0, le=9, description="9 is most urgent. A minute of waiting weighs as much as one step."
+    )
     delay_seconds: float | None = Field(
         None, ge=0, le=MAX_DELAY_SECONDS, description="Start no earlier than so long from now."
     )
@@ -81,7 +83,9 @@ class SubmitRequest(SubmitOptions):
 class SubmitResponse(BaseModel):
     """The task was accepted: it is stored and will finish."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10", "status": "PENDING"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10", "status": "PENDING"}]}
+    )
 
     task_id: UUID
     status: Status

@@ -177,20 +177,14 @@ async def page(
     limit: int,
 ) -> "list[asyncpg.Record]":
     """Return up to ``limit`` tasks older than ``before``, newest first."""
-    return list(
-        await connection.fetch(
-            _LIST, tenant_id, before, status, task, tag, created_from, created_to, limit
-        )
-    )
+    return list(await connection.fetch(_LIST, tenant_id, before, status, task, tag, created_from, created_to, limit))
 
 
 async def claim(
     connection: Connection, tenant_id: UUID, *, pool: str, worker_id: UUID, limit: int
 ) -> "list[asyncpg.Record]":
     """Take up to ``limit`` due tasks of the tenant (migrations/sql: task_claim); a transaction of its own."""
-    return list(
-        await connection.fetch("SELECT * FROM task_claim($1, $2, $3, $4)", tenant_id, pool, worker_id, limit)
-    )
+    return list(await connection.fetch("SELECT * FROM task_claim($1, $2, $3, $4)", tenant_id, pool, worker_id, limit))
 
 
 async def finish(

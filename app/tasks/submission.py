@@ -174,4 +174,6 @@ def _check_payload(task_type: types.TaskType, payload: str) -> None:
 
 
 def _invalid(pointer: str, detail: str) -> InvalidRequest:
-    return InvalidRequest("The request is not valid: see errors.", errors=[{"pointer": f"#{pointer}", "detail": detail}])
+    return InvalidRequest(
+        "The request is not valid: see errors.", errors=[{"pointer": f"#{pointer}", "detail": detail}]
+    )

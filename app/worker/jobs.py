@@ -5,7 +5,7 @@ import logging
 from typing import Any
 from uuid import UUID, uuid4
 
-from billiard import current_process  # type: ignore[attr-defined]
+from billiard import current_process
 from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
 
 from app.broker.envelope import TICKET_TASK
@@ -60,7 +60,7 @@ def _prepare(sender: Any, **_: Any) -> None:
 
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
-    _Worker.row = current_process().index
+    _Worker.row = getattr(current_process(), "index", 0)
     _Worker.runtime = Runtime()
 
 
@@ -74,9 +74,7 @@ def _announce(**_: Any) -> None:
     # After the fork: no child inherits the thread or its connection.
     _Worker.runtime = Runtime(connections=1)
     _Worker.beating = _Worker.runtime.start(
-        heartbeat.beat(
-            _Worker.runtime.database, _Worker.board, _Worker.worker_id, pool=PREFORK, slots=_Worker.slots
-        )
+        heartbeat.beat(_Worker.runtime.database, _Worker.board, _Worker.worker_id, pool=PREFORK, slots=_Worker.slots)
     )
 
 

@@ -64,9 +64,9 @@ def _follow(stack: Stack, task_id: str) -> None:
     live, deadline = LiveLine(every_seconds=0.4), time.monotonic() + _SECONDS
     while True:
         _, answer = _call(stack, f"/api/tasks/{task_id}/status")
-        live.show(_describe(answer))
         if answer.get("status") in _TERMINAL:
             return live.end()
+        live.show(_describe(answer))
         if time.monotonic() > deadline:
             live.end()
             message = f"the demonstration task is still {answer.get('status')}: see {stack.data_dir}/logs/worker1.log"
@@ -79,7 +79,7 @@ def _describe(answer: dict[str, Any]) -> str:
     done, total = progress.get("done") or 0, progress.get("total") or 6
     filled = min(20, int(20 * done / total))
     note = progress.get("note") or answer.get("waiting_reason") or ""
-    return f"  {answer.get('status', '?'):8} [{'#' * filled}{'.' * (20 - filled)}] {done}/{total} {note}"
+    return f"  {answer.get('status', '?'):8} [{'#' * filled}{'.' * (20 - filled)}] {done:g}/{total:g} {note}"
 
 
 def _print_result(stack: Stack, task_id: str) -> None:

@@ -53,9 +53,7 @@ def is_sound_but_for(store: Redis, pool: str) -> bool:
     return is_sound(store)
 
 
-async def test_offer_many_puts_thousands_of_tenants_in_line(
-    astore: redis.asyncio.Redis, store: Redis
-) -> None:
+async def test_offer_many_puts_thousands_of_tenants_in_line(astore: redis.asyncio.Redis, store: Redis) -> None:
     everyone = tenants(1201)
     assert await tickets.offer_many(astore, [(tenant, PREFORK, 1) for tenant in everyone]) == 1201
     assert in_line(store) == [queue_name(tenant, PREFORK) for tenant in everyone]
@@ -70,9 +68,7 @@ async def test_offer_gives_a_full_queue_its_place_back(astore: redis.asyncio.Red
     assert is_sound(store)
 
 
-async def test_offer_works_after_redis_has_lost_the_scripts(
-    astore: redis.asyncio.Redis, store: Redis
-) -> None:
+async def test_offer_works_after_redis_has_lost_the_scripts(astore: redis.asyncio.Redis, store: Redis) -> None:
     assert await tickets.offer(astore, uuid4())
     store.script_flush()
     assert await tickets.offer(astore, uuid4())

@@ -183,9 +183,7 @@ def test_consumer_of_a_tenants_queue_takes_nothing_else(store: Redis, connection
 
 
 @pytest.mark.parametrize("queues", [(RING.queue,), (RING.queue, RINGS[ASYNCIO].queue)])
-def test_closing_consumer_leaves_the_line_as_it_is(
-    broker: Celery, store: Redis, queues: tuple[str, ...]
-) -> None:
+def test_closing_consumer_leaves_the_line_as_it_is(broker: Celery, store: Redis, queues: tuple[str, ...]) -> None:
     with broker.connection_for_read() as connection:
         reader = Reader(connection, *queues)
         assert reader.read() == []  # now it waits
@@ -241,9 +239,7 @@ def test_publishing_declares_and_remembers_nothing(broker: Celery, store: Redis)
     assert list(broker.amqp.queues) == [RING.queue]
 
 
-def test_line_set_and_lists_agree_after_a_thousand_random_steps(
-    broker: Celery, store: Redis, reader: Reader
-) -> None:
+def test_line_set_and_lists_agree_after_a_thousand_random_steps(broker: Celery, store: Redis, reader: Reader) -> None:
     chance = random.Random(7)  # noqa: S311 no secret
     everyone = tenants(12)
     steps: list[Callable[[], object]] = [

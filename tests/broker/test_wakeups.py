@@ -91,9 +91,7 @@ async def test_many_waiters_share_one_connection_and_one_channel_for_each_task(
     await become(lambda: not channels(store))
 
 
-async def test_waiter_that_is_cancelled_leaves_the_others_alone(
-    astore: redis.asyncio.Redis, waiters: Waiters
-) -> None:
+async def test_waiter_that_is_cancelled_leaves_the_others_alone(astore: redis.asyncio.Redis, waiters: Waiters) -> None:
     task_id = uuid4()
 
     async def wait() -> None:

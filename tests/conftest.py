@@ -1,0 +1,213 @@
+"""What the tests share: real servers of their own, and a stack that runs on them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from scripts.stack import embedded, ports
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Servers:
+    """Postgres and Valkey of this run."""
+
+    postgres: embedded.Server
+    valkey: embedded.Server
+    folder: Path
+
+
+@dataclass
+class Tenant:
+    """A tenant with a key, and the calls it makes."""
+
+    tenant_id: str
+    slug: str
+    api_key: str
+    client: httpx.Client
+
+    def submit(self, **body: Any) -> str:
+        """Submit a task that must be accepted; return its id."""
+        response = self.client.post("/api/tasks/submit", json=body)
+        assert response.status_code == 202, response.text
+        return str(response.json()["task_id"])
+
+    def result(self, task_id: str) -> dict[str, Any]:
+        """Wait for the task's end."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            response = self.client.get(f"/api/tasks/{task_id}/result", params={"wait": 20})
+            if response.status_code == 200:
+                return dict(response.json())
+        raise AssertionError(f"{task_id} has not ended: {self.status(task_id)}")
+
+    def status(self, task_id: str) -> dict[str, Any]:
+        """Return where the task stands."""
+        return dict(self.client.get(f"/api/tasks/{task_id}/status").json())
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Start Postgres and Valkey on ports of their own."""
+    with embedded.scratch_folder() as folder:
+        postgres = embedded.start_postgres(folder / "postgres")
+        yield Servers(postgres, embedded.start_valkey(folder / "valkey"), folder)
+
+
+@pytest.fixture(scope="session")
+def environment(servers: Servers) -> dict[str, str]:
+    """Return the settings of this run, with roles made and migrations applied."""
+    settings = os.environ | {
+        "DATABASE_URL": servers.postgres.url,
+        "REDIS_URL": servers.valkey.url,
+        "SECRETS_FILE": str(servers.folder / "secrets.json"),
+        "TASK_MODULES": "tests.task_types",
+        "PYTHONUNBUFFERED": "1",
+    }
+    for command in ("bootstrap", "migrate"):
+        subprocess.run([sys.executable, "-m", "app.admin", command], cwd=ROOT, env=settings, check=True, timeout=60)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def admin(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return the operator's command line."""
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "app.admin", *args],
+            cwd=ROOT,
+            env=environment,
+            check=False,
+            text=True,
+            capture_output=True,
+            timeout=60,
+        )
+
+    return run
+
+
+@dataclass
+class Stack:
+    """The processes of the product, and how to start and stop each."""
+
+    url: str
+    environment: dict[str, str]
+    folder: Path
+    processes: dict[str, subprocess.Popen[bytes]]
+
+    def start(self, name: str, *command: str, **extra: str) -> None:
+        """Start a process under a name; its log is in the folder."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=ROOT,
+                env=self.environment | extra,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start_worker(self, name: str = "worker", *options: str) -> None:
+        """Start a worker of two slots."""
+        self.start(
+            name,
+            "celery", "-A", "app.celery_app", "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip",
+            "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING", "--hostname", f"{name}@test", *options,
+        )  # fmt: skip
+
+    def stop(self, name: str) -> None:
+        """Stop a process and wait for its end."""
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            process.wait(50)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def wait_for_workers(self, count: int) -> None:
+        """Wait until so many workers have said that they live."""
+        wait_until(lambda: self._workers() == count, f"{count} workers")
+
+    def _workers(self) -> int | None:
+        try:
+            return int(httpx.get(f"{self.url}/readyz", timeout=5).json()["workers"])
+        except (httpx.HTTPError, KeyError):
+            return None
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 40) -> None:
+    """Wait until a condition holds; fail with its name when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
+    """Run api, dispatcher and a worker for the whole run."""
+    port = ports.free_port()
+    made = Stack(f"http://127.0.0.1:{port}", environment, servers.folder, {})
+    made.start("api", "uvicorn", "app.main:app", "--port", str(port), "--http", "httptools", "--no-access-log")
+    made.start("dispatcher", "app.dispatch")
+    made.start_worker()
+    try:
+        made.wait_for_workers(1)
+        yield made
+    finally:
+        for name in list(made.processes):
+            made.stop(name)
+
+
+@pytest.fixture(scope="session")
+def make_tenant(
+    stack: Stack, admin: Callable[..., subprocess.CompletedProcess[str]]
+) -> Iterator[Callable[..., Tenant]]:
+    """Return a maker of tenants: ``make_tenant("slug", plan="free")``."""
+    clients: list[httpx.Client] = []
+
+    def make(slug: str, plan: str = "enterprise") -> Tenant:
+        done = admin("tenant", "create", slug, "--name", slug, "--plan", plan, "--json")
+        assert done.returncode == 0, done.stderr
+        made = json.loads(done.stdout.splitlines()[-1])
+        client = httpx.Client(
+            base_url=stack.url, timeout=40, headers={"Authorization": f"Bearer {made['api_key']}"}, trust_env=False
+        )
+        clients.append(client)
+        return Tenant(made["tenant_id"], slug, made["api_key"], client)
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def acme(make_tenant: Callable[..., Tenant]) -> Tenant:
+    """A tenant."""
+    return make_tenant("acme")
+
+
+@pytest.fixture(scope="session")
+def globex(make_tenant: Callable[..., Tenant]) -> Tenant:
+    """Another tenant."""
+    return make_tenant("globex")
+
+
+def role_url(environment: dict[str, str], role: str) -> str:
+    """Return the URL by which a role logs in to this run's database."""
+    password = json.loads(Path(environment["SECRETS_FILE"]).read_text())["role_passwords"][role]
+    url = urlsplit(environment["DATABASE_URL"])
+    return url._replace(netloc=f"{role}:{password}@{url.hostname}:{url.port}").geturl()

@@ -1,0 +1,65 @@
+"""Log lines: one JSON object each, without credentials."""
+
+import io
+import json
+import logging
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.core.logging import JsonLine, Redaction, redact
+
+KEY = "tq_live_abcdefghijkl_" + "S" * 46
+HOOK = "whsec_SSSSSSSSSSSS+/SSSSSSSSSSSS="
+JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJTU1NTIn0.SSSSSSSS-SSSS_SS"
+URL = "postgresql://owner:SSSSSSSS@host/db"
+SECRETS = [KEY, HOOK, JWT, URL]
+
+
+@pytest.fixture
+def lines() -> tuple[logging.Logger, io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLine())
+    handler.addFilter(Redaction())
+    logger = logging.Logger("test")
+    logger.addHandler(handler)
+    return logger, stream
+
+
+def _one(stream: io.StringIO) -> dict[str, Any]:
+    (line,) = stream.getvalue().splitlines()
+    assert "SSSS" not in line
+    assert "eyJ" not in line
+    parsed: dict[str, Any] = json.loads(line)
+    return parsed
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_secret_is_taken_out_wherever_it_is(secret: str, lines: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = lines
+    extras = {"plain": secret, "nested": {"list": [secret, (secret,)], secret: 1}, "error": ValueError(secret)}
+    try:
+        raise RuntimeError(secret)
+    except RuntimeError:
+        logger.exception("message %s and %r", secret, [secret], extra=extras, stack_info=True)
+    parsed = _one(stream)
+    assert parsed["level"] == "ERROR"
+    assert "RuntimeError" in parsed["traceback"]
+
+
+def test_the_public_part_of_a_key_stays() -> None:
+    assert redact(f"<{KEY}>") == "<tq_live_abcdefghijkl…>"
+    assert redact("tq_api tq_live whsec queued") == "tq_api tq_live whsec queued"
+
+
+def test_a_line_is_one_object_with_the_extras(lines: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, stream = lines
+    logger.info("two\nlines", extra={"status": 200, "tenant_id": UUID(int=1), "code": None})
+    parsed = _one(stream)
+    assert parsed["message"] == "two\nlines"
+    assert parsed["status"] == 200
+    assert parsed["tenant_id"] == str(UUID(int=1))
+    assert parsed["time"].endswith("+00:00")
+    assert "code" not in parsed

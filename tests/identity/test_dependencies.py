@@ -1,0 +1,132 @@
+"""Permissions, through a small app whose verifier knows one key."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.core import problem
+from app.core.requests import RequestLog
+from app.identity import scopes
+from app.identity.dependencies import KeyManager, TaskReader, TaskWriter, UsageReader, WebhookManager
+from app.identity.principal import Principal
+from app.identity.verify import refused
+
+KEY = "the-key"
+CALLER = Principal(
+    tenant_id=UUID(int=7),
+    slug="acme",
+    plan="pro",
+    limits={},
+    status="active",
+    scopes=frozenset({scopes.TASKS_READ}),
+    key_id="abcdefghijkl",
+)
+
+
+class OneKey:
+    """Stands where the database would be asked."""
+
+    async def verify(self, credential: str) -> Principal:
+        if credential != KEY:
+            raise refused()
+        return CALLER
+
+
+def _app() -> FastAPI:
+    app = FastAPI()
+    app.state.verifier = OneKey()
+
+    @app.get("/read")
+    async def read(principal: TaskReader) -> str:
+        return principal.slug
+
+    @app.get("/write")
+    async def write(principal: TaskWriter) -> str:
+        return principal.slug
+
+    @app.get("/all")
+    async def others(_a: WebhookManager, _b: KeyManager, _c: UsageReader) -> None:
+        """Name the other three."""
+
+    problem.install(app, away=())
+    app.add_middleware(RequestLog)
+    return app
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(_app()), base_url="http://test") as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": f"Bearer {KEY}"}, {"authorization": f"bearer {KEY}"}, {"X-API-Key": KEY}]
+)
+async def test_a_key_is_taken_from_either_header(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    response = await client.get("/read", headers=headers)
+    assert (response.status_code, response.json()) == (200, "acme")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": ""}, {"Authorization": "Bearer"}, {"Authorization": f"Basic {KEY}"}, {"X-API-Key": ""}],
+)
+async def test_no_credentials_are_a_401_with_a_plain_challenge(
+    client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    response = await client.get("/read", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer wrong"}, {"X-API-Key": "\xe9"}])
+async def test_wrong_credentials_are_a_401_that_says_so(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    response = await client.get("/read", headers=raw)
+    assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
+    assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Authorization", f"Bearer {KEY}"), ("X-API-Key", KEY)],
+        [("Authorization", f"Bearer {KEY}"), ("Authorization", f"Bearer {KEY}")],
+        [("Authorization", "Basic x"), ("Authorization", f"Bearer {KEY}")],
+        [("X-API-Key", KEY), ("X-API-Key", "other")],
+    ],
+)
+async def test_credentials_sent_twice_are_a_400(client: httpx.AsyncClient, headers: list[tuple[str, str]]) -> None:
+    response = await client.get("/read", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
+    assert KEY not in response.text
+
+
+async def test_a_missing_scope_is_a_403_that_names_it(client: httpx.AsyncClient) -> None:
+    response = await client.get("/write", headers={"X-API-Key": KEY})
+    assert (response.status_code, response.json()["code"]) == (403, "insufficient_scope")
+    assert response.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="tasks:write"'
+
+
+async def test_the_log_line_names_the_tenant(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "app")
+    await client.get("/write", headers={"X-API-Key": KEY})
+    (line,) = [record for record in caplog.records if record.name == "app.core.requests"]
+    assert line.__dict__["tenant_id"] == str(CALLER.tenant_id)
+
+
+def test_both_ways_are_documented_for_every_operation() -> None:
+    document = _app().openapi()
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["bearer"]["scheme"] == "bearer"
+    assert schemes["apiKey"]["name"] == "X-API-Key"
+    named = {next(iter(way)) for way in document["paths"]["/read"]["get"]["security"]}
+    assert named == {"bearer", "apiKey"}
+
+
+def test_there_are_five_scopes_each_with_a_meaning() -> None:
+    assert len(scopes.MEANINGS) == 5
+    assert all(meaning.endswith(".") for meaning in scopes.MEANINGS.values())

@@ -1,0 +1,85 @@
+"""What a submit refuses, and what it promises."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.conftest import Tenant
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"payload": NaN}',
+        b'{"payload": 1e999}',
+        b'{"payload": "\\ud800"}',
+        b'{"payload": "\\u0000"}',
+        b'{"task": "echo", "task": "echo"}',
+        b'{"payload": ' + b"[" * 40 + b"]" * 40 + b"}",
+        b'{"payload": ' + b"9" * 5000 + b"}",
+        b"\xff",
+        b"{",
+    ],
+)
+def test_what_is_not_strict_json_is_400(acme: Tenant, raw: bytes):
+    response = acme.client.post("/api/tasks/submit", content=raw, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.headers["Content-Type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"unknown": 1},
+        {"task": "no.such"},
+        {"priority": 10},
+        {"priority": True},
+        {"priority": "5"},
+        {"payload": {"seconds": "x"}},
+        {"payload": {"other": 1}},
+        {"delay_seconds": 1, "scheduled_at": "2030-01-01T00:00:00Z"},
+        {"scheduled_at": "2030-01-01T00:00:00"},
+        {"max_attempts": 0},
+        {"tags": ["x" * 65]},
+        None,
+        [],
+    ],
+)
+def test_what_is_not_a_submit_is_422(acme: Tenant, body: object):
+    response = acme.client.post("/api/tasks/submit", json=body)
+    assert response.status_code == 422
+    assert response.json()["code"] == "invalid_request"
+
+
+def test_the_same_idempotency_key_is_one_task(acme: Tenant):
+    def submit(_: int) -> tuple[int, str]:
+        response = acme.client.post("/api/tasks/submit", json={"task": "echo"}, headers={"Idempotency-Key": "once"})
+        return response.status_code, response.json()["task_id"]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(submit, range(16)))
+    assert len({task_id for _, task_id in answers}) == 1
+    assert sorted(status for status, _ in answers) == [200] * 15 + [202]
+    other = acme.client.post(
+        "/api/tasks/submit", json={"task": "echo", "payload": 2}, headers={"Idempotency-Key": "once"}
+    )
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+def test_a_daily_quota_admits_exactly_its_limit(make_tenant: Callable[..., Tenant], admin: Callable[..., object]):
+    tenant = make_tenant("small", plan="free")
+    admin("tenant", "set-limit", "small", "tasks_per_day=5")
+
+    def submit(_: int) -> int:
+        return tenant.client.post("/api/tasks/submit", json={"task": "echo"}).status_code
+
+    # The limit holds on every process within 2 s.
+    with ThreadPoolExecutor(4) as threads:
+        statuses = list(threads.map(submit, range(3)))
+    assert set(statuses) == {202}
+    statuses = []
+    while 429 not in statuses and len(statuses) < 1000:
+        statuses.append(submit(0))
+    refused = tenant.client.post("/api/tasks/submit", json={"task": "echo"})
+    assert refused.json()["code"] == "daily_quota"
+    assert "Retry-After" in refused.headers
