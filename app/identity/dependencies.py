@@ -1,6 +1,6 @@
 """Permissions as parameter types: ``principal: TaskWriter``."""
 
-from typing import Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -8,7 +8,9 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from app.core.errors import InsufficientScope, InvalidCredentials, Unauthenticated
 from app.identity import scopes
 from app.identity.principal import Principal
-from app.identity.verify import Verifier
+
+if TYPE_CHECKING:
+    from app.identity.verify import Verifier
 
 _BEARER: Final = HTTPBearer(scheme_name="bearer", description="`Authorization: Bearer <API key>`", auto_error=False)
 _HEADER: Final = APIKeyHeader(

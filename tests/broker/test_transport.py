@@ -240,7 +240,7 @@ def test_publishing_declares_and_remembers_nothing(broker: Celery, store: Redis)
 
 
 def test_line_set_and_lists_agree_after_a_thousand_random_steps(broker: Celery, store: Redis, reader: Reader) -> None:
-    chance = random.Random(7)  # noqa: S311 no secret
+    chance = random.Random(7)
     everyone = tenants(12)
     steps: list[Callable[[], object]] = [
         lambda: publish(broker, chance.choice(everyone)),

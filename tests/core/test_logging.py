@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +19,21 @@ SECRETS = [KEY, HOOK, JWT, URL]
 
 
 @pytest.fixture
-def lines() -> tuple[logging.Logger, io.StringIO]:
+def lines() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLine())
     handler.addFilter(Redaction())
-    logger = logging.Logger("test")
+    logger = logging.getLogger("tests.core.redaction")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
     logger.addHandler(handler)
-    return logger, stream
+    yield logger, stream
+    logger.removeHandler(handler)
+
+
+def _fail(message: str) -> None:
+    raise RuntimeError(message)
 
 
 def _one(stream: io.StringIO) -> dict[str, Any]:
@@ -41,7 +49,7 @@ def test_a_secret_is_taken_out_wherever_it_is(secret: str, lines: tuple[logging.
     logger, stream = lines
     extras = {"plain": secret, "nested": {"list": [secret, (secret,)], secret: 1}, "error": ValueError(secret)}
     try:
-        raise RuntimeError(secret)
+        _fail(secret)
     except RuntimeError:
         logger.exception("message %s and %r", secret, [secret], extra=extras, stack_info=True)
     parsed = _one(stream)

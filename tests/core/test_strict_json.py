@@ -96,7 +96,7 @@ _DOCUMENTS = st.recursive(
 
 
 @given(_DOCUMENTS, st.booleans())
-def test_a_valid_document_is_read_as_the_standard_library_reads_it(document: Any, ascii_only: bool) -> None:  # noqa: FBT001
+def test_a_valid_document_is_read_as_the_standard_library_reads_it(document: Any, ascii_only: bool) -> None:
     raw = json.dumps(document, ensure_ascii=ascii_only).encode()
     assert loads(raw) == json.loads(raw) == document
 
