@@ -13,6 +13,7 @@ from app.core import logging as structured_logging
 from app.core import pagination, problem
 from app.core import redis as redis_connections
 from app.core.config import get_settings
+from app.core.errors import InsufficientScope, TenantSuspended, Unauthenticated, Unavailable
 from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
@@ -22,6 +23,8 @@ from app.tasks.router import router as tasks_router
 from app.tasks.submission import Submissions
 
 _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **Accepted means it will finish.**"
+
+_EVERY_CALL: Final = problem.responses(Unauthenticated, InsufficientScope, TenantSuspended, Unavailable)
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +65,7 @@ def create_app() -> FastAPI:
         redirect_slashes=False,
     )
     problem.install(made, away=AWAY)
-    made.include_router(tasks_router, prefix="/api")
+    made.include_router(tasks_router, prefix="/api", responses=_EVERY_CALL)
     made.include_router(health.router)
     made.add_middleware(RequestLog)
     return made

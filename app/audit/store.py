@@ -17,7 +17,7 @@ class Actor:
     name: str
 
 
-async def record(  # noqa: PLR0917 read in this order everywhere
+async def record(
     connection: Connection,
     tenant_id: UUID | None,
     actor: Actor,

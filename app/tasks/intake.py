@@ -114,7 +114,7 @@ class Intake:
             return await self._write(tasks)
         except Unavailable:
             return await self._read_back(tasks)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 it is raised to the caller
             if len(tasks) == 1:
                 _log.exception("a task could not be stored")
                 return [error]
@@ -129,7 +129,7 @@ class Intake:
         return [refused.get(task.id) for task in tasks]
 
     async def _read_back(self, tasks: list[NewTask]) -> list[Exception | None]:
-        """The connection was lost, perhaps in the commit: a task is stored if it can be read."""
+        """Find out how a lost commit ended: a task is stored if it can be read."""
         try:
             async with asyncio.timeout(_UNDECIDED_AFTER):
                 async with self._reader.transaction(*{task.tenant_id for task in tasks}) as connection:

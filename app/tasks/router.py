@@ -9,12 +9,16 @@ from fastapi.responses import JSONResponse
 
 from app.core import pagination
 from app.core.errors import (
+    DailyQuotaExceeded,
     IdempotencyConflict,
     IdempotencyMismatch,
     InvalidCursor,
     InvalidRequest,
     MalformedBody,
+    MonthlyQuotaExceeded,
     NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
 )
 from app.core.problem import responses
 from app.core.strict_json import StrictRoute
@@ -55,7 +59,16 @@ def _id(text: str) -> UUID:
     operation_id="submit_task",
     status_code=202,
     response_model=SubmitResponse,
-    responses=responses(MalformedBody, InvalidRequest, IdempotencyConflict, IdempotencyMismatch)
+    responses=responses(
+        MalformedBody,
+        InvalidRequest,
+        IdempotencyConflict,
+        IdempotencyMismatch,
+        PayloadTooLarge,
+        UnsupportedMediaType,
+        DailyQuotaExceeded,
+        MonthlyQuotaExceeded,
+    )
     | {200: {"model": SubmitResponse, "description": "This Idempotency-Key made this task before."}},
 )
 async def submit_task(

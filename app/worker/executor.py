@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 _UNKNOWN_TYPE_DELAY: Final = 5.0
 
 
-class TaskCrashed(RuntimeError):
+class TaskCrashed(RuntimeError):  # noqa: N818 tenants read it as the error's type
     """The code raised what would have ended the worker (MemoryError, SystemExit, KeyboardInterrupt, …)."""
 
 

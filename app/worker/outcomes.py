@@ -11,7 +11,7 @@ _MAX_MESSAGE: Final = 2_000
 _MAX_RESULT_BYTES: Final = 262_144
 
 
-class UnusableResult(ValueError):
+class UnusableResult(ValueError):  # noqa: N818 tenants read it as the error's type
     """What the function returned cannot be stored; the message says why."""
 
 

@@ -26,7 +26,7 @@ class LongTaskResult(BaseModel):
     value: JsonValue
 
 
-class SimulatedFailure(RuntimeError):
+class SimulatedFailure(RuntimeError):  # noqa: N818 tenants read it as the error's type
     """Asked for by ``fail_attempts``."""
 
 
