@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from fastapi import FastAPI
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app import health
 from app.broker.wakeups import Waiters
@@ -64,8 +66,8 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
         redirect_slashes=False,
     )
-    problem.install(made, away=AWAY)
-    made.include_router(tasks_router, prefix="/api", responses=_EVERY_CALL)
+    problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
+    made.include_router(tasks_router, responses=_EVERY_CALL)
     made.include_router(health.router)
     made.add_middleware(RequestLog)
     return made

@@ -88,3 +88,9 @@ async def _finish_once(worker: Database, claim: Claim, outcome: Outcome, progres
             progress=progress,
             delay=timedelta(seconds=outcome.delay_seconds),
         )
+
+
+async def expire(worker: Database, tenant_id: UUID, task_id: UUID) -> bool:
+    """End a waiting task that was to start by now; False when it was claimed or ended first."""
+    async with worker.transaction(tenant_id) as connection:
+        return await store.revoke_expired(connection, tenant_id, task_id)

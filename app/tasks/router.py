@@ -38,7 +38,7 @@ from app.tasks.schemas import (
     TaskTypeList,
 )
 
-router: Final = APIRouter(route_class=StrictRoute, tags=["tasks"])
+router: Final = APIRouter(prefix="/api", route_class=StrictRoute, tags=["tasks"])
 
 TaskId = Annotated[str, Path(description="A task's id.")]
 

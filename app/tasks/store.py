@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, affected
 
 if TYPE_CHECKING:
     import asyncpg
@@ -265,3 +265,23 @@ async def expired_any_tenant(connection: Connection, limit: int) -> "list[tuple[
         "SELECT tenant_id, task_id FROM backlog WHERE expires_at <= now() ORDER BY expires_at LIMIT $1", limit
     )
     return [(row["tenant_id"], row["task_id"]) for row in rows]
+
+
+async def revoke_expired(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
+    """End a waiting task whose time to start has passed; False when it was claimed or ended first."""
+    taken = await connection.execute(
+        "DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND expires_at <= now()", tenant_id, task_id
+    )
+    if affected(taken) == 0:
+        return False
+    await connection.execute(
+        "UPDATE task SET status = 'REVOKED', error = $3, finished_at = now() WHERE tenant_id = $1 AND id = $2",
+        tenant_id, task_id, {"type": "Expired", "message": "not started within expires_seconds", "attempt": 0},
+    )  # fmt: skip
+    return True
+
+
+async def make_partitions_any_tenant(connection: Connection, months_ahead: int) -> int:
+    """Make the months' partitions that are missing; return how many."""
+    made: int = await connection.fetchval("SELECT make_partitions($1)", months_ahead)
+    return made

@@ -67,3 +67,8 @@ def test_a_scheduled_task_waits_until_it_is_due(acme: Tenant):
     assert acme.result(task_id)["status"] == "SUCCESS"
     status = acme.status(task_id)
     assert status["started_at"] >= status["due_at"] > status["created_at"]
+
+
+def test_a_task_that_is_not_started_in_time_ends_revoked(acme: Tenant):
+    ended = acme.result(acme.submit(task="echo", payload=1, delay_seconds=60, expires_seconds=0.5))
+    assert (ended["status"], ended["error"]["type"]) == ("REVOKED", "Expired")
