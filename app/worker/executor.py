@@ -83,9 +83,9 @@ def _call(runtime: Runtime, task_type: types.TaskType, payload: Any, context: Ta
         return task_type.function(payload, context)
 
 
-def _soft_limit(task_type: types.TaskType, claim: Claim) -> float | None:
-    limits = [limit for limit in (task_type.soft_time_limit, claim.timeout_seconds) if limit is not None]
-    return min(limits, default=None)
+def _soft_limit(task_type: types.TaskType, claim: Claim) -> float:
+    # The hard limit is armed too: it ends code that the main process would otherwise have to kill.
+    return min(claim.time_limit_seconds, task_type.soft_time_limit or claim.time_limit_seconds)
 
 
 def _context(claim: Claim, reporter: ProgressReporter) -> TaskContext:

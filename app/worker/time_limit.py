@@ -11,11 +11,8 @@ class SoftTimeLimitExceeded(Exception):  # noqa: N818 Celery's name
 
 
 @contextmanager
-def soft(seconds: float | None) -> Iterator[None]:
-    """Raise ``SoftTimeLimitExceeded`` in the main thread's code after so long; None is no limit."""
-    if seconds is None:
-        yield
-        return
+def soft(seconds: float) -> Iterator[None]:
+    """Raise ``SoftTimeLimitExceeded`` in the main thread's code after so long."""
 
     def expire(_signal: int, _frame: FrameType | None) -> None:
         message = f"the attempt ran for more than {seconds:g} s"

@@ -72,3 +72,13 @@ def test_a_scheduled_task_waits_until_it_is_due(acme: Tenant):
 def test_a_task_that_is_not_started_in_time_ends_revoked(acme: Tenant):
     ended = acme.result(acme.submit(task="echo", payload=1, delay_seconds=60, expires_seconds=0.5))
     assert (ended["status"], ended["error"]["type"]) == ("REVOKED", "Expired")
+
+
+def test_an_attempt_ends_at_its_time_limit(acme: Tenant):
+    ended = acme.result(acme.submit(payload={"seconds": 60, "steps": 1}, timeout_seconds=0.5, max_attempts=1))
+    assert (ended["status"], ended["error"]["type"]) == ("FAILURE", "SoftTimeLimitExceeded")
+
+
+def test_a_health_check_needs_no_key(acme: Tenant):
+    for path in ("/healthz", "/readyz"):
+        assert acme.client.get(path, headers={"Authorization": ""}).status_code == 200
