@@ -32,7 +32,10 @@ def run(stack: Stack) -> None:
 
 def check_key(stack: Stack) -> None:
     """Raise when the API does not know the demo key."""
-    status, answer = _call(stack, "/api/tasks?limit=1")
+    try:
+        status, answer = _call(stack, "/api/tasks?limit=1")
+    except OSError as error:
+        raise StackError(f"the API stopped answering ({error}): see {stack.data_dir}/logs/api.log") from error
     if status in {401, 403}:
         raise KeyRefusedError(str(answer.get("detail") or status))
 

@@ -2,11 +2,14 @@
 
 import random
 import socket
+from pathlib import Path
 
+from scripts.stack import processes
 from scripts.stack.errors import StackError
 
 # Below Linux's ephemeral range, so that no outgoing connection takes the port while a server restarts.
 _LOWEST, _HIGHEST = 20000, 32000
+_LISTENING = "0A"
 
 
 def is_free(port: int) -> bool:
@@ -30,6 +33,16 @@ def free_port() -> int:
 def next_free(port: int) -> int:
     """Find the first free port from this one on."""
     return _first_free(range(port, min(port + 100, 65536)), f"from {port} to {port + 99}")
+
+
+def is_held_by(port: int, pid: int) -> bool:
+    """Tell whether this very process listens on 127.0.0.1 at this port; where no /proc tells: assume so."""
+    table = Path("/proc/net/tcp")
+    if not table.exists():
+        return True
+    rows = [line.split() for line in table.read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] == f"0100007F:{port:04X}" and row[3] == _LISTENING}
+    return not sockets.isdisjoint(processes.open_files(pid))
 
 
 def _first_free(candidates: range | list[int], where: str) -> int:

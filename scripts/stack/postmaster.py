@@ -1,5 +1,6 @@
 """What a Postgres data folder tells about its server, and how stale traces of a killed one are cleared."""
 
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,16 +36,25 @@ def clear_stale(data: Path) -> None:
     """Make a folder without a running server ready for a new one."""
     # Backends of a killed postmaster may still be busy, and would keep the new one from starting.
     for number in (signal.SIGQUIT, signal.SIGKILL):
-        for pid in processes.working_in(data):
+        for pid in processes.working_in(data, "postgres"):
             processes.send(pid, number)
         if processes.wait_until(lambda: not _living(data), 3.0):
             break
-    # Postgres itself would believe in a pid that a zombie, or another program, has now.
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    _disown(data)
+
+
+def _disown(data: Path) -> None:
+    """Let Postgres see that the pid in the file is no postmaster's, although a zombie or a stranger may have it now.
+
+    The pid of its own parent is the one that it takes for stale. Without the file it would no longer see whether
+    a process of the old server is still attached to the data.
+    """
+    if lines := _pid_file(data):
+        (data / "postmaster.pid").write_text("\n".join([str(os.getpid()), *lines[1:], ""]))
 
 
 def _living(data: Path) -> list[int]:
-    return [pid for pid in processes.working_in(data) if processes.start_time(pid)]
+    return [pid for pid in processes.working_in(data, "postgres") if processes.start_time(pid)]
 
 
 def _pid_file(data: Path) -> list[str]:

@@ -87,9 +87,9 @@ def marked(data_dir: Path, part: str | None = None) -> list[int]:
     return [pid for pid in _pids() if marks <= _environment(pid)]
 
 
-def working_in(folder: Path) -> list[int]:
-    """Find the processes whose working directory is the folder."""
-    return [pid for pid in _pids() if _link(pid, "cwd") == str(folder)]
+def working_in(folder: Path, program: str) -> list[int]:
+    """Find the processes of a program whose working directory is the folder: an operator's shell may be there too."""
+    return [pid for pid in _pids() if _link(pid, "cwd") == str(folder) and _program(pid) == program]
 
 
 def stop(process: Process, steps: Sequence[tuple[int, float]], is_urgent: Callable[[], bool] = lambda: False) -> None:
@@ -134,11 +134,28 @@ def _environment(pid: int) -> set[bytes]:
         return set()
 
 
+def _program(pid: int) -> str:
+    try:
+        return _PROC.joinpath(str(pid), "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def _link(pid: int, name: str) -> str | None:
     try:
         return str(_PROC.joinpath(str(pid), name).readlink())
     except OSError:
         return None
+
+
+def open_files(pid: int) -> list[str]:
+    """Return what a process has open, as its system names it; nothing of others' processes."""
+    try:
+        numbers = [entry.name for entry in _PROC.joinpath(str(pid), "fd").iterdir()]
+    except OSError:
+        return []
+    # One may be closed meanwhile.
+    return [target for number in numbers if (target := _link(pid, f"fd/{number}"))]
 
 
 def _boot() -> str:

@@ -3,7 +3,7 @@
 import time
 from http import HTTPStatus
 
-from scripts.stack import files, http_client, parts
+from scripts.stack import files, http_client, parts, ports
 from scripts.stack.errors import ChildDiedError, StackError
 from scripts.stack.stackfile import Stack
 
@@ -17,7 +17,7 @@ def wait(stack: Stack, offsets: dict[str, int]) -> None:
     deadline = time.monotonic() + _SECONDS
     settled_at = time.monotonic() + (_SETTLING_SECONDS if offsets else 0)
     answer: dict[str, object] = {}
-    while not _is_ready(answer := _ask(stack)) or time.monotonic() < settled_at:
+    while not (_is_ready(answer := _ask(stack)) and _is_ours(stack)) or time.monotonic() < settled_at:
         for part in stack.processes:
             if not stack.is_running(part):
                 raise _death(stack, part, offsets.get(part, 0))
@@ -39,6 +39,12 @@ def _ask(stack: Stack) -> dict[str, object]:
 def _is_ready(answer: dict[str, object]) -> bool:
     workers = answer.get("workers")
     return answer.get("http_status") == HTTPStatus.OK and isinstance(workers, int) and workers > 0
+
+
+def _is_ours(stack: Stack) -> bool:
+    """Tell whether our own API gave the answer: another stack's may have been quicker to take the port."""
+    api = stack.processes.get("api")
+    return api is not None and ports.is_held_by(int((stack.api_url or "").rpartition(":")[2]), api.pid)
 
 
 def _death(stack: Stack, part: str, offset: int) -> ChildDiedError:

@@ -50,7 +50,8 @@ def _bring_up(asked: UpOptions, stack: Stack, port: int) -> None:
 
 
 def _choose_port(asked: UpOptions, stack: Stack) -> int:
-    known = int((stack.api_url or f":{_USUAL_PORT}").rpartition(":")[2])
+    # After scripts/down nobody counts on the port any more; after a kill somebody may.
+    known = int((stack.api_url or "").rpartition(":")[2]) if stack.processes and stack.api_url else _USUAL_PORT
     if stack.is_running("api"):
         if asked.port not in {None, known}:
             message = f"this stack's API runs at {stack.api_url}: scripts/down first, to give it port {asked.port}"

@@ -146,6 +146,35 @@ def test_a_stale_pid_of_another_process_is_no_obstacle(scratch: Path) -> None:
         stranger.wait()
 
 
+def test_a_stranger_in_the_data_folder_is_left_alone(scratch: Path) -> None:
+    server = embedded.start_postgres(scratch / "pg")
+    stranger = subprocess.Popen(["sleep", "60"], cwd=scratch / "pg" / "data")
+    try:
+        embedded.kill(server)
+        assert query(embedded.start_postgres(scratch / "pg"), "SELECT 1") == 1
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_zombie_that_still_has_the_pid_is_no_obstacle(scratch: Path) -> None:
+    code = "import sys, time; from pathlib import Path; from scripts.stack import embedded; "
+    code += "print(embedded.start_postgres(Path(sys.argv[1])).pid, flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", code, str(scratch / "pg")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout
+            pid = int(parent.stdout.readline())
+            # Its parent sleeps, and does not reap it.
+            os.kill(pid, signal.SIGKILL)
+            assert processes.wait_until(lambda: processes.start_time(pid) is None, 10)
+            assert Path(f"/proc/{pid}").exists()
+            assert query(embedded.start_postgres(scratch / "pg"), "SELECT 1") == 1
+        finally:
+            parent.kill()
+
+
 def test_a_busy_backend_that_outlives_its_postmaster_is_no_obstacle(scratch: Path) -> None:
     server = embedded.start_postgres(scratch / "pg")
     data = scratch / "pg" / "data"
@@ -178,6 +207,6 @@ def test_stop_leaves_no_process_and_no_held_lock(scratch: Path) -> None:
     server = embedded.start_postgres(scratch / "pg")
     embedded.stop(server)
     assert postgres.running_pid(scratch / "pg") is None
-    assert processes.working_in(scratch / "pg" / "data") == []
+    assert processes.working_in(scratch / "pg" / "data", "postgres") == []
     held = subprocess.run(["flock", "--nonblock", scratch / "pg" / "lock", "true"], check=False)
     assert held.returncode == 0
