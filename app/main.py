@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from app import health
 from app.broker.wakeups import Waiters
 from app.core import logging as structured_logging
 from app.core import pagination, problem
@@ -19,6 +18,7 @@ from app.core.errors import InsufficientScope, TenantSuspended, Unauthenticated,
 from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
+from app.health.router import router as health_router
 from app.identity.verify import Verifier
 from app.tasks.intake import Intake
 from app.tasks.router import router as tasks_router
@@ -68,7 +68,7 @@ def create_app() -> FastAPI:
     )
     problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
     made.include_router(tasks_router, responses=_EVERY_CALL)
-    made.include_router(health.router)
+    made.include_router(health_router)
     made.add_middleware(RequestLog)
     return made
 

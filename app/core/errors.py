@@ -1,13 +1,16 @@
 """The errors that a caller may see, raised anywhere and rendered once (app/core/problem.py).
 
 Problem                     status, code, title
-├── Unauthenticated         401 unauthenticated
-├── Forbidden               403 insufficient_scope, tenant_suspended
-├── NotFound                404 not_found
-├── Conflict                409 …
-├── InvalidRequest          400 / 413 / 415 / 422 …
-├── QuotaExceeded           429 daily_quota, monthly_quota
-└── Unavailable             503 unavailable
+├── Unauthenticated         401
+├── InsufficientScope       403, and TenantSuspended
+├── NotFound                404
+├── IllegalState            409, and IdempotencyConflict, LimitReached
+├── MalformedBody           400, and InvalidCursor, InvalidCredentials
+├── PayloadTooLarge         413
+├── UnsupportedMediaType    415
+├── InvalidRequest          422, and IdempotencyMismatch
+├── DailyQuotaExceeded      429, and MonthlyQuotaExceeded
+└── Unavailable             503
 """
 
 from typing import Any, ClassVar

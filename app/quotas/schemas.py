@@ -17,7 +17,8 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """How many of them it gets, and which period refuses the rest."""
+    """How many of them it gets, which period refuses the rest, and when that period ends (seconds)."""
 
     granted: int
     refused_by: Period | None
+    ends_in_seconds: int

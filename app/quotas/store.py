@@ -6,7 +6,10 @@ from uuid import UUID
 from app.db import Connection
 from app.quotas.schemas import Demand, Grant, Period
 
-_RESERVE = "SELECT tenant_id, granted, refused_by FROM usage_reserve($1::uuid[], $2::int[], $3::bigint[], $4::bigint[])"
+_RESERVE = """
+SELECT tenant_id, granted, refused_by, ends_in_seconds
+FROM usage_reserve($1::uuid[], $2::int[], $3::bigint[], $4::bigint[])
+"""
 _USED = """
 SELECT period, used FROM usage
 WHERE tenant_id = $1 AND (
@@ -24,7 +27,7 @@ async def reserve_any_tenant(connection: Connection, demands: Mapping[UUID, Dema
         [demand.per_day for demand in demands.values()],
         [demand.per_month for demand in demands.values()],
     )
-    return {row["tenant_id"]: Grant(row["granted"], row["refused_by"]) for row in rows}
+    return {row["tenant_id"]: Grant(row["granted"], row["refused_by"], row["ends_in_seconds"]) for row in rows}
 
 
 async def used(connection: Connection, tenant_id: UUID) -> dict[Period, int]:

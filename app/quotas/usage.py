@@ -19,14 +19,13 @@ async def periods(connection: Connection, tenant_id: UUID) -> dict[Period, int]:
     return await store.used(connection, tenant_id)
 
 
-def refusal(period: Period) -> Problem:
-    """Return the error for a task that a period's quota refuses."""
-    if period == "day":
+def refusal(grant: Grant) -> Problem:
+    """Return the error for a task that the grant does not cover; it says when to try again."""
+    headers = {"Retry-After": str(grant.ends_in_seconds)}
+    if grant.refused_by == "day":
         return DailyQuotaExceeded(
-            "Today's tasks are used up. Wait for the next day (UTC), or ask for a larger plan.",
-            headers={"Retry-After": "3600"},
+            "Today's tasks are used up. Wait for the next day (UTC), or ask for a larger plan.", headers=headers
         )
     return MonthlyQuotaExceeded(
-        "This month's tasks are used up. Wait for the next month (UTC), or ask for a larger plan.",
-        headers={"Retry-After": "86400"},
+        "This month's tasks are used up. Wait for the next month (UTC), or ask for a larger plan.", headers=headers
     )

@@ -32,7 +32,7 @@ class TaskContext:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether the tenant has asked to stop; the code is killed within seconds in any case."""
+        """Whether the tenant has asked to stop: end soon, what is returned is kept."""
         return self.is_cancel_requested()
 
     def progress(self, done: float, total: float, note: str | None = None) -> None:

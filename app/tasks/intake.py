@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from app.core.errors import Problem, Unavailable
+from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.quotas import usage
 from app.quotas.schemas import Demand
@@ -159,10 +159,6 @@ async def _count(connection: Connection, tasks: Sequence[NewTask]) -> dict[UUID,
     for task in tasks:
         left[task.tenant_id] -= 1
         if left[task.tenant_id] < 0:
-            refused[task.id] = _refusal(grants[task.tenant_id].refused_by)
+            refused[task.id] = usage.refusal(grants[task.tenant_id])
     await store.release_keys_any_tenant(connection, [task for task in tasks if task.id in refused])
     return refused
-
-
-def _refusal(period: str | None) -> Problem:
-    return usage.refusal("month" if period == "month" else "day")

@@ -1,7 +1,6 @@
 """Following a task: its status, its attempts, its result and the wait for it."""
 
 import asyncio
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from app.broker.wakeups import Waiters
 from app.core.errors import NotFound
 from app.db import Database
 from app.tasks import store
-from app.tasks.schemas import FINAL, Attempt, TaskDetail, TaskResult, TaskStatus, TaskSummary
+from app.tasks.schemas import FINAL, Attempt, TaskDetail, TaskFilter, TaskResult, TaskStatus, TaskSummary
 
 # A wake-up may be lost with Redis: look again after so long, seconds.
 _LOOK_AGAIN: Final = 2.0
@@ -61,30 +60,11 @@ async def _result(reader: Database, tenant_id: UUID, task_id: UUID) -> TaskResul
 
 
 async def page(
-    reader: Database,
-    tenant_id: UUID,
-    *,
-    before: UUID | None,
-    status: str | None,
-    task: str | None,
-    tag: str | None,
-    created_from: datetime | None,
-    created_to: datetime | None,
-    limit: int,
+    reader: Database, tenant_id: UUID, wanted: TaskFilter, *, before: UUID | None, limit: int
 ) -> tuple[list[TaskSummary], bool]:
-    """Return a page of tasks, newest first, and whether there are more."""
+    """Return a page of tasks older than ``before``, newest first, and whether there are more."""
     async with reader.transaction(tenant_id) as connection:
-        rows = await store.page(
-            connection,
-            tenant_id,
-            before=before,
-            status=status,
-            task=task,
-            tag=tag,
-            created_from=created_from,
-            created_to=created_to,
-            limit=limit + 1,
-        )
+        rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit + 1)
     return [TaskSummary.model_validate(dict(row)) for row in rows[:limit]], len(rows) > limit
 
 

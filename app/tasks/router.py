@@ -31,6 +31,7 @@ from app.tasks.schemas import (
     SubmitRequest,
     SubmitResponse,
     TaskDetail,
+    TaskFilter,
     TaskPage,
     TaskResult,
     TaskStatus,
@@ -169,17 +170,8 @@ async def list_tasks(
     """The tenant's tasks, newest first."""
     state = request.app.state
     before = UUID(pagination.decode(principal.tenant_id, cursor, state.cursor_key)) if cursor else None
-    items, has_more = await reading.page(
-        state.reader,
-        principal.tenant_id,
-        before=before,
-        status=status,
-        task=task,
-        tag=tag,
-        created_from=created_from,
-        created_to=created_to,
-        limit=limit,
-    )
+    wanted = TaskFilter(status, task, tag, created_from, created_to)
+    items, has_more = await reading.page(state.reader, principal.tenant_id, wanted, before=before, limit=limit)
     next_cursor = pagination.encode(principal.tenant_id, str(items[-1].task_id), state.cursor_key) if has_more else None
     if next_cursor:
         response.headers["Link"] = pagination.next_link(str(request.url), next_cursor)

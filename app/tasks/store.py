@@ -1,5 +1,6 @@
 """SQL of tasks. Every statement names the tenant, and runs under policies that do so too."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.tasks.intake import NewTask
+    from app.tasks.schemas import TaskFilter
 
 _INSERT = """
 WITH incoming AS MATERIALIZED (
@@ -97,8 +99,6 @@ ORDER BY id DESC LIMIT $8
 
 async def insert_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> None:
     """Insert tasks and put them into the backlog; ids are ours and nothing is returned, so no task is read."""
-    import json  # noqa: PLC0415
-
     if tasks:
         await connection.execute(
             _INSERT,
@@ -165,19 +165,11 @@ async def result(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asy
 
 
 async def page(
-    connection: Connection,
-    tenant_id: UUID,
-    *,
-    before: UUID | None,
-    status: str | None,
-    task: str | None,
-    tag: str | None,
-    created_from: datetime | None,
-    created_to: datetime | None,
-    limit: int,
+    connection: Connection, tenant_id: UUID, wanted: "TaskFilter", *, before: UUID | None, limit: int
 ) -> "list[asyncpg.Record]":
     """Return up to ``limit`` tasks older than ``before``, newest first."""
-    return list(await connection.fetch(_LIST, tenant_id, before, status, task, tag, created_from, created_to, limit))
+    bounds = (wanted.status, wanted.task, wanted.tag, wanted.created_from, wanted.created_to)
+    return list(await connection.fetch(_LIST, tenant_id, before, *bounds, limit))
 
 
 async def claim(
@@ -252,10 +244,11 @@ WHERE EXISTS (
 
 async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":
     """Return tenants and pools whose scheduled work has fallen due since a moment, and the moment of looking."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT tenant_id, pool FROM backlog WHERE is_scheduled AND due_at > $1 AND due_at <= now()", since
-    )
+    # The moment first: what falls due between two statements must be in this round or in the next.
     now: datetime = await connection.fetchval("SELECT now()")
+    rows = await connection.fetch(
+        "SELECT DISTINCT tenant_id, pool FROM backlog WHERE is_scheduled AND due_at > $1 AND due_at <= $2", since, now
+    )
     return [(row["tenant_id"], row["pool"]) for row in rows], now
 
 

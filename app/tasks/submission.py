@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -113,7 +113,7 @@ class Submissions:
             offer.add_done_callback(self._offers.discard)
 
 
-def _conflict() -> Any:
+def _conflict() -> NoReturn:
     raise IdempotencyConflict(
         "The first request with this Idempotency-Key is still under way. Send it again in a few seconds.",
         headers={"Retry-After": "2"},

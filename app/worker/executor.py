@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -96,7 +95,7 @@ def _context(claim: Claim, reporter: ProgressReporter) -> TaskContext:
         attempt=claim.attempt,
         deadline=claim.deadline_at,
         report=reporter.report,
-        is_cancel_requested=lambda: claim.cancel_requested or datetime.now(UTC) > claim.deadline_at,
+        is_cancel_requested=lambda: claim.cancel_requested,
         log=logging.LoggerAdapter(log, {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id)}),
     )
 

@@ -105,9 +105,10 @@ BEGIN
 END $$;
 
 -- Count n more tasks for each tenant in its day and month, in the order of the ids (unordered, two processes lock each
--- other out). A limit of -1 is none. Returns for each tenant how many were granted, and which period refused the rest.
+-- other out). A limit of -1 is none. Returns for each tenant how many were granted, which period refused the rest, and
+-- in how many seconds that period ends.
 CREATE FUNCTION usage_reserve(p_tenants uuid[], p_counts integer[], p_day_limits bigint[], p_month_limits bigint[])
-    RETURNS TABLE (tenant_id uuid, granted integer, refused_by text) LANGUAGE plpgsql AS $$
+    RETURNS TABLE (tenant_id uuid, granted integer, refused_by text, ends_in_seconds integer) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     wanted record;
@@ -140,6 +141,9 @@ BEGIN
                   AND ((g.period = 'day' AND g.starts_on = today) OR (g.period = 'month' AND g.starts_on = month));
         END IF;
         tenant_id := wanted.t;
+        ends_in_seconds := ceil(extract(epoch FROM
+            CASE refused_by WHEN 'day' THEN today + interval '1 day' ELSE month + interval '1 month' END
+            - (now() AT TIME ZONE 'UTC')));
         RETURN NEXT;
     END LOOP;
 END $$;

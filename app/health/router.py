@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can do its work."""
+"""The calls of load balancers and probes."""
 
 from typing import Any, Final, Literal
 
@@ -8,13 +8,9 @@ from redis.exceptions import RedisError
 
 from app.core.errors import Unavailable
 from app.core.problem import responses
+from app.health import store
 
 router: Final = APIRouter(tags=["health"])
-
-_READY: Final = """
-SELECT (SELECT version_num FROM alembic_version) AS schema_version,
-    (SELECT count(*) FROM worker WHERE heartbeat_at > now() - interval '15 seconds') AS workers
-"""
 
 
 class Health(BaseModel):
@@ -42,8 +38,8 @@ async def get_health() -> Health:
 async def get_readiness(request: Request) -> Any:
     """Ready when Postgres answers and its schema is there; Redis away is `degraded`."""
     async with request.app.state.reader.connection() as connection:
-        row = await connection.fetchrow(_READY)
-    return Readiness(status=await _redis(request), schema_version=row["schema_version"], workers=row["workers"])
+        schema_version, workers = await store.readiness_any_tenant(connection)
+    return Readiness(status=await _redis(request), schema_version=schema_version, workers=workers)
 
 
 async def _redis(request: Request) -> Literal["ready", "degraded"]:
