@@ -12,7 +12,7 @@ import asyncpg
 
 from app.core.config import Settings, get_settings
 from app.core.errors import Unavailable
-from app.core.secrets import get_secrets
+from app.core.secrets import SecretsFileError, get_secrets
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -37,7 +37,11 @@ def role_url(role: str, settings: Settings | None = None) -> str:
         return named
     url = urlsplit(settings.database_url)
     host = url.netloc.rpartition("@")[2]
-    netloc = f"{role}:{quote(get_secrets().role_passwords[role])}@{host}"
+    password = get_secrets().role_passwords.get(role)
+    if password is None:
+        message = f"SECRETS_FILE has no password for the role {role}: run scripts/admin bootstrap, then migrate"
+        raise SecretsFileError(message)
+    netloc = f"{role}:{quote(password)}@{host}"
     return urlunsplit(url._replace(netloc=netloc))
 
 

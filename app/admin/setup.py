@@ -18,7 +18,7 @@ _CONFIG: Final = Path(__file__).resolve().parents[2] / "alembic.ini"
 
 
 async def bootstrap(owner: Connection) -> bool:
-    """Make the secrets file where it is missing, and the roles; says whether the file is new."""
+    """Make the secrets file where it is missing, or complete it, and the roles; says whether the file is new."""
     path = get_settings().secrets_file
     is_new = not path.exists()
     if is_new and await store.has_tenant_any_tenant(owner):
@@ -27,7 +27,7 @@ async def bootstrap(owner: Connection) -> bool:
             " read. Restore it from a backup; a new one would lock every tenant out."
         )
         raise edge.Refused(message)
-    await roles.ensure(owner, (_create(path) if is_new else secrets.load(path)).role_passwords)
+    await roles.ensure(owner, (_create(path) if is_new else secrets.complete(path)).role_passwords)
     return is_new
 
 

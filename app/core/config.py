@@ -2,17 +2,26 @@
 
 import sys
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
-class Settings(BaseSettings):
-    """Everything an operator may set; a field's name in upper case is the variable's."""
+_MOUNTED: Final = Path("/run/secrets")
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+class Settings(BaseSettings):
+    """Everything an operator may set; a field's name in upper case is the variable's.
+
+    A file ``/run/secrets/<field>`` sets it too, where containers mount secrets; the environment comes first.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, secrets_dir=_MOUNTED if _MOUNTED.is_dir() else None
+    )
 
     database_url: str
     """The owner's ``postgresql://`` URL; the roles' URLs derive from it (see ``role_url`` in app/db.py)."""
@@ -22,11 +31,14 @@ class Settings(BaseSettings):
     """Pepper, key-encryption keys and role passwords; made by ``scripts/admin bootstrap``, mode 0600."""
     task_modules: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated modules of task types of the operator's own."""
+    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Comma-separated networks that are not public but may get webhooks, over plain http too: ``127.0.0.0/8``."""
 
     database_url_tq_api: str | None = None
     database_url_tq_submit: str | None = None
     database_url_tq_worker: str | None = None
     database_url_tq_dispatch: str | None = None
+    database_url_tq_webhook: str | None = None
     database_url_tq_auth: str | None = None
     database_url_tq_admin: str | None = None
 
@@ -50,7 +62,7 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return url
 
-    @field_validator("task_modules", mode="before")
+    @field_validator("task_modules", "webhook_allowed_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.core.config import get_settings
 
-ROLES: Final = ("tq_api", "tq_submit", "tq_worker", "tq_dispatch", "tq_auth", "tq_admin")
+ROLES: Final = ("tq_api", "tq_submit", "tq_worker", "tq_dispatch", "tq_webhook", "tq_auth", "tq_admin")
 """The login roles of the database, one for each kind of work (docs/operations.md)."""
 
 
@@ -56,11 +56,28 @@ def create(path: Path) -> Secrets:
         role_passwords={role: secrets.token_urlsafe(24) for role in ROLES},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, made)
+    return made
+
+
+def complete(path: Path) -> Secrets:
+    """Read a secrets file, and give it a password for each role that this version has and its writer had not."""
+    known = load(path)
+    missing = {role: secrets.token_urlsafe(24) for role in ROLES if role not in known.role_passwords}
+    if not missing:
+        return known
+    made = known.model_copy(update={"role_passwords": known.role_passwords | missing})
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    _write(beside, made)
+    beside.replace(path)
+    return made
+
+
+def _write(path: Path, content: Secrets) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(made.model_dump(), file, indent=1)
+        json.dump(content.model_dump(), file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    return made
 
 
 def load(path: Path) -> Secrets:

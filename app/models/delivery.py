@@ -24,13 +24,18 @@ class WebhookSecret(SQLModel, table=True):
 class Delivery(SQLModel, table=True):
     """One event to one endpoint: the exact bytes to send, and when to try next."""
 
-    __table_args__ = (Index("delivery_due", "due_at", postgresql_where=text("status = 'PENDING'")),)
+    __table_args__ = (
+        Index("delivery_due", "due_at", postgresql_where=text("status = 'PENDING'")),
+        Index("delivery_endpoint", "tenant_id", "endpoint", "due_at", postgresql_where=text("status = 'PENDING'")),
+    )
 
     tenant_id: UUID = tenant_key()
     id: UUID = Field(primary_key=True)
     task_id: UUID
     event_type: str = Field(sa_type=TEXT)
     url: str = Field(sa_type=TEXT)
+    endpoint: str = Field(sa_type=TEXT)
+    """The URL without its query: what is bounded and retried as one."""
     body: str = Field(sa_type=TEXT)
     status: str = default("'PENDING'", sa_type=TEXT)
     """``PENDING``, ``DELIVERED`` or ``FAILED`` (every try used up)."""

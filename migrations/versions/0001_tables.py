@@ -1,13 +1,12 @@
 """Tables, guards, lifecycle functions and access."""
 
-from pathlib import Path
-
 from alembic import op
+
+from migrations import script
 
 revision = "0001"
 down_revision = None
 
-_SQL = Path(__file__).parent.parent / "sql"
 _TABLES = (
     "auth_epoch, audit_event, worker, delivery_attempt, delivery, webhook_secret, usage, idempotency_key, backlog, "
     "result, attempt, task, api_key, tenant_slots, tenant"
@@ -20,11 +19,7 @@ _FUNCTIONS = (
 
 def upgrade() -> None:
     """Create everything; the roles exist already (``scripts/admin bootstrap``)."""
-    connection = op.get_bind().connection.dbapi_connection
-    for part in ("tables", "guards", "lifecycle", "access"):
-        # Many statements in one text: the driver's own execute takes them, a prepared statement does not.
-        text = (_SQL / f"0001_{part}.sql").read_text()
-        connection.run_async(lambda driver, text=text: driver.execute(text))
+    script.run("0001_tables", "0001_guards", "0001_claim", "0001_finish", "0001_usage", "0001_access")
 
 
 def downgrade() -> None:

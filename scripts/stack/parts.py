@@ -45,7 +45,8 @@ def environment(stack: Stack) -> dict[str, str]:
         "DATABASE_URL": stack.database_url or "",
         "REDIS_URL": stack.redis_url or "",
         "SECRETS_FILE": str(Path(secrets).absolute()),
-        "WEBHOOK_ALLOW_LOOPBACK": "true",
+        # What is tried on this machine receives its webhooks on this machine.
+        "WEBHOOK_ALLOWED_NETWORKS": os.environ.get("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128"),
     }
 
 

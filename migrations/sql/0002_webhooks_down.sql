@@ -1,0 +1,11 @@
+REVOKE DELETE ON backlog FROM tq_api;
+REVOKE UPDATE (status, error, cancel_requested_at, finished_at) ON task FROM tq_api;
+REVOKE ALL ON delivery, delivery_attempt FROM tq_api, tq_worker;
+REVOKE ALL ON delivery, delivery_attempt, webhook_secret, alembic_version FROM tq_webhook;
+REVOKE UPDATE (status, attempt, due_at, claim_token, finished_at) ON delivery FROM tq_webhook;
+REVOKE ALL ON SCHEMA public FROM tq_webhook;
+DROP POLICY webhook ON delivery;
+DROP POLICY webhook ON delivery_attempt;
+DROP POLICY webhook ON webhook_secret;
+DROP INDEX delivery_endpoint;
+ALTER TABLE delivery DROP COLUMN endpoint;
