@@ -16,8 +16,8 @@ from app.core.secrets import SecretsFileError, get_secrets
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_CONNECT_TIMEOUT: Final = 2.0
-_ACQUIRE_TIMEOUT: Final = 2.0
+_CONNECT_TIMEOUT: Final = 1.5
+_ACQUIRE_TIMEOUT: Final = 1.5
 # What an ended connection, a server that restarts or one that is full raises. Errors of SQL are not among them.
 AWAY: Final = (
     OSError,
@@ -27,6 +27,7 @@ AWAY: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
+_UNANSWERED: Final = (TimeoutError, asyncio.CancelledError)
 
 
 def role_url(role: str, settings: Settings | None = None) -> str:
@@ -65,9 +66,15 @@ async def _reset(connection: Connection) -> None:
 class Database:
     """One role's pool in one process; it connects when it is first used."""
 
-    def __init__(self, role: str, *, size: int | None = None, url: str | None = None) -> None:
-        """``size`` bounds the connections (default: the setting); ``url`` names another server than the settings."""
+    def __init__(
+        self, role: str, *, size: int | None = None, url: str | None = None, command_timeout: float = 30
+    ) -> None:
+        """``size`` bounds the connections (default: the setting); ``url`` names another server than the settings.
+
+        A statement that takes longer than ``command_timeout`` seconds means that Postgres is away.
+        """
         self._url = url or role_url(role)
+        self._command_timeout = command_timeout
         self._size = size or get_settings().database_pool_size
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
@@ -80,7 +87,7 @@ class Database:
                     min_size=0,
                     max_size=self._size,
                     timeout=_CONNECT_TIMEOUT,
-                    command_timeout=30,
+                    command_timeout=self._command_timeout,
                     init=_prepare,
                     reset=_reset,
                 )
@@ -98,7 +105,7 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Borrow a connection outside of any transaction; raises ``Unavailable`` when there is none in 2 s."""
+        """Borrow a connection outside of any transaction; raises ``Unavailable`` when there is none in 1.5 s."""
         try:
             pool = self._pool or await self._open()
             borrowed = await pool.acquire(timeout=_ACQUIRE_TIMEOUT)
@@ -106,6 +113,10 @@ class Database:
             raise Unavailable from error
         try:
             yield borrowed  # type: ignore[misc]  # a proxy that stands for its connection
+        except _UNANSWERED:
+            # The server still owes an answer: to ask it to forget could take as long again.
+            borrowed.terminate()
+            raise
         finally:
             await pool.release(borrowed)
 
@@ -120,6 +131,8 @@ class Database:
                 await connection.execute(_begin(tenant_ids))
                 try:
                     yield connection
+                except _UNANSWERED:
+                    raise
                 except BaseException:
                     if not connection.is_closed():
                         await connection.execute("ROLLBACK")

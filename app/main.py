@@ -10,8 +10,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from app.broker.wakeups import Waiters
+from app.core import document, pagination, problem
 from app.core import logging as structured_logging
-from app.core import pagination, problem
 from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.errors import InsufficientScope, TenantSuspended, Unauthenticated, Unavailable
@@ -20,11 +20,15 @@ from app.core.secrets import get_secrets
 from app.db import AWAY, Database
 from app.health.router import router as health_router
 from app.identity.verify import Verifier
+from app.tasks.document import with_task_types
 from app.tasks.intake import Intake
 from app.tasks.router import router as tasks_router
 from app.tasks.submission import Submissions
 
 _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **Accepted means it will finish.**"
+
+# With the time to get a connection, a caller is told within 2 s that Postgres does not answer.
+_COMMAND_TIMEOUT: Final = 1.5
 
 _EVERY_CALL: Final = problem.responses(Unauthenticated, InsufficientScope, TenantSuspended, Unavailable)
 
@@ -52,7 +56,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _database(stack: contextlib.AsyncExitStack, role: str) -> Database:
-    database = Database(role)
+    database = Database(role, command_timeout=_COMMAND_TIMEOUT)
     stack.push_async_callback(database.close)
     return database
 
@@ -69,6 +73,7 @@ def create_app() -> FastAPI:
     problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
     made.include_router(tasks_router, responses=_EVERY_CALL)
     made.include_router(health_router)
+    document.amend(made, with_task_types)
     made.add_middleware(RequestLog)
     return made
 

@@ -119,12 +119,13 @@ class Stack:
                 start_new_session=True,
             )
 
-    def start_worker(self, name: str = "worker", *options: str) -> None:
-        """Start a worker of two slots."""
+    def start_worker(self, name: str = "worker", *options: str, **extra: str) -> None:
+        """Start a worker of two slots; ``extra`` are settings of its own."""
         self.start(
             name,
             "celery", "-A", "app.celery_app", "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip",
             "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING", "--hostname", f"{name}@test", *options,
+            **extra,
         )  # fmt: skip
 
     def stop(self, name: str) -> None:

@@ -1,10 +1,16 @@
 """Task types of an operator's own, as ``TASK_MODULES`` names them."""
 
 import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from typing import Any
 
 from pydantic import BaseModel
 
-from app.tasks import TaskContext, task
+from app.tasks import TaskCancelled, TaskContext, task
 
 
 class Sum(BaseModel):
@@ -38,3 +44,131 @@ def leave(payload: Sum, context: TaskContext) -> int:
 def fails(payload: Sum, context: TaskContext) -> int:
     """Raise what is not worth another attempt."""
     raise ValueError("for good")
+
+
+class Nothing(BaseModel):
+    """No payload."""
+
+
+@task("test.grows", retry_backoff=0.2, retry_jitter=False)
+def grows(payload: Nothing, context: TaskContext) -> int:
+    """Fail twice, then succeed."""
+    if context.attempt < 3:
+        raise OSError("not yet")
+    return context.attempt
+
+
+@task("test.waits_long", retry_backoff=60, retry_jitter=False)
+def waits_long(payload: Nothing, context: TaskContext) -> None:
+    """Fail, and wait a minute."""
+    raise OSError("later")
+
+
+@task("test.deaf")
+def deaf(payload: Nothing, context: TaskContext) -> None:
+    """Go on whatever is raised."""
+    ends_at = time.monotonic() + 60
+    while time.monotonic() < ends_at:
+        with contextlib.suppress(BaseException):
+            time.sleep(1)
+
+
+def _wait_for_cancel(context: TaskContext) -> None:
+    while not context.cancel_requested:
+        time.sleep(0.01)
+
+
+@task("test.returns_on_cancel")
+def returns_on_cancel(payload: Nothing, context: TaskContext) -> str:
+    """Keep what there is."""
+    _wait_for_cancel(context)
+    return "so far"
+
+
+@task("test.fails_on_cancel")
+def fails_on_cancel(payload: Nothing, context: TaskContext) -> None:
+    """Fail with attempts left."""
+    _wait_for_cancel(context)
+    raise OSError("interrupted")
+
+
+@task("test.cancels_itself", max_attempts=1)
+def cancels_itself(payload: Nothing, context: TaskContext) -> None:
+    """Claim a cancel that nobody asked for."""
+    raise TaskCancelled
+
+
+@task("test.killed", retry_backoff=0.1)
+def killed(payload: Sum, context: TaskContext) -> int:
+    """End the own process in the first ``a`` attempts, as the kernel does to one that is out of memory."""
+    if context.attempt <= payload.a:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return context.attempt
+
+
+@task("test.os_exit", max_attempts=1)
+def leave_at_once(payload: Nothing, context: TaskContext) -> None:
+    """End the own process without a word."""
+    os._exit(0)
+
+
+@task("test.memory_error", max_attempts=1)
+def out_of_memory(payload: Nothing, context: TaskContext) -> None:
+    """Ask for more memory than there is."""
+    bytearray(1 << 60)
+
+
+@task("test.recursion", max_attempts=1)
+def recursion(payload: Nothing, context: TaskContext) -> None:
+    """Recurse for ever."""
+    recursion(payload, context)
+
+
+@task("test.large_result", max_attempts=1)
+def large_result(payload: Nothing, context: TaskContext) -> str:
+    """Return 20 MB."""
+    return "x" * 20_000_000
+
+
+@task("test.surrogate", max_attempts=1)
+def surrogate(payload: Nothing, context: TaskContext) -> str:
+    """Return half a character."""
+    return "\ud800"
+
+
+class Unpicklable(Exception):  # noqa: N818
+    """An error that neither pickles nor prints."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket()
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __reduce__(self) -> str:
+        raise TypeError("no pickle")
+
+
+@task("test.unpicklable", max_attempts=1)
+def unpicklable(payload: Nothing, context: TaskContext) -> None:
+    """Raise what cannot be handed to another process."""
+    raise Unpicklable
+
+
+@task("test.not_serialisable", max_attempts=1)
+def not_serialisable(payload: Nothing, context: TaskContext) -> Any:
+    """Return what is no data."""
+    return object()
+
+
+@task("test.deaf_to_limits", max_attempts=1, soft_time_limit=0.3, time_limit=0.6)
+def deaf_to_limits(payload: Nothing, context: TaskContext) -> None:
+    """Go on after the soft limit."""
+    deaf(payload, context)
+
+
+@task("test.sleep")
+def sleep(payload: Sum, context: TaskContext) -> int:
+    """Sleep ``a`` seconds, once."""
+    time.sleep(payload.a)
+    return context.attempt

@@ -9,7 +9,6 @@ from typing import Annotated, Final
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-
 _MOUNTED: Final = Path("/run/secrets")
 
 
@@ -42,6 +41,8 @@ class Settings(BaseSettings):
     database_url_tq_auth: str | None = None
     database_url_tq_admin: str | None = None
 
+    worker_drain_seconds: float = Field(default=20, ge=0, le=3600)
+    """How long a worker that is told to stop lets its attempts run; what is left then is given to others."""
     log_level: str = "INFO"
     database_pool_size: int = Field(default=10, ge=1, le=100)
     """Connections of one process and role, at most."""

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from app.core import errors
+from app.core import document, errors
 from app.core.errors import InvalidRequest, Problem, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def install(app: FastAPI, away: tuple[type[Exception], ...]) -> None:
     for kind in away:
         app.add_exception_handler(kind, _away)
     app.add_exception_handler(Exception, _internal)
-    _document(app)
+    document.amend(app, _with_problems)
 
 
 def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
@@ -178,25 +178,16 @@ def _content() -> dict[str, Any]:
     return {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}, "examples": {}}}
 
 
-def _document(app: FastAPI) -> None:
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        return app.openapi_schema or _with_problems(generate())
-
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
-
-
-def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+def _with_problems(described: dict[str, Any]) -> dict[str, Any]:
+    schemas = described.setdefault("components", {}).setdefault("schemas", {})
     problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"ProblemBody": problem}
     # FastAPI documents a 422 of its own, which is not what is answered.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     invalid = json.loads(json.dumps(responses(InvalidRequest)[422]))
-    for path in document.get("paths", {}).values():
+    for path in described.get("paths", {}).values():
         for operation in path.values():
             if isinstance(operation, dict) and "HTTPValidationError" in str(operation.get("responses", {}).get("422")):
                 operation["responses"]["422"] = invalid
-    return document
+    return described

@@ -1,87 +1,112 @@
-"""The leader's rounds: offer what falls due, and put right what Redis has lost."""
+"""The leader's rounds: what falls due, what is lost, what is past its time; first in Postgres, then in Redis."""
 
 import asyncio
 import logging
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from typing import Final
+from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.broker import generation, tickets
+from app.broker import tickets, wakeups
 from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.db import AWAY, Connection, Database
 from app.dispatch import leadership
-from app.tasks import lifecycle, store
+from app.dispatch.contact import Contact
+from app.dispatch.due import Due
+from app.dispatch.pruner import Pruner
+from app.dispatch.reconciler import Reconciler
+from app.dispatch.rescuer import LEASE, Rescuer
+from app.tasks import sweep_store
 
 _log = logging.getLogger(__name__)
 
-_DUE_INTERVAL: Final = 0.2
-_RECONCILE_INTERVAL: Final = 1.5
+_TICK: Final = 0.2
 _STANDBY_INTERVAL: Final = 1.0
-_UPKEEP_INTERVAL: Final = 3600.0
+_RESCUE_INTERVAL: Final = 1.0
+_RECONCILE_INTERVAL: Final = 1.5
+_LOOK_AT_REDIS_INTERVAL: Final = 0.6
+_PRUNE_INTERVAL: Final = 1.0
+_PARTITIONS_INTERVAL: Final = 3600.0
+_REDIS_TIMEOUT: Final = 1.5
 _MONTHS_AHEAD: Final = 3
-_EXPIRED_AT_ONCE: Final = 200
+
+
+class Every:
+    """Tells when an interval has passed; at once the first time."""
+
+    def __init__(self, seconds: float) -> None:
+        """Count by the loop's clock."""
+        self._seconds = seconds
+        self._at = 0.0
+
+    def is_due(self) -> bool:
+        """Tell, and begin the next interval where it is."""
+        now = asyncio.get_running_loop().time()
+        if now < self._at:
+            return False
+        self._at = now + self._seconds
+        return True
 
 
 class Rounds:
     """What one leader remembers between its rounds; all of it can be lost."""
 
-    def __init__(self, connection: Connection, worker: Database, redis: Redis) -> None:
+    def __init__(self, connection: Connection, worker: Database, redis: Redis, contact: Contact) -> None:
         """Begin to lead: ``connection`` finds (tq_dispatch), ``worker`` ends what was found (tq_worker)."""
         self._connection = connection
-        self._worker = worker
         self._redis = redis
-        self._looked_until: datetime | None = None
-        self._generation = ""
-        self._reconcile_at = 0.0
-        self._upkeep_at = 0.0
+        self._contact = contact
+        self._due = Due(connection, worker)
+        self._rescuer = Rescuer(connection, worker)
+        self._pruner = Pruner(connection)
+        self._reconciler = Reconciler(connection, redis)
+        self._partitions = Every(_PARTITIONS_INTERVAL)
+        self._rescue = Every(_RESCUE_INTERVAL)
+        self._prune = Every(_PRUNE_INTERVAL)
+        self._look_at_redis = Every(_LOOK_AT_REDIS_INTERVAL)
+        self._reconcile = Every(_RECONCILE_INTERVAL)
 
     async def tick(self) -> None:
-        """Offer a ticket to whom work has fallen due; every 1.5 s, or when Redis was emptied, to all who lack one."""
-        clock = asyncio.get_running_loop().time()
-        if clock >= self._upkeep_at:
-            await store.make_partitions_any_tenant(self._connection, _MONTHS_AHEAD)
-            self._upkeep_at = clock + _UPKEEP_INTERVAL
-        # Before Redis is asked: what it does not carry goes on without it.
-        await self._end_expired()
-        await self._offer_fallen_due()
-        if clock >= self._reconcile_at or await self._has_redis_lost():
-            await self._reconcile()
-            self._reconcile_at = clock + _RECONCILE_INTERVAL
+        """One round; what needs Redis comes last, so that without it the rest goes on. Raises ``RedisError``."""
+        if self._partitions.is_due():
+            await sweep_store.make_partitions_any_tenant(self._connection, _MONTHS_AHEAD)
+        expired = await self._due.end_expired()
+        due = await self._due.fallen_due()
+        if self._due.looked_until is not None:
+            self._contact.answered(self._due.looked_until)
+        if self._rescue.is_due() and self._contact.has_lasted(LEASE):
+            due += [(lost.tenant_id, lost.pool) for lost in await self._rescuer.tick()]
+        if self._prune.is_due():
+            await self._pruner.tick()
+        # A Redis that does not answer must not keep the leader's connection idle until it is ended.
+        async with asyncio.timeout(_REDIS_TIMEOUT):
+            await self._tell_redis(expired, due)
 
-    async def _end_expired(self) -> None:
-        for tenant_id, task_id in await store.expired_any_tenant(self._connection, _EXPIRED_AT_ONCE):
-            await lifecycle.expire(self._worker, tenant_id, task_id)
-
-    async def _offer_fallen_due(self) -> None:
-        since = self._looked_until or await self._connection.fetchval("SELECT now()")
-        due, self._looked_until = await store.fallen_due_any_tenant(self._connection, since)
+    async def _tell_redis(self, expired: list[UUID], due: list[tuple[UUID, str]]) -> None:
+        if expired:
+            await wakeups.publish_done(self._redis, expired)
         if due:
             await tickets.offer_many(self._redis, [(tenant_id, pool, 1) for tenant_id, pool in due])
-
-    async def _has_redis_lost(self) -> bool:
-        before, self._generation = self._generation, await generation.generation(self._redis)
-        return before != self._generation
-
-    async def _reconcile(self) -> None:
-        due = await store.tenants_with_due_work_any_tenant(self._connection)
-        await tickets.offer_many(self._redis, [(tenant_id, pool, 1) for tenant_id, pool in due], limit=1)
-        await tickets.reconcile(self._redis, [tenant_id for tenant_id, _ in due])
+        has_lost = self._look_at_redis.is_due() and await self._reconciler.has_redis_lost()
+        if self._reconcile.is_due() or has_lost:
+            await self._reconciler.reconcile()
 
 
 async def run(stopping: asyncio.Event) -> None:
     """Lead whenever nobody else does, until told to stop."""
     redis = redis_connections.connect(get_settings().redis_url)
     worker = Database("tq_worker", size=1)
+    contact = Contact()
     try:
         while not stopping.is_set():
             try:
-                async with leadership.lead() as connection:
+                async with leadership.lead(contact) as connection:
                     if connection is not None:
-                        await _lead(Rounds(connection, worker, redis), connection, stopping)
+                        await _lead(Rounds(connection, worker, redis, contact).tick, connection, stopping)
             except (*AWAY, Unavailable) as error:
                 _log.warning("dispatcher waits for Postgres", extra={"error": type(error).__name__})
             await _pause(stopping, _STANDBY_INTERVAL)
@@ -90,14 +115,14 @@ async def run(stopping: asyncio.Event) -> None:
         await redis.aclose()
 
 
-async def _lead(rounds: Rounds, connection: Connection, stopping: asyncio.Event) -> None:
+async def _lead(tick: Callable[[], Awaitable[None]], connection: Connection, stopping: asyncio.Event) -> None:
     _log.info("dispatcher leads")
     while not stopping.is_set() and not connection.is_closed():
         try:
-            await rounds.tick()
+            await tick()
         except (RedisError, TimeoutError) as error:
             _log.warning("tickets not offered, Redis is away", extra={"error": type(error).__name__})
-        await _pause(stopping, _DUE_INTERVAL)
+        await _pause(stopping, _TICK)
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

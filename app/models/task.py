@@ -59,7 +59,10 @@ class Task(SQLModel, table=True):
 class Attempt(SQLModel, table=True):
     """One run of a task: STARTED, then SUCCESS, FAILURE, REVOKED, or LOST and RETURNED, which do not count."""
 
-    __table_args__ = {"postgresql_partition_by": "RANGE (task_id)"}
+    __table_args__ = (
+        Index("attempt_running", "worker_id", postgresql_where=text("finished_at IS NULL")),
+        {"postgresql_partition_by": "RANGE (task_id)"},
+    )
 
     tenant_id: UUID = tenant_key()
     task_id: UUID = Field(primary_key=True)

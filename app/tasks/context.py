@@ -11,6 +11,10 @@ Progress: TypeAlias = dict[str, Any]
 """``{done, total, note}``: numbers, and a text or None."""
 
 
+class TaskCancelled(Exception):  # noqa: N818 named for the fact
+    """Raise it when ``cancel_requested`` is true and nothing is left to clean up: the task ends REVOKED."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskContext:
     """Handed to a task's function as its second argument."""
@@ -32,7 +36,10 @@ class TaskContext:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether the tenant has asked to stop: end soon, what is returned is kept."""
+        """Whether the tenant has asked to stop: within a second raise ``TaskCancelled``, or return what there is.
+
+        Code that does neither is killed.
+        """
         return self.is_cancel_requested()
 
     def progress(self, done: float, total: float, note: str | None = None) -> None:

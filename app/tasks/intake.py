@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 _MAX_ROWS: Final = 128
 _MAX_BYTES: Final = 1_000_000
-_UNDECIDED_AFTER: Final = 2.0
+_UNDECIDED_AFTER: Final = 1.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,11 @@ class Intake:
         self._waiting.append((task, stored))
         if self._lane is None:
             self._lane = asyncio.create_task(self._run(), name="intake")
-        await stored
+        try:
+            async with asyncio.timeout(_UNDECIDED_AFTER):
+                await stored
+        except TimeoutError:
+            raise Unavailable from None
 
     async def close(self) -> None:
         """Wait until everything that was handed in is decided."""
@@ -85,7 +89,8 @@ class Intake:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._decide(self._next_group())
+                if group := self._next_group():
+                    await self._decide(group)
         finally:
             self._lane = None
 
@@ -97,7 +102,8 @@ class Intake:
             if size > _MAX_BYTES:
                 break
             group.append(self._waiting.popleft())
-        return group
+        # Nobody waits any more for what has waited too long: its caller was told that it is not stored.
+        return [(task, stored) for task, stored in group if not stored.done()]
 
     async def _decide(self, group: list[tuple[NewTask, asyncio.Future[None]]]) -> None:
         outcomes = await self._outcomes([task for task, _ in group])
@@ -131,10 +137,9 @@ class Intake:
     async def _read_back(self, tasks: list[NewTask]) -> list[Exception | None]:
         """Find out how a lost commit ended: a task is stored if it can be read."""
         try:
-            async with asyncio.timeout(_UNDECIDED_AFTER):
-                async with self._reader.transaction(*{task.tenant_id for task in tasks}) as connection:
-                    stored = await store.existing_any_tenant(connection, [task.id for task in tasks])
-        except (TimeoutError, Unavailable):
+            async with self._reader.transaction(*{task.tenant_id for task in tasks}) as connection:
+                stored = await store.existing_any_tenant(connection, [task.id for task in tasks])
+        except Unavailable:
             stored = set()
         return [None if task.id in stored else Unavailable() for task in tasks]
 

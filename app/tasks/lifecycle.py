@@ -1,19 +1,41 @@
-"""What changes a task's status: claim, finish, and the end of one that waits. Every change is a compare-and-set."""
+"""What changes a task's status: claim, finish, cancel, expire. Every change is a compare-and-set."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from app.core.errors import Unavailable
-from app.db import Database
+from app.db import Connection, Database
 from app.tasks import store
+from app.webhooks import events
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 _FINISH_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+# A task that comes back from its attempt at the very moment is looked for again.
+_CANCEL_LOOKS: Final = 5
+
+
+class Held(Protocol):
+    """The right to end one attempt."""
+
+    @property
+    def tenant_id(self) -> UUID:
+        """Whose task."""
+
+    @property
+    def task_id(self) -> UUID:
+        """Which task."""
+
+    @property
+    def claim_token(self) -> UUID:
+        """What proves the right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +55,15 @@ class Claim:
     deadline_at: datetime
     cancel_requested: bool
     traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What a task type needs to know to decide what follows a failed attempt."""
+
+    task: str
+    failed_attempts: int
+    max_attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +88,53 @@ async def claim(worker: Database, tenant_id: UUID, *, pool: str, worker_id: UUID
     return [Claim(tenant_id=tenant_id, **dict(row)) for row in rows]
 
 
-async def finish(worker: Database, claim: Claim, outcome: Outcome, progress: Any = None) -> bool:
-    """Write how the attempt ended; True when it was this call, or an earlier try of it, that ended it.
+async def find(worker: Database, held: Held) -> Attempted | None:
+    """Return how often the task of a running attempt was tried; None when the attempt has been taken away."""
 
-    Tried again for as long as Postgres is away: the token makes a repeat harmless, and an attempt that has been
-    taken away meanwhile changes nothing (False).
+    async def look() -> Attempted | None:
+        async with worker.transaction(held.tenant_id) as connection:
+            row = await store.attempted(connection, held.tenant_id, held.task_id, held.claim_token)
+        return Attempted(**dict(row)) if row else None
+
+    return await _until_back(look)
+
+
+async def finish(worker: Database, held: Held, outcome: Outcome, progress: Any = None) -> str | None:
+    """Write how the attempt ended; return the task's status after it, or None when it had been taken away.
+
+    A task that waits for another attempt and was cancelled meanwhile ends REVOKED. Tried again for as long as
+    Postgres is away: the token makes a repeat harmless.
     """
+    return await _until_back(lambda: _finish_once(worker, held, outcome, progress))
+
+
+async def lose(worker: Database, held: Held, outcome: Outcome) -> str | None:
+    """Take an attempt away; return the task's status after it, None when it had ended by itself.
+
+    Tried once: raises ``Unavailable``.
+    """
+    return await _finish_once(worker, held, outcome, None)
+
+
+async def _until_back(call: Callable[[], Awaitable[T]]) -> T:
     tries = 0
     while True:
         try:
-            return await _finish_once(worker, claim, outcome, progress) != "fenced"
+            return await call()
         except Unavailable:
             pause = _FINISH_PAUSES[min(tries, len(_FINISH_PAUSES) - 1)]
-            _log.warning("finish delayed, Postgres is away", extra={"task_id": str(claim.task_id), "pause_s": pause})
+            _log.warning("an attempt's end waits for Postgres", extra={"pause_s": pause})
             await asyncio.sleep(pause)
             tries += 1
 
 
-async def _finish_once(worker: Database, claim: Claim, outcome: Outcome, progress: Any) -> str:
-    async with worker.transaction(claim.tenant_id) as connection:
-        return await store.finish(
+async def _finish_once(worker: Database, held: Held, outcome: Outcome, progress: Any) -> str | None:
+    async with worker.transaction(held.tenant_id) as connection:
+        row = await store.finish(
             connection,
-            claim.tenant_id,
-            claim.task_id,
-            claim_token=claim.claim_token,
+            held.tenant_id,
+            held.task_id,
+            claim_token=held.claim_token,
             status=outcome.status,
             attempt_status=outcome.attempt_status,
             result=outcome.result,
@@ -88,9 +142,68 @@ async def _finish_once(worker: Database, claim: Claim, outcome: Outcome, progres
             progress=progress,
             delay=timedelta(seconds=outcome.delay_seconds),
         )
+        if row["outcome"] != "ended":
+            return outcome.status if row["outcome"] == "already" else None
+        if row["finished_at"] is not None:
+            await _emit(connection, held.tenant_id, held.task_id, row, outcome.result)
+        return str(row["status"])
+
+
+async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
+    """End a waiting task, or ask a running one to end; return its status then, None when there is no such task.
+
+    STARTED means that it runs and is asked to end; SUCCESS and FAILURE that it had ended before.
+    """
+    async with api.transaction(tenant_id) as connection:
+        for _ in range(_CANCEL_LOOKS):
+            revoked = await store.revoke_waiting(connection, tenant_id, task_id, _error("Cancelled"))
+            if revoked is not None:
+                await _emit(connection, tenant_id, task_id, revoked, None)
+                return "REVOKED"
+            if await store.request_cancel(connection, tenant_id, task_id):
+                return "STARTED"
+            row = await store.result(connection, tenant_id, task_id)
+            if row is None:
+                return None
+            if row["status"] not in {"PENDING", "RETRY"}:
+                return str(row["status"])
+    raise Unavailable
 
 
 async def expire(worker: Database, tenant_id: UUID, task_id: UUID) -> bool:
     """End a waiting task that was to start by now; False when it was claimed or ended first."""
     async with worker.transaction(tenant_id) as connection:
-        return await store.revoke_expired(connection, tenant_id, task_id)
+        revoked = await store.revoke_waiting(connection, tenant_id, task_id, _error("Expired"), is_expiry=True)
+        if revoked is not None:
+            await _emit(connection, tenant_id, task_id, revoked, None)
+    return revoked is not None
+
+
+_REASONS: Final = {"Cancelled": "cancelled on request", "Expired": "not started within expires_seconds"}
+
+
+def _error(kind: str) -> dict[str, Any]:
+    return {"type": kind, "message": _REASONS[kind]}
+
+
+def revoked() -> Outcome:
+    """Return the outcome of an attempt that was ended because the tenant cancelled its task."""
+    return Outcome("REVOKED", "REVOKED", error=_error("Cancelled"))
+
+
+async def _emit(connection: Connection, tenant_id: UUID, task_id: UUID, ended: Any, result: Any) -> None:
+    await events.emit(
+        connection,
+        events.TaskEnded(
+            tenant_id=tenant_id,
+            task_id=task_id,
+            task=ended["task"],
+            status=ended["status"],
+            result=result,
+            error=ended["error"],
+            attempt_count=ended["attempt"],
+            tags=ended["tags"],
+            finished_at=ended["finished_at"],
+            webhook_url=ended["webhook_url"],
+        ),
+    )

@@ -12,6 +12,7 @@ from app.core.errors import (
     DailyQuotaExceeded,
     IdempotencyConflict,
     IdempotencyMismatch,
+    IllegalState,
     InvalidCursor,
     InvalidRequest,
     MalformedBody,
@@ -23,10 +24,12 @@ from app.core.errors import (
 from app.core.problem import responses
 from app.core.strict_json import StrictRoute
 from app.identity.dependencies import TaskReader, TaskWriter
-from app.tasks import reading, types
+from app.tasks import control, reading, types
 from app.tasks.schemas import (
     FINAL,
+    CancelResponse,
     ResultPending,
+    RetryResponse,
     Status,
     SubmitRequest,
     SubmitResponse,
@@ -38,10 +41,18 @@ from app.tasks.schemas import (
     TaskTypeInfo,
     TaskTypeList,
 )
+from app.tasks.submission import Receipt
 
 router: Final = APIRouter(prefix="/api", route_class=StrictRoute, tags=["tasks"])
 
 TaskId = Annotated[str, Path(description="A task's id.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=257, description="Sent again within 24 h with the same request: the same task."),
+]
+TraceParent = Annotated[
+    str | None, Header(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", description="W3C Trace Context.")
+]
 
 
 def _id(text: str) -> UUID:
@@ -77,18 +88,22 @@ async def submit_task(
     response: Response,
     principal: TaskWriter,
     body: SubmitRequest,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=257)] = None,
-    traceparent: Annotated[str | None, Header(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] = None,
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
 ) -> Any:
     """Accept a task: a 202 means that it is stored and will finish."""
     receipt = await request.app.state.submissions.submit(
         principal, body, await request.json(), key=_key(idempotency_key), traceparent=traceparent
     )
+    _describe(response, receipt)
+    return SubmitResponse(task_id=receipt.task_id, status=receipt.status)
+
+
+def _describe(response: Response, receipt: Receipt) -> None:
     response.headers["Location"] = f"/api/tasks/{receipt.task_id}"
     if receipt.is_replay:
         response.status_code = 200
         response.headers["Idempotency-Replayed"] = "true"
-    return SubmitResponse(task_id=receipt.task_id, status=receipt.status)
 
 
 def _key(header: str | None) -> str | None:
@@ -99,6 +114,54 @@ def _key(header: str | None) -> str | None:
     if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):  # noqa: PLR2004
         raise InvalidRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.")
     return key
+
+
+@router.post(
+    "/tasks/{task_id}/cancel",
+    operation_id="cancel_task",
+    response_model=CancelResponse,
+    responses=responses(NotFound, IllegalState)
+    | {202: {"model": CancelResponse, "description": "It runs, and ends within 5 s."}},
+)
+async def cancel_task(request: Request, response: Response, principal: TaskWriter, task_id: TaskId) -> CancelResponse:
+    """End a waiting task at once, a running one within 5 s. Its slot stays taken until its code has stopped."""
+    state = request.app.state
+    status = await control.cancel(state.reader, state.redis, principal.tenant_id, _id(task_id))
+    if status is Status.STARTED:
+        response.status_code = 202
+    return CancelResponse(task_id=_id(task_id), status=status)
+
+
+@router.post(
+    "/tasks/{task_id}/retry",
+    operation_id="retry_task",
+    status_code=202,
+    response_model=RetryResponse,
+    responses=responses(
+        NotFound,
+        IllegalState,
+        InvalidRequest,
+        IdempotencyConflict,
+        IdempotencyMismatch,
+        DailyQuotaExceeded,
+        MonthlyQuotaExceeded,
+    )
+    | {200: {"model": RetryResponse, "description": "A replay of an earlier request."}},
+)
+async def retry_task(
+    request: Request,
+    response: Response,
+    principal: TaskWriter,
+    task_id: TaskId,
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
+) -> RetryResponse:
+    """Run an ended task again as a new one, which counts against the quotas."""
+    receipt = await request.app.state.submissions.retry(
+        principal, _id(task_id), key=_key(idempotency_key), traceparent=traceparent
+    )
+    _describe(response, receipt)
+    return RetryResponse(task_id=receipt.task_id, status=receipt.status, retry_of=_id(task_id))
 
 
 @router.get(

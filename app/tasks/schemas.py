@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 MAX_DELAY_SECONDS: Final = 366 * 86_400
+DEFAULT_TASK: Final = "long_task"
 
 
 class Status(StrEnum):
@@ -62,6 +63,9 @@ class SubmitOptions(BaseModel):
         None, gt=0, le=86_400, description="Time limit of one attempt, at most the task type's own."
     )
     tags: list[Tag] = Field(default_factory=list, max_length=10, description="To find the task by.")
+    webhook_url: str | None = Field(
+        None, max_length=2048, description="An https URL that gets the task's end as a signed event (see webhooks)."
+    )
 
     @model_validator(mode="after")
     def _has_one_start(self) -> "SubmitOptions":
@@ -77,7 +81,7 @@ class SubmitOptions(BaseModel):
 class SubmitRequest(SubmitOptions):
     """A submit before its payload is held against the task type's model."""
 
-    task: str = Field("long_task", max_length=64, description="A name of `GET /api/task-types`.")
+    task: str = Field(DEFAULT_TASK, max_length=64, description="A name of `GET /api/task-types`.")
     payload: JsonValue = Field(default_factory=dict)
 
 
@@ -90,6 +94,20 @@ class SubmitResponse(BaseModel):
 
     task_id: UUID
     status: Status
+
+
+class RetryResponse(SubmitResponse):
+    """The task was accepted anew: it is another one, with an id of its own."""
+
+    retry_of: UUID
+
+
+class CancelResponse(BaseModel):
+    """What the cancel did: REVOKED has ended; STARTED runs, and ends within 5 s."""
+
+    task_id: UUID
+    status: Status
+    cancel_requested: Literal[True] = True
 
 
 class Progress(BaseModel):
@@ -146,6 +164,7 @@ class TaskDetail(TaskStatus):
     expires_at: datetime | None
     timeout_seconds: float | None
     retry_of: UUID | None
+    webhook_url: str | None
     attempts: list[Attempt]
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.tasks.intake import NewTask
+    from app.tasks.lifecycle import Held
     from app.tasks.schemas import TaskFilter
+
 
 _INSERT = """
 WITH incoming AS MATERIALIZED (
@@ -69,7 +71,8 @@ END
 _STATUS = f"""
 SELECT k.id AS task_id, k.task, k.status, k.attempt, k.max_attempts, a.progress, {_WAITING_REASON} AS waiting_reason,
     k.cancel_requested_at IS NOT NULL AS cancel_requested, k.error, k.created_at, k.due_at, k.started_at,
-    k.finished_at, k.payload, k.priority, k.tags, k.scheduled_at, k.expires_at, k.timeout_seconds, k.retry_of
+    k.finished_at, k.payload, k.priority, k.tags, k.scheduled_at, k.expires_at, k.timeout_seconds, k.retry_of,
+    k.webhook_url
 FROM task k
 JOIN tenant t ON t.id = k.tenant_id
 JOIN tenant_slots s ON s.tenant_id = k.tenant_id
@@ -191,13 +194,14 @@ async def finish(
     error: Any,
     progress: Any,
     delay: timedelta,
-) -> str:
-    """End an attempt by its claim token (migrations/sql: task_finish): ``ended``, ``already`` or ``fenced``."""
-    outcome: str = await connection.fetchval(
-        "SELECT task_finish($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+) -> "asyncpg.Record":
+    """End an attempt by its claim token (migrations/sql: task_finish says what is returned)."""
+    row = await connection.fetchrow(
+        "SELECT * FROM task_finish($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         tenant_id, task_id, claim_token, status, attempt_status, result, error, progress, delay,
     )  # fmt: skip
-    return outcome
+    assert row is not None  # noqa: S101 the function always returns one
+    return row
 
 
 async def report_progress(
@@ -211,70 +215,65 @@ async def report_progress(
     )  # fmt: skip
 
 
-async def tenants_with_due_work_any_tenant(connection: Connection) -> "list[tuple[UUID, str]]":
-    """Return every tenant and pool that has a due task and a free slot and is neither suspended nor paused.
-
-    A skip scan: one probe of the index for each tenant that has a backlog, however long that is.
-    """
-    rows = await connection.fetch(_DUE_TENANTS)
-    return [(row["tenant_id"], row["pool"]) for row in rows]
-
-
-_DUE_TENANTS = """
-WITH RECURSIVE line AS (
-    (SELECT tenant_id, pool FROM backlog ORDER BY tenant_id, pool LIMIT 1)
-    UNION ALL
-    SELECT n.tenant_id, n.pool FROM line, LATERAL (
-        SELECT b.tenant_id, b.pool FROM backlog b
-        WHERE (b.tenant_id, b.pool) > (line.tenant_id, line.pool) ORDER BY b.tenant_id, b.pool LIMIT 1
-    ) AS n
+_REVOKE_WAITING = """
+WITH taken AS (
+    DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
 )
-SELECT line.tenant_id, line.pool
-FROM line
-JOIN tenant t ON t.id = line.tenant_id AND t.status = 'active' AND NOT t.queue_paused
-JOIN tenant_slots s ON s.tenant_id = line.tenant_id AND s.running < s.running_limit
-WHERE EXISTS (
-    SELECT FROM generate_series(0, 9) AS p, LATERAL (
-        SELECT FROM backlog b WHERE b.tenant_id = line.tenant_id AND b.pool = line.pool AND b.priority = p
-            AND b.due_at <= now() LIMIT 1
-    ) AS due
-)
+UPDATE task k
+SET status = 'REVOKED', error = $3::jsonb || jsonb_build_object('attempt', k.attempt), finished_at = now(),
+    cancel_requested_at = CASE WHEN $4 THEN NULL ELSE now() END
+FROM taken WHERE k.tenant_id = $1 AND k.id = taken.task_id
+RETURNING k.task, k.status, k.attempt, k.error, k.tags, k.webhook_url, k.finished_at
 """
 
 
-async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":
-    """Return tenants and pools whose scheduled work has fallen due since a moment, and the moment of looking."""
-    # The moment first: what falls due between two statements must be in this round or in the next.
-    now: datetime = await connection.fetchval("SELECT now()")
-    rows = await connection.fetch(
-        "SELECT DISTINCT tenant_id, pool FROM backlog WHERE is_scheduled AND due_at > $1 AND due_at <= $2", since, now
-    )
-    return [(row["tenant_id"], row["pool"]) for row in rows], now
+async def revoke_waiting(
+    connection: Connection, tenant_id: UUID, task_id: UUID, error: "dict[str, Any]", *, is_expiry: bool = False
+) -> "asyncpg.Record | None":
+    """End a task that waits (with ``is_expiry`` only one past its time to start); None when it does not wait.
+
+    The backlog's row goes first, as in a claim: the other way round the two would lock each other out.
+    """
+    return await connection.fetchrow(_REVOKE_WAITING, tenant_id, task_id, error, is_expiry)
 
 
-async def expired_any_tenant(connection: Connection, limit: int) -> "list[tuple[UUID, UUID]]":
-    """Return the tenant and id of waiting tasks whose time to start has passed."""
-    rows = await connection.fetch(
-        "SELECT tenant_id, task_id FROM backlog WHERE expires_at <= now() ORDER BY expires_at LIMIT $1", limit
-    )
-    return [(row["tenant_id"], row["task_id"]) for row in rows]
-
-
-async def revoke_expired(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
-    """End a waiting task whose time to start has passed; False when it was claimed or ended first."""
-    taken = await connection.execute(
-        "DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND expires_at <= now()", tenant_id, task_id
-    )
-    if affected(taken) == 0:
-        return False
-    await connection.execute(
-        "UPDATE task SET status = 'REVOKED', error = $3, finished_at = now() WHERE tenant_id = $1 AND id = $2",
-        tenant_id, task_id, {"type": "Expired", "message": "not started within expires_seconds", "attempt": 0},
+async def request_cancel(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
+    """Ask a running task to end; False when it does not run."""
+    done = await connection.execute(
+        "UPDATE task SET cancel_requested_at = coalesce(cancel_requested_at, now()) "
+        "WHERE tenant_id = $1 AND id = $2 AND status = 'STARTED'",
+        tenant_id, task_id,
     )  # fmt: skip
-    return True
+    return affected(done) > 0
 
 
-async def make_partitions_any_tenant(connection: Connection, months_ahead: int) -> int:
-    """Make the months' partitions that are missing; return how many."""
-    made: int = await connection.fetchval("SELECT make_partitions($1)", months_ahead)
-    return made
+_HELD = """
+SELECT k.claim_token, k.is_cancelled FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS u (tenant_id, task_id, token)
+CROSS JOIN LATERAL (
+    SELECT t.claim_token, t.cancel_requested_at IS NOT NULL AS is_cancelled FROM task t
+    WHERE t.tenant_id = u.tenant_id AND t.id = u.task_id AND t.claim_token = u.token AND t.status = 'STARTED'
+    LIMIT 1
+) AS k
+"""
+
+
+async def held_any_tenant(connection: Connection, attempts: "Sequence[Held]") -> dict[UUID, bool]:
+    """Return by claim token those attempts which still run, and whether their tenant has asked for their end."""
+    rows = await connection.fetch(
+        _HELD,
+        [attempt.tenant_id for attempt in attempts],
+        [attempt.task_id for attempt in attempts],
+        [attempt.claim_token for attempt in attempts],
+    )
+    return {row["claim_token"]: row["is_cancelled"] for row in rows}
+
+
+async def attempted(
+    connection: Connection, tenant_id: UUID, task_id: UUID, claim_token: UUID
+) -> "asyncpg.Record | None":
+    """Return the task type and the count of failed attempts of a task that runs under this token."""
+    return await connection.fetchrow(
+        "SELECT task, failed_attempts, max_attempts FROM task "
+        "WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND status = 'STARTED'",
+        tenant_id, task_id, claim_token,
+    )  # fmt: skip

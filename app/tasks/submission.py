@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -13,13 +13,15 @@ from redis.asyncio import Redis
 
 from app.broker import tickets
 from app.core import ids
-from app.core.errors import IdempotencyConflict, IdempotencyMismatch, InvalidRequest, NotFound
+from app.core.config import get_settings
+from app.core.errors import IdempotencyConflict, IdempotencyMismatch, IllegalState, InvalidRequest, NotFound
 from app.db import Database
 from app.identity.principal import Principal
 from app.tasks import store, types
 from app.tasks.intake import IdempotencyKeyTaken, Intake, NewTask
-from app.tasks.schemas import Status, SubmitRequest
+from app.tasks.schemas import FINAL, Status, SubmitRequest
 from app.tenants import plans
+from app.webhooks import urls
 
 _log = logging.getLogger(__name__)
 
@@ -55,17 +57,34 @@ class Submissions:
         ``body`` is the request as it was sent, for the fingerprint. Raises ``InvalidRequest``, ``Idempotency…``,
         ``…QuotaExceeded`` and ``Unavailable``.
         """
-        task = _new_task(principal, request, key, _fingerprint(body), traceparent)
-        if key is None:
-            await self._accept(task)
-            return Receipt(task.id, Status.PENDING, is_replay=False)
-        return await self._submit_once(task, key)
+        return await self._submit(_new_task(principal, request, key, _fingerprint(body), traceparent))
+
+    async def retry(self, principal: Principal, task_id: UUID, *, key: str | None, traceparent: str | None) -> Receipt:
+        """Accept a new task that is asked the same as one that has ended; it counts against the quotas.
+
+        Raises ``NotFound``, ``IllegalState`` for a task that has not ended, and what ``submit`` raises.
+        """
+        async with self._reader.transaction(principal.tenant_id) as connection:
+            ended = await store.status(connection, principal.tenant_id, task_id)
+        if ended is None:
+            raise NotFound("There is no such task.")
+        if ended["status"] not in FINAL:
+            raise IllegalState("The task has not ended. Wait for its end, or cancel it first.")
+        fingerprint = _fingerprint({"retry_of": str(task_id)})
+        task = _new_task(principal, _same_request(ended), key, fingerprint, traceparent)
+        return await self._submit(replace(task, retry_of=task_id))
 
     async def close(self) -> None:
         """Let what is under way end."""
         await self._intake.close()
         if self._offers:
             await asyncio.wait(self._offers)
+
+    async def _submit(self, task: NewTask) -> Receipt:
+        if task.idempotency_key is not None:
+            return await self._submit_once(task, task.idempotency_key)
+        await self._accept(task)
+        return Receipt(task.id, Status.PENDING, is_replay=False)
 
     async def _submit_once(self, task: NewTask, key: str) -> Receipt:
         await self._let_first_end((task.tenant_id, key))
@@ -125,6 +144,12 @@ def _fingerprint(body: Any) -> bytes:
     return hashlib.sha256(canonical.encode()).digest()
 
 
+def _same_request(ended: Any) -> SubmitRequest:
+    # What was asked, without when: a schedule or an expiry of the past would be of no use.
+    asked = ("task", "payload", "priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
+    return SubmitRequest.model_validate({name: ended[name] for name in asked})
+
+
 def _new_task(
     principal: Principal, request: SubmitRequest, key: str | None, fingerprint: bytes, traceparent: str | None
 ) -> NewTask:
@@ -136,6 +161,7 @@ def _new_task(
     limits = plans.effective(principal.plan, principal.limits)
     if len(payload.encode()) > limits.payload_bytes:
         raise _invalid("/payload", f"larger than the {limits.payload_bytes} bytes of this plan")
+    _check_webhook_url(request.webhook_url)
     return NewTask(
         tenant_id=principal.tenant_id,
         id=ids.new_id(),
@@ -150,7 +176,7 @@ def _new_task(
         time_limit_seconds=min(request.timeout_seconds or task_type.time_limit, task_type.time_limit),
         timeout_seconds=request.timeout_seconds,
         tags=request.tags,
-        webhook_url=None,
+        webhook_url=request.webhook_url,
         retry_of=None,
         traceparent=traceparent,
         idempotency_key=key,
@@ -171,6 +197,11 @@ def _check_payload(task_type: types.TaskType, payload: str) -> None:
         ]
         detail = f"The payload is not what {task_type.name} takes: see errors, and GET /api/task-types."
         raise InvalidRequest(detail, errors=errors) from None
+
+
+def _check_webhook_url(url: str | None) -> None:
+    if url is not None and (objection := urls.objection(url, get_settings().webhook_allowed_networks)):
+        raise _invalid("/webhook_url", objection)
 
 
 def _invalid(pointer: str, detail: str) -> InvalidRequest:

@@ -80,6 +80,9 @@ PLANS: Final[Mapping[str, Limits]] = {
     ),
 }
 
+LONGEST_RETENTION_DAYS: Final = max(plan.retention_days for plan in PLANS.values())
+"""Of the plans; an override may be longer."""
+
 # Lowest and highest override. A rate of 0 or a weight of 0 would divide by zero; 0 running or 0 a day is a full stop.
 _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "requests_per_second": (1, 1_000_000),

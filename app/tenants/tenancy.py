@@ -5,6 +5,7 @@ import re
 import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -36,6 +37,14 @@ def secret_place(secret_id: UUID) -> str:
 def limits_of(tenant: Tenant) -> plans.Limits:
     """Return the limits that hold for a tenant."""
     return plans.effective(tenant.plan, tenant.limits)
+
+
+async def retentions(connection: Connection) -> dict[UUID, timedelta]:
+    """Return for each tenant how long its ended tasks are kept."""
+    contracts = await store.contracts_any_tenant(connection)
+    return {
+        tenant_id: timedelta(days=plans.effective(plan, limits).retention_days) for tenant_id, plan, limits in contracts
+    }
 
 
 async def find(connection: Connection, slug: str) -> Tenant:

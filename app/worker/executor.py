@@ -1,19 +1,17 @@
 """One attempt: claim, run, finish. No transaction is open while the task's code runs."""
 
-import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from redis.exceptions import RedisError
-
-from app.broker import tickets, wakeups
+from app.broker import tickets
 from app.db import Database
 from app.tasks import lifecycle, store, types
-from app.tasks.context import Progress, TaskContext
+from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tasks.lifecycle import Claim, Outcome
-from app.worker import outcomes, time_limit
+from app.worker import endings, outcomes, time_limit
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
@@ -21,10 +19,6 @@ _log = logging.getLogger(__name__)
 
 # Seconds before a task whose type this worker lacks is offered again, to another worker.
 _UNKNOWN_TYPE_DELAY: Final = 5.0
-
-
-class TaskCrashed(RuntimeError):  # noqa: N818 tenants read it as the error's type
-    """The code raised what would have ended the worker (MemoryError, SystemExit, KeyboardInterrupt, …)."""
 
 
 def claim_next(runtime: Runtime, tenant_id: UUID, *, pool: str, worker_id: UUID) -> Claim | None:
@@ -37,14 +31,12 @@ def claim_next(runtime: Runtime, tenant_id: UUID, *, pool: str, worker_id: UUID)
     return claims[0]
 
 
-def execute(runtime: Runtime, claim: Claim, *, pool: str) -> None:
+def execute(runtime: Runtime, claim: Claim, *, pool: str, is_cancel_requested: Callable[[], bool]) -> None:
     """Run a claimed attempt to its end and write it."""
     began = time.monotonic()
     reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
-    outcome = _run(runtime, claim, reporter)
-    if outcome.error is not None:
-        outcome.error["attempt"] = claim.attempt
-    has_ended = runtime.run(_finish(runtime, claim, outcome, reporter.take(), pool))
+    outcome = _run(runtime, claim, _context(claim, reporter, is_cancel_requested))
+    status = runtime.run(endings.write(runtime, claim, outcome, pool=pool, progress=reporter.take()))
     _log.info(
         "attempt",
         extra={
@@ -52,26 +44,28 @@ def execute(runtime: Runtime, claim: Claim, *, pool: str) -> None:
             "task_id": str(claim.task_id),
             "task": claim.task,
             "attempt": claim.attempt,
-            "outcome": outcome.status if has_ended else "FENCED",
+            "outcome": status or "FENCED",
             "error_type": (outcome.error or {}).get("type"),
             "duration_ms": round((time.monotonic() - began) * 1000, 1),
         },
     )
 
 
-def _run(runtime: Runtime, claim: Claim, reporter: ProgressReporter) -> Outcome:
+def _run(runtime: Runtime, claim: Claim, context: TaskContext) -> Outcome:
     task_type = types.find(claim.task)
     if task_type is None:
         return outcomes.returned(_UNKNOWN_TYPE_DELAY)
     try:
         payload = task_type.payload.model_validate(claim.payload)
-        returned = _call(runtime, task_type, payload, _context(claim, reporter), claim)
+        returned = _call(runtime, task_type, payload, context, claim)
+    except TaskCancelled as error:
+        return lifecycle.revoked() if context.cancel_requested else outcomes.failure(task_type, claim, error)
     except (MemoryError, RecursionError) as error:
-        return outcomes.failure(task_type, claim, TaskCrashed(type(error).__name__))
+        return outcomes.failure(task_type, claim, outcomes.TaskCrashed(type(error).__name__))
     except Exception as error:  # noqa: BLE001 the tenant's failure, not ours
         return outcomes.failure(task_type, claim, error)
     except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
-        return outcomes.failure(task_type, claim, TaskCrashed(type(error).__name__))
+        return outcomes.failure(task_type, claim, outcomes.TaskCrashed(type(error).__name__))
     return outcomes.success(task_type, returned)
 
 
@@ -87,7 +81,7 @@ def _soft_limit(task_type: types.TaskType, claim: Claim) -> float:
     return min(claim.time_limit_seconds, task_type.soft_time_limit or claim.time_limit_seconds)
 
 
-def _context(claim: Claim, reporter: ProgressReporter) -> TaskContext:
+def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Callable[[], bool]) -> TaskContext:
     log = logging.getLogger(f"task.{claim.task}")
     return TaskContext(
         tenant_id=claim.tenant_id,
@@ -95,7 +89,7 @@ def _context(claim: Claim, reporter: ProgressReporter) -> TaskContext:
         attempt=claim.attempt,
         deadline=claim.deadline_at,
         report=reporter.report,
-        is_cancel_requested=lambda: claim.cancel_requested,
+        is_cancel_requested=is_cancel_requested,
         log=logging.LoggerAdapter(log, {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id)}),
     )
 
@@ -112,15 +106,3 @@ async def _write_progress(database: Database, claim: Claim, progress: Progress) 
             )
     except Exception:  # noqa: BLE001 progress is a courtesy; the finish writes the last one
         _log.debug("progress not stored", exc_info=True)
-
-
-async def _finish(runtime: Runtime, claim: Claim, outcome: Outcome, progress: Progress | None, pool: str) -> bool:
-    has_ended = await lifecycle.finish(runtime.database, claim, outcome, progress)
-    try:
-        async with asyncio.timeout(0.5):
-            await wakeups.publish_done(runtime.redis, [claim.task_id])
-    except (RedisError, TimeoutError, OSError):
-        _log.debug("nobody was woken, Redis is away")
-    # The slot is free now: work that waited for it alone has no ticket.
-    await tickets.offer_quietly(runtime.redis, [tickets.Offer(claim.tenant_id, pool)])
-    return has_ended

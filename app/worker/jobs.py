@@ -1,12 +1,24 @@
 """The Celery side: the one job, and what the worker's processes set up around it."""
 
-import asyncio
+import ctypes
 import logging
-from typing import Any
+import os
+import signal
+import time
+from concurrent.futures import Future
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from billiard import current_process
-from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_ready, worker_shutdown
+from celery.signals import (
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
+from celery.worker import state as celery_state
 
 from app.broker.envelope import TICKET_TASK
 from app.broker.ring import PREFORK
@@ -15,10 +27,16 @@ from app.core import logging as structured_logging
 from app.core.config import get_settings
 from app.tasks import types
 from app.worker import executor, heartbeat
-from app.worker.board import Board
+from app.worker.board import Board, Running
+from app.worker.drain import drain
 from app.worker.runtime import Runtime
+from app.worker.watch import Watch
 
 _log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+# Seconds beyond the time limit in which the child's own timer may end the code, before its process is killed.
+_KILL_AFTER: Final = 1.0
 
 
 class _Worker:
@@ -29,7 +47,6 @@ class _Worker:
     slots: int
     runtime: Runtime
     row: int = 0
-    beating: "asyncio.Future[None] | Any" = None
 
 
 @celery_app.task(name=TICKET_TASK, max_retries=0, ignore_result=True)
@@ -38,14 +55,21 @@ def run_next(tenant_id: str) -> None:
 
     Celery's own retry, ETA, time limits and revoke are of no use here: the job is a ticket, not the task.
     """
+    board, row = _Worker.board, _Worker.row
     claim = executor.claim_next(_Worker.runtime, UUID(tenant_id), pool=PREFORK, worker_id=_Worker.worker_id)
     if claim is None:
         return
-    _Worker.board.start(_Worker.row, claim.claim_token)
+    ends_at = time.monotonic() + claim.time_limit_seconds + _KILL_AFTER
+    board.start(row, Running(claim.tenant_id, claim.task_id, claim.claim_token, ends_at, os.getpid()))
     try:
-        executor.execute(_Worker.runtime, claim, pool=PREFORK)
+        executor.execute(
+            _Worker.runtime,
+            claim,
+            pool=PREFORK,
+            is_cancel_requested=lambda: board.is_asked_to_end(row, claim.claim_token),
+        )
     finally:
-        _Worker.board.clear(_Worker.row)
+        board.clear(row)
 
 
 @worker_init.connect
@@ -53,14 +77,15 @@ def _prepare(sender: Any, **_: Any) -> None:
     structured_logging.configure(get_settings().log_level)
     _Worker.worker_id = uuid4()
     _Worker.slots = int(sender.concurrency or 1)
-    # Twice: a child that is being replaced keeps its row until it has ended.
-    _Worker.board = Board(2 * _Worker.slots)
+    _Worker.board = Board(_Worker.slots)
     types.all_types()
 
 
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
-    _Worker.row = getattr(current_process(), "index", 0)
+    # A child that outlived its main process would run on unwatched, beside the attempt that follows.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _Worker.row = _Worker.board.join(getattr(current_process(), "index", 0))
     _Worker.runtime = Runtime()
 
 
@@ -71,16 +96,38 @@ def _end_child(**_: Any) -> None:
 
 @worker_ready.connect
 def _announce(**_: Any) -> None:
-    # After the fork: no child inherits the thread or its connection.
-    _Worker.runtime = Runtime(connections=1)
-    _Worker.beating = _Worker.runtime.start(
-        heartbeat.beat(_Worker.runtime.database, _Worker.board, _Worker.worker_id, pool=PREFORK, slots=_Worker.slots)
-    )
+    # After the fork: no child inherits the thread or its connections.
+    runtime = _Worker.runtime = Runtime(connections=2)
+    beat = heartbeat.beat(runtime.database, _Worker.board, _Worker.worker_id, pool=PREFORK, slots=_Worker.slots)
+    watch = Watch(runtime, _Worker.board, pool=PREFORK).run(get_settings().redis_url)
+    signal.signal(signal.SIGQUIT, _stop_now)
+    for duty in (beat, watch):
+        runtime.start(duty).add_done_callback(_report)
+
+
+def _report(duty: "Future[None]") -> None:
+    if not duty.cancelled() and (error := duty.exception()):
+        _log.critical("a duty of the worker's main process has ended: restart the worker", exc_info=error)
+
+
+@worker_shutting_down.connect
+def _drain(**_: Any) -> None:
+    _begin_drain(get_settings().worker_drain_seconds)
+
+
+def _stop_now(*_: Any) -> None:
+    # Instead of Celery's cold shutdown, which would end the children in the middle of an attempt and tell nobody.
+    _begin_drain(0)
+    vars(celery_state)["should_stop"] = 0  # the exit code
+
+
+def _begin_drain(seconds: float) -> None:
+    # In a signal's handler: no more than to have it begun.
+    if hasattr(_Worker, "runtime"):
+        _Worker.runtime.start(drain(_Worker.runtime, _Worker.board, pool=PREFORK, seconds=seconds))
 
 
 @worker_shutdown.connect
 def _say_goodbye(**_: Any) -> None:
-    if _Worker.beating is None:
-        return
-    _Worker.beating.cancel()
-    _Worker.runtime.close()
+    if hasattr(_Worker, "runtime"):
+        _Worker.runtime.close()

@@ -1,10 +1,10 @@
 """How an attempt ended, made fit to be stored before anything is written (pure)."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from app.core import backoff
-from app.tasks.lifecycle import Claim, Outcome
+from app.tasks.lifecycle import Outcome
 from app.tasks.types import TaskType
 
 _MAX_MESSAGE: Final = 2_000
@@ -13,6 +13,22 @@ _MAX_RESULT_BYTES: Final = 262_144
 
 class UnusableResult(ValueError):  # noqa: N818 tenants read it as the error's type
     """What the function returned cannot be stored; the message says why."""
+
+
+class TaskCrashed(RuntimeError):  # noqa: N818 tenants read it as the error's type
+    """The code did what ends a process (MemoryError, SystemExit, a signal, …); the message says which."""
+
+
+class Attempted(Protocol):
+    """How often a task was tried."""
+
+    @property
+    def failed_attempts(self) -> int:
+        """Those before this one that count."""
+
+    @property
+    def max_attempts(self) -> int:
+        """How many may fail."""
 
 
 def success(task_type: TaskType, returned: Any) -> Outcome:
@@ -24,10 +40,10 @@ def success(task_type: TaskType, returned: Any) -> Outcome:
         return Outcome("FAILURE", "FAILURE", error=_error(reason))
 
 
-def failure(task_type: TaskType, claim: Claim, error: BaseException) -> Outcome:
+def failure(task_type: TaskType, attempt: Attempted, error: BaseException) -> Outcome:
     """Return the outcome of a function that raised: another attempt, or the end."""
-    failures = claim.failed_attempts + 1
-    may_retry = isinstance(error, task_type.autoretry_for) and failures < claim.max_attempts
+    failures = attempt.failed_attempts + 1
+    may_retry = isinstance(error, task_type.autoretry_for) and failures < attempt.max_attempts
     if not may_retry:
         return Outcome("FAILURE", "FAILURE", error=_error(error))
     delay = backoff.delay(

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 
@@ -13,6 +13,8 @@ from app.core.config import get_settings
 from app.db import Database
 
 T = TypeVar("T")
+
+_GOODBYE: Final = 3.0
 
 
 class Runtime:
@@ -43,7 +45,7 @@ class Runtime:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def close(self) -> None:
-        """Close the connections and end the thread."""
+        """Cancel what is under way, close the connections and end the thread."""
         self.run(self._disconnect())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
@@ -52,5 +54,11 @@ class Runtime:
         return Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
 
     async def _disconnect(self) -> None:
+        # What never ends by itself (heartbeat, watches) says goodbye while there are connections.
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others, timeout=_GOODBYE)
         await self.database.close()
         await self.redis.aclose()

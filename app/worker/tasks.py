@@ -4,7 +4,7 @@ import time
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 
-from app.tasks import TaskContext, task
+from app.tasks import TaskCancelled, TaskContext, task
 
 
 class LongTaskPayload(BaseModel):
@@ -30,13 +30,16 @@ class SimulatedFailure(RuntimeError):  # noqa: N818 tenants read it as the error
     """Asked for by ``fail_attempts``."""
 
 
-@task("long_task")
+# Without jitter, so that a trial shows how the delays grow.
+@task("long_task", retry_jitter=False)
 def long_task(payload: LongTaskPayload, context: TaskContext) -> LongTaskResult:
     """Simulated work with progress, to try the service with."""
     if context.attempt <= payload.fail_attempts:
         message = f"attempt {context.attempt} of {payload.fail_attempts} that were asked to fail"
         raise SimulatedFailure(message)
     for step in range(payload.steps):
+        if context.cancel_requested:
+            raise TaskCancelled
         time.sleep(payload.seconds / payload.steps)
         context.progress(step + 1, payload.steps, f"step {step + 1} of {payload.steps}")
     return LongTaskResult(seconds=payload.seconds, steps=payload.steps, value=payload.value)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-STORES = sorted((ROOT / "app").rglob("store.py"))
+STORES = sorted((ROOT / "app").rglob("*store.py"))
 MODULES = sorted((ROOT / "app").rglob("*.py"))
 
 
@@ -18,7 +18,7 @@ def _public_functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctio
             yield node
 
 
-@pytest.mark.parametrize("path", STORES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", STORES, ids=lambda path: f"{path.parent.name}.{path.stem}")
 def test_every_public_function_of_a_store_takes_a_tenant_or_says_that_it_takes_any(path: Path):
     for function in _public_functions(path):
         arguments = [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]

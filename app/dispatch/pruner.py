@@ -1,0 +1,52 @@
+"""Retention: ended tasks are deleted by plan, in small batches that nobody waits for."""
+
+import itertools
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from app.db import Connection
+from app.tasks import sweep_store
+from app.tenants import plans, tenancy
+
+_log = logging.getLogger(__name__)
+
+_BATCH: Final = 500
+# Tenants looked at in one tick: each costs one probe of an index where there is nothing to prune.
+_TENANTS_AT_ONCE: Final = 20
+
+
+class Pruner:
+    """Goes round the tenants, for ever; what it remembers can be lost."""
+
+    def __init__(self, connection: Connection) -> None:
+        """``connection`` is the leader's own."""
+        self._connection = connection
+        self._round: Iterator[tuple[UUID, timedelta]] = iter(())
+        self._again: tuple[UUID, timedelta] | None = None
+
+    async def tick(self) -> int:
+        """Delete at most one batch; return how many tasks went. A tenant that has more is the next one's."""
+        await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH)
+        for tenant_id, retention in await self._next_tenants():
+            pruned = await sweep_store.prune(self._connection, tenant_id, retention, _BATCH)
+            if pruned:
+                self._again = (tenant_id, retention) if pruned == _BATCH else None
+                _log.info("pruned", extra={"tenant_id": str(tenant_id), "tasks": pruned})
+                return pruned
+        return 0
+
+    async def _next_tenants(self) -> list[tuple[UUID, timedelta]]:
+        if self._again is not None:
+            again, self._again = self._again, None
+            return [again]
+        taken = list(itertools.islice(self._round, _TENANTS_AT_ONCE))
+        if not taken:
+            retentions = await tenancy.retentions(self._connection)
+            self._round = iter(retentions.items())
+            # A tenant of any plan may come back to what another had: no month goes before every plan would let it.
+            longest = max([*retentions.values(), timedelta(days=plans.LONGEST_RETENTION_DAYS)])
+            await sweep_store.drop_partitions_any_tenant(self._connection, longest)
+        return taken

@@ -1,0 +1,58 @@
+"""Attempts whose worker is dead or has lost them: each is taken away by its token, and its task waits again."""
+
+import logging
+from typing import Final
+
+from app.core.errors import Unavailable
+from app.db import Connection, Database
+from app.tasks import lifecycle, sweep_store
+from app.tasks.lifecycle import Outcome
+from app.tasks.sweep_store import Lost
+
+_log = logging.getLogger(__name__)
+
+LEASE: Final = 15.0
+"""Seconds after a worker's last heartbeat in which its attempts are its own."""
+MAX_LOST: Final = 5
+"""A task that was lost so often ends: it may be what kills the workers."""
+_AT_ONCE: Final = 200
+
+
+class Rescuer:
+    """Finds as tq_dispatch, ends as tq_worker."""
+
+    def __init__(self, connection: Connection, worker: Database) -> None:
+        """``connection`` is the leader's own, so that one who leads no more rescues nothing."""
+        self._connection = connection
+        self._worker = worker
+
+    async def tick(self) -> list[Lost]:
+        """Take away what is lost; return what was, for tickets to be offered."""
+        found = await sweep_store.lost_any_tenant(self._connection, LEASE, _AT_ONCE)
+        rescued = [lost for lost in found if await self._take_away(lost)]
+        await sweep_store.forget_dead_workers_any_tenant(self._connection)
+        return rescued
+
+    async def _take_away(self, lost: Lost) -> bool:
+        try:
+            status = await lifecycle.lose(self._worker, lost, _outcome(lost))
+        except Unavailable:
+            return False
+        _log.warning(
+            "attempt",
+            extra={
+                "tenant_id": str(lost.tenant_id),
+                "task_id": str(lost.task_id),
+                "outcome": status or "FENCED",
+                "reason": lost.reason,
+                "times_lost": lost.times_lost + 1,
+            },
+        )
+        return status is not None
+
+
+def _outcome(lost: Lost) -> Outcome:
+    if lost.times_lost + 1 < MAX_LOST:
+        return Outcome("PENDING", "LOST")
+    message = f"{MAX_LOST} of its attempts ended with their worker's end"
+    return Outcome("FAILURE", "LOST", error={"type": "WorkerLost", "message": message})

@@ -1,0 +1,54 @@
+"""What the API document says of the task types: the body of a submit as a union discriminated by ``task``."""
+
+from typing import Any, Final, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, create_model
+
+from app.tasks import types
+from app.tasks.schemas import DEFAULT_TASK, SubmitOptions, SubmitRequest
+from app.tasks.types import TaskType
+
+_REF: Final = "#/components/schemas/{model}"
+
+
+def with_task_types(document: dict[str, Any]) -> dict[str, Any]:
+    """Describe each task type's submit, payload and result: generated clients are typed by them."""
+    schemas = document["components"]["schemas"]
+    submits = {name: _submit_model(task_type) for name, task_type in types.all_types().items()}
+    _, definitions = TypeAdapter.json_schemas(
+        [
+            *((name, "validation", TypeAdapter(model)) for name, model in submits.items()),
+            *((name, "serialization", task_type.result) for name, task_type in types.all_types().items()),
+        ],
+        ref_template=_REF,
+    )
+    for name, schema in definitions.get("$defs", {}).items():
+        schemas.setdefault(name, schema)
+    schemas[SubmitRequest.__name__] = {
+        "title": SubmitRequest.__name__,
+        "description": f"`task` says which; without it, {DEFAULT_TASK}. `GET /api/task-types` lists all.",
+        "oneOf": [{"$ref": _REF.format(model=model.__name__)} for model in submits.values()],
+        "discriminator": {
+            "propertyName": "task",
+            "mapping": {name: _REF.format(model=model.__name__) for name, model in submits.items()},
+        },
+    }
+    return document
+
+
+def _submit_model(task_type: TaskType) -> type[SubmitOptions]:
+    name = "Submit" + "".join(part.capitalize() for part in task_type.name.replace("_", ".").split("."))
+    literal: Any = Literal[task_type.name]
+    fields: dict[str, Any] = {
+        "task": (literal, DEFAULT_TASK if task_type.name == DEFAULT_TASK else ...),
+        "payload": (task_type.payload, Field(default_factory=dict) if _takes_nothing(task_type) else ...),
+    }
+    return create_model(name, __base__=SubmitOptions, __doc__=task_type.summary, **fields)
+
+
+def _takes_nothing(task_type: TaskType) -> bool:
+    try:
+        task_type.payload.model_validate({}, strict=True)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,135 @@
+"""SQL of what goes over all tenants' tasks, for the dispatcher: what is due, lost, or past its time."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.db import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A running attempt that nobody runs any more."""
+
+    tenant_id: UUID
+    task_id: UUID
+    claim_token: UUID
+    pool: str
+    reason: str
+    times_lost: int
+    """Attempts of the task that were lost before."""
+
+
+async def tenants_with_due_work_any_tenant(connection: Connection) -> "list[tuple[UUID, str]]":
+    """Return every tenant and pool that has a due task and a free slot and is neither suspended nor paused.
+
+    A skip scan: one probe of the index for each tenant that has a backlog, however long that is.
+    """
+    rows = await connection.fetch(_DUE_TENANTS)
+    return [(row["tenant_id"], row["pool"]) for row in rows]
+
+
+_DUE_TENANTS = """
+WITH RECURSIVE line AS (
+    (SELECT tenant_id, pool FROM backlog ORDER BY tenant_id, pool LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, n.pool FROM line, LATERAL (
+        SELECT b.tenant_id, b.pool FROM backlog b
+        WHERE (b.tenant_id, b.pool) > (line.tenant_id, line.pool) ORDER BY b.tenant_id, b.pool LIMIT 1
+    ) AS n
+)
+SELECT line.tenant_id, line.pool
+FROM line
+JOIN tenant t ON t.id = line.tenant_id AND t.status = 'active' AND NOT t.queue_paused
+JOIN tenant_slots s ON s.tenant_id = line.tenant_id AND s.running < s.running_limit
+WHERE EXISTS (
+    SELECT FROM generate_series(0, 9) AS p, LATERAL (
+        SELECT FROM backlog b WHERE b.tenant_id = line.tenant_id AND b.pool = line.pool AND b.priority = p
+            AND b.due_at <= now() LIMIT 1
+    ) AS due
+)
+"""
+
+
+async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":
+    """Return tenants and pools whose scheduled work has fallen due since a moment, and the moment of looking."""
+    # The moment first: what falls due between two statements must be in this round or in the next.
+    now: datetime = await connection.fetchval("SELECT now()")
+    rows = await connection.fetch(
+        "SELECT DISTINCT tenant_id, pool FROM backlog WHERE is_scheduled AND due_at > $1 AND due_at <= $2", since, now
+    )
+    return [(row["tenant_id"], row["pool"]) for row in rows], now
+
+
+async def expired_any_tenant(connection: Connection, limit: int) -> "list[tuple[UUID, UUID]]":
+    """Return the tenant and id of waiting tasks whose time to start has passed."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, task_id FROM backlog WHERE expires_at <= now() ORDER BY expires_at LIMIT $1", limit
+    )
+    return [(row["tenant_id"], row["task_id"]) for row in rows]
+
+
+_LOST = """
+SELECT a.tenant_id, a.task_id, a.claim_token, k.pool, n.times_lost,
+    CASE WHEN a.deadline_at < now() THEN 'deadline' WHEN w.id IS NULL THEN 'worker ended'
+         WHEN w.heartbeat_at < now() - $1::interval THEN 'worker dead' ELSE 'not known to its worker' END AS reason
+FROM attempt a
+LEFT JOIN worker w ON w.id = a.worker_id
+CROSS JOIN LATERAL (SELECT t.pool FROM task t WHERE t.tenant_id = a.tenant_id AND t.id = a.task_id LIMIT 1) AS k
+CROSS JOIN LATERAL (
+    SELECT count(*) AS times_lost FROM attempt b
+    WHERE b.tenant_id = a.tenant_id AND b.task_id = a.task_id AND b.status = 'LOST'
+) AS n
+WHERE a.finished_at IS NULL AND (
+    a.deadline_at < now()
+    OR (w.id IS NULL AND a.started_at < now() - $1::interval)
+    OR w.heartbeat_at < now() - $1::interval
+    -- Its worker lists what it runs: two heartbeats after the claim this one was not there.
+    OR (a.started_at < w.heartbeat_at - interval '6 seconds' AND NOT a.claim_token = ANY(w.claim_tokens))
+)
+LIMIT $2
+"""
+
+
+async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: int) -> "list[Lost]":
+    """Return running attempts whose worker is dead or does not know them, or which are past their deadline."""
+    rows = await connection.fetch(_LOST, timedelta(seconds=lease_seconds), limit)
+    return [Lost(**dict(row)) for row in rows]
+
+
+async def forget_dead_workers_any_tenant(connection: Connection) -> None:
+    """Remove the rows of workers that were not heard for a minute and hold no attempt."""
+    await connection.execute(
+        "DELETE FROM worker w WHERE w.heartbeat_at < now() - interval '1 minute' "
+        "AND NOT EXISTS (SELECT FROM attempt a WHERE a.worker_id = w.id AND a.finished_at IS NULL)"
+    )
+
+
+async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, limit: int) -> int:
+    """Delete up to ``limit`` of the tenant's tasks that ended so long ago (migrations/sql: prune_tasks)."""
+    pruned: int = await connection.fetchval(
+        "SELECT prune_tasks($1, now() - $2::interval, $3)", tenant_id, retention, limit
+    )
+    return pruned
+
+
+async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int) -> None:
+    """Delete up to ``limit`` keys that are older than the 24 h for which they hold."""
+    await connection.execute(
+        "DELETE FROM idempotency_key k USING (SELECT tenant_id, key FROM idempotency_key "
+        "WHERE created_at < now() - interval '25 hours' ORDER BY created_at LIMIT $1) AS old "
+        "WHERE k.tenant_id = old.tenant_id AND k.key = old.key",
+        limit,
+    )
+
+
+async def drop_partitions_any_tenant(connection: Connection, retention: timedelta) -> int:
+    """Drop the months that are empty and older than the longest retention; return how many tables went."""
+    dropped: int = await connection.fetchval("SELECT drop_partitions(now() - $1::interval)", retention)
+    return dropped
+
+
+async def make_partitions_any_tenant(connection: Connection, months_ahead: int) -> int:
+    """Make the months' partitions that are missing; return how many."""
+    made: int = await connection.fetchval("SELECT make_partitions($1)", months_ahead)
+    return made

@@ -1,0 +1,111 @@
+"""One try of a delivery: sign, send, record. No transaction is open while it is sent."""
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from app.core import crypto
+from app.core.errors import Unavailable
+from app.core.secrets import Secrets
+from app.db import AWAY, Database
+from app.tenants import tenancy
+from app.webhooks import schedule, signing, store
+from app.webhooks.schedule import Step
+from app.webhooks.sender import Answer, Sender
+from app.webhooks.store import Claim
+
+_log = logging.getLogger(__name__)
+
+LEASE: Final = timedelta(seconds=60)
+"""How long a claim holds: a try's 15 s, and time to write it down."""
+_RECORD_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_UNSIGNED: Final = "There is no signing secret that holds. Make a new one: nothing is sent unsigned."
+_SEALED: Final = "The signing secret cannot be opened. Ask the operator: nothing is sent unsigned."
+_BUG: Final = "The request could not be made. The operator's log says why."
+
+
+class Attempts:
+    """What every try needs."""
+
+    def __init__(self, database: Database, sender: Sender, secrets: Secrets) -> None:
+        """``database`` logs in as tq_webhook."""
+        self._database = database
+        self._sender = sender
+        self._secrets = secrets
+
+    async def make(self, claim: Claim) -> bool:
+        """Make one try and write it down; return whether the endpoint keeps up."""
+        began = time.monotonic()
+        answer = await self._send(claim)
+        duration_ms = round((time.monotonic() - began) * 1000)
+        delay = schedule.retry_after(answer.retry_after, datetime.now(UTC))
+        step = schedule.after(claim.attempt, answer.status, delay)
+        is_recorded = await self._record(claim, answer, step, duration_ms, until=began + LEASE.total_seconds())
+        _log.info(
+            "delivery",
+            extra={
+                "tenant_id": str(claim.tenant_id),
+                "task_id": str(claim.task_id),
+                "delivery_id": str(claim.id),
+                "attempt": claim.attempt,
+                "outcome": step.status if is_recorded else "FENCED",
+                "status": answer.status,
+                "error": answer.error,
+                "duration_ms": duration_ms,
+            },
+        )
+        return answer.is_keeping_up
+
+    async def _send(self, claim: Claim) -> Answer:
+        body = claim.body.encode()
+        try:
+            keys = [self._open(claim, secret_id, sealed) for secret_id, sealed in claim.secrets]
+        except (crypto.SealBroken, ValueError):
+            return Answer(None, _SEALED)
+        if not keys:
+            return Answer(None, _UNSIGNED)
+        try:
+            headers = signing.headers(claim.id, claim.claimed_at, body, keys)
+            return await self._sender.post(claim.tenant_id, claim.url, headers, body)
+        except Exception:  # noqa: BLE001 nothing known gets here; what does must count, or it would come back for ever
+            _log.exception("delivery not sent", extra={"delivery_id": str(claim.id)})
+            return Answer(None, _BUG)
+
+    def _open(self, claim: Claim, secret_id: UUID, sealed: str) -> bytes:
+        place = tenancy.secret_place(secret_id)
+        text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
+        return signing.key(text.decode("ascii"))
+
+    async def _record(self, claim: Claim, answer: Answer, step: Step, duration_ms: int, *, until: float) -> bool:
+        # Tried again while Postgres is away, for as long as the claim holds. After that it is sent once more.
+        tries = 0
+        while True:
+            try:
+                return await self._record_once(claim, answer, step, duration_ms)
+            except (Unavailable, *AWAY, asyncpg.PostgresError) as error:
+                pause = _RECORD_PAUSES[min(tries, len(_RECORD_PAUSES) - 1)]
+                _log.warning(
+                    "delivery not recorded yet", extra={"delivery_id": str(claim.id), "error": type(error).__name__}
+                )
+                if time.monotonic() + pause > until:
+                    return False
+                await asyncio.sleep(pause)
+                tries += 1
+
+    async def _record_once(self, claim: Claim, answer: Answer, step: Step, duration_ms: int) -> bool:
+        async with self._database.transaction(claim.tenant_id) as connection:
+            return await store.record(
+                connection,
+                claim.tenant_id,
+                claim,
+                status=step.status,
+                delay=timedelta(seconds=step.delay_seconds),
+                duration_ms=duration_ms,
+                response_status=answer.status,
+                error=answer.error,
+            )

@@ -1,0 +1,159 @@
+"""The loop: claim what is due, let each try run by itself, rest when there is nothing to do."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import asyncpg
+
+from app.core.config import get_settings
+from app.core.errors import Unavailable
+from app.core.secrets import get_secrets
+from app.db import AWAY, Connection, Database
+from app.webhooks import store
+from app.webhooks.attempt import LEASE, Attempts
+from app.webhooks.lanes import PER_LANE, Lanes
+from app.webhooks.sender import Sender
+from app.webhooks.store import START, Claim, Due
+
+_log = logging.getLogger(__name__)
+
+# Polled: a NOTIFY with each delivery would make every task's finish wait for the one before it (a lock of the whole
+# database, held through the commit). One probe of an index finds that nothing is due.
+_INTERVAL: Final = 0.25
+_PACE: Final = 0.02
+"""At least so long between two rounds, however fast deliveries end."""
+_AWAY_INTERVAL: Final = 1.0
+_CLAIM_TIMEOUT: Final = 5.0
+_GRACE: Final = 10.0
+_LOOK: Final = 500
+_ENDPOINTS: Final = 200
+_AWAY: Final = (Unavailable, *AWAY, asyncpg.PostgresError)
+
+
+class Deliveries:
+    """What one process has in flight. All of it can be lost: it falls due again when its lease ends."""
+
+    def __init__(self, database: Database, attempts: Attempts) -> None:
+        """``database`` logs in as tq_webhook."""
+        self._database = database
+        self._attempts = attempts
+        self._lanes = Lanes()
+        self._in_flight: dict[asyncio.Task[None], Claim] = {}
+        self._place = START
+        self._ended = asyncio.Event()
+        self._is_more_due = False
+
+    async def claim_due(self) -> None:
+        """Start what is due and has a place. Raises what Postgres raises when it is away."""
+        self._ended.clear()
+        self._is_more_due = False
+        seen = await self._claim(lambda connection: store.oldest_due_any_tenant(connection, _LOOK))
+        if seen < _LOOK:
+            return
+        # There is more than was looked at, perhaps all of it behind one endpoint that hangs: go by endpoints.
+        self._is_more_due = True
+        is_round = False
+        while self._lanes.free and not is_round:
+            await self._claim(self._find_by_endpoint)
+            is_round = self._place == START
+
+    async def rest(self, stopping: asyncio.Event) -> None:
+        """Wait for the next round: 0.25 s, or less when something waits for a place and one becomes free."""
+        await _wait(stopping, _PACE)
+        if not (stopping.is_set() or (self._is_more_due and self._ended.is_set())):
+            waker = self._ended if self._is_more_due else stopping
+            await _wait(waker, _INTERVAL - _PACE)
+
+    async def drain(self) -> None:
+        """Let what is in flight end; after 10 s give up, and make the rest due again for another process."""
+        running = dict(self._in_flight)
+        _log.info("webhooks end", extra={"in_flight": len(running)})
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=_GRACE)
+        for one in late:
+            one.cancel()
+        if late:
+            await asyncio.wait(late)
+            await self._release([running[one] for one in late])
+
+    async def _claim(self, find: Callable[[Connection], Awaitable[Sequence[Due]]]) -> int:
+        taken: list[Due] = []
+        claims: list[Claim] = []
+        try:
+            async with asyncio.timeout(_CLAIM_TIMEOUT), self._database.connection() as connection:
+                due = await find(connection)
+                taken.extend(one for one in due if self._lanes.take(one.lane))
+                if taken:
+                    claims = await store.claim_any_tenant(connection, taken, LEASE)
+        finally:
+            held = {claim.id for claim in claims}
+            for one in taken:
+                if one.id not in held:
+                    self._lanes.give_back(one.lane)
+        for claim in claims:
+            self._start(claim)
+        self._is_more_due |= len(taken) < len(due)
+        return len(due)
+
+    async def _find_by_endpoint(self, connection: Connection) -> Sequence[Due]:
+        due, place = await store.due_by_endpoint_any_tenant(
+            connection,
+            self._place,
+            full_tenants=self._lanes.full_tenants(),
+            endpoints=_ENDPOINTS,
+            each=PER_LANE,
+        )
+        self._place = place or START
+        return due
+
+    def _start(self, claim: Claim) -> None:
+        running = asyncio.create_task(self._run(claim))
+        self._in_flight[running] = claim
+        running.add_done_callback(self._end)
+
+    async def _run(self, claim: Claim) -> None:
+        is_keeping_up = await self._attempts.make(claim)
+        self._lanes.heed(claim.lane, is_keeping_up=is_keeping_up)
+
+    def _end(self, running: asyncio.Task[None]) -> None:
+        claim = self._in_flight.pop(running)
+        self._lanes.give_back(claim.lane)
+        self._ended.set()
+        if not running.cancelled() and (error := running.exception()):
+            _log.error("delivery broke off", exc_info=error, extra={"delivery_id": str(claim.id)})
+
+    async def _release(self, claims: Sequence[Claim]) -> None:
+        _log.info("deliveries given back", extra={"count": len(claims)})
+        with suppress(*_AWAY):  # then they come back when the lease ends
+            async with asyncio.timeout(_CLAIM_TIMEOUT), self._database.connection() as connection:
+                await store.release_any_tenant(connection, claims)
+
+
+async def run(stopping: asyncio.Event) -> None:
+    """Deliver until told to stop, then let what is in flight end."""
+    settings, secrets = get_settings(), get_secrets()
+    database = Database("tq_webhook")
+    sender = Sender(settings.webhook_allowed_networks)
+    deliveries = Deliveries(database, Attempts(database, sender, secrets))
+    _log.info("webhooks are delivered")
+    try:
+        while not stopping.is_set():
+            try:
+                await deliveries.claim_due()
+            except _AWAY as error:
+                _log.warning("webhooks wait for Postgres", extra={"error": type(error).__name__})
+                await _wait(stopping, _AWAY_INTERVAL)
+            await deliveries.rest(stopping)
+        await deliveries.drain()
+    finally:
+        await database.close()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

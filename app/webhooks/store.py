@@ -1,0 +1,182 @@
+"""SQL of deliveries. The process that delivers sees those of all tenants; who writes one sees its own tenant's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from app.db import Connection, affected
+from app.webhooks.lanes import Lane
+
+START: Final[Lane] = (UUID(int=0), "")
+"""Before the first endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that may be tried now, if its lane has a place."""
+
+    id: UUID
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to try one delivery once, held by its random token for the lease."""
+
+    tenant_id: UUID
+    id: UUID
+    task_id: UUID
+    url: str
+    endpoint: str
+    body: str
+    attempt: int
+    claim_token: UUID
+    claimed_at: datetime
+    secrets: list[tuple[UUID, str]]
+    """Id and sealed text of each signing secret that holds, newest first."""
+
+    @property
+    def lane(self) -> Lane:
+        """The lane whose place it holds."""
+        return (self.tenant_id, self.endpoint)
+
+
+_INSERT: Final = """
+INSERT INTO delivery (tenant_id, id, task_id, event_type, url, endpoint, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+_OLDEST_DUE: Final = """
+SELECT tenant_id, endpoint, id FROM delivery WHERE status = 'PENDING' AND due_at <= now() ORDER BY due_at LIMIT $1
+"""
+
+# A skip scan: two probes of the index for each endpoint, however much waits there. 'i' is beyond every URL (they begin
+# with 'h', in the case that a collation cares for): from there the next endpoint is the next tenant's first.
+_DUE_BY_ENDPOINT: Final = """
+WITH RECURSIVE line AS (
+    (SELECT tenant_id, endpoint, 1 AS place FROM delivery
+     WHERE status = 'PENDING' AND (tenant_id, endpoint) > ($1, $2) ORDER BY tenant_id, endpoint LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, n.endpoint, line.place + 1 FROM line, LATERAL (
+        SELECT d.tenant_id, d.endpoint FROM delivery d
+        WHERE d.status = 'PENDING' AND (d.tenant_id, d.endpoint) > (
+            line.tenant_id, CASE WHEN line.tenant_id = ANY($3::uuid[]) THEN 'i' ELSE line.endpoint END)
+        ORDER BY d.tenant_id, d.endpoint LIMIT 1
+    ) AS n
+    WHERE line.place < $4
+)
+SELECT line.tenant_id, line.endpoint, due.id
+FROM line LEFT JOIN LATERAL (
+    SELECT d.id FROM delivery d
+    WHERE d.status = 'PENDING' AND d.tenant_id = line.tenant_id AND d.endpoint = line.endpoint AND d.due_at <= now()
+    ORDER BY d.due_at LIMIT $5
+) AS due ON true
+ORDER BY line.place
+"""
+
+# Attempt and lease are written before anything is sent: a process that dies in mid-send has made its try, and the
+# delivery falls due again when the lease ends. What another process took meanwhile is no longer due.
+_CLAIM: Final = """
+WITH taken AS (
+    SELECT d.tenant_id, d.id
+    FROM unnest($1::uuid[], $2::uuid[]) AS w (tenant_id, id) JOIN delivery d USING (tenant_id, id)
+    WHERE d.status = 'PENDING' AND d.due_at <= now()
+    FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE delivery d SET attempt = d.attempt + 1, claim_token = gen_random_uuid(), due_at = now() + $3
+FROM taken WHERE d.tenant_id = taken.tenant_id AND d.id = taken.id
+RETURNING d.tenant_id, d.id, d.task_id, d.url, d.endpoint, d.body, d.attempt, d.claim_token, now() AS claimed_at,
+    (SELECT jsonb_agg(jsonb_build_array(s.id, s.sealed) ORDER BY s.created_at DESC, s.id DESC) FROM webhook_secret s
+     WHERE s.tenant_id = d.tenant_id AND (s.expires_at IS NULL OR s.expires_at > now())) AS secrets
+"""
+
+_RECORD: Final = """
+WITH tried AS (
+    UPDATE delivery SET status = $4, claim_token = NULL,
+        due_at = CASE $4 WHEN 'PENDING' THEN now() + $5 ELSE due_at END,
+        finished_at = CASE $4 WHEN 'PENDING' THEN NULL ELSE now() END
+    WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND status = 'PENDING'
+    RETURNING tenant_id, id, attempt
+)
+INSERT INTO delivery_attempt (tenant_id, delivery_id, attempt, started_at, duration_ms, response_status, error)
+SELECT tenant_id, id, attempt, $6, $7, $8, $9 FROM tried
+"""
+
+_RELEASE: Final = """
+UPDATE delivery d SET attempt = d.attempt - 1, claim_token = NULL, due_at = now()
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS c (tenant_id, id, claim_token)
+WHERE d.tenant_id = c.tenant_id AND d.id = c.id AND d.claim_token = c.claim_token
+"""
+
+
+async def insert(
+    connection: Connection,
+    tenant_id: UUID,
+    delivery_id: UUID,
+    *,
+    task_id: UUID,
+    event_type: str,
+    url: str,
+    endpoint: str,
+    body: str,
+) -> None:
+    """Insert a delivery that is due at once; nothing is returned, so none is read."""
+    await connection.execute(_INSERT, tenant_id, delivery_id, task_id, event_type, url, endpoint, body)
+
+
+async def oldest_due_any_tenant(connection: Connection, limit: int) -> list[Due]:
+    """Return those which have been due longest."""
+    rows = await connection.fetch(_OLDEST_DUE, limit)
+    return [Due(row["id"], (row["tenant_id"], row["endpoint"])) for row in rows]
+
+
+async def due_by_endpoint_any_tenant(
+    connection: Connection, beyond: Lane, *, full_tenants: Sequence[UUID], endpoints: int, each: int
+) -> tuple[list[Due], Lane | None]:
+    """Return the first due ones of the next ``endpoints`` endpoints, at most ``each``, and how far this came.
+
+    None instead of a lane: there is nothing further. Of a full tenant one endpoint is looked at.
+    """
+    rows = await connection.fetch(_DUE_BY_ENDPOINT, *beyond, full_tenants, endpoints, each)
+    lanes = {(row["tenant_id"], row["endpoint"]): None for row in rows}
+    due = [Due(row["id"], (row["tenant_id"], row["endpoint"])) for row in rows if row["id"] is not None]
+    return due, next(reversed(lanes)) if len(lanes) == endpoints else None
+
+
+async def claim_any_tenant(connection: Connection, due: Sequence[Due], lease: timedelta) -> list[Claim]:
+    """Take those which are still due and which nobody else is taking: one try of each."""
+    rows = await connection.fetch(_CLAIM, [one.lane[0] for one in due], [one.id for one in due], lease)
+    return [
+        Claim(**{**row, "secrets": [(UUID(secret_id), sealed) for secret_id, sealed in row["secrets"] or ()]})
+        for row in rows
+    ]
+
+
+async def record(
+    connection: Connection,
+    tenant_id: UUID,
+    claim: Claim,
+    *,
+    status: str,
+    delay: timedelta,
+    duration_ms: int,
+    response_status: int | None,
+    error: str | None,
+) -> bool:
+    """Write a try and what the delivery becomes by it, by the claim's token; False when it holds no longer."""
+    tag = await connection.execute(
+        _RECORD, tenant_id, claim.id, claim.claim_token, status, delay, claim.claimed_at, duration_ms, response_status,
+        error,
+    )  # fmt: skip
+    return affected(tag) == 1
+
+
+async def release_any_tenant(connection: Connection, claims: Sequence[Claim]) -> None:
+    """Make claimed ones due again, as if they had not been tried."""
+    await connection.execute(
+        _RELEASE,
+        [claim.tenant_id for claim in claims],
+        [claim.id for claim in claims],
+        [claim.claim_token for claim in claims],
+    )

@@ -1,0 +1,107 @@
+"""Which URLs may be a webhook_url, judged by the parser that sends (pure)."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Final
+
+import httpx
+
+from app.webhooks.addresses import Address, Network, is_allowed, is_public
+
+MAX_LENGTH: Final = 2_048
+LOOPBACK: Final = (ip_address("127.0.0.1"), ip_address("::1"))
+"""What ``localhost`` is, whatever a resolver says."""
+
+_SHAPE: Final = re.compile(
+    r"https?://(\[[0-9a-f:.]+\]|[^:/?@\[\]]+)(:[0-9]{1,5})?([/?].*)?", re.IGNORECASE | re.ASCII | re.DOTALL
+)
+# Visible ASCII, less backslash and '#': parsers differ about them.
+_CHARACTERS: Final = re.compile(rf"[!\"$-\[\]-~]{{1,{MAX_LENGTH}}}")
+# A last label that begins with a letter: 127.1, 0x7f.1 and 2130706433 are addresses to a resolver.
+_HOST_NAME: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_MAX_HOST: Final = 253
+_INTERNAL: Final = tuple(
+    f".{name}"
+    for name in (
+        "local", "localhost", "localdomain", "internal", "intranet", "private", "corp", "home", "lan", "svc",
+        "consul", "home.arpa",
+    )
+)  # fmt: skip
+_PORTS: Final = (443, 8443)
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_MAX_PORT: Final = 65_535
+
+_NOT_A_URL: Final = (
+    f"Give a URL such as https://hooks.example.com/path: at most {MAX_LENGTH} visible ASCII characters, without user"
+    " name, password, fragment or backslash."
+)
+_NOT_A_HOST: Final = (
+    "Name a host on the internet, such as hooks.example.com: IP addresses, local and internal names are not used."
+)
+_NOT_HTTPS: Final = "Use https://."
+_NOT_A_PORT: Final = "Use port 443 or 8443."
+
+
+def objection(url: str, allowed: Sequence[Network]) -> str | None:
+    """Say why a URL cannot be a webhook_url, and what to do; None when it can. The URL is not repeated.
+
+    What it resolves to is judged with each try (``may_go_to``). ``allowed`` are the operator's networks: an address
+    in one of them (or ``localhost``) may have any port and plain http.
+    """
+    parsed = _parse(url)
+    if parsed is None:
+        return _NOT_A_URL
+    host = parsed.raw_host.decode("ascii")
+    if any(is_allowed(address, allowed) for address in literal(host)):
+        return None
+    if not _is_public_name(host):
+        return _NOT_A_HOST
+    # A name may stand for a machine in an allowed network: that is seen when it is resolved.
+    return None if allowed else _transport_objection(parsed)
+
+
+def may_go_to(url: httpx.URL, address: Address, allowed: Sequence[Network]) -> bool:
+    """Whether a delivery to the URL may connect to an address that its host resolved to."""
+    return is_allowed(address, allowed) or (is_public(address) and _transport_objection(url) is None)
+
+
+def literal(host: str) -> tuple[Address, ...]:
+    """Return the addresses that a host is by itself: a literal's one, those of localhost; none for other names."""
+    if host == "localhost":
+        return LOOPBACK
+    try:
+        return (ip_address(host),)
+    except ValueError:
+        return ()
+
+
+def port_of(url: httpx.URL) -> int:
+    """Return the port that a URL means."""
+    return url.port or _DEFAULT_PORTS[url.scheme]
+
+
+def endpoint(url: str) -> str:
+    """Return a URL without its query: what is bounded as one. It takes any text: a task's end must not fail by it."""
+    return re.split(r"[?#]", url, maxsplit=1)[0][:MAX_LENGTH]
+
+
+def _parse(url: str) -> httpx.URL | None:
+    if not (_CHARACTERS.fullmatch(url) and _SHAPE.fullmatch(url)):
+        return None
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    is_sent_as_given = len(str(parsed)) <= MAX_LENGTH and not parsed.userinfo
+    return parsed if is_sent_as_given and (parsed.port is None or 1 <= parsed.port <= _MAX_PORT) else None
+
+
+def _is_public_name(host: str) -> bool:
+    return len(host) <= _MAX_HOST and bool(_HOST_NAME.fullmatch(host)) and not host.endswith(_INTERNAL)
+
+
+def _transport_objection(url: httpx.URL) -> str | None:
+    if url.scheme != "https":
+        return _NOT_HTTPS
+    return None if port_of(url) in _PORTS else _NOT_A_PORT

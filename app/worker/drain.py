@@ -1,0 +1,43 @@
+"""A worker that is told to stop: its attempts may end, those that do not are given back, and nothing hangs."""
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Final
+
+from app.worker import endings, outcomes, termination
+from app.worker.board import Board, Running
+from app.worker.runtime import Runtime
+
+_STEP: Final = 0.1
+_IDLE_FOR: Final = 1.5
+
+
+async def drain(runtime: Runtime, board: Board, *, pool: str, seconds: float) -> None:
+    """Let what runs end for up to ``seconds``, give back the rest uncounted, then end the children.
+
+    Celery takes no more tickets by now. Its pool may wait 30 s for an idle child whose last message it has
+    not read (reference: billiard's ``_ensure_messages_consumed``), so idle children are ended here.
+    """
+    await _until_idle(board, until=time.monotonic() + seconds)
+    await asyncio.gather(*(_give_back(runtime, board, running, pool) for running in board.running()))
+    for pid in board.children():
+        if not termination.is_gone(pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+async def _until_idle(board: Board, *, until: float) -> None:
+    # For a while, not for a moment: a child may have a ticket in hand and not yet claimed.
+    idle_since = time.monotonic()
+    while time.monotonic() < until and time.monotonic() - idle_since < _IDLE_FOR:
+        await asyncio.sleep(_STEP)
+        if board.running():
+            idle_since = time.monotonic()
+
+
+async def _give_back(runtime: Runtime, board: Board, running: Running, pool: str) -> None:
+    if await termination.kill(board, running):
+        await endings.write(runtime, running, outcomes.returned(0), pool=pool)
