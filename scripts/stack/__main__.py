@@ -10,7 +10,13 @@ from scripts.stack.console import complain
 from scripts.stack.errors import StackError
 
 ROOT = Path(__file__).resolve().parents[2]
-_DEVELOPERS = {"test": "pytest", "openapi": "scripts.openapi_document", "check": "scripts.stack.checks"}
+_DEVELOPERS = {
+    "test": "pytest",
+    "openapi": "scripts.openapi_document",
+    "check": "scripts.stack.checks",
+    "sdk": "scripts.sdk_python",
+    "bench": "scripts.benchmark",
+}
 
 
 def main() -> int:

@@ -1,0 +1,43 @@
+# One image for every part; compose.yaml says which command each service runs.
+FROM python:3.12-slim AS packages
+
+RUN python -m venv --without-pip /opt/venv
+COPY requirements.txt /tmp/
+# Wheels only, each with its hash: nothing is compiled, and nothing that is not pinned gets in.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python -m pip --python /opt/venv/bin/python install --disable-pip-version-check --no-input \
+    --only-binary :all: --require-hashes -r /tmp/requirements.txt
+
+FROM python:3.12-slim
+
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Task Queue Worker API" \
+    org.opencontainers.image.description="A multi-tenant task-queue API: accepted means it will finish." \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}"
+
+# The number is fixed: files and volumes outside belong to it. A new volume takes this folder's owner and mode.
+RUN groupadd --gid 10001 taskqueue \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin taskqueue \
+    && install --directory --owner 10001 --group 10001 --mode 0700 /var/lib/taskqueue
+
+COPY --from=packages /opt/venv /opt/venv
+WORKDIR /srv
+COPY alembic.ini ./
+COPY migrations migrations
+COPY app app
+# Readable also where the checkout was made for its owner alone, and compiled: the running container writes nothing here.
+RUN chmod -R a+rX . && /opt/venv/bin/python -m compileall -q app migrations
+
+# hadolint ignore=DL3064  # where the secrets are, not what they are
+ENV PATH="/opt/venv/bin:${PATH}" \
+    PYTHONPATH=/srv \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    SECRETS_FILE=/var/lib/taskqueue/secrets.json
+
+USER 10001:10001
+EXPOSE 8000
+CMD ["python", "-P", "-m", "uvicorn", "app.main:app", "--host", "0.0.0.0", "--http", "httptools", "--loop", "uvloop", "--no-proxy-headers", "--no-server-header", "--no-access-log", "--timeout-graceful-shutdown", "10", "--port", "8000"]

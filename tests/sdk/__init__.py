@@ -1,0 +1,1 @@
+"""The generated SDKs, as their users get them."""

@@ -1,0 +1,238 @@
+"""compose.yaml and the image: the same commands as scripts/up, hardened, and complete; no engine is needed to know."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+import yaml
+
+from app.core.config import Settings
+from scripts.stack import binaries, parts, ports, valkey
+from scripts.stack.stackfile import Stack as Known
+from tests.conftest import Servers, Stack, wait_until
+
+COMPOSE = yaml.safe_load((parts.ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = ["setup", "api", "dispatcher", "worker", "webhooks"]
+PARTS = OURS[1:]
+DOCKERFILE = (parts.ROOT / "Dockerfile").read_text()
+COPIED = re.findall(r"^COPY (?!--)(\S+) (\S+)$", DOCKERFILE, re.MULTILINE)
+
+
+def test_it_is_a_compose_file():
+    done = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "compose.yaml"],
+        cwd=parts.ROOT, check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def without_address(command: list[str]) -> list[str]:
+    """Leave the interpreter's path and the values of --host and --port out."""
+    return [one for before, one in pairwise(command) if before not in {"--host", "--port"}]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_runs_the_command_that_up_runs(part: str):
+    expected = parts._command(Known(Path(), api_url="http://127.0.0.1:8000"), part)
+    assert SERVICES[part]["command"][0] == "python"
+    assert without_address(SERVICES[part]["command"]) == without_address(expected)
+
+
+def test_the_image_runs_the_api_where_no_command_is_named():
+    (command,) = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+    assert json.loads(command) == SERVICES["api"]["command"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_container_is_hardened(name: str):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    user, _, group = service["user"].partition(":")
+    assert int(user) > 0 and int(group) > 0
+    assert not {"privileged", "cap_add", "container_name", "hostname", "network_mode", "pid"} & set(service)
+    assert service["deploy"]["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_secret_is_in_the_environment_and_each_file_is_mounted(name: str):
+    service = SERVICES[name]
+    for variable, value in service.get("environment", {}).items():
+        assert variable.endswith("_FILE") or not re.search("PASSWORD|SECRET|KEY|URL|TOKEN", variable), variable
+        assert "://" not in value
+    assert set(service["secrets"]) <= set(COMPOSE["secrets"])
+    if name in OURS:
+        assert set(service["secrets"]) <= set(Settings.model_fields)
+        assert ("keys:/var/lib/taskqueue" if name == "setup" else "keys:/var/lib/taskqueue:ro") in service["volumes"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_starts_after_setup_restarts_and_has_time_to_end(part: str):
+    service = SERVICES[part]
+    assert service["restart"] == "unless-stopped"
+    assert service["depends_on"]["setup"] == {"condition": "service_completed_successfully"}
+    assert {service["depends_on"][name]["condition"] for name in ("postgres", "redis")} == {"service_healthy"}
+    steps = parts._WORKER if part == "worker" else parts._QUICK
+    assert int(service["stop_grace_period"].removesuffix("s")) >= sum(seconds for _, seconds in steps)
+
+
+def test_a_worker_can_be_scaled_and_only_the_api_is_reached_from_outside():
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["api"]
+    assert COMPOSE["networks"]["data"] == {"internal": True}
+    assert all(SERVICES[name]["networks"] == ["data"] for name in ("postgres", "redis"))
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files of ours that are in the image."""
+    folder = tmp_path_factory.mktemp("image")
+    for source, target in COPIED:
+        if (parts.ROOT / source).is_dir():
+            shutil.copytree(parts.ROOT / source, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
+        elif target == "./":
+            shutil.copy(parts.ROOT / source, folder)
+    return folder
+
+
+def inside(image: Path, settings: dict[str, str], command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command as in a container: with the image's files, and its path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    changed = {"PYTHONPATH": str(image), "PATH": path, "TASK_MODULES": ""}
+    return subprocess.run(
+        command, env=settings | changed, cwd=image, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+async def execute(owner_url: str, statement: str) -> None:
+    """Run a statement as the owner."""
+    owner = await asyncpg.connect(owner_url)
+    await owner.execute(statement)
+    await owner.close()
+
+
+@pytest.fixture(scope="module")
+def set_up(environment: dict[str, str], servers: Servers, image: Path) -> Iterator[dict[str, str]]:
+    """Return the settings of a new database, which setup's own command has prepared; nothing else runs on it."""
+    name = f"compose_{uuid.uuid4().hex[:8]}"
+    settings = environment | {"DATABASE_URL": f"{servers.postgres.url.rpartition('/')[0]}/{name}"}
+    asyncio.run(execute(servers.postgres.url, f"CREATE DATABASE {name}"))
+    try:
+        done = inside(image, settings, SERVICES["setup"]["command"])
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield settings
+    finally:
+        asyncio.run(execute(servers.postgres.url, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def test_the_image_holds_all_that_the_parts_and_setup_need(image: Path, set_up: dict[str, str]):
+    modules = "app.main, app.celery_app, app.dispatch.rounds, app.webhooks.delivery, app.worker.jobs"
+    done = inside(image, set_up, ["python", "-P", "-c", f"import {modules}; print(app.__file__)"])
+    assert done.stdout.strip() == str(image / "app" / "__init__.py"), done.stderr
+    shown = inside(image, set_up, ["python", "-P", "-m", "app.admin", "status", "--json"])
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_the_build_sees_what_the_image_takes_and_nothing_else():
+    lines = (parts.ROOT / ".dockerignore").read_text().splitlines()
+    assert lines[1] == "*"
+    assert {line[1:] for line in lines if line.startswith("!")} == {source for source, _ in COPIED}
+    assert "--require-hashes -r /tmp/requirements.txt" in DOCKERFILE
+
+
+def health(service: str, settings: dict[str, str], image: Path, port: int) -> bool:
+    """Run a service's health check; the API's port is another than in its container."""
+    kind, *command = SERVICES[service]["healthcheck"]["test"]
+    assert kind == "CMD"
+    done = inside(image, settings, [one.replace("8000", str(port)) for one in command])
+    assert done.returncode in {0, 1}, done.stderr
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("part", ["api", "dispatcher", "worker"])
+def test_a_part_that_runs_is_healthy(part: str, stack: Stack, image: Path):
+    port = int(stack.url.rpartition(":")[2])
+    wait_until(lambda: health(part, stack.environment, image, port), f"a healthy {part}")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_does_not_run_is_not_healthy(part: str, set_up: dict[str, str], image: Path, stack: Stack):
+    # The other stack runs, on the same servers.
+    assert not health(part, set_up, image, ports.free_port())
+
+
+def test_webhooks_are_healthy_while_they_look_for_deliveries(set_up: dict[str, str], image: Path, tmp_path: Path):
+    alone = Stack("", set_up, tmp_path, {})
+    alone.start("webhooks", "app.webhooks")
+    try:
+        wait_until(lambda: health("webhooks", set_up, image, 0), "healthy webhooks")
+    finally:
+        alone.stop("webhooks")
+    assert not health("webhooks", set_up, image, 0)
+
+
+def make_secrets(folder: Path) -> str:
+    """Run the script; return what it said."""
+    environment = {"PATH": os.environ["PATH"], "COMPOSE_SECRETS": str(folder)}
+    script = parts.ROOT / "scripts" / "compose-secrets"
+    return subprocess.run([script], env=environment, check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Return each file's text."""
+    return {path.name: path.read_text().strip() for path in folder.iterdir()}
+
+
+def test_secrets_are_random_made_once_and_out_of_others_reach(tmp_path: Path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    assert make_secrets(one).count("Made ") == 5
+    made = read(one)
+    assert make_secrets(one) == ""
+    assert read(one) == made
+    make_secrets(other)
+    assert not set(made.values()) & set(read(other).values())
+    assert one.stat().st_mode & 0o777 == 0o700
+    # Each container has another number; the folder is what keeps people out.
+    assert {path.stat().st_mode & 0o777 for path in one.iterdir()} == {0o644}
+    assert {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()} <= set(made)
+
+
+def test_the_settings_are_read_from_the_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for variable in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    make_secrets(tmp_path)
+    settings = Settings(_secrets_dir=tmp_path, _env_file=None)
+    database, redis = urlsplit(settings.database_url), urlsplit(settings.redis_url)
+    postgres = SERVICES["postgres"]["environment"]
+    assert (database.username, database.path) == (postgres["POSTGRES_USER"], f"/{postgres['POSTGRES_DB']}")
+    assert (database.password, redis.password) == (
+        read(tmp_path)["postgres_password"],
+        read(tmp_path)["redis_password"],
+    )
+    assert {database.hostname, redis.hostname} <= set(SERVICES)
+
+
+def test_valkey_takes_its_command_and_the_password(tmp_path: Path):
+    make_secrets(tmp_path)
+    port = ports.free_port()
+    _, *arguments = [one.replace("/run/secrets", str(tmp_path)) for one in SERVICES["redis"]["command"]]
+    program = [binaries.valkey_program(None), *arguments, "--bind", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
+        try:
+            wait_until(lambda: valkey.answers(port, read(tmp_path)["redis_password"]), "an answer")
+            assert not valkey.answers(port, "another")
+        finally:
+            server.terminate()
