@@ -3,6 +3,7 @@
 import logging
 from typing import Final
 
+from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.tasks import lifecycle, sweep_store
@@ -29,7 +30,11 @@ class Rescuer:
     async def tick(self) -> list[Lost]:
         """Take away what is lost; return what was, for tickets to be offered."""
         found = await sweep_store.lost_any_tenant(self._connection, LEASE, _AT_ONCE)
+        if found:
+            crash.point("rescue.before_take_away")
         rescued = [lost for lost in found if await self._take_away(lost)]
+        if rescued:
+            crash.point("rescue.before_offer")
         await sweep_store.forget_dead_workers_any_tenant(self._connection)
         return rescued
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker import tickets, wakeups
+from app.core import crash
 from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.errors import Unavailable
@@ -90,6 +91,7 @@ class Rounds:
         if expired:
             await wakeups.publish_done(self._redis, expired)
         if due:
+            crash.point("due.before_offer")
             await tickets.offer_many(self._redis, [(tenant_id, pool, 1) for tenant_id, pool in due])
         has_lost = self._look_at_redis.is_due() and await self._reconciler.has_redis_lost()
         if self._reconcile.is_due() or has_lost:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.quotas import usage
@@ -131,7 +132,10 @@ class Intake:
         async with self._submit.transaction(*{task.tenant_id for task in tasks}) as connection:
             refused = await _take_keys(connection, tasks)
             refused |= await _count(connection, [task for task in tasks if task.id not in refused])
+            crash.point("intake.before_insert")
             await store.insert_any_tenant(connection, [task for task in tasks if task.id not in refused])
+            crash.point("intake.before_commit")
+        crash.point("intake.after_commit")
         return [refused.get(task.id) for task in tasks]
 
     async def _read_back(self, tasks: list[NewTask]) -> list[Exception | None]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
+from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.tasks import store
@@ -142,11 +143,13 @@ async def _finish_once(worker: Database, held: Held, outcome: Outcome, progress:
             progress=progress,
             delay=timedelta(seconds=outcome.delay_seconds),
         )
-        if row["outcome"] != "ended":
-            return outcome.status if row["outcome"] == "already" else None
-        if row["finished_at"] is not None:
+        if row["outcome"] == "ended" and row["finished_at"] is not None:
             await _emit(connection, held.tenant_id, held.task_id, row, outcome.result)
+        crash.point("finish.before_commit")
+    crash.point("finish.after_commit")
+    if row["outcome"] == "ended":
         return str(row["status"])
+    return outcome.status if row["outcome"] == "already" else None
 
 
 async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from app.broker import tickets
-from app.core import ids
+from app.core import crash, ids
 from app.core.config import get_settings
 from app.core.errors import IdempotencyConflict, IdempotencyMismatch, IllegalState, InvalidRequest, NotFound
 from app.db import Database
@@ -125,6 +125,7 @@ class Submissions:
 
     async def _accept(self, task: NewTask) -> None:
         await self._intake.accept(task)
+        crash.point("submission.before_offer")
         if task.delay_seconds == 0 and task.scheduled_at is None:
             # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
             offer = asyncio.create_task(tickets.offer_quietly(self._redis, [tickets.Offer(task.tenant_id, task.pool)]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -14,7 +15,7 @@ from app.core.secrets import get_secrets
 from app.db import AWAY, Connection, Database
 from app.webhooks import store
 from app.webhooks.attempt import LEASE, Attempts
-from app.webhooks.lanes import PER_LANE, Lanes
+from app.webhooks.lanes import PER_LANE, PER_TENANT, Lane, Lanes
 from app.webhooks.sender import Sender
 from app.webhooks.store import START, Claim, Due
 
@@ -23,8 +24,8 @@ _log = logging.getLogger(__name__)
 # Polled: a NOTIFY with each delivery would make every task's finish wait for the one before it (a lock of the whole
 # database, held through the commit). One probe of an index finds that nothing is due.
 _INTERVAL: Final = 0.25
-_PACE: Final = 0.02
-"""At least so long between two rounds, however fast deliveries end."""
+_PACE: Final = 0.005
+"""At least so long between two claims, so that each takes several."""
 _AWAY_INTERVAL: Final = 1.0
 _CLAIM_TIMEOUT: Final = 5.0
 _GRACE: Final = 10.0
@@ -43,29 +44,30 @@ class Deliveries:
         self._lanes = Lanes()
         self._in_flight: dict[asyncio.Task[None], Claim] = {}
         self._place = START
-        self._ended = asyncio.Event()
-        self._is_more_due = False
+        # Lanes where more was due than was taken, and those of them where a place has become free.
+        self._crowded: set[Lane] = set()
+        self._freed: set[Lane] = set()
+        self._has_freed = asyncio.Event()
 
     async def claim_due(self) -> None:
         """Start what is due and has a place. Raises what Postgres raises when it is away."""
-        self._ended.clear()
-        self._is_more_due = False
+        self._crowded.clear()
         seen = await self._claim(lambda connection: store.oldest_due_any_tenant(connection, _LOOK))
-        if seen < _LOOK:
-            return
-        # There is more than was looked at, perhaps all of it behind one endpoint that hangs: go by endpoints.
-        self._is_more_due = True
-        is_round = False
+        # As many as were looked for: there are more, perhaps behind one endpoint that hangs. So go by endpoints.
+        is_round = seen < _LOOK
         while self._lanes.free and not is_round:
             await self._claim(self._find_by_endpoint)
             is_round = self._place == START
 
-    async def rest(self, stopping: asyncio.Event) -> None:
-        """Wait for the next round: 0.25 s, or less when something waits for a place and one becomes free."""
-        await _wait(stopping, _PACE)
-        if not (stopping.is_set() or (self._is_more_due and self._ended.is_set())):
-            waker = self._ended if self._is_more_due else stopping
-            await _wait(waker, _INTERVAL - _PACE)
+    async def refill_until_next_look(self, stopping: asyncio.Event) -> None:
+        """For 0.25 s, start the next of a crowded lane as soon as it has a place again."""
+        loop = asyncio.get_running_loop()
+        next_look = loop.time() + _INTERVAL
+        while not stopping.is_set() and (left := next_look - loop.time()) > 0:
+            await _wait(self._has_freed if self._crowded else stopping, left)
+            self._has_freed.clear()
+            await self._refill()
+            await _wait(stopping, _PACE)
 
     async def drain(self) -> None:
         """Let what is in flight end; after 10 s give up, and make the rest due again for another process."""
@@ -80,13 +82,23 @@ class Deliveries:
             await asyncio.wait(late)
             await self._release([running[one] for one in late])
 
-    async def _claim(self, find: Callable[[Connection], Awaitable[Sequence[Due]]]) -> int:
+    async def _refill(self) -> None:
+        lanes, self._freed = list(self._freed & self._crowded), set()
+        if lanes:
+            self._crowded.difference_update(lanes)
+            # Half of the tenant's places at most: the rest is for its lanes that the next look finds.
+            await self._claim(
+                lambda connection: store.due_at_endpoints_any_tenant(connection, lanes, each=PER_LANE),
+                most=PER_TENANT // 2,
+            )
+
+    async def _claim(self, find: Callable[[Connection], Awaitable[Sequence[Due]]], *, most: int = PER_TENANT) -> int:
         taken: list[Due] = []
         claims: list[Claim] = []
         try:
             async with asyncio.timeout(_CLAIM_TIMEOUT), self._database.connection() as connection:
                 due = await find(connection)
-                taken.extend(one for one in due if self._lanes.take(one.lane))
+                taken.extend(one for one in due if self._lanes.take(one.lane, most=most))
                 if taken:
                     claims = await store.claim_any_tenant(connection, taken, LEASE)
         finally:
@@ -96,7 +108,7 @@ class Deliveries:
                     self._lanes.give_back(one.lane)
         for claim in claims:
             self._start(claim)
-        self._is_more_due |= len(taken) < len(due)
+        self._crowded.update(lane for lane, count in Counter(one.lane for one in due).items() if count >= PER_LANE)
         return len(due)
 
     async def _find_by_endpoint(self, connection: Connection) -> Sequence[Due]:
@@ -122,7 +134,8 @@ class Deliveries:
     def _end(self, running: asyncio.Task[None]) -> None:
         claim = self._in_flight.pop(running)
         self._lanes.give_back(claim.lane)
-        self._ended.set()
+        self._freed.add(claim.lane)
+        self._has_freed.set()
         if not running.cancelled() and (error := running.exception()):
             _log.error("delivery broke off", exc_info=error, extra={"delivery_id": str(claim.id)})
 
@@ -144,10 +157,10 @@ async def run(stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             try:
                 await deliveries.claim_due()
+                await deliveries.refill_until_next_look(stopping)
             except _AWAY as error:
                 _log.warning("webhooks wait for Postgres", extra={"error": type(error).__name__})
                 await _wait(stopping, _AWAY_INTERVAL)
-            await deliveries.rest(stopping)
         await deliveries.drain()
     finally:
         await database.close()

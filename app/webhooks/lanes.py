@@ -30,9 +30,9 @@ class Lanes:
         # Widths of lanes that do not keep up, the latest last; bounded, since a tenant may name endpoints without end.
         self._narrowed: OrderedDict[Lane, int] = OrderedDict()
 
-    def take(self, lane: Lane) -> bool:
-        """Take a place for a delivery; False when the lane, its tenant or the process has none."""
-        is_open = self.free > 0 and not self.is_full(lane[0]) and self._held[lane] < self.width(lane)
+    def take(self, lane: Lane, *, most: int = PER_TENANT) -> bool:
+        """Take a place for a delivery; False when the lane, its tenant (at ``most``) or the process has none."""
+        is_open = self.free > 0 and not self.is_full(lane[0], most) and self._held[lane] < self.width(lane)
         if is_open:
             self._held[lane] += 1
             self._held_by[lane[0]] += 1
@@ -58,9 +58,9 @@ class Lanes:
         """Return how many of a lane may be in flight."""
         return self._narrowed.get(lane, PER_LANE)
 
-    def is_full(self, tenant_id: UUID) -> bool:
+    def is_full(self, tenant_id: UUID, most: int = PER_TENANT) -> bool:
         """Whether a tenant holds its share."""
-        return self._held_by[tenant_id] >= min(PER_TENANT, max(1, self.free // _SHARE))
+        return self._held_by[tenant_id] >= min(most, max(1, self.free // _SHARE))
 
     def full_tenants(self) -> list[UUID]:
         """Return the tenants that hold their share."""

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from app.db import Connection, affected
 from app.webhooks.lanes import Lane
+
+if TYPE_CHECKING:
+    import asyncpg
 
 START: Final[Lane] = (UUID(int=0), "")
 """Before the first endpoint."""
@@ -75,6 +78,15 @@ FROM line LEFT JOIN LATERAL (
 ORDER BY line.place
 """
 
+_DUE_AT_ENDPOINTS: Final = """
+SELECT line.tenant_id, line.endpoint, due.id
+FROM unnest($1::uuid[], $2::text[]) AS line (tenant_id, endpoint), LATERAL (
+    SELECT d.id FROM delivery d
+    WHERE d.status = 'PENDING' AND d.tenant_id = line.tenant_id AND d.endpoint = line.endpoint AND d.due_at <= now()
+    ORDER BY d.due_at LIMIT $3
+) AS due
+"""
+
 # Attempt and lease are written before anything is sent: a process that dies in mid-send has made its try, and the
 # delivery falls due again when the lease ends. What another process took meanwhile is no longer due.
 _CLAIM: Final = """
@@ -127,8 +139,7 @@ async def insert(
 
 async def oldest_due_any_tenant(connection: Connection, limit: int) -> list[Due]:
     """Return those which have been due longest."""
-    rows = await connection.fetch(_OLDEST_DUE, limit)
-    return [Due(row["id"], (row["tenant_id"], row["endpoint"])) for row in rows]
+    return _due(await connection.fetch(_OLDEST_DUE, limit))
 
 
 async def due_by_endpoint_any_tenant(
@@ -140,8 +151,13 @@ async def due_by_endpoint_any_tenant(
     """
     rows = await connection.fetch(_DUE_BY_ENDPOINT, *beyond, full_tenants, endpoints, each)
     lanes = {(row["tenant_id"], row["endpoint"]): None for row in rows}
-    due = [Due(row["id"], (row["tenant_id"], row["endpoint"])) for row in rows if row["id"] is not None]
-    return due, next(reversed(lanes)) if len(lanes) == endpoints else None
+    return _due(rows), next(reversed(lanes)) if len(lanes) == endpoints else None
+
+
+async def due_at_endpoints_any_tenant(connection: Connection, lanes: Sequence[Lane], *, each: int) -> list[Due]:
+    """Return the first due ones of some endpoints, at most ``each``."""
+    tenant_ids, endpoints = [lane[0] for lane in lanes], [lane[1] for lane in lanes]
+    return _due(await connection.fetch(_DUE_AT_ENDPOINTS, tenant_ids, endpoints, each))
 
 
 async def claim_any_tenant(connection: Connection, due: Sequence[Due], lease: timedelta) -> list[Claim]:
@@ -180,3 +196,7 @@ async def release_any_tenant(connection: Connection, claims: Sequence[Claim]) ->
         [claim.id for claim in claims],
         [claim.claim_token for claim in claims],
     )
+
+
+def _due(rows: "Sequence[asyncpg.Record]") -> list[Due]:
+    return [Due(row["id"], (row["tenant_id"], row["endpoint"])) for row in rows if row["id"] is not None]

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.broker import tickets
+from app.core import crash
 from app.db import Database
 from app.tasks import lifecycle, store, types
 from app.tasks.context import Progress, TaskCancelled, TaskContext
@@ -35,7 +36,9 @@ def execute(runtime: Runtime, claim: Claim, *, pool: str, is_cancel_requested: C
     """Run a claimed attempt to its end and write it."""
     began = time.monotonic()
     reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
+    crash.point("worker.before_run")
     outcome = _run(runtime, claim, _context(claim, reporter, is_cancel_requested))
+    crash.point("worker.after_run")
     status = runtime.run(endings.write(runtime, claim, outcome, pool=pool, progress=reporter.take()))
     _log.info(
         "attempt",

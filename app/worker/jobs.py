@@ -23,6 +23,7 @@ from celery.worker import state as celery_state
 from app.broker.envelope import TICKET_TASK
 from app.broker.ring import PREFORK
 from app.celery_app import celery_app
+from app.core import crash
 from app.core import logging as structured_logging
 from app.core.config import get_settings
 from app.tasks import types
@@ -59,6 +60,7 @@ def run_next(tenant_id: str) -> None:
     claim = executor.claim_next(_Worker.runtime, UUID(tenant_id), pool=PREFORK, worker_id=_Worker.worker_id)
     if claim is None:
         return
+    crash.point("worker.after_claim")
     ends_at = time.monotonic() + claim.time_limit_seconds + _KILL_AFTER
     board.start(row, Running(claim.tenant_id, claim.task_id, claim.claim_token, ends_at, os.getpid()))
     try:

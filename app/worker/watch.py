@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from app.broker import wakeups
+from app.core import crash
 from app.core.errors import Unavailable
 from app.tasks import control, lifecycle, types
 from app.tasks.lifecycle import Outcome
@@ -125,6 +126,7 @@ class Watch:
             await self._write(running, outcomes.failure(task_type, attempt, error))
 
     async def _write(self, running: Running, outcome: Outcome) -> None:
+        crash.point("watch.before_write")
         status = await endings.write(self._runtime, running, outcome, pool=self._pool)
         error_type = (outcome.error or {}).get("type")
         _log.info("attempt", extra=_names(running) | {"outcome": status or "FENCED", "error_type": error_type})
