@@ -24,6 +24,7 @@ from app.tasks.document import with_task_types
 from app.tasks.intake import Intake
 from app.tasks.router import router as tasks_router
 from app.tasks.submission import Submissions
+from app.webhooks.schemas import TaskEvent
 
 _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **Accepted means it will finish.**"
 
@@ -73,9 +74,26 @@ def create_app() -> FastAPI:
     problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
     made.include_router(tasks_router, responses=_EVERY_CALL)
     made.include_router(health_router)
+    _document_events(made)
     document.amend(made, with_task_types)
     made.add_middleware(RequestLog)
     return made
+
+
+def _document_events(made: FastAPI) -> None:
+    """Describe what is sent to a webhook_url; nothing here answers a request."""
+
+    def receive(body: TaskEvent) -> None:
+        """Answer 2xx within 15 s, after the signature holds. Anything else is sent again, with the same webhook-id."""
+
+    made.webhooks.post(
+        "task.ended",
+        operation_id="receive_task_event",
+        summary="A task has ended",
+        status_code=204,
+        openapi_extra={"security": []},
+        responses={"default": {"description": "Sent again: 10 tries within 75 hours."}},
+    )(receive)
 
 
 app: Final = create_app()

@@ -35,6 +35,7 @@ class Tenant:
     tenant_id: str
     slug: str
     api_key: str
+    webhook_secret: str
     client: httpx.Client
 
     def submit(self, **body: Any) -> str:
@@ -73,6 +74,7 @@ def environment(servers: Servers) -> dict[str, str]:
         "REDIS_URL": servers.valkey.url,
         "SECRETS_FILE": str(servers.folder / "secrets.json"),
         "TASK_MODULES": "tests.task_types",
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         "PYTHONUNBUFFERED": "1",
     }
     for command in ("bootstrap", "migrate"):
@@ -188,7 +190,7 @@ def make_tenant(
             base_url=stack.url, timeout=40, headers={"Authorization": f"Bearer {made['api_key']}"}, trust_env=False
         )
         clients.append(client)
-        return Tenant(made["tenant_id"], slug, made["api_key"], client)
+        return Tenant(made["tenant_id"], slug, made["api_key"], made["webhook_secret"], client)
 
     yield make
     for client in clients:
