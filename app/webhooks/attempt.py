@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core import crypto
+from app.core import crash, crypto
 from app.core.errors import Unavailable
 from app.core.secrets import Secrets
 from app.db import AWAY, Database
@@ -42,6 +42,7 @@ class Attempts:
         """Make one try and write it down; return whether the endpoint keeps up."""
         began = time.monotonic()
         answer = await self._send(claim)
+        crash.point("webhooks.before_record")
         duration_ms = round((time.monotonic() - began) * 1000)
         delay = schedule.retry_after(answer.retry_after, datetime.now(UTC))
         step = schedule.after(claim.attempt, answer.status, delay)
@@ -99,7 +100,7 @@ class Attempts:
 
     async def _record_once(self, claim: Claim, answer: Answer, step: Step, duration_ms: int) -> bool:
         async with self._database.transaction(claim.tenant_id) as connection:
-            return await store.record(
+            is_held = await store.record(
                 connection,
                 claim.tenant_id,
                 claim,
@@ -109,3 +110,6 @@ class Attempts:
                 response_status=answer.status,
                 error=answer.error,
             )
+            crash.point("webhooks.before_commit")
+        crash.point("webhooks.after_record")
+        return is_held

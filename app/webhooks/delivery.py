@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from app.core import crash
 from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import get_secrets
@@ -106,6 +107,8 @@ class Deliveries:
             for one in taken:
                 if one.id not in held:
                     self._lanes.give_back(one.lane)
+        if claims:
+            crash.point("webhooks.after_claim")
         for claim in claims:
             self._start(claim)
         self._crowded.update(lane for lane, count in Counter(one.lane for one in due).items() if count >= PER_LANE)

@@ -4,6 +4,9 @@ CREATE INDEX attempt_running ON attempt (worker_id) WHERE finished_at IS NULL;
 GRANT SELECT (finished_at) ON attempt TO tq_dispatch;
 GRANT SELECT (pool) ON task TO tq_dispatch;
 
+-- A queue: its dead rows are many soon, and stand in the way of the living.
+ALTER TABLE delivery SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+
 -- Delete up to p_limit of a tenant's tasks that ended before p_before, oldest first, with all that belongs to them;
 -- returns how many. Ids carry their time, so what is older is found by the key; what has not ended stays for ever.
 CREATE FUNCTION prune_tasks(p_tenant uuid, p_before timestamptz, p_limit integer) RETURNS integer

@@ -19,3 +19,4 @@ def downgrade() -> None:
     op.execute("REVOKE SELECT (finished_at) ON attempt FROM tq_dispatch")
     op.execute("REVOKE SELECT (pool) ON task FROM tq_dispatch")
     op.execute("DROP INDEX attempt_running")
+    op.execute("ALTER TABLE delivery RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold)")

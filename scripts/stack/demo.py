@@ -41,11 +41,14 @@ def check_key(stack: Stack) -> None:
 
 
 def print_directions(stack: Stack) -> None:
-    """Print where the documentation is, the key, and a line to paste."""
-    key = (stack.demo or {}).get("api_key", "")
+    """Print where the documentation is, the key, and lines to paste."""
+    demo = stack.demo or {}
+    key, secret = demo.get("api_key", ""), demo.get("webhook_secret")
     say(f"\nAPI docs:  {stack.api_url}/docs")
     say(f"API key:   {key}   (tenant demo)")
     say("Try it:    " + _curl_line(stack, key))
+    exports = {"API": stack.api_url, "KEY": key} | ({"WEBHOOK_SECRET": secret} if secret else {})
+    say("Examples:  export " + " ".join(f"{name}={value}" for name, value in exports.items()))
 
 
 def _curl_line(stack: Stack, key: str) -> str:
