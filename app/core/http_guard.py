@@ -1,0 +1,152 @@
+"""The server's own bounds on what it reads: ``uvicorn --http app.core.http_guard:GuardedProtocol``.
+
+uvicorn itself waits for ever for half a request, and takes headers of any size.
+"""
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.core.ids import new_id
+
+HEAD_SECONDS: Final = 5.0
+"""From the first byte (or the connection) to the end of the headers."""
+BODY_SECONDS: Final = 10.0
+"""From there to the end of the body."""
+MAX_HEADERS: Final = 64
+MAX_HEAD_BYTES: Final = 16_384
+MAX_URL_BYTES: Final = 8_192
+
+_DETAILS: Final = {
+    HTTPStatus.BAD_REQUEST: "The request is not HTTP/1.1 as RFC 9112 has it.",
+    HTTPStatus.REQUEST_TIMEOUT: f"The headers did not arrive within {HEAD_SECONDS:g} s. Send them at once.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"The URL is longer than {MAX_URL_BYTES} bytes.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: f"Send at most {MAX_HEADERS} headers of {MAX_HEAD_BYTES} bytes in all.",
+}
+
+
+class _Refused(Exception):  # noqa: N818 ends the parsing, and is not seen outside
+    """The request is beyond a bound; ``GuardedProtocol`` knows which."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """The protocol with deadlines and bounds on headers. Its refusals are problems, and close the connection."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _awaited: str | None = None
+    """What has begun and not ended: ``head`` or ``body``."""
+    _armed: str | None = None
+    _head_bytes = 0
+    _header_bytes = 0
+    _hosts = 0
+    _refusal = HTTPStatus.BAD_REQUEST
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._awaited = "head"
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._awaited = None
+        self._arm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; what is then unfinished gets a deadline. A request that comes in one piece costs no timer."""
+        if self._awaited is None:
+            self._awaited = "head"
+        if self._awaited == "head":
+            self._head_bytes += len(data)
+        super().data_received(data)
+        # One header may be longer than every bound, and is not seen before it ends.
+        if self._awaited == "head" and self._head_bytes > MAX_HEAD_BYTES + MAX_URL_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._arm()
+
+    def on_message_begin(self) -> None:
+        """Count anew."""
+        super().on_message_begin()
+        self._awaited = "head"
+        self._header_bytes = self._hosts = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Bound the URL."""
+        super().on_url(url)
+        if len(self.url) > MAX_URL_BYTES:
+            self._fail(HTTPStatus.REQUEST_URI_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Bound the headers; refuse a coding that is not HTTP/1.1's; count the hosts."""
+        super().on_header(name, value)
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+            self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        name = self.headers[-1][0]
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            # The parser would take all that follows, to the end of the connection, for its body.
+            self._fail(HTTPStatus.BAD_REQUEST)
+        self._hosts += name == b"host"
+
+    def on_headers_complete(self) -> None:
+        """Refuse a request for no host or for two; then the body is awaited."""
+        if self._hosts != 1 and not (self._hosts == 0 and self.parser.get_http_version() == "1.0"):
+            self._fail(HTTPStatus.BAD_REQUEST)
+        self._awaited = "body"
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._awaited = None
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 ours says what to do
+        """Answer what the parser has refused."""
+        self._refuse(self._refusal)
+
+    def _fail(self, status: HTTPStatus) -> None:
+        self._refusal = status
+        raise _Refused
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self._awaited = None
+        if self.transport.is_closing():
+            return
+        # To a request before this one an answer may be under way: another one would be read as its end.
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_problem(status))
+        self.transport.close()
+
+    def _arm(self) -> None:
+        if self._awaited == self._armed:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._armed = self._awaited
+        if self._awaited is not None:
+            seconds = HEAD_SECONDS if self._awaited == "head" else BODY_SECONDS
+            self._deadline = self.loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        if self._awaited == "head":
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        elif not self.transport.is_closing():
+            # The application waits for the rest, and finds the client gone.
+            self.transport.abort()
+
+
+def _problem(status: HTTPStatus) -> bytes:
+    code = status.name.lower()
+    body = {"type": f"/errors/{code}", "title": status.phrase, "status": status.value, "detail": _DETAILS[status]}
+    content = json.dumps(body | {"code": code, "request_id": str(new_id())}).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + content
