@@ -7,6 +7,7 @@ caller to judge, save in ``offer_quietly``. Nothing here imports Celery, so api 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -91,6 +92,35 @@ async def offer_quietly(
             await offer_many(redis, offers, limit=limit)
     except (RedisError, OSError, TimeoutError) as error:
         _log.debug("ticket not offered", extra={"error": repr(error)})
+
+
+class Offers:
+    """The offers of one process, made together: what is added while a call is under way goes with the next one."""
+
+    def __init__(self, redis: Redis) -> None:
+        """``redis`` may be away: then nothing is offered, and the dispatcher does it later."""
+        self._redis = redis
+        self._waiting: Counter[tuple[UUID, str]] = Counter()
+        self._lane: asyncio.Task[None] | None = None
+
+    def add(self, tenant_id: UUID, pool: str) -> None:
+        """Offer a ticket soon, without waiting for it; for after a commit."""
+        self._waiting[tenant_id, pool] += 1
+        if self._lane is None:
+            self._lane = asyncio.create_task(self._run(), name="offers")
+
+    async def close(self) -> None:
+        """Let what was added be offered."""
+        if self._lane is not None:
+            await self._lane
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                waiting, self._waiting = self._waiting, Counter()
+                await offer_quietly(self._redis, [Offer(*line, count) for line, count in waiting.items()])
+        finally:
+            self._lane = None
 
 
 async def backlog_lengths(redis: Redis, queues: Sequence[str]) -> list[int]:

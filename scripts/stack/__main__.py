@@ -16,6 +16,7 @@ _DEVELOPERS = {
     "check": "scripts.stack.checks",
     "sdk": "scripts.sdk_python",
     "bench": "scripts.benchmark",
+    "faults": "tests.faults",
 }
 
 

@@ -1,0 +1,51 @@
+"""How much a run measures: ``scripts/bench [--rounds N] [--quick] [--json FILE]``."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The counts of a run."""
+
+    rounds: int = 3
+    connections: tuple[int, ...] = (1, 16, 64)
+    submit_seconds: float = 4.0
+    """At each number of connections."""
+    warm_seconds: float = 1.0
+    """Before each of these, uncounted."""
+    latency_tasks: int = 200
+    end_to_end_tasks: int = 5000
+    end_to_end_connections: int = 16
+    idle_seconds: float = 20.0
+    settle_seconds: float = 0.5
+    """After each measurement: what was put off until after the answer belongs to it, too."""
+
+
+QUICK = Plan(1, submit_seconds=1.5, warm_seconds=0.5, latency_tasks=50, end_to_end_tasks=1000, idle_seconds=5.0)
+
+
+def parse(arguments: list[str]) -> tuple[Plan, Path | None]:
+    """Read the arguments: the plan, and where the figures of every round go as JSON."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Measure this version against an empty route and a naive app."
+    )
+    parser.add_argument("--rounds", type=_positive, metavar="N", help="interleaved rounds (default: 3, quick: 1)")
+    parser.add_argument("--quick", action="store_true", help="small counts: to see that it works, not for figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round")
+    values = parser.parse_args(arguments)
+    if values.json and not os.access(values.json.absolute().parent, os.W_OK):
+        # Before minutes are spent.
+        parser.error(f"{values.json} cannot be written")
+    plan = QUICK if values.quick else Plan()
+    return (Plan(**{**vars(plan), "rounds": values.rounds}) if values.rounds else plan), values.json
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        message = "at least 1"
+        raise argparse.ArgumentTypeError(message)
+    return number

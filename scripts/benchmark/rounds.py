@@ -1,0 +1,94 @@
+"""One round: each contender in turn, on servers of its own; the order changes from round to round."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from scripts.benchmark import accounts, database, machine, measurements, promises, servers
+from scripts.benchmark.errors import BenchmarkError
+from scripts.benchmark.measurements import Figures
+from scripts.benchmark.plan import Plan
+from scripts.benchmark.target import Target
+from scripts.stack.stackfile import Stack
+
+OURS, NAIVE, EMPTY = "ours", "naive", "empty"
+
+
+@dataclass
+class Run:
+    """What a run has found."""
+
+    plan: Plan
+    rounds: list[dict[str, Figures]] = field(default_factory=list)
+    promises: list[str] = field(default_factory=list)
+    """What held in every round."""
+    machine: dict[str, str] = field(default_factory=dict)
+
+    def figures(self, app: str, name: str) -> list[float]:
+        """Return a figure of an app, one for each round; empty when the app has none of the name."""
+        return [figures[app][name] for figures in self.rounds if name in figures[app]]
+
+
+def run(plan: Plan) -> Run:
+    """Measure every contender in every round."""
+    found = Run(plan, machine=machine.describe())
+    for number in range(plan.rounds):
+        figures: dict[str, Figures] = {}
+        for name in _order(number):
+            began = time.monotonic()
+            figures[name] = _CONTENDERS[name](plan, found)
+            _note(f"round {number + 1} of {plan.rounds}: {name}, {time.monotonic() - began:.0f} s")
+        found.rounds.append(figures)
+    found.machine["load average at the end"] = machine.load_average()
+    return found
+
+
+def _order(number: int) -> list[str]:
+    names = [*_CONTENDERS]
+    first = number % len(names)
+    return names[first:] + names[:first]
+
+
+def _note(text: str) -> None:
+    # The report alone is on stdout.
+    print(text, file=sys.stderr, flush=True)
+
+
+def _ours(plan: Plan, found: Run) -> Figures:
+    with servers.ours() as stack:
+        account = accounts.create(stack, "bench")
+        port = servers.port_of(stack)
+        target = Target(port, "/api/tasks/submit", "/api/tasks/%s/result?wait=20", account.key)
+        found.promises = promises.check(stack, account)
+        found.machine |= machine.servers_of(stack)
+        return _counted(stack, lambda: measurements.whole(stack, target, plan))
+
+
+def _naive(plan: Plan, _found: Run) -> Figures:
+    with servers.naive() as stack:
+        # Each of 16 waiters asks 50 times a second: often enough, and little load.
+        target = Target(servers.port_of(stack), "/tasks", "/tasks/%s/result", pause_seconds=0.02)
+        return _counted(stack, lambda: measurements.whole(stack, target, plan))
+
+
+def _empty(plan: Plan, _found: Run) -> Figures:
+    with servers.empty_route() as stack:
+        return measurements.submits(stack, Target(servers.port_of(stack), "/tasks"), plan)
+
+
+def _counted(stack: Stack, measure: Callable[[], Figures]) -> Figures:
+    """Measure, then count: every accepted submit must be a row, so there must be at least as many."""
+    before = _rows(stack)
+    figures = measure()
+    accepted = sum(figure for name, figure in figures.items() if name.endswith(".count"))
+    if (stored := _rows(stack) - before) < accepted:
+        raise BenchmarkError(f"{accepted:.0f} submits were accepted, {stored} are stored")
+    return figures
+
+
+def _rows(stack: Stack) -> int:
+    return int(database.value(stack.database_url or "", "SELECT count(*) FROM task"))
+
+
+_CONTENDERS: dict[str, Callable[[Plan, Run], Figures]] = {EMPTY: _empty, OURS: _ours, NAIVE: _naive}

@@ -1,0 +1,80 @@
+"""What a report says of given figures."""
+
+import pytest
+
+from scripts.benchmark import plan, report, servers, targets
+from scripts.benchmark.measurements import Figures
+from scripts.benchmark.rounds import Run
+from scripts.stack import parts
+
+QUIET = plan.Plan(rounds=3, connections=(64,))
+
+
+def figures(**changed: float) -> Figures:
+    """Return one app's figures of one round."""
+    same = dict.fromkeys(("rate", "p50", "p99", "cpu", "cpu.api", "own_share", "other"), 10.0)
+    return {
+        **{f"submit.64.{name}": value for name, value in same.items()},
+        "idle": 1.0,
+        "memory.idle": 100.0,
+        "latency.p50": 5.0,
+        "submit.64.own_share": 0.1,
+        **{name.replace("_", "."): value for name, value in changed.items()},
+    }
+
+
+def run(*rates: float) -> Run:
+    """Return a run in which ours had these rates, and the others 10 a second."""
+    return Run(
+        QUIET, [{"ours": figures(submit_64_rate=rate), "naive": figures(), "empty": figures()} for rate in rates]
+    )
+
+
+def verdict(found: Run, words: str) -> targets.Verdict:
+    (one,) = [each for each in targets.verdicts(found) if words in each.wanted]
+    return one
+
+
+def test_a_cell_is_the_median_and_the_range() -> None:
+    assert "| 50.0 [20.0-70.0] |" in report.write(run(20, 70, 50))
+
+
+def test_a_ratio_is_of_the_medians() -> None:
+    assert "| submit.64.rate | 5.00 [2.00-7.00] | 5.00 [2.00-7.00] |" in report.write(run(20, 70, 50))
+
+
+def test_a_figure_that_an_app_lacks_is_a_dash() -> None:
+    assert "| e2e.cpu | - | - | - |" in report.write(run(20))
+
+
+@pytest.mark.parametrize(("rates", "is_met"), [((39, 39, 80), False), ((40, 41, 10), True)])
+def test_the_median_decides_on_a_target(rates: tuple[float, ...], is_met: bool) -> None:
+    assert verdict(run(*rates), "times the naive").is_met is is_met
+
+
+def test_a_busy_load_generator_is_no_measure() -> None:
+    found = run(40)
+    assert verdict(found, "load generator").is_met
+    found.rounds[0]["empty"]["submit.64.own_share"] = 0.9
+    assert not verdict(found, "load generator").is_met
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rounds", "tasks"), [([], 3, 5000), (["--quick"], 1, 1000), (["--quick", "--rounds", "2"], 2, 1000)]
+)
+def test_the_arguments_choose_the_plan(arguments: list[str], rounds: int, tasks: int) -> None:
+    chosen, file = plan.parse(arguments)
+    assert (chosen.rounds, chosen.end_to_end_tasks, file) == (rounds, tasks, None)
+
+
+@pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--json", "/nowhere/at/all.json"]])
+def test_what_cannot_work_is_refused_before_anything_runs(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        plan.parse(arguments)
+
+
+def test_every_app_is_served_with_the_same_options() -> None:
+    theirs, ours = servers.SERVED_BY.split(), parts._API.split()[2:]
+    # Ours may read HTTP by a protocol of its own, which is part of what is measured.
+    ours[ours.index("--http") + 1] = "httptools"
+    assert theirs == ours
