@@ -18,12 +18,15 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _CONNECT_TIMEOUT: Final = 1.5
 _ACQUIRE_TIMEOUT: Final = 1.5
+_LENIENCE: Final = 0.4
 # What an ended connection, a server that restarts or one that is full raises. Errors of SQL are not among them.
 AWAY: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    # What a connection raises whose end was read and not yet noticed.
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
@@ -126,9 +129,13 @@ class Database:
 
         Raises ``Unavailable`` when the connection is lost, also in the commit: then the outcome is unknown.
         """
+        clock = asyncio.get_running_loop().time
+        began = clock()
         async with self.connection() as connection:
             try:
-                await connection.execute(_begin(tenant_ids))
+                # The waits for a connection and for its answer do not add up.
+                left = self._command_timeout + _LENIENCE - (clock() - began)
+                await connection.execute(_begin(tenant_ids), timeout=min(left, self._command_timeout))
                 try:
                     yield connection
                 except _UNANSWERED:

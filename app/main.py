@@ -9,17 +9,26 @@ from fastapi import FastAPI
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from app.accounts.auth_router import router as auth_router
+from app.accounts.router import router as accounts_router
+from app.accounts.tokens import Tokens
+from app.audit.router import router as audit_router
 from app.broker.wakeups import Waiters
 from app.core import document, pagination, problem
 from app.core import logging as structured_logging
 from app.core import redis as redis_connections
 from app.core.config import get_settings
-from app.core.errors import InsufficientScope, TenantSuspended, Unauthenticated, Unavailable
+from app.core.errors import InsufficientScope, RateLimited, TenantSuspended, Unauthenticated, Unavailable
 from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
 from app.health.router import router as health_router
+from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
+from app.quotas.admission import Admission
+from app.quotas.dependencies import RATED
+from app.quotas.router import router as quotas_router
+from app.tasks import types
 from app.tasks.document import with_task_types
 from app.tasks.intake import Intake
 from app.tasks.router import router as tasks_router
@@ -31,13 +40,14 @@ _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **
 # With the time to get a connection, a caller is told within 2 s that Postgres does not answer.
 _COMMAND_TIMEOUT: Final = 1.5
 
-_EVERY_CALL: Final = problem.responses(Unauthenticated, InsufficientScope, TenantSuspended, Unavailable)
+_EVERY_CALL: Final = problem.responses(Unauthenticated, InsufficientScope, TenantSuspended, RateLimited, Unavailable)
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings, secrets = get_settings(), get_secrets()
     structured_logging.configure(settings.log_level)
+    types.load_or_exit()
     async with contextlib.AsyncExitStack() as stack:
         reader, submit, auth = (_database(stack, role) for role in ("tq_api", "tq_submit", "tq_auth"))
         redis = redis_connections.connect(settings.redis_url)
@@ -45,11 +55,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         waiters = Waiters(settings.redis_url)
         await waiters.start()
         stack.push_async_callback(waiters.close)
-        verifier = Verifier(auth, secrets.pepper)
+        accounts, keys = _database(stack, "tq_account"), Keyring(settings.secrets_file)
+        verifier = Verifier(auth, secrets.pepper, keys)
         polling = asyncio.create_task(verifier.run(), name="auth-epoch")
         stack.callback(polling.cancel)
-        submissions = Submissions(Intake(submit, reader), reader, redis)
+        admission = app.state.admission = Admission(redis)
+        stack.callback(admission.close)
+        submissions = Submissions(admission, Intake(submit, reader), reader, redis)
         stack.push_async_callback(submissions.close)
+        app.state.accounts, app.state.tokens = accounts, Tokens(accounts, auth, verifier, keys)
+        stack.callback(app.state.tokens.close)
         app.state.reader, app.state.redis, app.state.waiters = reader, redis, waiters
         app.state.verifier, app.state.submissions = verifier, submissions
         app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
@@ -73,6 +88,10 @@ def create_app() -> FastAPI:
     )
     problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
     made.include_router(tasks_router, responses=_EVERY_CALL)
+    made.include_router(quotas_router, responses=_EVERY_CALL)
+    made.include_router(accounts_router, dependencies=[RATED], responses=_EVERY_CALL)
+    made.include_router(audit_router, dependencies=[RATED], responses=_EVERY_CALL)
+    made.include_router(auth_router)
     made.include_router(health_router)
     _document_events(made)
     document.amend(made, with_task_types)

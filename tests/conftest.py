@@ -164,7 +164,16 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
     """Run api, dispatcher and a worker for the whole run."""
     port = ports.free_port()
     made = Stack(f"http://127.0.0.1:{port}", environment, servers.folder, {})
-    made.start("api", "uvicorn", "app.main:app", "--port", str(port), "--http", "app.core.http_guard:GuardedProtocol", "--no-access-log")
+    made.start(
+        "api",
+        "uvicorn",
+        "app.main:app",
+        "--port",
+        str(port),
+        "--http",
+        "app.core.http_guard:GuardedProtocol",
+        "--no-access-log",
+    )
     made.start("dispatcher", "app.dispatch")
     made.start_worker()
     try:

@@ -1,4 +1,9 @@
-"""API keys: issued, listed and revoked. Each change is audited."""
+"""API keys: issued, rotated, listed and revoked. Each change is audited.
+
+Nobody gives what they have not: who issues or rotates a key must hold each of its scopes (``granted``). A rotated key
+and its successor count as one against the limit ``api_keys``, and a key has one successor at a time, so that a tenant
+never has more than twice as many keys that hold.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -7,7 +12,7 @@ from uuid import UUID
 from app.accounts import store
 from app.audit import store as audit
 from app.audit.store import Actor
-from app.core.errors import InvalidRequest, LimitReached, NotFound
+from app.core.errors import IllegalState, InsufficientScope, InvalidRequest, LimitReached, NotFound
 from app.core.ids import new_id
 from app.core.secrets import Secrets
 from app.db import Connection
@@ -20,6 +25,8 @@ ALL_SCOPES: Final = frozenset(MEANINGS)
 
 _NAME_LENGTH: Final = 200
 _LONGEST_DAYS: Final = 3_650
+
+LONGEST_OVERLAP_SECONDS: Final = 7 * 86_400
 
 
 async def issue(
@@ -42,6 +49,13 @@ async def issue(
     most = tenancy.limits_of(tenant).api_keys
     if await store.count_valid_keys(connection, tenant_id) >= most:
         raise LimitReached(f"The tenant may have {most} keys: revoke one, or raise the limit api_keys.")
+    key, text = _make(tenant_id, name, scopes, secrets)
+    issued = await store.insert_key(connection, tenant_id, key, expires_days=expires_days)
+    await audit.record(connection, tenant_id, actor, "key.issued", issued.key_id, {"name": name, "scopes": key.scopes})
+    return issued, text
+
+
+def _make(tenant_id: UUID, name: str, scopes: Collection[str], secrets: Secrets) -> tuple[ApiKey, str]:
     new = api_keys.generate()
     key = ApiKey(
         tenant_id=tenant_id,
@@ -52,9 +66,7 @@ async def issue(
         name=name,
         scopes=sorted(scopes),
     )
-    issued = await store.insert_key(connection, tenant_id, key, expires_days=expires_days)
-    await audit.record(connection, tenant_id, actor, "key.issued", issued.key_id, {"name": name, "scopes": key.scopes})
-    return issued, new.text
+    return key, new.text
 
 
 def _check(name: str, scopes: Collection[str], expires_days: int | None) -> None:
@@ -64,6 +76,45 @@ def _check(name: str, scopes: Collection[str], expires_days: int | None) -> None
         raise InvalidRequest(f"The scopes are: {', '.join(sorted(ALL_SCOPES))}.")
     if expires_days is not None and not 1 <= expires_days <= _LONGEST_DAYS:
         raise InvalidRequest(f"A key lives from 1 to {_LONGEST_DAYS} days.")
+
+
+def granted(wanted: Collection[str], held: Collection[str]) -> None:
+    """Refuse to give scopes that the giver does not hold; raises ``InsufficientScope``."""
+    if not set(held).issuperset(wanted):
+        raise InsufficientScope("These credentials cannot give scopes that they do not have themselves.")
+
+
+async def rotate(
+    connection: Connection,
+    actor: Actor,
+    tenant_id: UUID,
+    key_id: str,
+    *,
+    overlap_seconds: int,
+    secrets: Secrets,
+    held: Collection[str] = ALL_SCOPES,
+) -> tuple[ApiKey, str]:
+    """Make a key of the same name, scopes and length of life; the old one ends after the overlap.
+
+    Raises ``InvalidRequest``, ``NotFound``, ``InsufficientScope`` where the caller, who holds the scopes ``held``,
+    could not have issued the key, and ``IllegalState`` for a key that is in a rotation already.
+    """
+    if not 0 <= overlap_seconds <= LONGEST_OVERLAP_SECONDS:
+        raise InvalidRequest(f"The overlap takes 0 to {LONGEST_OVERLAP_SECONDS} seconds.")
+    await tenancy.lock(connection, tenant_id)
+    old = await store.find_valid_key(connection, tenant_id, key_id)
+    if old is None:
+        raise NotFound("The tenant has no key with this id.")
+    granted(old.scopes, held)
+    if old.replaced_by:
+        raise IllegalState("The key has a successor. Rotate that one, once this one has ended or is revoked.")
+    if await store.has_valid_predecessor(connection, tenant_id, key_id):
+        raise IllegalState("The key's predecessor still holds. Revoke it, or wait until it ends.")
+    key, text = _make(tenant_id, old.name, old.scopes, secrets)
+    new = await store.replace_key(connection, tenant_id, old, key, overlap_seconds=overlap_seconds)
+    detail = {"successor": new.key_id, "overlap_seconds": overlap_seconds}
+    await audit.record(connection, tenant_id, actor, "key.rotated", key_id, detail)
+    return new, text
 
 
 async def list_all(connection: Connection, tenant_id: UUID) -> Sequence[ApiKey]:
@@ -88,4 +139,5 @@ def describe(key: ApiKey) -> dict[str, object]:
         "expires_at": key.expires_at and key.expires_at.isoformat(),
         "revoked_at": key.revoked_at and key.revoked_at.isoformat(),
         "last_used_at": key.last_used_at and key.last_used_at.isoformat(),
+        "replaced_by": key.replaced_by,
     }

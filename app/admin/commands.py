@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from app.admin import edge, key_commands, queue_commands, setup, stack, store, tenant_commands
+from app.admin import (
+    edge,
+    jwt_commands,
+    key_commands,
+    member_commands,
+    queue_commands,
+    setup,
+    stack,
+    store,
+    tenant_commands,
+)
 from app.admin.output import AsJson, show
 from app.core.config import get_settings
 
@@ -16,6 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(tenant_commands.app, name="tenant")
 app.add_typer(key_commands.app, name="key")
+app.add_typer(member_commands.app, name="member")
+app.add_typer(jwt_commands.app, name="jwt")
 app.add_typer(queue_commands.queue, name="queue")
 app.add_typer(queue_commands.usage, name="usage")
 

@@ -13,7 +13,7 @@ import typer
 
 from app.audit.store import Actor
 from app.core.config import get_settings
-from app.core.errors import NotFound, Problem, Unavailable
+from app.core.errors import EmailTaken, NotFound, Problem, Unavailable
 from app.core.secrets import SecretsFileError
 from app.db import AWAY, Connection, Database, connect
 from app.tenants.tenancy import SlugTaken
@@ -84,7 +84,12 @@ def exit_codes() -> Generator[None]:
 
 
 def _code(problem: Problem) -> int:
-    codes: dict[type[Problem], int] = {NotFound: NOT_FOUND, SlugTaken: CONFLICT, Unavailable: DATABASE_AWAY}
+    codes: dict[type[Problem], int] = {
+        NotFound: NOT_FOUND,
+        SlugTaken: CONFLICT,
+        EmailTaken: CONFLICT,
+        Unavailable: DATABASE_AWAY,
+    }
     return codes.get(type(problem), REFUSED)
 
 

@@ -12,7 +12,7 @@ from app.core.secrets import get_secrets
 from app.db import Connection
 from app.tenants import tenancy
 
-app = typer.Typer(help="Issue and revoke API keys.", no_args_is_help=True)
+app = typer.Typer(help="Issue, rotate and revoke API keys.", no_args_is_help=True)
 
 
 @app.command()
@@ -67,3 +67,23 @@ def revoke(slug: Slug, key_id: str, *, as_json: AsJson = False) -> None:
 
     edge.as_admin(work)
     show({"key_id": key_id, "revoked": True}, as_json=as_json)
+
+
+@app.command()
+def rotate(
+    slug: Slug,
+    key_id: str,
+    overlap: Annotated[int, typer.Option(help="Seconds for which the old key holds beside the new one.")] = 86_400,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Replace a key by one of the same name, scopes and length of life; it is shown this once."""
+
+    async def work(connection: Connection) -> dict[str, Any]:
+        tenant = await tenancy.find(connection, slug)
+        key, text = await keys.rotate(
+            connection, edge.operator(), tenant.id, key_id, overlap_seconds=overlap, secrets=get_secrets()
+        )
+        return {"key_id": key.key_id, "api_key": text, **keys.describe(key)}
+
+    show(edge.as_admin(work), as_json=as_json)

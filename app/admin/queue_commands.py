@@ -8,6 +8,7 @@ from app.admin import edge, store
 from app.admin.output import AsJson, show, show_list
 from app.admin.tenant_commands import Slug
 from app.db import Connection
+from app.quotas import usage as ledger
 from app.tenants import tenancy
 
 queue = typer.Typer(help="Watch, pause and resume queues.", no_args_is_help=True)
@@ -49,9 +50,9 @@ def show_(slug: Slug, *, as_json: AsJson = False) -> None:
 
     async def work(connection: Connection) -> dict[str, Any]:
         tenant = await tenancy.find(connection, slug)
-        used, limits = await store.usage(connection, tenant.id), tenancy.limits_of(tenant)
-        day = {"used": used["day"], "limit": limits.tasks_per_day}
-        month = {"used": used["month"], "limit": limits.tasks_per_month}
+        (day_used, month_used), limits = await ledger.used(connection, tenant.id), tenancy.limits_of(tenant)
+        day = {"used": day_used, "limit": limits.tasks_per_day}
+        month = {"used": month_used, "limit": limits.tasks_per_month}
         return {"tenant_id": str(tenant.id), "slug": slug, "tasks_per_day": day, "tasks_per_month": month}
 
     show(edge.as_admin(work), as_json=as_json)

@@ -15,7 +15,7 @@ import asyncpg
 from app.db import Connection
 
 _ATTRIBUTES: Final = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
-_ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth")
+_ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth", "tq_account")
 _TRIES: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 

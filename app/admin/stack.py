@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import typer
@@ -14,6 +15,8 @@ _USAGE = 2
 
 def choose(data_dir: Path) -> None:
     """Set what the settings lack from ``stack.json`` in the directory; ends the process when that is not enough."""
+    if "--help" in sys.argv:
+        return  # who asks for help needs no stack
     named = {**dotenv_values(".env"), **os.environ}
     if "DATABASE_URL" not in named:
         for name, value in _read(data_dir / "stack.json").items():

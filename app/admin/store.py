@@ -1,7 +1,6 @@
 """What the operator's commands read across the rooms."""
 
 from typing import Any
-from uuid import UUID
 
 from app.db import Connection
 
@@ -24,16 +23,6 @@ async def queues_any_tenant(connection: Connection) -> list[dict[str, Any]]:
         " WHERE t.status <> 'deleted' ORDER BY t.slug"
     )
     return [dict(row) for row in rows]
-
-
-async def usage(connection: Connection, tenant_id: UUID) -> dict[str, int]:
-    """Return the tasks that a tenant submitted this day and this month (UTC)."""
-    rows = await connection.fetch(
-        "SELECT period, used FROM usage WHERE tenant_id = $1"
-        " AND starts_on = date_trunc(period, now() AT TIME ZONE 'UTC')::date",
-        tenant_id,
-    )
-    return {"day": 0, "month": 0} | {row["period"]: row["used"] for row in rows}
 
 
 async def status_any_tenant(connection: Connection) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.accounts import keys
+from app.accounts import keys, revocation
 from app.admin import edge
 from app.admin.output import AsJson, show, show_list
 from app.core.secrets import get_secrets
@@ -109,3 +109,15 @@ def resume(slug: Slug, *, as_json: AsJson = False) -> None:
         return tenancy.describe(await tenancy.resume(connection, edge.operator(), tenant.id))
 
     show(edge.as_admin(work), as_json=as_json)
+
+
+@app.command()
+def revoke_tokens(slug: Slug, *, as_json: AsJson = False) -> None:
+    """Kill every token of the tenant, of its keys and members; within 2 seconds no process takes one."""
+
+    async def work(connection: Connection) -> None:
+        tenant = await tenancy.find(connection, slug)
+        await revocation.revoke_all(connection, edge.operator(), tenant.id, slug)
+
+    edge.as_admin(work)
+    show({"slug": slug, "tokens_revoked": True}, as_json=as_json)

@@ -2,19 +2,40 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from app.core.ids import new_id
 from app.db import Connection
+from app.identity.principal import Actor
+
+__all__ = ["Actor", "AuditFilter", "page", "record"]
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
-    """Who acts: an operator by the name of the system user, an API key by its ``key_id``, a member by e-mail."""
+class AuditFilter:
+    """Which events a list holds; None is any. The actor ``operator`` is every operator."""
 
-    type: Literal["operator", "api_key", "member"]
-    name: str
+    action: str | None = None
+    actor: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+# Operators are named to operators only: a tenant learns that one acted, not the name of the system user or from where.
+_PAGE = """
+SELECT id AS event_id, action, object, detail, created_at, actor_type,
+    CASE WHEN actor_type <> 'operator' THEN actor END AS actor,
+    CASE WHEN actor_type <> 'operator' THEN address END AS address
+FROM audit_event
+WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR action = $3)
+  AND ($4::text IS NULL OR CASE actor_type WHEN 'operator' THEN 'operator' ELSE actor END = $4)
+  AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at < $6)
+ORDER BY id DESC LIMIT $7
+"""
 
 
 async def record(
@@ -27,13 +48,23 @@ async def record(
 ) -> None:
     """Write one event (``action`` in the past tense, ``tenant.created``) in the transaction of the act itself."""
     await connection.execute(
-        "INSERT INTO audit_event (id, tenant_id, actor_type, actor, action, object, detail)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO audit_event (id, tenant_id, actor_type, actor, address, action, object, detail)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         new_id(),
         tenant_id,
         actor.type,
         actor.name,
+        actor.address,
         action,
         thing,
         dict(detail or {}),
+    )
+
+
+async def page(
+    connection: Connection, tenant_id: UUID, wanted: AuditFilter, *, before: UUID | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return a tenant's events older than ``before``, newest first."""
+    return await connection.fetch(
+        _PAGE, tenant_id, before, wanted.action, wanted.actor, wanted.created_from, wanted.created_to, limit
     )

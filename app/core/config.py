@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     database_url_tq_dispatch: str | None = None
     database_url_tq_webhook: str | None = None
     database_url_tq_auth: str | None = None
+    database_url_tq_account: str | None = None
     database_url_tq_admin: str | None = None
 
     worker_drain_seconds: float = Field(default=20, ge=0, le=3600)

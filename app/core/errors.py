@@ -4,15 +4,16 @@ Problem                     status, code, title
 ├── Unauthenticated         401
 ├── InsufficientScope       403, and TenantSuspended
 ├── NotFound                404
-├── IllegalState            409, and IdempotencyConflict, LimitReached
+├── IllegalState            409, and IdempotencyConflict, LimitReached, EmailTaken, LastOwner
 ├── MalformedBody           400, and InvalidCursor, InvalidCredentials
 ├── PayloadTooLarge         413
 ├── UnsupportedMediaType    415
 ├── InvalidRequest          422, and IdempotencyMismatch
-├── DailyQuotaExceeded      429, and MonthlyQuotaExceeded
+├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts
 └── Unavailable             503
 """
 
+from math import ceil
 from typing import Any, ClassVar
 
 
@@ -113,6 +114,41 @@ class LimitReached(Problem):
     """A limit of the plan on how many of something there may be."""
 
     status, code, title = 409, "limit_reached", "Limit reached"
+
+
+class EmailTaken(Problem):
+    """A member, of this tenant or another, has the e-mail address."""
+
+    status, code, title = 409, "email_taken", "E-mail address taken"
+
+
+class LastOwner(Problem):
+    """A tenant that has an owner keeps one who can log in."""
+
+    status, code, title = 409, "last_owner", "Last owner"
+
+
+class TooManyAttempts(Problem):
+    """Too many logins or tokens were asked for, from this address or for this account."""
+
+    status, code, title = 429, "too_many_attempts", "Too many attempts"
+
+    def __init__(self, seconds: float) -> None:
+        """Ask for another try after so many ``seconds``, rounded up."""
+        wait = str(max(1, ceil(seconds)))
+        super().__init__("Too many attempts. Wait as long as Retry-After says.", headers={"Retry-After": wait})
+
+
+class RateLimited(Problem):
+    """More requests than the tenant's rate admits."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class BacklogFull(Problem):
+    """As many tasks wait as the plan allows."""
+
+    status, code, title = 429, "backlog_full", "Backlog full"
 
 
 class DailyQuotaExceeded(Problem):

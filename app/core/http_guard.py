@@ -20,6 +20,7 @@ MAX_HEADERS: Final = 64
 MAX_HEAD_BYTES: Final = 16_384
 MAX_URL_BYTES: Final = 8_192
 
+_CODES: Final = {400: "bad_request", 408: "request_timeout", 414: "uri_too_long", 431: "headers_too_large"}
 _DETAILS: Final = {
     HTTPStatus.BAD_REQUEST: "The request is not HTTP/1.1 as RFC 9112 has it.",
     HTTPStatus.REQUEST_TIMEOUT: f"The headers did not arrive within {HEAD_SECONDS:g} s. Send them at once.",
@@ -142,7 +143,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def _problem(status: HTTPStatus) -> bytes:
-    code = status.name.lower()
+    code = _CODES[status]
     body = {"type": f"/errors/{code}", "title": status.phrase, "status": status.value, "detail": _DETAILS[status]}
     content = json.dumps(body | {"code": code, "request_id": str(new_id())}).encode()
     head = (

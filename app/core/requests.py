@@ -17,7 +17,10 @@ _CLIENT_GONE: Final = 499
 
 
 class RequestLog:
-    """ASGI middleware. The id is in ``scope["state"]["request_id"]`` and in the X-Request-ID of every response."""
+    """ASGI middleware. The id is in ``scope["state"]["request_id"]`` and in the X-Request-ID of every response.
+
+    What else every answer to the request is to carry, an error too, is put into ``scope["state"]["headers"]``.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap ``app``; add it last, so that it is outermost."""
@@ -28,8 +31,9 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        response = _Response(send, request_id(scope))
-        scope.setdefault("state", {})["request_id"] = response.request_id
+        state = scope.setdefault("state", {})
+        response = _Response(send, request_id(scope), state)
+        state["request_id"] = response.request_id
         try:
             await self._app(scope, receive, response.send)
         except Exception as error:
@@ -44,8 +48,9 @@ class RequestLog:
 class _Response:
     """What is sent, as it passes by."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, state: dict[str, Any]) -> None:
         self._send = send
+        self._state = state
         self._started = perf_counter()
         self.request_id = request_id
         self.status = 0
@@ -53,7 +58,10 @@ class _Response:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["X-Request-ID"] = self.request_id
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self.request_id
+            for name, value in self._state.get("headers", {}).items():
+                headers[name] = value
         await self._send(message)
 
     @property

@@ -4,20 +4,44 @@ import base64
 import json
 import os
 import secrets
+import time
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from app.core.config import get_settings
 
-ROLES: Final = ("tq_api", "tq_submit", "tq_worker", "tq_dispatch", "tq_webhook", "tq_auth", "tq_admin")
+ROLES: Final = ("tq_api", "tq_submit", "tq_worker", "tq_dispatch", "tq_webhook", "tq_auth", "tq_account", "tq_admin")
 """The login roles of the database, one for each kind of work (docs/operations.md)."""
+
+RETIRED_SECONDS: Final = 3_600
+"""How long a retired key of tokens is still accepted: no token lives longer (app/identity/tokens.py)."""
+
+SPARE_SECONDS: Final = 600
+"""How long a spare key is published before it signs: twice as long as anybody keeps the key set."""
 
 
 class SecretsFileError(RuntimeError):
     """The secrets file is missing or unusable; the message says what to do."""
+
+
+class SpareTooNew(SecretsFileError):  # noqa: N818 named for the fact
+    """The spare key has not been published for long enough to sign."""
+
+
+class JwtKey(BaseModel):
+    """A key that signs tokens (ES256)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kid: str
+    private_key: str
+    state: Literal["active", "spare", "retired"]
+    """``active`` signs, ``spare`` is published and will sign next, ``retired`` is still accepted."""
+    since: int
+    """When it came into this state, in Unix seconds."""
 
 
 class Secrets(BaseModel):
@@ -32,6 +56,8 @@ class Secrets(BaseModel):
     keks: dict[str, str]
     """By id: the key-encryption keys of tenants' secrets; ``kek_id`` names the one for new secrets."""
     role_passwords: dict[str, str]
+    jwt_keys: tuple[JwtKey, ...] = ()
+    """One active, one spare, and those retired whose tokens may live; none in a file of an older version."""
 
     def pepper(self, pepper_id: str) -> bytes:
         """Return a pepper; raises ``KeyError`` for an unknown id."""
@@ -46,6 +72,10 @@ def _random_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def _new_jwt_key(state: Literal["active", "spare"], now: int) -> JwtKey:
+    return JwtKey(kid=f"j{secrets.token_hex(8)}", private_key=_random_key(), state=state, since=now)
+
+
 def create(path: Path) -> Secrets:
     """Write a new secrets file, readable by its owner alone; an existing one is never overwritten."""
     made = Secrets(
@@ -54,19 +84,53 @@ def create(path: Path) -> Secrets:
         kek_id="k1",
         keks={"k1": _random_key()},
         role_passwords={role: secrets.token_urlsafe(24) for role in ROLES},
+        jwt_keys=_first_jwt_keys(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, made)
     return made
 
 
+def _first_jwt_keys() -> tuple[JwtKey, ...]:
+    now = int(time.time())
+    return _new_jwt_key("active", now), _new_jwt_key("spare", now)
+
+
 def complete(path: Path) -> Secrets:
-    """Read a secrets file, and give it a password for each role that this version has and its writer had not."""
+    """Read a secrets file, and give it the role passwords and the keys of tokens that its writer did not know."""
     known = load(path)
     missing = {role: secrets.token_urlsafe(24) for role in ROLES if role not in known.role_passwords}
-    if not missing:
+    if not missing and known.jwt_keys:
         return known
-    made = known.model_copy(update={"role_passwords": known.role_passwords | missing})
+    passwords = known.role_passwords | missing
+    return _replace(path, known, role_passwords=passwords, jwt_keys=known.jwt_keys or _first_jwt_keys())
+
+
+def rotate_jwt(path: Path, *, is_compromised: bool = False) -> Secrets:
+    """Let the spare key sign, publish a new spare, and retire the key that signed.
+
+    With ``is_compromised`` the old keys are dropped at once, and every token with them. Raises ``SpareTooNew``.
+    """
+    known, now = load(path), int(time.time())
+    spare = next((key for key in known.jwt_keys if key.state == "spare"), None)
+    if spare is None:
+        message = f"SECRETS_FILE {path} has no keys of tokens: run scripts/admin bootstrap"
+        raise SecretsFileError(message)
+    if not is_compromised and now - spare.since < SPARE_SECONDS:
+        message = "The spare key is too new: others may not have fetched it. Wait 10 minutes, or say --compromised."
+        raise SpareTooNew(message)
+    old = () if is_compromised else (_retired(key, now) for key in known.jwt_keys if key.state != "spare")
+    living = tuple(key for key in old if now - key.since < RETIRED_SECONDS)
+    active = spare.model_copy(update={"state": "active", "since": now})
+    return _replace(path, known, jwt_keys=(active, _new_jwt_key("spare", now), *living))
+
+
+def _retired(key: JwtKey, now: int) -> JwtKey:
+    return key if key.state == "retired" else key.model_copy(update={"state": "retired", "since": now})
+
+
+def _replace(path: Path, known: Secrets, **changes: object) -> Secrets:
+    made = known.model_copy(update=changes)
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     _write(beside, made)
     beside.replace(path)
@@ -75,7 +139,7 @@ def complete(path: Path) -> Secrets:
 
 def _write(path: Path, content: Secrets) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(content.model_dump(), file, indent=1)
+        json.dump(content.model_dump(mode="json"), file, indent=1)
         file.flush()
         os.fsync(file.fileno())
 

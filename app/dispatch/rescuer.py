@@ -40,7 +40,7 @@ class Rescuer:
 
     async def _take_away(self, lost: Lost) -> bool:
         try:
-            status = await lifecycle.lose(self._worker, lost, _outcome(lost))
+            ended = await lifecycle.lose(self._worker, lost, _outcome(lost))
         except Unavailable:
             return False
         _log.warning(
@@ -48,12 +48,12 @@ class Rescuer:
             extra={
                 "tenant_id": str(lost.tenant_id),
                 "task_id": str(lost.task_id),
-                "outcome": status or "FENCED",
+                "outcome": ended.status if ended else "FENCED",
                 "reason": lost.reason,
                 "times_lost": lost.times_lost + 1,
             },
         )
-        return status is not None
+        return ended is not None
 
 
 def _outcome(lost: Lost) -> Outcome:

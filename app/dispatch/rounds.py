@@ -18,6 +18,7 @@ from app.db import AWAY, Connection, Database
 from app.dispatch import leadership
 from app.dispatch.contact import Contact
 from app.dispatch.due import Due
+from app.dispatch.ledger import Ledger
 from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import LEASE, Rescuer
@@ -31,6 +32,8 @@ _RESCUE_INTERVAL: Final = 1.0
 _RECONCILE_INTERVAL: Final = 1.5
 _LOOK_AT_REDIS_INTERVAL: Final = 0.6
 _PRUNE_INTERVAL: Final = 1.0
+_ROLL_UP_INTERVAL: Final = 2.0
+_LEDGER_INTERVAL: Final = 60.0
 _PARTITIONS_INTERVAL: Final = 3600.0
 _REDIS_TIMEOUT: Final = 1.5
 _MONTHS_AHEAD: Final = 3
@@ -65,6 +68,9 @@ class Rounds:
         self._rescuer = Rescuer(connection, worker)
         self._pruner = Pruner(connection)
         self._reconciler = Reconciler(connection, redis)
+        self._ledger = Ledger(connection)
+        self._roll_up = Every(_ROLL_UP_INTERVAL)
+        self._reconcile_ledger = Every(_LEDGER_INTERVAL)
         self._partitions = Every(_PARTITIONS_INTERVAL)
         self._rescue = Every(_RESCUE_INTERVAL)
         self._prune = Every(_PRUNE_INTERVAL)
@@ -83,6 +89,10 @@ class Rounds:
             due += [(lost.tenant_id, lost.pool) for lost in await self._rescuer.tick()]
         if self._prune.is_due():
             await self._pruner.tick()
+        if self._roll_up.is_due():
+            await self._ledger.roll_up()
+        if self._reconcile_ledger.is_due():
+            await self._ledger.reconcile()
         # A Redis that does not answer must not keep the leader's connection idle until it is ended.
         async with asyncio.timeout(_REDIS_TIMEOUT):
             await self._tell_redis(expired, due)

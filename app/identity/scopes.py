@@ -1,5 +1,6 @@
 """The scopes: what a caller may be allowed to do."""
 
+from collections.abc import Mapping
 from typing import Final
 
 TASKS_READ: Final = "tasks:read"
@@ -12,7 +13,14 @@ MEANINGS: Final = {
     TASKS_READ: "See tasks, their status and results, and the task types.",
     TASKS_WRITE: "Submit, cancel and retry tasks; pause and resume the queue.",
     WEBHOOKS_MANAGE: "Manage webhook endpoints and secrets, and see deliveries.",
-    KEYS_MANAGE: "Make and revoke API keys, and read the audit log.",
+    KEYS_MANAGE: "Make and revoke API keys, manage members, and read the audit log.",
     USAGE_READ: "See limits and usage.",
 }
 """Every scope, with what it allows."""
+
+ROLES: Final[Mapping[str, frozenset[str]]] = {
+    "viewer": frozenset({TASKS_READ, USAGE_READ}),
+    "developer": frozenset({TASKS_READ, USAGE_READ, TASKS_WRITE, WEBHOOKS_MANAGE}),
+    "owner": frozenset(MEANINGS),
+}
+"""What a member of each role may do."""

@@ -4,84 +4,115 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
 from app.core.errors import TenantSuspended, Unauthenticated, Unavailable
 from app.db import AWAY, Database
-from app.identity import api_keys, store
+from app.identity import api_keys, store, tokens
+from app.identity.keyring import Keyring
 from app.identity.principal import Principal
+from app.identity.scopes import ROLES
+from app.identity.tokens import Claims, InvalidToken
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 2.0
 _MAX_AGE_SECONDS: Final = 30.0
 _TOUCH_SECONDS: Final = 15.0
+_PRUNE_SECONDS: Final = 600.0
 _MAX_ENTRIES: Final = 10_000
+_LONGEST: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A caller known to hold at ``epoch``, until ``ends_at`` (monotonic)."""
+    """A caller known to hold at ``epoch`` and under the keys of ``generation``, until ``ends_at`` (monotonic)."""
 
     principal: Principal
     epoch: int
+    generation: int
     ends_at: float
 
 
 class Verifier:
-    """Verifies API keys for one process. While ``run`` polls, a change of a key or tenant holds within 2 s."""
+    """Verifies API keys and tokens for one process.
 
-    def __init__(self, database: Database, pepper: Callable[[str], bytes]) -> None:
+    While ``run`` polls, a change of a key, member, tenant or of the keys of tokens holds within 2 s.
+    """
+
+    def __init__(self, database: Database, pepper: Callable[[str], bytes], keys: Keyring) -> None:
         """``database`` is of the role tq_auth; ``pepper`` finds a pepper by id or raises ``KeyError``."""
         self._database = database
         self._pepper = pepper
+        self._keys = keys
         # The cache is keyed by a digest under a key of this process: no credential stays in memory.
         self._cache_key = secrets.token_bytes(32)
         self._entries: dict[bytes, _Entry] = {}
         self._asking: dict[bytes, asyncio.Task[_Entry | None]] = {}
         self._epoch = 0
+        self._generation = 0
         self._polled_at = -inf
+        self._clock_offset = 0.0
         self._used: set[str] = set()
         self._touched_at = -inf
+        self._pruned_at = -inf
 
     async def verify(self, credential: str) -> Principal:
         """Return who is calling.
 
         Raises ``Unauthenticated`` (one answer for whatever does not hold), ``TenantSuspended`` or ``Unavailable``.
         """
-        key_id = api_keys.parse(credential)
-        if key_id is None:
+        if len(credential) > _LONGEST:
             raise refused()
         digest = api_keys.digest(credential, self._cache_key)
-        entry = self._remembered(digest) or await self._ask_once(digest, credential, key_id)
+        entry = self._remembered(digest) or await self._ask_once(digest, credential)
         if entry is None:
             raise refused()
-        if entry.principal.status == "suspended":
-            raise TenantSuspended("The operator has suspended this tenant. Ask the operator.")
-        self._used.add(key_id)
-        return entry.principal
+        principal = entry.principal
+        if principal.status == "suspended":
+            raise suspended()
+        if principal.key_id:
+            self._used.add(principal.key_id)
+        return principal
+
+    def now(self) -> float:
+        """Return the time by the database's clock, in Unix seconds; raises ``Unavailable`` before the first poll."""
+        if self._polled_at == -inf:
+            raise Unavailable
+        return monotonic() + self._clock_offset
 
     def _remembered(self, digest: bytes) -> _Entry | None:
         now = monotonic()
         entry = self._entries.get(digest)
-        if entry is None or now - self._polled_at > _FRESH_SECONDS:
+        if entry is None or now - self._polled_at > _FRESH_SECONDS or entry.generation != self._generation:
             return None
         return entry if entry.epoch >= self._epoch and now < entry.ends_at else None
 
-    async def _ask_once(self, digest: bytes, credential: str, key_id: str) -> _Entry | None:
+    async def _ask_once(self, digest: bytes, credential: str) -> _Entry | None:
         task = self._asking.get(digest)
         if task is None:
-            task = asyncio.create_task(self._ask(credential, key_id))
+            if (question := self._question(credential)) is None:
+                return None
+            task = asyncio.create_task(question)
             self._asking[digest] = task
             task.add_done_callback(lambda done: self._answered(digest, done))
         # One caller that goes away does not take the answer from the others.
         return await asyncio.shield(task)
+
+    def _question(self, credential: str) -> Coroutine[Any, Any, _Entry | None] | None:
+        # What has no form or no signature of ours never reaches the database.
+        if key_id := api_keys.parse(credential):
+            return self._ask_key(credential, key_id)
+        try:
+            return self._ask_token(tokens.read(credential, self._keys))
+        except InvalidToken:
+            return None
 
     def _answered(self, digest: bytes, task: "asyncio.Task[_Entry | None]") -> None:
         del self._asking[digest]
@@ -92,17 +123,36 @@ class Verifier:
             del self._entries[next(iter(self._entries))]
         self._entries[digest] = entry
 
-    async def _ask(self, credential: str, key_id: str) -> _Entry | None:
-        asked_at = monotonic()
-        try:
-            async with self._database.connection() as connection:
-                row = await store.find_key_any_tenant(connection, key_id)
-        except AWAY as error:
-            raise Unavailable from error
+    async def _ask_key(self, credential: str, key_id: str) -> _Entry | None:
+        asked_at, generation = monotonic(), self._generation
+        row = await self._find(lambda connection: store.find_key_any_tenant(connection, key_id))
         if not self._matches(row, credential) or row is None:
             return None
-        left = _MAX_AGE_SECONDS if row["seconds_left"] is None else min(row["seconds_left"], _MAX_AGE_SECONDS)
-        return _Entry(_principal(row, key_id), row["epoch"], asked_at + left)
+        ends_at = asked_at + _left(row["seconds_left"])
+        return _Entry(_key_principal(row, frozenset(row["scopes"])), row["epoch"], generation, ends_at)
+
+    async def _ask_token(self, claims: Claims) -> _Entry | None:
+        asked_at, generation = monotonic(), self._generation
+        row = await self._find(lambda connection: store.find_bearer_any_tenant(connection, claims))
+        if row is None or not claims.is_current(row["now"]):
+            return None
+        until = min(claims.ends_at, claims.key_until)
+        if claims.subject.key_id:
+            principal = _key_principal(row, claims.scopes.intersection(row["scopes"]))
+            left = min(_left(row["seconds_left"]), until - row["now"])
+        else:
+            principal = member_principal(row, claims.scopes & ROLES[row["role"]])
+            left = _left(until - row["now"])
+        return _Entry(principal, row["epoch"], generation, asked_at + left)
+
+    async def _find(
+        self, ask: Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[asyncpg.Record | None]]
+    ) -> asyncpg.Record | None:
+        try:
+            async with self._database.connection() as connection:
+                return await ask(connection)
+        except AWAY as error:
+            raise Unavailable from error
 
     def _matches(self, row: asyncpg.Record | None, credential: str) -> bool:
         # An unknown key is compared too, so that it takes the time of a known one.
@@ -120,38 +170,61 @@ class Verifier:
         """Poll the epoch each second, for ever; while it fails nothing remembered is used."""
         while True:
             try:
+                self._refresh_keys()
                 async with asyncio.timeout(_FRESH_SECONDS), self._database.connection() as connection:
                     await self._poll(connection)
             except Exception as error:  # noqa: BLE001 whatever happens, the next poll is tried
                 _log.warning("the auth epoch cannot be read", extra={"error": type(error).__name__})
             await asyncio.sleep(_POLL_SECONDS)
 
+    def _refresh_keys(self) -> None:
+        # An answer that is on its way was read under the old keys: its generation tells.
+        if self._keys.refresh():
+            self._generation += 1
+            self._entries = {}
+
     async def _poll(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         asked_at = monotonic()
-        epoch = await store.read_epoch_any_tenant(connection)
+        epoch, now = await store.read_epoch_any_tenant(connection)
         if epoch != self._epoch:
             self._entries = {digest: entry for digest, entry in self._entries.items() if entry.epoch >= epoch}
-        self._epoch, self._polled_at = epoch, asked_at
-        if self._used and asked_at - self._touched_at >= _TOUCH_SECONDS:
-            used, self._used, self._touched_at = self._used, set(), asked_at
+        self._epoch, self._polled_at, self._clock_offset = epoch, asked_at, now - asked_at
+        await self._keep_house(connection, asked_at)
+
+    async def _keep_house(self, connection: "asyncpg.Connection[asyncpg.Record]", at: float) -> None:
+        if self._used and at - self._touched_at >= _TOUCH_SECONDS:
+            used, self._used, self._touched_at = self._used, set(), at
             await store.touch_keys_any_tenant(connection, sorted(used))
+        if at - self._pruned_at >= _PRUNE_SECONDS:
+            self._pruned_at = at
+            await store.prune_tokens_any_tenant(connection)
 
 
 def refused() -> Unauthenticated:
     """Return the one answer to credentials that do not hold."""
     return Unauthenticated(
-        "The credentials do not hold. Send a valid API key.",
-        headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        "The credentials do not hold. Send a valid API key or token.",
+        headers={"WWW-Authenticate": 'Bearer realm="task-queue", error="invalid_token"'},
     )
 
 
-def _principal(row: asyncpg.Record, key_id: str) -> Principal:
-    return Principal(
-        tenant_id=row["tenant_id"],
-        slug=row["slug"],
-        plan=row["plan"],
-        limits=row["limits"],
-        status=row["status"],
-        scopes=frozenset(row["scopes"]),
-        key_id=key_id,
-    )
+def suspended() -> TenantSuspended:
+    """Return the answer to every caller of a suspended tenant."""
+    return TenantSuspended("The operator has suspended this tenant. Ask the operator.")
+
+
+def _left(seconds: float | None) -> float:
+    return _MAX_AGE_SECONDS if seconds is None else min(seconds, _MAX_AGE_SECONDS)
+
+
+def _key_principal(row: asyncpg.Record, scopes: frozenset[str]) -> Principal:
+    return Principal(**_tenant(row), scopes=scopes, key_id=row["key_id"])
+
+
+def member_principal(row: asyncpg.Record, scopes: frozenset[str]) -> Principal:
+    """Return a member as a caller with these scopes."""
+    return Principal(**_tenant(row), scopes=scopes, key_id=None, member_id=row["member_id"], email=row["email"])
+
+
+def _tenant(row: asyncpg.Record) -> dict[str, Any]:
+    return {name: row[name] for name in ("tenant_id", "slug", "plan", "limits", "status", "tenant_version")}

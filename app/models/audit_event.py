@@ -25,4 +25,6 @@ class AuditEvent(SQLModel, table=True):
     """Past tense: ``tenant.created``, ``key.revoked``."""
     object: str = Field(sa_type=TEXT)
     detail: dict[str, Any] = default("'{}'", sa_type=Json)
+    address: str | None = Field(default=None, sa_type=TEXT)
+    """Of the client, where the act came over HTTP."""
     created_at: datetime = created()

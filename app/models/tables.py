@@ -1,11 +1,11 @@
 """Every table, gathered so that their metadata is complete."""
 
-from app.models.account import ApiKey, AuthEpoch
+from app.models.account import ApiKey, AuthEpoch, Member, RevokedToken
 from app.models.audit_event import AuditEvent
 from app.models.delivery import Delivery, DeliveryAttempt, WebhookSecret
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
 from app.models.tenant import Tenant, TenantSlots
-from app.models.usage import Usage
+from app.models.usage import TenantAdmitted, Usage, UsageByTask, WorkerTime
 from app.models.worker import Worker
 
 __all__ = [
@@ -17,11 +17,16 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "IdempotencyKey",
+    "Member",
     "Result",
+    "RevokedToken",
     "Task",
     "Tenant",
+    "TenantAdmitted",
     "TenantSlots",
     "Usage",
+    "UsageByTask",
     "WebhookSecret",
     "Worker",
+    "WorkerTime",
 ]

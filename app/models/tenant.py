@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from sqlalchemy import BigInteger
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
@@ -21,6 +22,8 @@ class Tenant(SQLModel, table=True):
     queue_paused: bool = default("false")
     """Nothing starts, but calls are answered."""
     limits: dict[str, int] = default("'{}'", sa_type=Json)
+    token_version: int = default("1")
+    """A token that names another one is dead."""
     created_at: datetime = created()
 
 
@@ -32,3 +35,7 @@ class TenantSlots(SQLModel, table=True):
     tenant_id: UUID = tenant_key()
     running: int = default("0")
     running_limit: int
+    returned: int = default("0", sa_type=BigInteger)
+    """Tasks that ever came back into the backlog from an attempt."""
+    departed: int = default("0", sa_type=BigInteger)
+    """Tasks that ever left the backlog: claimed, cancelled or expired."""

@@ -3,7 +3,7 @@
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Double, ForeignKey, Identity
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
@@ -18,3 +18,37 @@ class Usage(SQLModel, table=True):
     """``day`` or ``month``."""
     starts_on: date = Field(primary_key=True)
     used: int = default("0", sa_type=BigInteger)
+
+
+class TenantAdmitted(SQLModel, table=True):
+    """Tasks ever let into a tenant's backlog; with ``returned`` and ``departed`` of its slots: how many wait."""
+
+    __tablename__ = "tenant_admitted"
+
+    tenant_id: UUID = tenant_key()
+    admitted: int = default("0", sa_type=BigInteger)
+
+
+class UsageByTask(SQLModel, table=True):
+    """A day (UTC) of one task type: tasks accepted, and attempts whose code ended, with the time that they took."""
+
+    __tablename__ = "usage_by_task"
+
+    tenant_id: UUID = tenant_key()
+    day: date = Field(primary_key=True)
+    task: str = Field(primary_key=True, sa_type=TEXT)
+    tasks: int = default("0", sa_type=BigInteger)
+    attempts: int = default("0", sa_type=BigInteger)
+    worker_seconds: float = default("0", sa_type=Double)
+
+
+class WorkerTime(SQLModel, table=True):
+    """One ended attempt, until the dispatcher has added it to its day."""
+
+    __tablename__ = "worker_time"
+
+    id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
+    tenant_id: UUID = Field(sa_column_args=[ForeignKey("tenant.id", ondelete="CASCADE")])
+    day: date
+    task: str = Field(sa_type=TEXT)
+    seconds: float = Field(sa_type=Double)

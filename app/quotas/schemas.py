@@ -1,9 +1,14 @@
-"""What the ledger is asked and answers."""
+"""What the ledger is asked and answers, and the bodies of the calls on limits and usage."""
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Literal, TypeAlias
 
-Period: TypeAlias = Literal["day", "month"]
+from pydantic import BaseModel, Field
+
+from app.tenants.plans import Plan
+
+Quota: TypeAlias = Literal["day", "month", "backlog"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +18,70 @@ class Demand:
     count: int
     per_day: int
     per_month: int
+    backlog: int
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """How many of them it gets, which period refuses the rest, and when that period ends (seconds)."""
+    """How many of them it gets, which limit refuses the rest, and what is used with them."""
 
     granted: int
-    refused_by: Period | None
-    ends_in_seconds: int
+    refused_by: Quota | None
+    day_used: int
+    month_used: int
+    waiting: int
+    """Tasks in the backlog."""
+    day_ends_in: int
+    """Seconds, by the database's clock."""
+    month_ends_in: int
+
+
+class Limit(BaseModel):
+    """One limit of the tenant."""
+
+    name: str
+    limit: int | None = Field(description="Null is no limit.")
+    source: Literal["plan", "override"]
+    used: int | None = Field(description="Now; null where nothing is counted.")
+
+
+class LimitList(BaseModel):
+    """Every limit that holds."""
+
+    plan: Plan
+    items: list[Limit]
+    next_cursor: None = None
+
+
+class TaskUsage(BaseModel):
+    """What one task type has used."""
+
+    task: str
+    tasks: int = Field(description="Accepted.")
+    attempts: int = Field(description="Whose code has ended.")
+    worker_seconds: float = Field(description="That these attempts took.")
+
+
+class DayUsage(TaskUsage):
+    """What one task type has used in a day (UTC)."""
+
+    day: date
+
+
+class PeriodUsage(BaseModel):
+    """What is used of a quota's current period (UTC)."""
+
+    starts_on: date
+    ends_at: datetime
+    tasks: int
+    limit: int | None = Field(description="Null is no limit.")
+    by_task: list[TaskUsage]
+
+
+class UsageReport(BaseModel):
+    """The current day and month, and each day that was asked for."""
+
+    day: PeriodUsage
+    month: PeriodUsage
+    items: list[DayUsage]
+    next_cursor: None = None

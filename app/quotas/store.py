@@ -1,36 +1,96 @@
 """SQL of the ledger."""
 
 from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.db import Connection
-from app.quotas.schemas import Demand, Grant, Period
+from app.quotas.schemas import Demand, Grant
+
+if TYPE_CHECKING:
+    import asyncpg
 
 _RESERVE = """
-SELECT tenant_id, granted, refused_by, ends_in_seconds
-FROM usage_reserve($1::uuid[], $2::int[], $3::bigint[], $4::bigint[])
+SELECT tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in
+FROM usage_reserve($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[])
 """
-_USED = """
-SELECT period, used FROM usage
-WHERE tenant_id = $1 AND (
-    (period = 'day' AND starts_on = (now() AT TIME ZONE 'UTC')::date)
-    OR (period = 'month' AND starts_on = date_trunc('month', now() AT TIME ZONE 'UTC')::date))
+
+_PERIODS = """
+SELECT today, month, today + 1 AS tomorrow, (month + interval '1 month')::date AS next_month,
+    coalesce((SELECT used FROM usage WHERE tenant_id = $1 AND period = 'day' AND starts_on = today), 0) AS day_used,
+    coalesce((SELECT used FROM usage WHERE tenant_id = $1 AND period = 'month' AND starts_on = month), 0) AS month_used
+FROM (
+    SELECT (now() AT TIME ZONE 'UTC')::date AS today, date_trunc('month', now() AT TIME ZONE 'UTC')::date AS month
+) AS periods
 """
+
+_HELD = """
+SELECT s.running, coalesce(a.admitted, 0) + s.returned - s.departed AS waiting
+FROM tenant_slots s LEFT JOIN tenant_admitted a ON a.tenant_id = s.tenant_id WHERE s.tenant_id = $1
+"""
+
+# One statement, so that the sums by task type are those of the periods. Attempts that are not added to their day yet
+# are counted too: what is read is exact at every moment.
+_REPORT = f"""
+SELECT p.*, c.day, c.task, c.tasks, c.attempts, c.worker_seconds
+FROM ({_PERIODS}) AS p LEFT JOIN LATERAL (
+    SELECT u.day, u.task, sum(u.tasks)::bigint AS tasks, sum(u.attempts)::bigint AS attempts,
+        sum(u.seconds) AS worker_seconds
+    FROM (
+        SELECT day, task, tasks, attempts, worker_seconds AS seconds FROM usage_by_task WHERE tenant_id = $1
+        UNION ALL
+        SELECT day, task, 0, 1, seconds FROM worker_time WHERE tenant_id = $1
+    ) AS u
+    WHERE u.day BETWEEN p.month AND p.today
+        OR u.day BETWEEN coalesce($2::date, p.month) AND coalesce($3::date, p.today)
+    GROUP BY u.day, u.task
+) AS c ON true
+ORDER BY c.day, c.task
+"""  # noqa: S608 no value is in it
 
 
 async def reserve_any_tenant(connection: Connection, demands: Mapping[UUID, Demand]) -> dict[UUID, Grant]:
-    """Lock and count each tenant's day and month, in the order of the ids."""
+    """Lock and count each tenant's day, month and backlog, in the order of the ids."""
     rows = await connection.fetch(
         _RESERVE,
         list(demands),
         [demand.count for demand in demands.values()],
         [demand.per_day for demand in demands.values()],
         [demand.per_month for demand in demands.values()],
+        [demand.backlog for demand in demands.values()],
     )
-    return {row["tenant_id"]: Grant(row["granted"], row["refused_by"], row["ends_in_seconds"]) for row in rows}
+    return {tenant_id: Grant(*rest) for tenant_id, *rest in rows}
 
 
-async def used(connection: Connection, tenant_id: UUID) -> dict[Period, int]:
-    """Return what is used in the current day and month."""
-    counted: dict[Period, int] = {"day": 0, "month": 0}
-    return counted | {row["period"]: row["used"] for row in await connection.fetch(_USED, tenant_id)}
+async def periods(connection: Connection, tenant_id: UUID) -> "asyncpg.Record":
+    """Return what is used in the current day and month, and when they begin and end."""
+    row = await connection.fetchrow(_PERIODS, tenant_id)
+    assert row is not None  # noqa: S101 one row, whatever the tenant
+    return row
+
+
+async def held(connection: Connection, tenant_id: UUID) -> "asyncpg.Record | None":
+    """Return how many of the tenant's tasks run and wait."""
+    return await connection.fetchrow(_HELD, tenant_id)
+
+
+async def report(
+    connection: Connection, tenant_id: UUID, first: date | None, last: date | None
+) -> "list[asyncpg.Record]":
+    """Return what ``periods`` does, with what each task type used in each day of this month and of the range.
+
+    At least one row: without any use, its ``day`` is null.
+    """
+    return list(await connection.fetch(_REPORT, tenant_id, first, last))
+
+
+async def roll_up_any_tenant(connection: Connection, limit: int) -> int:
+    """Add up to ``limit`` ended attempts to their days; return how many (migrations/sql: usage_roll_up)."""
+    rolled: int = await connection.fetchval("SELECT usage_roll_up($1)", limit)
+    return rolled
+
+
+async def reconcile_any_tenant(connection: Connection) -> "list[asyncpg.Record]":
+    """Make running and waiting counts what the rows say; return those that were off (ledger_reconcile)."""
+    return list(await connection.fetch("SELECT tenant_id, running_off, waiting_off FROM ledger_reconcile()"))

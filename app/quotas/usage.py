@@ -1,12 +1,19 @@
-"""The ledger: how many tasks a tenant has had accepted in its day and month, exact by its own transaction."""
+"""The ledger: what a tenant has had accepted in its day and month, and what of it runs and waits. Exact."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from app.core.errors import DailyQuotaExceeded, MonthlyQuotaExceeded, Problem
-from app.db import Connection
+from app.core.errors import InvalidRequest
+from app.db import Connection, Database
 from app.quotas import store
-from app.quotas.schemas import Demand, Grant, Period
+from app.quotas.schemas import DayUsage, Demand, Grant, Limit, LimitList, PeriodUsage, TaskUsage, UsageReport
+from app.tenants import plans
+from app.tenants.plans import Limits, Plan
+
+_LONGEST_RANGE: Final = timedelta(days=366)
 
 
 async def reserve(connection: Connection, demands: Mapping[UUID, Demand]) -> dict[UUID, Grant]:
@@ -14,18 +21,81 @@ async def reserve(connection: Connection, demands: Mapping[UUID, Demand]) -> dic
     return await store.reserve_any_tenant(connection, demands)
 
 
-async def periods(connection: Connection, tenant_id: UUID) -> dict[Period, int]:
-    """Return what the tenant has used in its current day and month (UTC)."""
-    return await store.used(connection, tenant_id)
-
-
-def refusal(grant: Grant) -> Problem:
-    """Return the error for a task that the grant does not cover; it says when to try again."""
-    headers = {"Retry-After": str(grant.ends_in_seconds)}
-    if grant.refused_by == "day":
-        return DailyQuotaExceeded(
-            "Today's tasks are used up. Wait for the next day (UTC), or ask for a larger plan.", headers=headers
-        )
-    return MonthlyQuotaExceeded(
-        "This month's tasks are used up. Wait for the next month (UTC), or ask for a larger plan.", headers=headers
+async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mapping[str, int]) -> LimitList:
+    """Return every limit that holds, where it comes from, and what is used of it now."""
+    async with reader.transaction(tenant_id) as connection:
+        periods = await store.periods(connection, tenant_id)
+        held = await store.held(connection, tenant_id)
+    used = {
+        "tasks_per_day": periods["day_used"],
+        "tasks_per_month": periods["month_used"],
+        "running": held["running"] if held else 0,
+        "backlog": held["waiting"] if held else 0,
+    }
+    return LimitList(
+        plan=plan,
+        items=[
+            Limit(
+                name=name,
+                limit=_or_none(limit),
+                source="override" if name in overrides else "plan",
+                used=used.get(name),
+            )
+            for name, limit in asdict(plans.effective(plan, overrides)).items()
+        ],
     )
+
+
+async def report(
+    reader: Database, tenant_id: UUID, contract: Limits, first: date | None, last: date | None
+) -> UsageReport:
+    """Return the current periods and the days from ``first`` (default: the month's first) to ``last`` (today).
+
+    Raises ``InvalidRequest`` for a range that is backwards or longer than 366 days.
+    """
+    async with reader.transaction(tenant_id) as connection:
+        rows = await store.report(connection, tenant_id, first, last)
+    periods = rows[0]
+    first, last = _range(periods, first, last)
+    used = [DayUsage(**{name: row[name] for name in DayUsage.model_fields}) for row in rows if row["day"] is not None]
+    month = [row for row in used if periods["month"] <= row.day <= periods["today"]]
+    today = [row for row in month if row.day == periods["today"]]
+    return UsageReport(
+        day=_period(periods["today"], periods["tomorrow"], periods["day_used"], contract.tasks_per_day, today),
+        month=_period(periods["month"], periods["next_month"], periods["month_used"], contract.tasks_per_month, month),
+        items=[row for row in used if first <= row.day <= last],
+    )
+
+
+def _range(periods: Any, first: date | None, last: date | None) -> tuple[date, date]:
+    last = last or periods["today"]
+    first = first or min(periods["month"], last)
+    if not timedelta(0) <= last - first <= _LONGEST_RANGE:
+        raise InvalidRequest("from and to are days, from no later than to, and at most 366 days apart.")
+    return first, last
+
+
+def _period(starts_on: date, ends_on: date, tasks: int, limit: int, rows: Iterable[DayUsage]) -> PeriodUsage:
+    by_task: dict[str, TaskUsage] = {}
+    for row in rows:
+        total = by_task.setdefault(row.task, TaskUsage(task=row.task, tasks=0, attempts=0, worker_seconds=0))
+        total.tasks += row.tasks
+        total.attempts += row.attempts
+        total.worker_seconds += row.worker_seconds
+    return PeriodUsage(
+        starts_on=starts_on,
+        ends_at=datetime.combine(ends_on, time(), UTC),
+        tasks=tasks,
+        limit=_or_none(limit),
+        by_task=list(by_task.values()),
+    )
+
+
+def _or_none(limit: int) -> int | None:
+    return None if limit == plans.UNLIMITED else limit
+
+
+async def used(connection: Connection, tenant_id: UUID) -> tuple[int, int]:
+    """Return what is used of the current day and month (UTC)."""
+    periods = await store.periods(connection, tenant_id)
+    return periods["day_used"], periods["month_used"]

@@ -11,6 +11,10 @@ Progress: TypeAlias = dict[str, Any]
 """``{done, total, note}``: numbers, and a text or None."""
 
 
+class SoftTimeLimitExceeded(Exception):  # noqa: N818 Celery's name
+    """The attempt has used up its time; raised inside the task's function, which may clean up."""
+
+
 class TaskCancelled(Exception):  # noqa: N818 named for the fact
     """Raise it when ``cancel_requested`` is true and nothing is left to clean up: the task ends REVOKED."""
 

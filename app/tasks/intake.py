@@ -6,14 +6,14 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.quotas import usage
-from app.quotas.schemas import Demand
+from app.quotas.schemas import Demand, Grant
 from app.tasks import store
 
 _log = logging.getLogger(__name__)
@@ -47,10 +47,25 @@ class NewTask:
     fingerprint: bytes
     tasks_per_day: int
     tasks_per_month: int
+    backlog: int
+    """How many tasks of the tenant may wait."""
+
+
+_Submit: TypeAlias = tuple[NewTask, "asyncio.Future[Grant | None]"]
+_Outcome: TypeAlias = Exception | Grant | None
 
 
 class IdempotencyKeyTaken(Exception):  # noqa: N818 a fact, not a fault
     """Another process has just stored a task under this key: look it up again."""
+
+
+class NotGranted(Exception):  # noqa: N818 a fact, not a fault
+    """The ledger refuses the task: a quota is used up, or the backlog is full."""
+
+    def __init__(self, grant: Grant) -> None:
+        """``grant`` says which."""
+        super().__init__(grant)
+        self.grant = grant
 
 
 class Intake:
@@ -63,22 +78,22 @@ class Intake:
         """``submit`` logs in as tq_submit; ``reader``, as tq_api, finds out how a lost commit ended."""
         self._submit = submit
         self._reader = reader
-        self._waiting: deque[tuple[NewTask, asyncio.Future[None]]] = deque()
+        self._waiting: deque[_Submit] = deque()
         self._lane: asyncio.Task[None] | None = None
 
-    async def accept(self, task: NewTask) -> None:
-        """Return once the task is committed and flushed.
+    async def accept(self, task: NewTask) -> Grant | None:
+        """Return what the ledger says once the task is committed and flushed; ``None`` after a lost commit.
 
-        Raises ``DailyQuotaExceeded``, ``MonthlyQuotaExceeded``, ``IdempotencyKeyTaken``, or ``Unavailable`` when it
-        is unknown or known not to be stored. A caller that is cancelled leaves the group as it is.
+        Raises ``NotGranted``, ``IdempotencyKeyTaken``, or ``Unavailable`` when it is unknown or known not to be
+        stored. A caller that is cancelled leaves the group as it is.
         """
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[Grant | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((task, stored))
         if self._lane is None:
             self._lane = asyncio.create_task(self._run(), name="intake")
         try:
             async with asyncio.timeout(_UNDECIDED_AFTER):
-                await stored
+                return await stored
         except TimeoutError:
             raise Unavailable from None
 
@@ -95,7 +110,7 @@ class Intake:
         finally:
             self._lane = None
 
-    def _next_group(self) -> list[tuple[NewTask, asyncio.Future[None]]]:
+    def _next_group(self) -> list[_Submit]:
         group = [self._waiting.popleft()]
         size = len(group[0][0].payload)
         while self._waiting and len(group) < _MAX_ROWS:
@@ -106,17 +121,17 @@ class Intake:
         # Nobody waits any more for what has waited too long: its caller was told that it is not stored.
         return [(task, stored) for task, stored in group if not stored.done()]
 
-    async def _decide(self, group: list[tuple[NewTask, asyncio.Future[None]]]) -> None:
+    async def _decide(self, group: list[_Submit]) -> None:
         outcomes = await self._outcomes([task for task, _ in group])
         for (_, stored), outcome in zip(group, outcomes, strict=True):
             if stored.done():
                 continue
-            if outcome is None:
-                stored.set_result(None)
-            else:
+            if isinstance(outcome, Exception):
                 stored.set_exception(outcome)
+            else:
+                stored.set_result(outcome)
 
-    async def _outcomes(self, tasks: list[NewTask]) -> list[Exception | None]:
+    async def _outcomes(self, tasks: list[NewTask]) -> list[_Outcome]:
         try:
             return await self._write(tasks)
         except Unavailable:
@@ -128,17 +143,18 @@ class Intake:
             # One bad row must not refuse its neighbours: each is tried alone.
             return [(await self._outcomes([task]))[0] for task in tasks]
 
-    async def _write(self, tasks: list[NewTask]) -> list[Exception | None]:
+    async def _write(self, tasks: list[NewTask]) -> list[_Outcome]:
         async with self._submit.transaction(*{task.tenant_id for task in tasks}) as connection:
             refused = await _take_keys(connection, tasks)
-            refused |= await _count(connection, [task for task in tasks if task.id not in refused])
+            grants, not_granted = await _count(connection, [task for task in tasks if task.id not in refused])
+            refused |= not_granted
             crash.point("intake.before_insert")
             await store.insert_any_tenant(connection, [task for task in tasks if task.id not in refused])
             crash.point("intake.before_commit")
         crash.point("intake.after_commit")
-        return [refused.get(task.id) for task in tasks]
+        return [refused.get(task.id) or grants[task.tenant_id] for task in tasks]
 
-    async def _read_back(self, tasks: list[NewTask]) -> list[Exception | None]:
+    async def _read_back(self, tasks: list[NewTask]) -> list[_Outcome]:
         """Find out how a lost commit ended: a task is stored if it can be read."""
         try:
             async with self._reader.transaction(*{task.tenant_id for task in tasks}) as connection:
@@ -156,10 +172,10 @@ async def _take_keys(connection: Connection, tasks: Iterable[NewTask]) -> dict[U
     return {task.id: IdempotencyKeyTaken() for task in keyed if task.id not in taken}
 
 
-async def _count(connection: Connection, tasks: Sequence[NewTask]) -> dict[UUID, Exception]:
-    """Count the tasks against their tenants' quotas; oldest first, so the latest are refused."""
+async def _count(connection: Connection, tasks: Sequence[NewTask]) -> tuple[dict[UUID, Grant], dict[UUID, Exception]]:
+    """Count the tasks against their tenants' limits; oldest first, so the latest are refused."""
     counts = Counter(task.tenant_id for task in tasks)
-    limits = {task.tenant_id: (task.tasks_per_day, task.tasks_per_month) for task in tasks}
+    limits = {task.tenant_id: (task.tasks_per_day, task.tasks_per_month, task.backlog) for task in tasks}
     grants = await usage.reserve(
         connection, {tenant_id: Demand(count, *limits[tenant_id]) for tenant_id, count in counts.items()}
     )
@@ -168,6 +184,6 @@ async def _count(connection: Connection, tasks: Sequence[NewTask]) -> dict[UUID,
     for task in tasks:
         left[task.tenant_id] -= 1
         if left[task.tenant_id] < 0:
-            refused[task.id] = usage.refusal(grants[task.tenant_id])
+            refused[task.id] = NotGranted(grants[task.tenant_id])
     await store.release_keys_any_tenant(connection, [task for task in tasks if task.id in refused])
-    return refused
+    return grants, refused

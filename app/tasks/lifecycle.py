@@ -56,6 +56,11 @@ class Claim:
     deadline_at: datetime
     cancel_requested: bool
     traceparent: str | None
+    plan: str
+    result_bytes: int | None
+    """The tenant's override of its plan's limit."""
+    has_more: bool
+    """Whether the tenant has more due work, and a slot for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,16 @@ class Outcome:
     """Before the next attempt, where there is one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the end of an attempt has done."""
+
+    status: str
+    """The task's, after it."""
+    frees_slot: bool
+    """Whether the tenant had no slot free before."""
+
+
 async def claim(worker: Database, tenant_id: UUID, *, pool: str, worker_id: UUID, limit: int = 1) -> list[Claim]:
     """Take up to ``limit`` of the tenant's due tasks; none when it has none, no free slot, or is paused.
 
@@ -100,8 +115,8 @@ async def find(worker: Database, held: Held) -> Attempted | None:
     return await _until_back(look)
 
 
-async def finish(worker: Database, held: Held, outcome: Outcome, progress: Any = None) -> str | None:
-    """Write how the attempt ended; return the task's status after it, or None when it had been taken away.
+async def finish(worker: Database, held: Held, outcome: Outcome, progress: Any = None) -> Ended | None:
+    """Write how the attempt ended; return what that has done, or None when it had been taken away.
 
     A task that waits for another attempt and was cancelled meanwhile ends REVOKED. Tried again for as long as
     Postgres is away: the token makes a repeat harmless.
@@ -109,8 +124,8 @@ async def finish(worker: Database, held: Held, outcome: Outcome, progress: Any =
     return await _until_back(lambda: _finish_once(worker, held, outcome, progress))
 
 
-async def lose(worker: Database, held: Held, outcome: Outcome) -> str | None:
-    """Take an attempt away; return the task's status after it, None when it had ended by itself.
+async def lose(worker: Database, held: Held, outcome: Outcome) -> Ended | None:
+    """Take an attempt away; return what that has done, None when it had ended by itself.
 
     Tried once: raises ``Unavailable``.
     """
@@ -129,7 +144,7 @@ async def _until_back(call: Callable[[], Awaitable[T]]) -> T:
             tries += 1
 
 
-async def _finish_once(worker: Database, held: Held, outcome: Outcome, progress: Any) -> str | None:
+async def _finish_once(worker: Database, held: Held, outcome: Outcome, progress: Any) -> Ended | None:
     async with worker.transaction(held.tenant_id) as connection:
         row = await store.finish(
             connection,
@@ -148,8 +163,8 @@ async def _finish_once(worker: Database, held: Held, outcome: Outcome, progress:
         crash.point("finish.before_commit")
     crash.point("finish.after_commit")
     if row["outcome"] == "ended":
-        return str(row["status"])
-    return outcome.status if row["outcome"] == "already" else None
+        return Ended(row["status"], frees_slot=row["frees_slot"])
+    return Ended(outcome.status, frees_slot=True) if row["outcome"] == "already" else None
 
 
 async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:

@@ -1,14 +1,17 @@
 """The task calls."""
 
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from app.core import pagination
 from app.core.errors import (
+    BacklogFull,
     DailyQuotaExceeded,
     IdempotencyConflict,
     IdempotencyMismatch,
@@ -19,11 +22,13 @@ from app.core.errors import (
     MonthlyQuotaExceeded,
     NotFound,
     PayloadTooLarge,
+    Problem,
     UnsupportedMediaType,
 )
 from app.core.problem import responses
 from app.core.strict_json import StrictRoute
-from app.identity.dependencies import TaskReader, TaskWriter
+from app.quotas import dependencies as quotas
+from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import control, reading, types
 from app.tasks.schemas import (
     FINAL,
@@ -43,7 +48,33 @@ from app.tasks.schemas import (
 )
 from app.tasks.submission import Receipt
 
-router: Final = APIRouter(prefix="/api", route_class=StrictRoute, tags=["tasks"])
+_SUBMITS: Final = frozenset({"submit_task", "retry_task"})
+# A submit that ends so never came to the gate.
+_REFUSED_EARLY: Final = frozenset({400, 404, 409, 422})
+
+
+class _TaskRoute(StrictRoute):
+    """A submit counts against the rate where it asks for its quotas; one that is refused before that counts here."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Count what is refused early; a request without a caller counts for nobody."""
+        answer = super().get_route_handler()
+        if self.operation_id not in _SUBMITS:
+            return answer
+
+        async def answer_counted(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except (RequestValidationError, Problem) as error:
+                principal = request.scope["state"].get("principal")
+                if principal and (not isinstance(error, Problem) or error.status in _REFUSED_EARLY):
+                    await quotas.count(request, principal)
+                raise
+
+        return answer_counted
+
+
+router: Final = APIRouter(prefix="/api", route_class=_TaskRoute, tags=["tasks"])
 
 TaskId = Annotated[str, Path(description="A task's id.")]
 IdempotencyKey = Annotated[
@@ -78,6 +109,7 @@ def _id(text: str) -> UUID:
         IdempotencyMismatch,
         PayloadTooLarge,
         UnsupportedMediaType,
+        BacklogFull,
         DailyQuotaExceeded,
         MonthlyQuotaExceeded,
     )
@@ -86,7 +118,7 @@ def _id(text: str) -> UUID:
 async def submit_task(
     request: Request,
     response: Response,
-    principal: TaskWriter,
+    principal: TaskSubmitter,
     body: SubmitRequest,
     idempotency_key: IdempotencyKey = None,
     traceparent: TraceParent = None,
@@ -101,6 +133,7 @@ async def submit_task(
 
 def _describe(response: Response, receipt: Receipt) -> None:
     response.headers["Location"] = f"/api/tasks/{receipt.task_id}"
+    response.headers.update(receipt.headers)
     if receipt.is_replay:
         response.status_code = 200
         response.headers["Idempotency-Replayed"] = "true"
@@ -143,6 +176,7 @@ async def cancel_task(request: Request, response: Response, principal: TaskWrite
         InvalidRequest,
         IdempotencyConflict,
         IdempotencyMismatch,
+        BacklogFull,
         DailyQuotaExceeded,
         MonthlyQuotaExceeded,
     )
@@ -151,7 +185,7 @@ async def cancel_task(request: Request, response: Response, principal: TaskWrite
 async def retry_task(
     request: Request,
     response: Response,
-    principal: TaskWriter,
+    principal: TaskSubmitter,
     task_id: TaskId,
     idempotency_key: IdempotencyKey = None,
     traceparent: TraceParent = None,

@@ -33,6 +33,11 @@ WITH incoming AS MATERIALIZED (
         CASE WHEN tags = '[]' THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(tags::jsonb)) END,
         webhook_url, retry_of, traceparent
     FROM incoming
+), counted AS (
+    -- In the order of the key, as usage_roll_up does: two that met in another order would lock each other out.
+    INSERT INTO usage_by_task AS g (tenant_id, day, task, tasks)
+    SELECT tenant_id, (now() AT TIME ZONE 'UTC')::date, task, count(*) FROM incoming GROUP BY 1, 3 ORDER BY 1, 3
+    ON CONFLICT ON CONSTRAINT usage_by_task_pkey DO UPDATE SET tasks = g.tasks + excluded.tasks
 )
 INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
 SELECT tenant_id, id, pool, priority, due_at, due_at > now(), expires_at FROM incoming
@@ -218,6 +223,8 @@ async def report_progress(
 _REVOKE_WAITING = """
 WITH taken AS (
     DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
+), counted AS (
+    UPDATE tenant_slots SET departed = departed + 1 WHERE tenant_id = $1 AND EXISTS (SELECT FROM taken)
 )
 UPDATE task k
 SET status = 'REVOKED', error = $3::jsonb || jsonb_build_object('attempt', k.attempt), finished_at = now(),

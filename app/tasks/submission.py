@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -17,10 +17,13 @@ from app.core.config import get_settings
 from app.core.errors import IdempotencyConflict, IdempotencyMismatch, IllegalState, InvalidRequest, NotFound
 from app.db import Database
 from app.identity.principal import Principal
+from app.quotas import admission
+from app.quotas.admission import Admission
 from app.tasks import store, types
-from app.tasks.intake import IdempotencyKeyTaken, Intake, NewTask
+from app.tasks.intake import IdempotencyKeyTaken, Intake, NewTask, NotGranted
 from app.tasks.schemas import FINAL, Status, SubmitRequest
 from app.tenants import plans
+from app.tenants.plans import Limits
 from app.webhooks import urls
 
 _log = logging.getLogger(__name__)
@@ -35,19 +38,21 @@ class Receipt:
     task_id: UUID
     status: Status
     is_replay: bool
+    headers: dict[str, str] = field(default_factory=dict)
+    """What is left of the tenant's limits; empty for a replay, which costs nothing."""
 
 
 class Submissions:
     """The submits of one api process."""
 
-    def __init__(self, intake: Intake, reader: Database, redis: Redis) -> None:
+    def __init__(self, gate: Admission, intake: Intake, reader: Database, redis: Redis) -> None:
         """``reader`` logs in as tq_api; ``redis`` carries tickets, and may be away."""
+        self._gate = gate
         self._intake = intake
         self._reader = reader
-        self._redis = redis
         # Two submits with one key in one group would meet in one statement: the second waits for the first here.
         self._under_way: dict[tuple[UUID, str], asyncio.Event] = {}
-        self._offers: set[asyncio.Task[None]] = set()
+        self._offers = tickets.Offers(redis)
 
     async def submit(
         self, principal: Principal, request: SubmitRequest, body: Any, *, key: str | None, traceparent: str | None
@@ -55,9 +60,10 @@ class Submissions:
         """Accept one task; it is durable when this returns.
 
         ``body`` is the request as it was sent, for the fingerprint. Raises ``InvalidRequest``, ``Idempotency…``,
-        ``…QuotaExceeded`` and ``Unavailable``.
+        ``RateLimited``, ``BacklogFull``, ``…QuotaExceeded`` and ``Unavailable``.
         """
-        return await self._submit(_new_task(principal, request, key, _fingerprint(body), traceparent))
+        limits = plans.effective(principal.plan, principal.limits)
+        return await self._submit(_new_task(principal, limits, request, key, _fingerprint(body), traceparent), limits)
 
     async def retry(self, principal: Principal, task_id: UUID, *, key: str | None, traceparent: str | None) -> Receipt:
         """Accept a new task that is asked the same as one that has ended; it counts against the quotas.
@@ -71,22 +77,21 @@ class Submissions:
         if ended["status"] not in FINAL:
             raise IllegalState("The task has not ended. Wait for its end, or cancel it first.")
         fingerprint = _fingerprint({"retry_of": str(task_id)})
-        task = _new_task(principal, _same_request(ended), key, fingerprint, traceparent)
-        return await self._submit(replace(task, retry_of=task_id))
+        limits = plans.effective(principal.plan, principal.limits)
+        task = _new_task(principal, limits, _same_request(ended), key, fingerprint, traceparent)
+        return await self._submit(replace(task, retry_of=task_id), limits)
 
     async def close(self) -> None:
         """Let what is under way end."""
         await self._intake.close()
-        if self._offers:
-            await asyncio.wait(self._offers)
+        await self._offers.close()
 
-    async def _submit(self, task: NewTask) -> Receipt:
+    async def _submit(self, task: NewTask, limits: Limits) -> Receipt:
         if task.idempotency_key is not None:
-            return await self._submit_once(task, task.idempotency_key)
-        await self._accept(task)
-        return Receipt(task.id, Status.PENDING, is_replay=False)
+            return await self._submit_once(task, limits, task.idempotency_key)
+        return await self._accept(task, limits)
 
-    async def _submit_once(self, task: NewTask, key: str) -> Receipt:
+    async def _submit_once(self, task: NewTask, limits: Limits, key: str) -> Receipt:
         await self._let_first_end((task.tenant_id, key))
         first = self._under_way[task.tenant_id, key] = asyncio.Event()
         try:
@@ -94,10 +99,10 @@ class Submissions:
             if replay is not None:
                 return replay
             try:
-                await self._accept(task)
+                return await self._accept(task, limits)
             except IdempotencyKeyTaken:
+                await self._gate.replayed(task.tenant_id, limits)
                 return await self._replay(task, key) or _conflict()
-            return Receipt(task.id, Status.PENDING, is_replay=False)
         finally:
             del self._under_way[task.tenant_id, key]
             first.set()
@@ -123,14 +128,21 @@ class Submissions:
             raise NotFound("The task of this Idempotency-Key is past its retention. Use a new key.")
         return Receipt(task_id, Status(row["status"]), is_replay=True)
 
-    async def _accept(self, task: NewTask) -> None:
-        await self._intake.accept(task)
+    async def _accept(self, task: NewTask, limits: Limits) -> Receipt:
+        rate = await self._gate.submit(task.tenant_id, limits)
+        try:
+            grant = await self._intake.accept(task)
+        except NotGranted as refused:
+            raise self._gate.refusal(task.tenant_id, limits, refused.grant, rate) from None
+        self._offer(task)
+        headers = admission.admitted(limits, grant, rate) if grant else {}
+        return Receipt(task.id, Status.PENDING, is_replay=False, headers=headers)
+
+    def _offer(self, task: NewTask) -> None:
         crash.point("submission.before_offer")
         if task.delay_seconds == 0 and task.scheduled_at is None:
             # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
-            offer = asyncio.create_task(tickets.offer_quietly(self._redis, [tickets.Offer(task.tenant_id, task.pool)]))
-            self._offers.add(offer)
-            offer.add_done_callback(self._offers.discard)
+            self._offers.add(task.tenant_id, task.pool)
 
 
 def _conflict() -> NoReturn:
@@ -152,14 +164,18 @@ def _same_request(ended: Any) -> SubmitRequest:
 
 
 def _new_task(
-    principal: Principal, request: SubmitRequest, key: str | None, fingerprint: bytes, traceparent: str | None
+    principal: Principal,
+    limits: Limits,
+    request: SubmitRequest,
+    key: str | None,
+    fingerprint: bytes,
+    traceparent: str | None,
 ) -> NewTask:
     task_type = types.find(request.task)
     if task_type is None:
         raise _invalid("/task", "unknown task type: GET /api/task-types lists them")
     payload = json.dumps(request.payload, separators=(",", ":"), ensure_ascii=False)
     _check_payload(task_type, payload)
-    limits = plans.effective(principal.plan, principal.limits)
     if len(payload.encode()) > limits.payload_bytes:
         raise _invalid("/payload", f"larger than the {limits.payload_bytes} bytes of this plan")
     _check_webhook_url(request.webhook_url)
@@ -184,6 +200,7 @@ def _new_task(
         fingerprint=fingerprint,
         tasks_per_day=limits.tasks_per_day,
         tasks_per_month=limits.tasks_per_month,
+        backlog=limits.backlog,
     )
 
 

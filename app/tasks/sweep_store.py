@@ -43,10 +43,12 @@ FROM line
 JOIN tenant t ON t.id = line.tenant_id AND t.status = 'active' AND NOT t.queue_paused
 JOIN tenant_slots s ON s.tenant_id = line.tenant_id AND s.running < s.running_limit
 WHERE EXISTS (
+    -- In the order of the index: without it a plan may read the whole table to find the first row of one tenant.
     SELECT FROM generate_series(0, 9) AS p, LATERAL (
-        SELECT FROM backlog b WHERE b.tenant_id = line.tenant_id AND b.pool = line.pool AND b.priority = p
-            AND b.due_at <= now() LIMIT 1
-    ) AS due
+        SELECT b.due_at FROM backlog b WHERE b.tenant_id = line.tenant_id AND b.pool = line.pool AND b.priority = p
+        ORDER BY b.due_at LIMIT 1
+    ) AS first
+    WHERE first.due_at <= now()
 )
 """
 

@@ -2,7 +2,9 @@
 
 import importlib
 import inspect
+import logging
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -127,6 +129,15 @@ def _refuse_unusable(task_type: TaskType) -> None:
 def _load() -> None:
     for module in (_SHIPPED, *get_settings().task_modules):
         importlib.import_module(module)
+
+
+def load_or_exit() -> None:
+    """Import every task type at start; one that cannot be imported or declared ends the process with a line."""
+    try:
+        _load()
+    except Exception as error:
+        logging.getLogger(__name__).critical("task types cannot be loaded", exc_info=error)
+        sys.exit(f"TASK_MODULES cannot be loaded ({type(error).__name__}: {error}). Mend it, or take it out.")
 
 
 def all_types() -> dict[str, TaskType]:

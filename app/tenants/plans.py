@@ -103,6 +103,8 @@ _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per
 
 def effective(plan: str, overrides: Mapping[str, int]) -> Limits:
     """Return the limits that hold; an override whose name no longer exists is passed over."""
+    if not overrides:
+        return PLANS[plan]
     return replace(PLANS[plan], **{name: value for name, value in overrides.items() if name in NAMES})
 
 

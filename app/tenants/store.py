@@ -30,6 +30,15 @@ async def find_by_slug_any_tenant(connection: Connection, slug: str) -> Tenant |
     return Tenant(**row) if row else None
 
 
+async def find_leaving_any_tenant(connection: Connection, slug: str) -> Tenant | None:
+    """Return the tenant of a slug, one that is being deleted too, and lock it."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM tenant WHERE slug = $1 FOR NO KEY UPDATE",  # noqa: S608 constants
+        slug,
+    )
+    return Tenant(**row) if row else None
+
+
 async def list_any_tenant(connection: Connection) -> list[Tenant]:
     """Return every tenant, by slug."""
     rows = await connection.fetch(f"SELECT {_COLUMNS} FROM tenant ORDER BY slug")  # noqa: S608 constants
@@ -67,7 +76,7 @@ async def set_running_limit(connection: Connection, tenant_id: UUID, running_lim
 
 
 async def set_status(connection: Connection, tenant_id: UUID, status: str) -> None:
-    """Write ``active`` or ``suspended``."""
+    """Write ``active``, ``suspended`` or ``deleted``."""
     await connection.execute("UPDATE tenant SET status = $2 WHERE id = $1", tenant_id, status)
 
 

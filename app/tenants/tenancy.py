@@ -152,6 +152,20 @@ async def _set_status(
     return await find(connection, tenant.slug)
 
 
+async def mark_deleted(connection: Connection, actor: Actor, slug: str) -> Tenant:
+    """Begin a tenant's end: its credentials hold no longer, and nothing of it starts. A second time changes nothing.
+
+    Raises ``NotFound``.
+    """
+    tenant = await store.find_leaving_any_tenant(connection, slug)
+    if tenant is None:
+        raise NotFound("There is no tenant with this slug.")
+    if tenant.status != "deleted":
+        await store.set_status(connection, tenant.id, "deleted")
+        await audit.record(connection, tenant.id, actor, "tenant.deletion_begun", slug)
+    return tenant
+
+
 async def pause_queue(connection: Connection, actor: Actor, tenant_id: UUID) -> Tenant:
     """Start nothing more; calls are answered and what runs goes on."""
     return await _set_queue_paused(connection, actor, tenant_id, is_paused=True)

@@ -16,12 +16,15 @@ _log = logging.getLogger(__name__)
 
 async def write(runtime: Runtime, held: Held, outcome: Outcome, *, pool: str, progress: Any = None) -> str | None:
     """End an attempt; return the task's status after it, or None when the attempt had been taken away."""
-    status = await lifecycle.finish(runtime.database, held, outcome, progress)
+    ended = await lifecycle.finish(runtime.database, held, outcome, progress)
     try:
         async with asyncio.timeout(0.5):
             await wakeups.publish_done(runtime.redis, [held.task_id])
     except (RedisError, TimeoutError, OSError):
         _log.debug("nobody was woken, Redis is away")
-    # The slot is free now: work that waited for it alone has no ticket.
-    await tickets.offer_quietly(runtime.redis, [tickets.Offer(held.tenant_id, pool)])
-    return status
+    if ended is None:
+        return None
+    if ended.frees_slot or ended.status == "PENDING":
+        # What waited for this slot, or was given back, has no ticket.
+        await tickets.offer_quietly(runtime.redis, [tickets.Offer(held.tenant_id, pool)])
+    return ended.status

@@ -2,24 +2,34 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 from uuid import UUID
 
 from app.broker import tickets
-from app.core import crash
+from app.core import backoff, crash
 from app.db import Database
 from app.tasks import lifecycle, store, types
 from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tasks.lifecycle import Claim, Outcome
+from app.tenants import plans
 from app.worker import endings, outcomes, time_limit
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Seconds before a task whose type this worker lacks is offered again, to another worker.
+# Seconds before a task whose type this worker lacks is offered again, to another worker; longer each time.
 _UNKNOWN_TYPE_DELAY: Final = 5.0
+_UNKNOWN_TYPE_MAX_DELAY: Final = 300.0
+
+
+class _TaskLog(logging.LoggerAdapter[logging.Logger]):
+    """A task's log: names its tenant and task, beside what the code adds."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
+        return msg, kwargs
 
 
 def claim_next(runtime: Runtime, tenant_id: UUID, *, pool: str, worker_id: UUID) -> Claim | None:
@@ -27,8 +37,9 @@ def claim_next(runtime: Runtime, tenant_id: UUID, *, pool: str, worker_id: UUID)
     claims = runtime.run(lifecycle.claim(runtime.database, tenant_id, pool=pool, worker_id=worker_id))
     if not claims:
         return None
-    # Before it runs: other slots start at once, however long this one takes.
-    runtime.start(tickets.offer_quietly(runtime.redis, [tickets.Offer(tenant_id, pool)]))
+    if claims[-1].has_more:
+        # Before it runs: other slots start at once, however long this one takes. Two, so that a line of tickets grows.
+        runtime.start(tickets.offer_quietly(runtime.redis, [tickets.Offer(tenant_id, pool, 2)]))
     return claims[0]
 
 
@@ -57,7 +68,9 @@ def execute(runtime: Runtime, claim: Claim, *, pool: str, is_cancel_requested: C
 def _run(runtime: Runtime, claim: Claim, context: TaskContext) -> Outcome:
     task_type = types.find(claim.task)
     if task_type is None:
-        return outcomes.returned(_UNKNOWN_TYPE_DELAY)
+        _log.error("a task of a type that this worker lacks: see TASK_MODULES", extra={"task": claim.task})
+        delay = backoff.delay(claim.attempt, factor=_UNKNOWN_TYPE_DELAY, maximum=_UNKNOWN_TYPE_MAX_DELAY, jitter=False)
+        return outcomes.returned(delay)
     try:
         payload = task_type.payload.model_validate(claim.payload)
         returned = _call(runtime, task_type, payload, context, claim)
@@ -69,7 +82,11 @@ def _run(runtime: Runtime, claim: Claim, context: TaskContext) -> Outcome:
         return outcomes.failure(task_type, claim, error)
     except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
         return outcomes.failure(task_type, claim, outcomes.TaskCrashed(type(error).__name__))
-    return outcomes.success(task_type, returned)
+    return outcomes.success(task_type, returned, _max_result_bytes(claim))
+
+
+def _max_result_bytes(claim: Claim) -> int:
+    return plans.PLANS[claim.plan].result_bytes if claim.result_bytes is None else claim.result_bytes
 
 
 def _call(runtime: Runtime, task_type: types.TaskType, payload: Any, context: TaskContext, claim: Claim) -> Any:
@@ -93,7 +110,7 @@ def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Call
         deadline=claim.deadline_at,
         report=reporter.report,
         is_cancel_requested=is_cancel_requested,
-        log=logging.LoggerAdapter(log, {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id)}),
+        log=_TaskLog(log, {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id)}),
     )
 
 

@@ -45,3 +45,5 @@ async def _beat_once(database: Database, board: Board, worker_id: UUID, pool: st
             )
     except Unavailable:
         _log.warning("heartbeat not written, Postgres is away")
+    except Exception:  # noqa: BLE001 a worker without a heartbeat loses all that it runs: the next beat is tried
+        _log.exception("heartbeat not written")

@@ -10,7 +10,9 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from billiard import current_process
+from billiard.exceptions import WorkerLostError
 from celery.signals import (
+    setup_logging,
     worker_init,
     worker_process_init,
     worker_process_shutdown,
@@ -35,6 +37,7 @@ from app.worker.watch import Watch
 
 _log = logging.getLogger(__name__)
 
+_TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", "celery.worker.state")
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 # Seconds beyond the time limit in which the child's own timer may end the code, before its process is killed.
 _KILL_AFTER: Final = 1.0
@@ -74,13 +77,26 @@ def run_next(tenant_id: str) -> None:
         board.clear(row)
 
 
+@setup_logging.connect
+def _set_up_logging(**_: Any) -> None:
+    # Ours instead of Celery's, which says of every ticket that it came and went.
+    structured_logging.configure(get_settings().log_level)
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    for name in _TELL_OF_KILLED_CHILDREN:
+        logging.getLogger(name).addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # Of a child that was killed the watch has said which attempt it ran, and why.
+    return not (record.exc_info and isinstance(record.exc_info[1], WorkerLostError))
+
+
 @worker_init.connect
 def _prepare(sender: Any, **_: Any) -> None:
-    structured_logging.configure(get_settings().log_level)
     _Worker.worker_id = uuid4()
     _Worker.slots = int(sender.concurrency or 1)
     _Worker.board = Board(_Worker.slots)
-    types.all_types()
+    types.load_or_exit()
 
 
 @worker_process_init.connect

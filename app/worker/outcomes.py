@@ -8,7 +8,6 @@ from app.tasks.lifecycle import Outcome
 from app.tasks.types import TaskType
 
 _MAX_MESSAGE: Final = 2_000
-_MAX_RESULT_BYTES: Final = 262_144
 
 
 class UnusableResult(ValueError):  # noqa: N818 tenants read it as the error's type
@@ -31,10 +30,13 @@ class Attempted(Protocol):
         """How many may fail."""
 
 
-def success(task_type: TaskType, returned: Any) -> Outcome:
-    """Return the outcome of a function that returned; a result that cannot be stored is a failure for good."""
+def success(task_type: TaskType, returned: Any, max_bytes: int) -> Outcome:
+    """Return the outcome of a function that returned; a result that cannot be stored is a failure for good.
+
+    ``max_bytes`` of JSON are what the tenant's plan keeps.
+    """
     try:
-        return Outcome("SUCCESS", "SUCCESS", result=_storable(task_type, returned))
+        return Outcome("SUCCESS", "SUCCESS", result=_storable(task_type, returned, max_bytes))
     except Exception as error:  # noqa: BLE001 the result's own code runs here too
         reason = error if isinstance(error, UnusableResult) else UnusableResult(f"not JSON: {_text(error)}")
         return Outcome("FAILURE", "FAILURE", error=_error(reason))
@@ -60,7 +62,7 @@ def returned(delay_seconds: float) -> Outcome:
     return Outcome("PENDING", "RETURNED", delay_seconds=delay_seconds)
 
 
-def _storable(task_type: TaskType, returned: Any) -> Any:
+def _storable(task_type: TaskType, returned: Any, max_bytes: int) -> Any:
     value = task_type.result.dump_python(task_type.result.validate_python(returned), mode="json")
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     # jsonb takes neither; encoding finds a lone surrogate.
@@ -68,8 +70,8 @@ def _storable(task_type: TaskType, returned: Any) -> Any:
     if "\\u0000" in text:
         message = "it holds a NUL character"
         raise UnusableResult(message)
-    if size > _MAX_RESULT_BYTES:
-        message = f"{size} bytes of JSON, more than {_MAX_RESULT_BYTES}: store it elsewhere and return a reference"
+    if size > max_bytes:
+        message = f"{size} bytes of JSON, over the plan's {max_bytes}: store it elsewhere and return a reference"
         raise UnusableResult(message)
     return value
 

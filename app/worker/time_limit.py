@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-
-class SoftTimeLimitExceeded(Exception):  # noqa: N818 Celery's name
-    """The attempt has used up its time; raised inside the task's function, which may clean up."""
+from app.tasks.context import SoftTimeLimitExceeded
 
 
 @contextmanager

@@ -55,10 +55,13 @@ class Watch:
 
     async def _look_again_and_again(self) -> None:
         while True:
-            self._look()
-            if time.monotonic() >= self._ask_at:
-                self._ask_at = time.monotonic() + _ASK_INTERVAL
-                await self._ask()
+            try:
+                self._look()
+                if time.monotonic() >= self._ask_at:
+                    self._ask_at = time.monotonic() + _ASK_INTERVAL
+                    await self._ask()
+            except Exception:  # noqa: BLE001 whatever happens, the next look is tried
+                _log.exception("the watch has missed a look")
             await asyncio.sleep(_TICK)
 
     def _look(self) -> None:

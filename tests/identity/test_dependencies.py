@@ -79,7 +79,7 @@ async def test_no_credentials_are_a_401_with_a_plain_challenge(
 ) -> None:
     response = await client.get("/read", headers=headers)
     assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
-    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.headers["www-authenticate"] == 'Bearer realm="task-queue"'
 
 
 @pytest.mark.parametrize("headers", [{"Authorization": "Bearer wrong"}, {"X-API-Key": "\xe9"}])
@@ -87,7 +87,7 @@ async def test_wrong_credentials_are_a_401_that_says_so(client: httpx.AsyncClien
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     response = await client.get("/read", headers=raw)
     assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
-    assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert response.headers["www-authenticate"] == 'Bearer realm="task-queue", error="invalid_token"'
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,10 @@ async def test_credentials_sent_twice_are_a_400(client: httpx.AsyncClient, heade
 async def test_a_missing_scope_is_a_403_that_names_it(client: httpx.AsyncClient) -> None:
     response = await client.get("/write", headers={"X-API-Key": KEY})
     assert (response.status_code, response.json()["code"]) == (403, "insufficient_scope")
-    assert response.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="tasks:write"'
+    assert (
+        response.headers["www-authenticate"]
+        == 'Bearer realm="task-queue", error="insufficient_scope", scope="tasks:write"'
+    )
 
 
 async def test_the_log_line_names_the_tenant(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:

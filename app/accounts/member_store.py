@@ -1,0 +1,120 @@
+"""The rows of members."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.db import Connection, affected
+from app.models.account import Member
+
+# Not the password: who manages members need not be able to read it.
+_COLUMNS = "tenant_id, id, email, role, token_version, created_at, disabled_at"
+
+
+async def insert(connection: Connection, tenant_id: UUID, member: Member) -> Member | None:
+    """Insert a member; ``None`` when the e-mail address is taken, by whichever tenant."""
+    row = await connection.fetchrow(
+        "INSERT INTO member (tenant_id, id, email, role, password_hash) VALUES ($1, $2, $3, $4, $5)"  # noqa: S608
+        f" ON CONFLICT (email) DO NOTHING RETURNING {_COLUMNS}",
+        tenant_id,
+        member.id,
+        member.email,
+        member.role,
+        member.password_hash,
+    )
+    return Member(**row) if row else None
+
+
+async def page(connection: Connection, tenant_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Member]:
+    """Return the members added before ``before``, newest first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM member WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)"  # noqa: S608 constants
+        " ORDER BY id DESC LIMIT $3",
+        tenant_id,
+        before,
+        limit,
+    )
+    return [Member(**row) for row in rows]
+
+
+async def find(connection: Connection, tenant_id: UUID, member_id: UUID) -> Member | None:
+    """Return a member."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM member WHERE tenant_id = $1 AND id = $2",  # noqa: S608 constants
+        tenant_id,
+        member_id,
+    )
+    return Member(**row) if row else None
+
+
+async def find_by_email(connection: Connection, tenant_id: UUID, email: str) -> Member | None:
+    """Return the member of an address in lower case."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM member WHERE tenant_id = $1 AND email = $2",  # noqa: S608 constants
+        tenant_id,
+        email,
+    )
+    return Member(**row) if row else None
+
+
+async def count(connection: Connection, tenant_id: UUID) -> int:
+    """Return how many members a tenant has."""
+    found: int = await connection.fetchval("SELECT count(*) FROM member WHERE tenant_id = $1", tenant_id)
+    return found
+
+
+async def has_other_owner(connection: Connection, tenant_id: UUID, member_id: UUID) -> bool:
+    """Say whether somebody else is an owner who can log in."""
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM member WHERE tenant_id = $1 AND id <> $2 AND role = 'owner'"
+        " AND disabled_at IS NULL)",
+        tenant_id,
+        member_id,
+    )
+    return found
+
+
+async def set_role(connection: Connection, tenant_id: UUID, member_id: UUID, role: str) -> None:
+    """Write a member's role."""
+    await connection.execute("UPDATE member SET role = $3 WHERE tenant_id = $1 AND id = $2", tenant_id, member_id, role)
+
+
+async def set_disabled(connection: Connection, tenant_id: UUID, member_id: UUID, *, is_disabled: bool) -> None:
+    """Bar a member, whose tokens are dead even after a return, or let one return."""
+    await connection.execute(
+        "UPDATE member SET disabled_at = CASE WHEN $3::boolean THEN coalesce(disabled_at, now()) END,"
+        " token_version = token_version + $3::boolean::integer WHERE tenant_id = $1 AND id = $2",
+        tenant_id,
+        member_id,
+        is_disabled,
+    )
+
+
+async def set_password(connection: Connection, tenant_id: UUID, member_id: UUID, password_hash: str) -> int | None:
+    """Write a new password, whose member's tokens are dead with it; return their new version."""
+    version: int | None = await connection.fetchval(
+        "UPDATE member SET password_hash = $3, token_version = token_version + 1"
+        " WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL RETURNING token_version",
+        tenant_id,
+        member_id,
+        password_hash,
+    )
+    return version
+
+
+async def set_hash(
+    connection: Connection, tenant_id: UUID, member_id: UUID, password_hash: str, *, version: int
+) -> None:
+    """Write the same password in a newer form, unless it was changed meanwhile (``version``)."""
+    await connection.execute(
+        "UPDATE member SET password_hash = $3 WHERE tenant_id = $1 AND id = $2 AND token_version = $4",
+        tenant_id,
+        member_id,
+        password_hash,
+        version,
+    )
+
+
+async def delete(connection: Connection, tenant_id: UUID, member_id: UUID) -> bool:
+    """Remove a member; ``False`` when there is no such one."""
+    tag = await connection.execute("DELETE FROM member WHERE tenant_id = $1 AND id = $2", tenant_id, member_id)
+    return affected(tag) == 1

@@ -1,0 +1,210 @@
+"""The calls on API keys and members."""
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response
+
+from app.accounts import keys, member_store, members, passwords, store
+from app.accounts.schemas import (
+    Key,
+    KeyPage,
+    KeyRequest,
+    Member,
+    MemberChange,
+    MemberPage,
+    MemberRequest,
+    NewKey,
+    NewMember,
+    RotateRequest,
+)
+from app.core.errors import (
+    EmailTaken,
+    IllegalState,
+    InvalidCursor,
+    InvalidRequest,
+    LastOwner,
+    LimitReached,
+    MalformedBody,
+    NotFound,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+from app.core.problem import responses
+from app.core.secrets import get_secrets
+from app.core.strict_json import StrictRoute
+from app.identity.dependencies import KeyManager, acting
+from app.identity.paging import AskedPage
+from app.models import account
+
+router: Final = APIRouter(prefix="/api", route_class=StrictRoute, tags=["accounts"])
+
+KeyId = Annotated[str, Path(description="The public part of a key.")]
+MemberId = Annotated[str, Path(description="A member's id.")]
+_BODY: Final = (MalformedBody, InvalidRequest, PayloadTooLarge, UnsupportedMediaType)
+# What is shown once must not stay in a cache.
+_NO_STORE: Final = "no-store"
+
+
+@router.get("/keys", operation_id="list_keys", response_model=KeyPage, responses=responses(InvalidCursor))
+async def list_keys(request: Request, principal: KeyManager, page: AskedPage) -> KeyPage:
+    """The tenant's keys, newest first, with those that hold no more."""
+    tenant_id, before = principal.tenant_id, page.before(principal.tenant_id)
+    async with request.app.state.accounts.transaction(tenant_id) as connection:
+        found = await store.page_of_keys(connection, tenant_id, before=before, limit=page.limit + 1)
+    items, next_cursor = page.cut(tenant_id, found)
+    return KeyPage(items=[Key.model_validate(key) for key in items], next_cursor=next_cursor)
+
+
+@router.post(
+    "/keys",
+    operation_id="issue_key",
+    status_code=201,
+    response_model=NewKey,
+    responses=responses(*_BODY, LimitReached),
+)
+async def issue_key(request: Request, response: Response, principal: KeyManager, body: KeyRequest) -> NewKey:
+    """Make a key; it is shown this once. Nobody can give a scope that they do not have."""
+    scopes = principal.scopes if body.scopes is None else frozenset(body.scopes)
+    keys.granted(scopes, principal.scopes)
+    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+        key, text = await keys.issue(
+            connection,
+            acting(request, principal),
+            principal.tenant_id,
+            name=body.name,
+            scopes=scopes,
+            expires_days=body.expires_days,
+            secrets=get_secrets(),
+        )
+    return _shown_once(response, key, text)
+
+
+def _shown_once(response: Response, key: account.ApiKey, text: str) -> NewKey:
+    response.headers["Cache-Control"] = _NO_STORE
+    return NewKey(**Key.model_validate(key).model_dump(), api_key=text)
+
+
+@router.post(
+    "/keys/{key_id}/rotate",
+    operation_id="rotate_key",
+    status_code=201,
+    response_model=NewKey,
+    responses=responses(*_BODY, NotFound, IllegalState),
+)
+async def rotate_key(
+    request: Request, response: Response, principal: KeyManager, key_id: KeyId, body: RotateRequest | None = None
+) -> NewKey:
+    """Replace a key by one of the same name, scopes and length of life. For the overlap both hold, and count as one."""
+    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+        key, text = await keys.rotate(
+            connection,
+            acting(request, principal),
+            principal.tenant_id,
+            _key_id(key_id),
+            overlap_seconds=(body or RotateRequest()).overlap_seconds,
+            secrets=get_secrets(),
+            held=principal.scopes,
+        )
+    return _shown_once(response, key, text)
+
+
+@router.delete("/keys/{key_id}", operation_id="revoke_key", status_code=204, responses=responses(NotFound))
+async def revoke_key(request: Request, principal: KeyManager, key_id: KeyId) -> None:
+    """Revoke a key, and the tokens made from it: within 2 s every process refuses them."""
+    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+        await keys.revoke(connection, acting(request, principal), principal.tenant_id, _key_id(key_id))
+
+
+def _key_id(text: str) -> str:
+    if not (text.isascii() and text.isalnum()):
+        raise NotFound("The tenant has no key with this id.")
+    return text
+
+
+@router.get("/members", operation_id="list_members", response_model=MemberPage, responses=responses(InvalidCursor))
+async def list_members(request: Request, principal: KeyManager, page: AskedPage) -> MemberPage:
+    """The people who may log in, newest first."""
+    tenant_id, before = principal.tenant_id, page.before(principal.tenant_id)
+    async with request.app.state.accounts.transaction(tenant_id) as connection:
+        found = await member_store.page(connection, tenant_id, before=before, limit=page.limit + 1)
+    items, next_cursor = page.cut(tenant_id, found)
+    return MemberPage(items=[_member(member) for member in items], next_cursor=next_cursor)
+
+
+def _member(member: account.Member) -> Member:
+    return Member.model_validate(members.describe(member))
+
+
+@router.post(
+    "/members",
+    operation_id="add_member",
+    status_code=201,
+    response_model=NewMember,
+    responses=responses(*_BODY, EmailTaken, LimitReached),
+)
+async def add_member(request: Request, response: Response, principal: KeyManager, body: MemberRequest) -> NewMember:
+    """Add a person who may log in, with a password of yours or one that is made and shown this once."""
+    members.normalise(body.email)
+    made = None if body.password else passwords.generate()
+    # Before the transaction: nothing is open while a password is hashed.
+    hashed = await request.app.state.tokens.hasher.hash(body.password or made)
+    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+        member = await members.add(
+            connection,
+            acting(request, principal),
+            principal.tenant_id,
+            email=body.email,
+            role=body.role,
+            password_hash=hashed,
+            held=principal.scopes,
+        )
+    response.headers["Cache-Control"] = _NO_STORE
+    return NewMember(**_member(member).model_dump(), initial_password=made)
+
+
+@router.patch(
+    "/members/{member_id}",
+    operation_id="change_member",
+    response_model=Member,
+    responses=responses(*_BODY, NotFound, LastOwner),
+)
+async def change_member(request: Request, principal: KeyManager, member_id: MemberId, body: MemberChange) -> Member:
+    """Give a member another role, disable it or let it return. The last owner who can log in stays one."""
+    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+        changed = await members.change(
+            connection,
+            acting(request, principal),
+            principal.tenant_id,
+            _member_id(member_id),
+            role=body.role,
+            is_disabled=body.disabled,
+            held=principal.scopes,
+        )
+    return _member(changed)
+
+
+@router.delete(
+    "/members/{member_id}", operation_id="remove_member", status_code=204, responses=responses(NotFound, LastOwner)
+)
+async def remove_member(request: Request, principal: KeyManager, member_id: MemberId) -> None:
+    """Remove a member; its tokens are dead within 2 s, the API keys that it made stay."""
+    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+        await members.remove(
+            connection,
+            acting(request, principal),
+            principal.tenant_id,
+            _member_id(member_id),
+            held=principal.scopes,
+        )
+
+
+def _member_id(text: str) -> UUID:
+    # One spelling is one member: every other one is unknown.
+    try:
+        member_id = UUID(text)
+    except ValueError:
+        raise NotFound("The tenant has no such member.") from None
+    if str(member_id) != text:
+        raise NotFound("The tenant has no such member.")
+    return member_id

@@ -1,0 +1,22 @@
+"""SQL of a tenant's end (migrations/sql: 0006_offboarding)."""
+
+from uuid import UUID
+
+from app.db import Connection
+
+
+async def cancel_tenant(connection: Connection, tenant_id: UUID) -> list[UUID]:
+    """Ask every running task of a tenant that is marked deleted to end; return their ids."""
+    return [row["id"] for row in await connection.fetch("SELECT cancel_tenant($1) AS id", tenant_id)]
+
+
+async def erase_tenant(connection: Connection, tenant_id: UUID, limit: int) -> dict[str, int]:
+    """Erase up to ``limit`` rows of each table; return how many went. With nothing left: the tenant itself."""
+    rows = await connection.fetch("SELECT name, erased FROM erase_tenant($1, $2)", tenant_id, limit)
+    return {row["name"]: row["erased"] for row in rows}
+
+
+async def running(connection: Connection, tenant_id: UUID) -> int:
+    """Return how many of its tasks run."""
+    found: int | None = await connection.fetchval("SELECT running FROM tenant_slots WHERE tenant_id = $1", tenant_id)
+    return found or 0

@@ -1,0 +1,67 @@
+"""The audit log of a tenant."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BaseModel, Field
+
+from app.audit import store
+from app.audit.store import AuditFilter
+from app.core.errors import InvalidCursor, InvalidRequest
+from app.core.problem import responses
+from app.identity.dependencies import KeyManager
+from app.identity.paging import AskedPage
+
+router: Final = APIRouter(prefix="/api", tags=["audit"])
+
+
+class AuditEntry(BaseModel):
+    """One act: who did what, on what, and from where."""
+
+    event_id: UUID
+    action: str = Field(description="In the past tense: `key.issued`.")
+    actor_type: Literal["operator", "api_key", "member"]
+    actor: str | None = Field(description="The key's id or the member's e-mail; an operator is not named.")
+    object: str = Field(description="What it was done to: a key's id, a member's e-mail, the tenant's slug.")
+    detail: dict[str, Any]
+    address: str | None = Field(description="Of the client.")
+    created_at: datetime
+
+
+class AuditPage(BaseModel):
+    """A page of the audit log, newest first."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+
+
+@router.get(
+    "/audit",
+    operation_id="list_audit_events",
+    response_model=AuditPage,
+    responses=responses(InvalidCursor, InvalidRequest),
+)
+async def list_audit_events(
+    request: Request,
+    principal: KeyManager,
+    page: AskedPage,
+    action: Annotated[
+        str | None, Query(max_length=64, pattern="^[a-z._]+$", description="One action: `key.revoked`.")
+    ] = None,
+    actor: Annotated[
+        str | None, Query(max_length=254, pattern="^[!-~]+$", description="A key's id, an e-mail, or `operator`.")
+    ] = None,
+    created_from: Annotated[AwareDatetime | None, Query()] = None,
+    created_to: Annotated[AwareDatetime | None, Query()] = None,
+) -> AuditPage:
+    """Every change of keys, members and of the tenant itself. Nobody can alter or remove an event."""
+    tenant_id = principal.tenant_id
+    wanted = AuditFilter(action, actor, created_from, created_to)
+    before = page.before(tenant_id)
+    async with request.app.state.accounts.transaction(tenant_id) as connection:
+        rows = await store.page(connection, tenant_id, wanted, before=before, limit=page.limit + 1)
+    entries = [AuditEntry.model_validate(dict(row)) for row in rows]
+    items, next_cursor = page.cut(tenant_id, entries, "event_id")
+    return AuditPage(items=list(items), next_cursor=next_cursor)

@@ -1,0 +1,31 @@
+"""The ledger's upkeep: ended attempts are added to their days, and counters are held against the rows they count."""
+
+import logging
+from typing import Final
+
+from app.db import Connection
+from app.quotas import store
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 5_000
+
+
+class Ledger:
+    """Works on the leader's own connection; remembers nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        """``connection`` is the leader's own."""
+        self._connection = connection
+
+    async def roll_up(self) -> int:
+        """Add what has ended to its day; return how many attempts."""
+        return await store.roll_up_any_tenant(self._connection, _AT_ONCE)
+
+    async def reconcile(self) -> int:
+        """Make the counts of slots and backlogs what the rows say; return how many tenants' were off."""
+        off = await store.reconcile_any_tenant(self._connection)
+        for row in off:
+            # Never seen but after somebody's own SQL; a slot that is lost would be lost for good.
+            _log.error("ledger repaired", extra={**dict(row), "tenant_id": str(row["tenant_id"])})
+        return len(off)

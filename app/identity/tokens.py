@@ -1,0 +1,194 @@
+"""Access tokens: JWTs by RFC 9068. The one place that touches python-jose, which is told everything and asked little.
+
+python-jose takes algorithm and key from the token where it is let to, and base64, JSON and claims as they come. Here
+each token is first held to one spelling; the library sees a key of ours, made for one algorithm, and only says whether
+the signature holds. The claims are checked here.
+"""
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, Protocol
+from uuid import UUID, uuid4
+
+from jose import jws  # type: ignore[import-untyped]
+from jose.backends.base import Key  # type: ignore[import-untyped]
+
+from app.core import strict_json
+
+ALGORITHM: Final = "ES256"
+ISSUER: Final = "task-queue"
+AUDIENCE: Final = "task-queue-api"
+TYPE: Final = "at+jwt"
+LIFETIME_SECONDS: Final = 900
+
+_LONGEST_LIFE_SECONDS: Final = 3_600
+_LEEWAY_SECONDS: Final = 30
+_LONGEST: Final = 4_096
+_DOTS: Final = 2
+_SHAPE: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+_SUBJECT: Final = re.compile(r"key:([0-9A-Za-z]{12})|member:([0-9a-f-]{36})")
+_VERSIONS: Final = 2**31  # an integer of the database's
+_HEADER: Final = {"alg", "kid", "typ"}
+
+
+class InvalidToken(Exception):  # noqa: N818 named for the fact
+    """Not a token of ours, for whichever reason; the caller is told no more."""
+
+
+class Keys(Protocol):
+    """The keys of tokens, as app/identity/keyring.py keeps them."""
+
+    def find(self, kid: str) -> tuple[Key, float]:
+        """Return the public key and until when (Unix seconds) it is accepted; raises ``KeyError``."""
+
+    def signing(self) -> tuple[str, Key]:
+        """Return id and private key of the active key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """For whom a token is made: a key by ``key_id``, or a member by ``member_id``."""
+
+    tenant_id: UUID
+    tenant_version: int
+    key_id: str | None = None
+    member_id: UUID | None = None
+    member_version: int = 0
+
+    @property
+    def name(self) -> str:
+        """Return the claim ``sub``."""
+        return f"key:{self.key_id}" if self.key_id else f"member:{self.member_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says, once its signature and its form hold. Whether it is its time is for ``is_current``."""
+
+    subject: Subject
+    jti: UUID
+    scopes: frozenset[str]
+    issued_at: int
+    not_before: int
+    expires_at: int
+    key_until: float
+    """When its key is accepted no more."""
+
+    def is_current(self, now: float) -> bool:
+        """Say whether the token holds at ``now``, Unix seconds by the database's clock."""
+        latest_start = max(self.issued_at, self.not_before)
+        return latest_start <= now + _LEEWAY_SECONDS and now < min(self.ends_at, self.key_until)
+
+    @property
+    def ends_at(self) -> int:
+        """Return from when on the token is refused, in Unix seconds."""
+        return self.expires_at + _LEEWAY_SECONDS
+
+
+def sign(subject: Subject, scopes: frozenset[str], keys: Keys, now: float) -> str:
+    """Make a token that lives ``LIFETIME_SECONDS`` from ``now``, Unix seconds by the database's clock."""
+    issued_at = int(now)
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": subject.name,
+        "jti": str(uuid4()),
+        "iat": issued_at,
+        "nbf": issued_at,
+        "exp": issued_at + LIFETIME_SECONDS,
+        "scope": " ".join(sorted(scopes)),
+        "tenant_id": str(subject.tenant_id),
+        "tenant_version": subject.tenant_version,
+        "member_version": subject.member_version,
+    }
+    kid, key = keys.signing()
+    payload = json.dumps(claims, separators=(",", ":")).encode()
+    token: str = jws.sign(payload, key, headers={"kid": kid, "typ": TYPE}, algorithm=ALGORITHM)
+    return token
+
+
+def read(token: str, keys: Keys) -> Claims:
+    """Return what a token of ours says; raises ``InvalidToken`` for everything else, and nothing but that."""
+    try:
+        return _read(token, keys)
+    except Exception:  # noqa: BLE001 whatever a hostile token provokes, it is one answer
+        raise InvalidToken from None
+
+
+def _read(token: str, keys: Keys) -> Claims:
+    if len(token) > _LONGEST or token.count(".") != _DOTS or not (shape := _SHAPE.fullmatch(token)):
+        _refuse()
+    header, claims, _signature = (_decode(segment) for segment in shape.groups())
+    key, key_until = keys.find(_kid(strict_json.loads(header)))
+    jws.verify(token, key, algorithms=[ALGORITHM])
+    return _claims(strict_json.loads(claims), key_until)
+
+
+def _decode(segment: str) -> bytes:
+    raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    # Else several spellings would be one token.
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment.encode():
+        _refuse()
+    return raw
+
+
+def _kid(header: dict[str, Any]) -> str:
+    # No other member is known here: not crit, and none that brings a key of its own.
+    if header.keys() != _HEADER or header["alg"] != ALGORITHM or header["typ"] != TYPE:
+        _refuse()
+    return _text(header, "kid")
+
+
+def _claims(claims: dict[str, Any], key_until: float) -> Claims:
+    if claims["iss"] != ISSUER or claims["aud"] != AUDIENCE:
+        _refuse()
+    read = Claims(
+        subject=_subject(claims),
+        jti=_uuid(_text(claims, "jti")),
+        scopes=frozenset(_text(claims, "scope").split(" ")),
+        issued_at=_integer(claims, "iat"),
+        not_before=_integer(claims, "nbf"),
+        expires_at=_integer(claims, "exp"),
+        key_until=key_until,
+    )
+    if not 0 < read.expires_at - read.issued_at <= _LONGEST_LIFE_SECONDS:
+        _refuse()
+    return read
+
+
+def _subject(claims: dict[str, Any]) -> Subject:
+    named = _SUBJECT.fullmatch(_text(claims, "sub")) or _refuse()
+    return Subject(
+        tenant_id=_uuid(_text(claims, "tenant_id")),
+        tenant_version=_version(claims, "tenant_version"),
+        key_id=named[1],
+        member_id=_uuid(named[2]) if named[2] else None,
+        member_version=_version(claims, "member_version"),
+    )
+
+
+def _text(members: dict[str, Any], name: str) -> str:
+    value = members[name]
+    return value if type(value) is str else _refuse()
+
+
+def _integer(members: dict[str, Any], name: str) -> int:
+    # By exact type: True is an int to isinstance.
+    value = members[name]
+    return value if type(value) is int else _refuse()
+
+
+def _version(members: dict[str, Any], name: str) -> int:
+    value = _integer(members, name)
+    return value if 0 <= value < _VERSIONS else _refuse()
+
+
+def _uuid(text: str) -> UUID:
+    value = UUID(text)
+    return value if str(value) == text else _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise InvalidToken

@@ -1,0 +1,143 @@
+"""The rate of a tenant's calls over all processes: one script in Redis, and each process's own memory without it."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from time import monotonic_ns
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from app.broker.script import Script
+from app.quotas import limits
+from app.quotas.breaker import Breaker
+from app.quotas.limits import Answer, Rate
+
+_MAX_TENANTS: Final = 10_000
+_MAX_GROUP: Final = 128
+
+_Reply: TypeAlias = "asyncio.Future[tuple[bool, int] | None]"
+_Request: TypeAlias = tuple[str, Rate, _Reply]
+
+# GCRA by the server's clock, as in app/quotas/limits.py, for several requests in their order. KEYS: each one's
+# theoretical time of arrival. ARGV: each one's interval and tolerance, in µs. Returns for each whether it may come (1,
+# 0), and how far its arrival lies ahead after it, in µs.
+_ASK: Final = Script("""
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local replies = {}
+for index, key in ipairs(KEYS) do
+    local interval, tolerance = tonumber(ARGV[2 * index - 1]), tonumber(ARGV[2 * index])
+    local arrival = tonumber(redis.call('GET', key)) or 0
+    local ahead = math.min(math.max(arrival - now, 0), tolerance)
+    local is_allowed = ahead + interval <= tolerance
+    if is_allowed then
+        ahead = ahead + interval
+    end
+    -- Written too where it was cut, or a clock that stepped back would lock a tenant out until it has caught up.
+    if is_allowed or arrival > now + tolerance then
+        redis.call('SET', key, string.format('%.0f', now + ahead), 'PX', math.ceil(ahead / 1000) + 1000)
+    end
+    replies[2 * index - 1] = is_allowed and 1 or 0
+    replies[2 * index] = ahead
+end
+return replies
+""")
+
+# A request that turned out to cost nothing gives its interval back.
+_REFUND: Final = Script("""
+local arrival = tonumber(redis.call('GET', KEYS[1]))
+if arrival then
+    redis.call('SET', KEYS[1], string.format('%.0f', arrival - tonumber(ARGV[1])), 'KEEPTTL')
+end
+return {}
+""")
+
+
+class Rates:
+    """The rates of one process's callers."""
+
+    def __init__(self, redis: Redis) -> None:
+        """``redis`` may be away: then each process counts for itself, from what it last heard."""
+        self._redis = redis
+        self._breaker = Breaker(redis)
+        self._arrivals: OrderedDict[UUID, int] = OrderedDict()
+        self._waiting: list[_Request] = []
+        self._lane: asyncio.Task[None] | None = None
+
+    async def ask(self, tenant_id: UUID, rate: Rate) -> Answer:
+        """Ask for one request of a tenant; one that is refused costs nothing."""
+        here = self._ask_here(tenant_id, rate)
+        # The shared time of arrival is never earlier than what this process has heard: a refusal here needs no Redis.
+        if here.is_allowed and not self._breaker.is_open:
+            now = _now()
+            reply = await self._ask_redis(tenant_id, rate)
+            if reply is not None:
+                is_allowed, ahead = reply
+                self._remember(tenant_id, now + ahead)
+                return limits.answer(rate, ahead, is_allowed=is_allowed)
+            # Others have been counted here while Redis kept this one waiting.
+            here = self._ask_here(tenant_id, rate)
+        if here.is_allowed:
+            self._remember(tenant_id, _now() + here.ahead)
+        return here
+
+    async def _ask_redis(self, tenant_id: UUID, rate: Rate) -> tuple[bool, int] | None:
+        reply: _Reply = asyncio.get_running_loop().create_future()
+        self._waiting.append((_key(tenant_id), rate, reply))
+        if self._lane is None:
+            self._lane = asyncio.create_task(self._run(), name="rates")
+        return await reply
+
+    async def _run(self) -> None:
+        # What arrives while one round trip is under way shares the next one: under load it costs a fifth.
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
+                replies = await self._send(group)
+                for (_, _, reply), said in zip(group, replies, strict=True):
+                    if not reply.done():
+                        reply.set_result(said)
+        finally:
+            self._lane = None
+
+    async def _send(self, group: Sequence[_Request]) -> Sequence[tuple[bool, int] | None]:
+        if self._breaker.is_open:
+            return [None] * len(group)
+        keys = [key for key, _, _ in group]
+        args = [str(number) for _, rate, _ in group for number in (rate.interval, rate.tolerance)]
+        said = await self._breaker.ask(_ASK.run(self._redis, keys, args))
+        if said is None:
+            return [None] * len(group)
+        return [(is_allowed == 1, ahead) for is_allowed, ahead in zip(said[::2], said[1::2], strict=True)]
+
+    async def refund(self, tenant_id: UUID, rate: Rate) -> None:
+        """Give one request back; without Redis it is lost."""
+        self._arrivals.pop(tenant_id, None)
+        if not self._breaker.is_open:
+            await self._breaker.ask(_REFUND.run(self._redis, [_key(tenant_id)], [str(rate.interval)]))
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._breaker.close()
+        if self._lane is not None:
+            self._lane.cancel()
+
+    def _ask_here(self, tenant_id: UUID, rate: Rate) -> Answer:
+        return limits.ask(rate, self._arrivals.get(tenant_id, 0), _now())
+
+    def _remember(self, tenant_id: UUID, arrival: int) -> None:
+        # Bounded: the tenant that was not heard for longest has the fullest bucket.
+        self._arrivals[tenant_id] = max(arrival, self._arrivals.get(tenant_id, 0))
+        self._arrivals.move_to_end(tenant_id)
+        if len(self._arrivals) > _MAX_TENANTS:
+            self._arrivals.popitem(last=False)
+
+
+def _now() -> int:
+    return monotonic_ns() // 1_000
+
+
+def _key(tenant_id: UUID) -> str:
+    return f"rate.{tenant_id}"

@@ -1,0 +1,36 @@
+"""The calls on limits and usage."""
+
+from datetime import date
+from typing import Annotated, Final, cast
+
+from fastapi import APIRouter, Query, Request
+
+from app.core.errors import InvalidRequest
+from app.core.problem import responses
+from app.quotas import usage
+from app.quotas.dependencies import UsageReader
+from app.quotas.schemas import LimitList, UsageReport
+from app.tenants import plans
+from app.tenants.plans import Plan
+
+router: Final = APIRouter(prefix="/api", tags=["limits"])
+
+
+@router.get("/limits", operation_id="list_limits", response_model=LimitList)
+async def list_limits(request: Request, principal: UsageReader) -> LimitList:
+    """Every limit that holds, whether it comes from the plan or an override, and what is used of it now."""
+    return await usage.limits(
+        request.app.state.reader, principal.tenant_id, cast("Plan", principal.plan), principal.limits
+    )
+
+
+@router.get("/usage", operation_id="get_usage", response_model=UsageReport, responses=responses(InvalidRequest))
+async def get_usage(
+    request: Request,
+    principal: UsageReader,
+    first: Annotated[date | None, Query(alias="from", description="Default: the first of this month (UTC).")] = None,
+    last: Annotated[date | None, Query(alias="to", description="The last day of the items. Default: today.")] = None,
+) -> UsageReport:
+    """The tasks of this day and month by task type, and of each day asked for."""
+    contract = plans.effective(principal.plan, principal.limits)
+    return await usage.report(request.app.state.reader, principal.tenant_id, contract, first, last)

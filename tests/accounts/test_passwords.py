@@ -1,0 +1,125 @@
+"""Passwords, and how often they may be tried."""
+
+import subprocess
+import sys
+from time import perf_counter
+
+import pytest
+from argon2 import PasswordHasher
+
+from app.accounts import passwords
+from app.accounts.attempts import Attempts
+from app.core.errors import InvalidRequest, TooManyAttempts
+from tests.conftest import ROOT
+
+STORED = passwords.hash_now("correct horse battery")
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_right_password_and_no_other_is_right() -> None:
+    assert passwords.verify_now("correct horse battery", STORED)
+    assert not passwords.verify_now("correct horse batterz", STORED)
+    assert STORED.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert passwords.hash_now("correct horse battery") != STORED
+
+
+@pytest.mark.parametrize(
+    "stored", [None, "", "x", "$argon2id$", "$2b$12$" + "x" * 53, STORED[:-5], "$argon2id$v=19$m=1,t=1,p=1$a$b"]
+)
+def test_a_malformed_hash_is_no_error_and_no_password(stored: str | None) -> None:
+    assert not passwords.verify_now("correct horse battery", stored)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 257, "x" * 5_000, "a\x00b", "\ud800"])
+def test_no_password_provokes_an_error(password: str) -> None:
+    assert not passwords.verify_now(password, STORED)
+    assert not passwords.verify_now(password, None)
+
+
+def test_where_there_is_no_member_it_takes_as_long() -> None:
+    def fastest(stored: str | None) -> float:
+        times = []
+        for _ in range(7):
+            started = perf_counter()
+            passwords.verify_now("wrong", stored)
+            times.append(perf_counter() - started)
+        return min(times)
+
+    assert 0.6 < fastest(None) / fastest(STORED) < 1.7
+    assert not passwords.needs_rehash(passwords._NOBODY)
+
+
+def test_other_parameters_are_told() -> None:
+    assert passwords.needs_rehash(PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash("x"))
+    assert not passwords.needs_rehash(STORED)
+
+
+@pytest.mark.parametrize("password", ["", "x" * 11, "x" * 257])
+def test_a_password_has_a_sensible_length(password: str) -> None:
+    with pytest.raises(InvalidRequest, match="12 to 256"):
+        passwords.check(password)
+
+
+def test_a_made_password_is_one_and_differs() -> None:
+    made = {passwords.generate() for _ in range(20)}
+    assert len(made) == 20
+    for password in made:
+        passwords.check(password)
+
+
+def test_passlib_warns_of_nothing() -> None:
+    program = "from app.accounts import passwords as p; assert p.verify_now('x', p.hash_now('x'))"
+    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
+def test_python_jose_brings_in_none_of_its_pure_python_backends() -> None:
+    program = "import sys, app.identity.keyring; assert not {'ecdsa', 'rsa'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
+def _wait(attempts: Attempts, email: str) -> int | None:
+    try:
+        attempts.enter(email)
+    except TooManyAttempts as refused:
+        return int(refused.headers["Retry-After"])
+    return None
+
+
+def test_the_wait_doubles_up_to_five_minutes_and_is_no_longer_for_who_asks_meanwhile() -> None:
+    clock = Clock()
+    attempts = Attempts(clock)
+    assert [_wait(attempts, "a@b.c") for _ in range(5)] == [None] * 5
+    waits = []
+    for _ in range(12):
+        waits.append(_wait(attempts, "a@b.c"))
+        assert _wait(attempts, "a@b.c") == waits[-1]
+        clock.now += waits[-1] or 0
+        assert _wait(attempts, "a@b.c") is None
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
+    assert _wait(attempts, "d@e.f") is None
+
+
+def test_a_success_and_an_hour_wipe_the_slate() -> None:
+    clock = Clock()
+    attempts = Attempts(clock)
+    for forget in (lambda: attempts.succeed("a@b.c"), lambda: setattr(clock, "now", clock.now + 3_601)):
+        assert [_wait(attempts, "a@b.c") for _ in range(5)] == [None] * 5
+        assert _wait(attempts, "a@b.c") == 1
+        forget()
+        assert _wait(attempts, "a@b.c") is None
+        attempts.succeed("a@b.c")
+
+
+def test_memory_is_bounded() -> None:
+    attempts = Attempts(Clock())
+    for number in range(21_000):
+        attempts.enter(f"{number}@example.com")
+    assert len(attempts._records) == 20_000
