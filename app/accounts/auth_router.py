@@ -22,10 +22,9 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.problem import responses
-from app.core.strict_json import StrictRoute
-from app.identity.dependencies import Caller, acting, client_address
+from app.identity.dependencies import Caller, CallerRoute, acting, client_address
 
-router: Final = APIRouter(route_class=StrictRoute, tags=["auth"])
+router: Final = APIRouter(route_class=CallerRoute, tags=["auth"])
 
 _MOST_FORM_BYTES: Final = 16_384
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}

@@ -32,12 +32,11 @@ from app.core.errors import (
 )
 from app.core.problem import responses
 from app.core.secrets import get_secrets
-from app.core.strict_json import StrictRoute
-from app.identity.dependencies import KeyManager, acting
+from app.identity.dependencies import CallerRoute, KeyManager, acting
 from app.identity.paging import AskedPage
 from app.models import account
 
-router: Final = APIRouter(prefix="/api", route_class=StrictRoute, tags=["accounts"])
+router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["accounts"])
 
 KeyId = Annotated[str, Path(description="The public part of a key.")]
 MemberId = Annotated[str, Path(description="A member's id.")]

@@ -10,6 +10,7 @@ from app.admin import (
     jwt_commands,
     key_commands,
     member_commands,
+    offboarding_commands,
     queue_commands,
     setup,
     stack,
@@ -24,6 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+tenant_commands.app.command("delete")(offboarding_commands.delete)
 app.add_typer(tenant_commands.app, name="tenant")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(member_commands.app, name="member")

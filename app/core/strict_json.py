@@ -114,6 +114,9 @@ class _JsonRequest(Request):
 class StrictRoute(APIRoute):
     """The ``route_class`` of every router that takes JSON. An empty body is left to the validation (422)."""
 
+    async def before_body(self, request: Request) -> None:
+        """Look at the request before its body is read; whoever is refused here has sent it in vain."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Parse before FastAPI does, which would turn our problems into a bare 400."""
         answer = super().get_route_handler()
@@ -121,6 +124,7 @@ class StrictRoute(APIRoute):
             return answer
 
         async def answer_json(request: Request) -> Response:
+            await self.before_body(request)
             raw = await _read(request)
             if not raw:
                 return await answer(_JsonRequest(request, raw, None))

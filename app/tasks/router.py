@@ -26,7 +26,7 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.problem import responses
-from app.core.strict_json import StrictRoute
+from app.identity.dependencies import CallerRoute
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import control, reading, types
@@ -50,10 +50,10 @@ from app.tasks.submission import Receipt
 
 _SUBMITS: Final = frozenset({"submit_task", "retry_task"})
 # A submit that ends so never came to the gate.
-_REFUSED_EARLY: Final = frozenset({400, 404, 409, 422})
+_REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
 
 
-class _TaskRoute(StrictRoute):
+class _TaskRoute(CallerRoute):
     """A submit counts against the rate where it asks for its quotas; one that is refused before that counts here."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
