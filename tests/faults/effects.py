@@ -1,0 +1,81 @@
+"""Task types of the suite's own: what their code does is written to a file, beside all that the product writes."""
+
+import json
+import os
+import signal
+import time
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from app.tasks import TaskContext, task
+
+FILE = "FAULTS_EFFECTS"
+"""The environment variable that names the file; one JSON object a line."""
+
+
+class Effect(BaseModel):
+    """How long to work, and how many first attempts fail."""
+
+    seconds: float = Field(0, ge=0, le=600)
+    fail_attempts: int = Field(0, ge=0, le=25)
+    value: int = 0
+
+
+class Poison(BaseModel):
+    """What to do to the own process."""
+
+    kind: Literal["kill", "exit", "memory", "loop"]
+
+
+@task("faults.effect", autoretry_for=(Exception,), max_attempts=20, retry_backoff=0.1, retry_backoff_max=0.5)
+def effect(payload: Effect, context: TaskContext) -> int:
+    """Leave a trace, work, leave another."""
+    token = _claim_token()
+    _write(context, token, "begin")
+    try:
+        if context.attempt <= payload.fail_attempts:
+            raise OSError("asked for")
+        ends_at = time.monotonic() + payload.seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+    finally:
+        _write(context, token, "end")
+    return payload.value
+
+
+@task("faults.poison", max_attempts=2, retry_backoff=0.1, retry_backoff_max=0.2, time_limit=2)
+def poison(payload: Poison, context: TaskContext) -> None:
+    """Do what ends processes."""
+    _write(context, _claim_token(), "begin")
+    if payload.kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif payload.kind == "exit":
+        os._exit(3)
+    elif payload.kind == "memory":
+        bytearray(1 << 60)
+    while True:
+        try:
+            time.sleep(0.2)
+        except BaseException:  # noqa: BLE001 deaf on purpose
+            continue
+
+
+def _claim_token() -> str:
+    # Imported here: the api knows the task types too, and has no worker. The context does not tell the token.
+    from app.worker.jobs import _Worker  # noqa: PLC0415
+
+    return next(str(one.claim_token) for one in _Worker.board.running() if one.pid == os.getpid())
+
+
+def _write(context: TaskContext, token: str, what: str) -> None:
+    line = {
+        "task": str(context.task_id), "attempt": context.attempt, "token": token, "what": what, "pid": os.getpid(),
+        "at": time.time(),
+    }  # fmt: skip
+    descriptor = os.open(os.environ[FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        # One write of one line: appends of several processes do not mix.
+        os.write(descriptor, (json.dumps(line) + "\n").encode())
+    finally:
+        os.close(descriptor)

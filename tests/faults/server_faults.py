@@ -1,0 +1,89 @@
+"""F5 to F7: faults of Redis and of Postgres. Felt is counted from the fault, or from when the server is up again."""
+
+import os
+import random
+import signal
+import time
+
+from redis import Redis
+
+from tests.faults import recovery
+from tests.faults.faults import Felt
+from tests.faults.stage import Stage
+from tests.faults.waiting import last, until
+
+
+def pause_redis(stage: Stage, rng: random.Random, seconds: float = 5) -> Felt:
+    """F5: SIGSTOP Redis for a while; submits go on being accepted."""
+    at = recovery.now(stage.owner)
+    os.kill(stage.cluster.valkey.pid, signal.SIGSTOP)
+    try:
+        last(seconds)
+    finally:
+        os.kill(stage.cluster.valkey.pid, signal.SIGCONT)
+    healed = recovery.now(stage.owner)
+    affected, felt = recovery.starved(stage.owner, healed)
+    accepted = [one for one in stage.load.history.answers() if one.call == "submit" and at < one.at < healed - 0.5]
+    slowest = max((one.seconds for one in accepted if one.status in {200, 202}), default=0.0)
+    assert any(one.status == 202 for one in accepted), "nothing was accepted while Redis was stopped"
+    return Felt(affected, felt, {"slowest submit meanwhile": slowest})
+
+
+def flush_redis(stage: Stage, rng: random.Random) -> Felt:
+    """F6: FLUSHALL while tasks of every tenant wait and run."""
+    make_a_queue(stage)
+    at = recovery.now(stage.owner)
+    with Redis.from_url(stage.cluster.valkey.url) as redis:
+        redis.flushall()
+    return Felt(*recovery.starved(stage.owner, at))
+
+
+def kill_redis(stage: Stage, rng: random.Random) -> Felt:
+    """F6: kill -9 Redis, of which nothing is kept, and start it again."""
+    make_a_queue(stage)
+    stage.cluster.kill_valkey()
+    stage.cluster.start_valkey()
+    at = recovery.now(stage.owner)
+    return Felt(*recovery.starved(stage.owner, at))
+
+
+def kill_postgres(stage: Stage, rng: random.Random) -> Felt:
+    """F7: kill -9 the postmaster under load and start it again; felt is counted from when it is up."""
+    make_a_queue(stage)
+    stage.postgres_crashes.append(time.time())
+    stage.cluster.kill_postgres()
+    stage.cluster.start_postgres()
+    return after_crash(stage)
+
+
+def after_crash(stage: Stage) -> Felt:
+    """Return how long it took, from when Postgres is up, until tasks are accepted and claimed again."""
+    up = recovery.now(stage.owner)
+    until(lambda: stage.owner.value(recovery.FIRST_CLAIM, up) is not None, "a claim", 60, 0.05)
+    until(lambda: first_accepted(stage, up) is not None, "an accepted submit", 60, 0.05)
+    claimed, accepted = float(stage.owner.value(recovery.FIRST_CLAIM, up)), (first_accepted(stage, up) or 0) - up
+    affected, felt = recovery.starved(stage.owner, up)
+    return Felt(affected, max(claimed, accepted, felt), {"first accepted": accepted, "first claimed": claimed})
+
+
+def terminate_backends(stage: Stage, rng: random.Random) -> Felt:
+    """F7: pg_terminate_backend of every connection but the asking one."""
+    make_a_queue(stage)
+    at = recovery.now(stage.owner)
+    stage.owner.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                     " AND backend_type = 'client backend'")  # fmt: skip
+    until(lambda: first_accepted(stage, at) is not None, "an accepted submit", 60, 0.05)
+    return Felt(*recovery.starved(stage.owner, at))
+
+
+def first_accepted(stage: Stage, since: float) -> float | None:
+    """Return when the first submit was accepted that was sent after a moment."""
+    times = [one.at + one.seconds for one in stage.load.history.answers()
+             if one.call == "submit" and one.status == 202 and one.at > since]  # fmt: skip
+    return min(times, default=None)
+
+
+def make_a_queue(stage: Stage) -> None:
+    """Let tasks of several tenants wait for a slot: more than can start for some seconds."""
+    for tenant, count in (("narrow", 4), ("pair", 6), ("pro", 16), ("wide", 24)):
+        stage.load.submit_many("long", tenant, [{"payload": {"seconds": 0.8, "value": n}} for n in range(count)])

@@ -1,0 +1,66 @@
+"""The short form: every crash point once, and the faults that happen most, each checked by itself."""
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.faults import crash_points, faults, server_faults, stage
+from tests.faults.crash_points import Round
+from tests.faults.faults import Felt
+from tests.faults.stage import Stage
+
+SEED = 20_261_124
+_PER_SECOND = 12.0
+
+_FAULTS: dict[str, Callable[[Stage, random.Random], Felt]] = {
+    "F1 api killed": faults.kill_api,
+    "F2 child killed": faults.kill_child,
+    "F2 dispatcher killed": faults.kill_dispatcher,
+    "F2 webhooks killed": faults.kill_webhooks,
+    "F2 worker killed, F4 another paused": faults.lose_both_workers,
+    "F6 Redis emptied": server_faults.flush_redis,
+    "F7 Postgres killed": server_faults.kill_postgres,
+}
+
+
+def _say(text: str) -> None:
+    # Shown with -s, and when a test fails.
+    sys.stdout.write(f"{text}\n")
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Stage]:
+    """A stack of its own under a load."""
+    with stage.running(SEED) as made:
+        yield made
+
+
+@pytest.fixture
+def loaded(ready: Stage) -> Iterator[Stage]:
+    """The load goes on while a test hurts; afterwards everything has ended, and nothing is wrong."""
+    ready.load.begin(_PER_SECOND)
+    try:
+        yield ready
+    finally:
+        seconds = ready.rest()
+    verdict = ready.check()
+    _say(f"seed {ready.seed}: at rest after {seconds:.1f} s, {verdict.counts()}")
+    assert verdict.violations == []
+    assert ready.sampler.looks > 0
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("chosen", crash_points.rounds(), ids=str)
+def test_a_crash_at(chosen: Round, loaded: Stage):
+    crash_points.crash(loaded, chosen)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", _FAULTS)
+def test_nothing_is_lost_when(name: str, loaded: Stage):
+    felt = _FAULTS[name](loaded, random.Random(SEED))
+    _say(f"{name}: {felt}")
+    # Bounds with room for a machine that has other things to do; the long form holds the real ones.
+    assert felt.seconds < 45

@@ -1,0 +1,96 @@
+"""What the races share: connections of each role, and tenants whose tasks are rows only."""
+
+import asyncio
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from app.core import ids
+from app.db import Database
+from app.tasks import store
+from app.tasks.intake import NewTask
+from tests.conftest import ROOT, role_url
+
+
+@dataclass
+class Yard:
+    """The database as its owner, and how each role logs in."""
+
+    owner: "asyncpg.Connection[Any]"
+    environment: dict[str, str]
+
+    def database(self, role: str, size: int = 4) -> Database:
+        """Return a pool of a role; the caller closes it."""
+        return Database(role, size=size, url=role_url(self.environment, role))
+
+    async def tenant(self, running_limit: int = 1000) -> UUID:
+        """Make a tenant."""
+        tenant_id = uuid.uuid4()
+        await self.owner.execute(
+            "INSERT INTO tenant (id, slug, name, plan) VALUES ($1, $2, 'a', 'enterprise')",
+            tenant_id,
+            f"r{tenant_id.hex}",
+        )
+        await self.owner.execute(
+            "INSERT INTO tenant_slots (tenant_id, running_limit) VALUES ($1, $2)"
+            " ON CONFLICT (tenant_id) DO UPDATE SET running_limit = excluded.running_limit",
+            tenant_id, running_limit,
+        )  # fmt: skip
+        return tenant_id
+
+    async def tasks(self, tenant_id: UUID, count: int, **changes: Any) -> list[UUID]:
+        """Let so many tasks wait."""
+        submit = self.database("tq_submit", 1)
+        made = [new_task(tenant_id, **changes) for _ in range(count)]
+        try:
+            async with submit.transaction(tenant_id) as connection:
+                await store.insert_any_tenant(connection, made)
+        finally:
+            await submit.close()
+        return [task.id for task in made]
+
+
+def new_task(tenant_id: UUID, **changes: Any) -> NewTask:
+    """Return a task as a submit makes it."""
+    facts: dict[str, Any] = {
+        "tenant_id": tenant_id, "id": ids.new_id(), "task": "echo", "pool": "prefork", "priority": 4, "payload": "1",
+        "delay_seconds": 0.0, "scheduled_at": None, "expires_seconds": None, "max_attempts": 3,
+        "time_limit_seconds": 900.0, "timeout_seconds": None, "tags": [], "webhook_url": None, "retry_of": None,
+        "traceparent": None, "idempotency_key": None, "fingerprint": b"", "tasks_per_day": -1, "tasks_per_month": -1, "backlog": -1,
+    }  # fmt: skip
+    return NewTask(**(facts | changes))
+
+
+@pytest.fixture(scope="session")
+def own_database(environment: dict[str, str]) -> dict[str, str]:
+    """Return the settings of a database in which no other process claims, rescues or offers."""
+    settings = environment | {"DATABASE_URL": f"{environment['DATABASE_URL'].rpartition('/')[0]}/races"}
+    asyncio.run(_create(environment["DATABASE_URL"]))
+    for command in ("bootstrap", "migrate"):
+        subprocess.run([sys.executable, "-m", "app.admin", command], cwd=ROOT, env=settings, check=True, timeout=60)
+    return settings
+
+
+async def _create(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("CREATE DATABASE races")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def yard(own_database: dict[str, str]) -> AsyncIterator[Yard]:
+    """The database of the races."""
+    owner = await asyncpg.connect(own_database["DATABASE_URL"])
+    try:
+        yield Yard(owner, own_database)
+    finally:
+        await owner.close()

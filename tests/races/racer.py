@@ -1,0 +1,116 @@
+"""One of several processes that meet: ``python -m tests.races.racer <duty as JSON>``, begun by a line on stdin.
+
+It does what an api or a worker does, with the product's own code, and prints how often each thing happened.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import uuid
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from app.core import redis as redis_connections
+from app.core.config import get_settings
+from app.core.errors import Problem
+from app.db import Database
+from app.identity.principal import Principal
+from app.quotas.admission import Admission
+from app.tasks import lifecycle
+from app.tasks.intake import Intake
+from app.tasks.lifecycle import Outcome
+from app.tasks.schemas import SubmitRequest
+from app.tasks.submission import Submissions
+
+_LANES = 8
+_ENDS = (
+    Outcome("SUCCESS", "SUCCESS"),
+    Outcome("SUCCESS", "SUCCESS"),
+    Outcome("FAILURE", "FAILURE", error={"type": "E", "message": ""}),
+    Outcome("RETRY", "FAILURE", error={"type": "E", "message": ""}),
+    Outcome("PENDING", "RETURNED"),
+    Outcome("PENDING", "LOST"),
+)
+
+
+async def submit(tenants: dict[str, dict[str, int]], count: int, options: dict[str, Any]) -> Counter[str]:
+    """Submit so many tasks of each tenant, whose limits are overrides of the free plan."""
+    redis = redis_connections.connect(get_settings().redis_url)
+    writer, reader = Database("tq_submit", size=1), Database("tq_api", size=1)
+    gate = Admission(redis)
+    submissions = Submissions(gate, Intake(writer, reader), reader, redis)
+    happened: Counter[str] = Counter()
+    wanted = iter([tenant_id for _ in range(count) for tenant_id in tenants])
+    request = SubmitRequest(task="echo", payload=1, **options)
+
+    async def lane() -> None:
+        for tenant_id in wanted:
+            caller = Principal(UUID(tenant_id), "a", "free", tenants[tenant_id], "active", frozenset(), "key")
+            try:
+                await submissions.submit(caller, request, {}, key=None, traceparent=None)
+            except Problem as problem:
+                happened[f"{tenant_id} {problem.code}"] += 1
+            else:
+                happened[f"{tenant_id} accepted"] += 1
+            await asyncio.sleep(0.002)
+
+    await asyncio.gather(*(lane() for _ in range(_LANES)))
+    await submissions.close()
+    gate.close()
+    for database in (writer, reader):
+        await database.close()
+    await redis.aclose()
+    return happened
+
+
+async def run(tenant_id: UUID) -> Counter[str]:
+    """Claim and end the tenant's tasks in every way until none is left; cancel one now and then."""
+    worker, api = Database("tq_worker", size=_LANES), Database("tq_api", size=2)
+    happened: Counter[str] = Counter()
+    idle_looks = 0
+
+    async def lane() -> None:
+        nonlocal idle_looks
+        while idle_looks < 3 * _LANES:
+            claims = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+            if not claims:
+                # Those who submit may not have begun; later, others may still run what comes back.
+                idle_looks += bool(happened)
+                await asyncio.sleep(0.05)
+                continue
+            idle_looks = 0
+            [claim] = claims
+            await asyncio.sleep(random.uniform(0, 0.01))
+            if random.random() < 0.2:
+                await lifecycle.cancel(api, tenant_id, claim.task_id)
+            ended = await lifecycle.finish(worker, claim, random.choice(_ENDS))
+            status = ended.status if ended else "FENCED"
+            happened[status] += 1
+            if status in {"RETRY", "PENDING"} and random.random() < 0.3:
+                happened[f"cancelled {await lifecycle.cancel(api, tenant_id, claim.task_id)}"] += 1
+
+    await asyncio.gather(*(lane() for _ in range(_LANES)))
+    await worker.close()
+    await api.close()
+    return happened
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def _main(duty: dict[str, Any]) -> None:
+    _say("ready")
+    await asyncio.to_thread(sys.stdin.readline)
+    if duty["do"] == "submit":
+        happened = await submit(duty["tenants"], duty["count"], duty.get("options", {}))
+    else:
+        happened = await run(UUID(duty["tenant"]))
+    _say(json.dumps(happened))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(json.loads(sys.argv[1])))

@@ -1,0 +1,54 @@
+"""Claims that meet: nothing is started twice, none waits for another transaction, and no tenant exceeds its limit."""
+
+import asyncio
+import uuid
+
+from app.tasks import lifecycle
+from app.tasks.lifecycle import Outcome
+from tests.races.conftest import Yard
+
+
+async def test_many_claims_at_once_start_each_task_once_and_no_more_than_the_limit(yard: Yard):
+    tenant_id = await yard.tenant(running_limit=3)
+    await yard.tasks(tenant_id, 10)
+    worker = yard.database("tq_worker", 12)
+    try:
+        for expected in (3, 3, 3, 1):
+            claims = [
+                claim
+                for taken in await asyncio.gather(
+                    *(lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4()) for _ in range(12))
+                )
+                for claim in taken
+            ]
+            assert len(claims) == len({claim.task_id for claim in claims}) == expected
+            await asyncio.gather(*(lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS")) for claim in claims))
+        assert await yard.owner.fetchval("SELECT running FROM tenant_slots WHERE tenant_id = $1", tenant_id) == 0
+    finally:
+        await worker.close()
+
+
+async def test_one_claim_takes_no_more_than_the_limit_leaves(yard: Yard):
+    tenant_id = await yard.tenant(running_limit=2)
+    await yard.tasks(tenant_id, 5)
+    worker = yard.database("tq_worker")
+    try:
+        claims = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=5)
+    finally:
+        await worker.close()
+    assert len(claims) == 2
+
+
+async def test_a_claim_waits_for_no_cancel_that_is_under_way(yard: Yard):
+    tenant_id = await yard.tenant()
+    first, second = await yard.tasks(tenant_id, 2)
+    worker = yard.database("tq_worker")
+    try:
+        async with yard.owner.transaction():
+            # As a cancel begins, before it commits.
+            await yard.owner.execute("DELETE FROM backlog WHERE task_id = $1", first)
+            async with asyncio.timeout(5):
+                claims = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+            assert [claim.task_id for claim in claims] == [second]
+    finally:
+        await worker.close()

@@ -1,0 +1,91 @@
+"""The dispatcher's rounds against a real database and a real Redis: what is lost is put back, and nobody is judged early."""
+
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from app.broker.ring import PREFORK, RINGS, queue_name
+from app.db import connect
+from app.dispatch.contact import Contact
+from app.dispatch.reconciler import Reconciler
+from app.dispatch.rounds import Rounds
+from app.tasks import lifecycle
+from tests.conftest import Servers, role_url
+from tests.races.conftest import Yard
+
+
+@pytest.fixture
+async def redis(servers: Servers) -> AsyncIterator[Redis]:
+    """A database of Redis of its own: no worker of the run serves it."""
+    client = Redis.from_url(servers.valkey.url.removesuffix("/0") + "/7")
+    await client.flushdb()
+    yield client
+    await client.flushdb()
+    await client.aclose()
+
+
+@pytest.fixture
+async def finder(yard: Yard) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A leader's connection."""
+    connection = await connect(role_url(yard.environment, "tq_dispatch"))
+    yield connection
+    await connection.close()
+
+
+async def test_a_tenant_without_a_ticket_is_offered_one(yard: Yard, redis: Redis, finder: Any):
+    tenant_id = await yard.tenant()
+    await yard.tasks(tenant_id, 2)
+    await Reconciler(finder, redis).reconcile()
+    assert await redis.llen(queue_name(tenant_id, PREFORK)) == 1
+
+
+async def test_a_tenant_that_has_fallen_out_of_line_gets_its_place_back(yard: Yard, redis: Redis, finder: Any):
+    tenant_id, ring = await yard.tenant(), RINGS[PREFORK]
+    await yard.tasks(tenant_id, 2)
+    queue = queue_name(tenant_id, PREFORK)
+    # As a worker leaves it that dies between its wait and its take: a member that has no place.
+    await redis.lpush(queue, "ticket")
+    await redis.sadd(ring.members, queue)
+    await Reconciler(finder, redis).reconcile()
+    assert queue.encode() in await redis.lrange(ring.order, 0, -1)
+
+
+async def _orphan(yard: Yard) -> tuple[UUID, UUID]:
+    """Leave an attempt whose worker was not heard for a minute."""
+    tenant_id, worker_id = await yard.tenant(), uuid.uuid4()
+    await yard.tasks(tenant_id, 1)
+    worker = yard.database("tq_worker")
+    try:
+        [claim] = await lifecycle.claim(worker, tenant_id, pool=PREFORK, worker_id=worker_id)
+    finally:
+        await worker.close()
+    await yard.owner.execute(
+        "INSERT INTO worker (id, hostname, pool, slots, task_types, heartbeat_at)"
+        " VALUES ($1, 'a', 'prefork', 1, '{}', now() - interval '1 minute')",
+        worker_id,
+    )
+    return tenant_id, claim.task_id
+
+
+@pytest.mark.parametrize(("seconds_of_contact", "expected"), [(0, "STARTED"), (12, "STARTED"), (16, "LOST")])
+async def test_a_dispatcher_judges_workers_only_after_a_lease_of_contact(
+    yard: Yard, redis: Redis, finder: Any, seconds_of_contact: int, expected: str
+):
+    _, task_id = await _orphan(yard)
+    contact, now = Contact(), await yard.owner.fetchval("SELECT now()")
+    for ago in range(seconds_of_contact, 0, -2):
+        contact.answered(now - timedelta(seconds=ago))
+    worker = yard.database("tq_worker")
+    try:
+        await Rounds(finder, worker, redis, contact).tick()
+    finally:
+        await worker.close()
+    status = await yard.owner.fetchval("SELECT status FROM attempt WHERE task_id = $1", task_id)
+    assert status == expected
+    await yard.owner.execute("UPDATE attempt SET finished_at = now() WHERE task_id = $1", task_id)

@@ -1,0 +1,48 @@
+"""Ends that meet: the token decides, and a terminal status stays."""
+
+import asyncio
+import uuid
+
+from app.tasks import lifecycle
+from app.tasks.lifecycle import Outcome
+from tests.races.conftest import Yard
+
+
+async def test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs(yard: Yard):
+    tenant_id = await yard.tenant()
+    await yard.tasks(tenant_id, 1)
+    worker = yard.database("tq_worker")
+    try:
+        [sleeper] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        assert await lifecycle.lose(worker, sleeper, Outcome("PENDING", "LOST")) == "PENDING"
+        [heir] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        assert await lifecycle.finish(worker, sleeper, Outcome("SUCCESS", "SUCCESS", result="late")) is None
+        assert await lifecycle.finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result="heir")) == "SUCCESS"
+        # Sent again after an unknown commit.
+        assert await lifecycle.finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result="heir")) == "SUCCESS"
+    finally:
+        await worker.close()
+    attempts = await yard.owner.fetch("SELECT status FROM attempt WHERE task_id = $1 ORDER BY attempt", heir.task_id)
+    assert [attempt["status"] for attempt in attempts] == ["LOST", "SUCCESS"]
+    assert await yard.owner.fetchval("SELECT result FROM result WHERE task_id = $1", heir.task_id) == '"heir"'
+    assert await yard.owner.fetchval("SELECT running FROM tenant_slots WHERE tenant_id = $1", tenant_id) == 0
+
+
+async def test_of_a_finish_a_loss_and_a_cancel_at_once_one_ends_the_attempt(yard: Yard):
+    worker, api = yard.database("tq_worker"), yard.database("tq_api")
+    tenant_id = await yard.tenant()
+    await yard.tasks(tenant_id, 12)
+    try:
+        for _ in range(12):
+            [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+            await asyncio.gather(
+                lifecycle.cancel(api, tenant_id, claim.task_id),
+                lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS")),
+                lifecycle.lose(worker, claim, Outcome("FAILURE", "LOST")),
+            )
+        rows = await yard.owner.fetch("SELECT status, finished_at FROM task WHERE tenant_id = $1", tenant_id)
+    finally:
+        await worker.close()
+        await api.close()
+    assert {row["status"] for row in rows} <= {"SUCCESS", "FAILURE", "REVOKED"}
+    assert await yard.owner.fetchval("SELECT running FROM tenant_slots WHERE tenant_id = $1", tenant_id) == 0

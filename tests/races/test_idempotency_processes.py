@@ -1,0 +1,93 @@
+"""One Idempotency-Key over several api processes, and over one that ends in the middle: one task."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+
+import asyncpg
+import httpx
+import pytest
+
+from scripts.stack import ports
+from tests.conftest import Stack, Tenant, wait_until
+
+Start = Callable[..., str]
+
+
+@pytest.fixture
+def start_api(stack: Stack) -> Iterator[Start]:
+    """Return a starter of further api processes; each returns its URL."""
+    names: list[str] = []
+
+    def start(**extra: str) -> str:
+        name, port = f"api-{uuid.uuid4().hex[:6]}", ports.free_port()
+        stack.start(name, "uvicorn", "app.main:app", "--port", str(port), "--no-access-log", **extra)
+        names.append(name)
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: _is_ready(url), "an api")
+        return url
+
+    yield start
+    for name in names:
+        stack.stop(name)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+async def _count(stack: Stack, tenant: Tenant) -> tuple[int, int, int]:
+    """Return the tenant's tasks, and what the ledger has of them."""
+    owner = await asyncpg.connect(stack.environment["DATABASE_URL"])
+    try:
+        row = await owner.fetchrow(
+            "SELECT (SELECT count(*) FROM task WHERE tenant_id = $1),"
+            " (SELECT coalesce(sum(used), 0) FROM usage WHERE tenant_id = $1 AND period = 'day')::integer,"
+            " (SELECT coalesce(sum(tasks), 0) FROM usage_by_task WHERE tenant_id = $1)::integer",
+            uuid.UUID(tenant.tenant_id),
+        )
+        return tuple(row)  # type: ignore[return-value]
+    finally:
+        await owner.close()
+
+
+async def _submit(client: httpx.AsyncClient, tenant: Tenant, url: str) -> httpx.Response:
+    return await client.post(
+        f"{url}/api/tasks/submit",
+        json={"task": "echo", "delay_seconds": 600},
+        headers={"Authorization": f"Bearer {tenant.api_key}", "Idempotency-Key": "one"},
+    )
+
+
+async def test_of_fifty_requests_at_once_over_three_processes_one_makes_the_task(
+    stack: Stack, start_api: Start, make_tenant: Callable[..., Tenant]
+):
+    tenant = make_tenant("fifty", plan="free")
+    urls = [stack.url, start_api(), start_api()]
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        # Each process knows the key: all ask for the task at once.
+        for url in urls:
+            await client.get(f"{url}/api/task-types", headers={"Authorization": f"Bearer {tenant.api_key}"})
+        answers = await asyncio.gather(*(_submit(client, tenant, urls[number % 3]) for number in range(50)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 49 + [202]
+    assert len({answer.json()["task_id"] for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 49
+    assert await _count(stack, tenant) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(("point", "status"), [("intake.before_commit", 202), ("intake.after_commit", 200)])
+async def test_a_submit_whose_process_ends_in_its_commit_is_sent_again_and_is_one_task(
+    stack: Stack, start_api: Start, make_tenant: Callable[..., Tenant], point: str, status: int
+):
+    tenant = make_tenant(point.replace(".", "-").replace("_", "-"), plan="free")
+    ending = start_api(CRASH_AT=point)
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        with pytest.raises(httpx.HTTPError):
+            await _submit(client, tenant, ending)
+        again, third = [await _submit(client, tenant, stack.url) for _ in range(2)]
+    assert (again.status_code, third.status_code) == (status, 200)
+    assert again.json()["task_id"] == third.json()["task_id"]
+    assert await _count(stack, tenant) == (1, 1, 1)

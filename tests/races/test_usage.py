@@ -1,0 +1,45 @@
+"""Submits of many processes that count the same tenants: none locks another out, and the ledger is exact."""
+
+import asyncio
+from uuid import UUID
+
+import asyncpg
+
+from tests.conftest import role_url
+from tests.races.conftest import Yard
+
+_ROUNDS = 40
+_RESERVE = "SELECT * FROM usage_reserve($1, $2, $3, $4, $5)"
+
+
+async def _reserve(url: str, tenants: list[UUID], rounds: int, day_limit: int) -> int:
+    connection = await asyncpg.connect(url)
+    granted = 0
+    try:
+        for _ in range(rounds):
+            async with connection.transaction():
+                scope = "{" + ",".join(map(str, tenants)) + "}"
+                await connection.execute("SELECT set_config('app.tenant_ids', $1, true)", scope)
+                ones, limits, none = ([number] * len(tenants) for number in (1, day_limit, -1))
+                rows = await connection.fetch(_RESERVE, tenants, ones, limits, none, none)
+                granted += sum(row["granted"] for row in rows)
+    finally:
+        await connection.close()
+    return granted
+
+
+async def test_batches_in_opposite_orders_never_lock_each_other_out(yard: Yard):
+    tenants = [await yard.tenant() for _ in range(20)]
+    url = role_url(yard.environment, "tq_submit")
+    await asyncio.gather(
+        *(_reserve(url, order, _ROUNDS, -1) for order in (tenants, tenants[::-1], tenants, tenants[::-1]))
+    )
+    used = await yard.owner.fetch("SELECT used FROM usage WHERE tenant_id = ANY($1) AND period = 'day'", tenants)
+    assert {row["used"] for row in used} == {4 * _ROUNDS}
+
+
+async def test_a_quota_admits_exactly_its_limit_however_many_ask(yard: Yard):
+    tenant_id = await yard.tenant()
+    url = role_url(yard.environment, "tq_submit")
+    granted = await asyncio.gather(*(_reserve(url, [tenant_id], 20, 50) for _ in range(6)))
+    assert sum(granted) == 50
