@@ -1,5 +1,6 @@
 """The commands for the service as a whole, and the groups of the others."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from app.admin import (
     edge,
     jwt_commands,
+    keks,
     key_commands,
     member_commands,
     offboarding_commands,
@@ -18,6 +20,7 @@ from app.admin import (
     tenant_commands,
 )
 from app.admin.output import AsJson, show
+from app.core import crypto
 from app.core.config import get_settings
 
 app = typer.Typer(
@@ -42,6 +45,20 @@ def choose_stack(
 ) -> None:
     """Choose the stack before any setting is read."""
     stack.choose(data_dir)
+
+
+@app.command("rotate-kek")
+def rotate_kek(
+    *,
+    drop: Annotated[bool, typer.Option("--drop-old", help="Then remove the keys that no row needs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Seal the tenants' secrets under a new key. Back up the secrets file after it."""
+    try:
+        show(asyncio.run(keks.rotate(is_to_drop=drop)), as_json=as_json)
+    except crypto.SealBroken as broken:
+        message = f"{broken} cannot be opened with any key of the secrets file: restore the file from a backup"
+        raise edge.Refused(message) from None
 
 
 @app.command()

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from app.admin import edge, roles, store
+from app.admin import edge, keks, roles, store
 from app.core import secrets
 from app.core.config import get_settings
 from app.core.secrets import Secrets, SecretsFileError
@@ -27,7 +27,14 @@ async def bootstrap(owner: Connection) -> bool:
             " read. Restore it from a backup; a new one would lock every tenant out."
         )
         raise edge.Refused(message)
-    await roles.ensure(owner, (_create(path) if is_new else secrets.complete(path)).role_passwords)
+    known = _create(path) if is_new else secrets.complete(path)
+    if missing := await keks.unknown(owner, known):
+        message = (
+            f"SECRETS_FILE {path} lacks the keys {', '.join(missing)}, under which tenants' secrets are sealed."
+            " Restore it from a backup."
+        )
+        raise edge.Refused(message)
+    await roles.ensure(owner, known.role_passwords)
     return is_new
 
 

@@ -26,7 +26,12 @@ def seal(plain: bytes, *, tenant_id: UUID, place: str, secrets: Secrets) -> str:
     nonce = os.urandom(_NONCE_BYTES)
     bound = _bound(secrets.kek_id, tenant_id, place)
     text = _cipher(secrets, secrets.kek_id, tenant_id).encrypt(nonce, plain, bound)
-    return f"{_VERSION}.{secrets.kek_id}.{base64.b64encode(nonce + text).decode()}"
+    return f"{prefix(secrets)}{base64.b64encode(nonce + text).decode()}"
+
+
+def prefix(secrets: Secrets) -> str:
+    """Return how everything begins that is sealed under the key for new secrets."""
+    return f"{_VERSION}.{secrets.kek_id}."
 
 
 def open_sealed(sealed: str, *, tenant_id: UUID, place: str, secrets: Secrets) -> bytes:

@@ -106,6 +106,21 @@ def complete(path: Path) -> Secrets:
     return _replace(path, known, role_passwords=passwords, jwt_keys=known.jwt_keys or _first_jwt_keys())
 
 
+def add_kek(path: Path) -> Secrets:
+    """Seal with a new key from now on; those before it stay, for what they have sealed."""
+    known = load(path)
+    kek_id = f"k{secrets.token_hex(4)}"
+    return _replace(path, known, kek_id=kek_id, keks={**known.keks, kek_id: _random_key()})
+
+
+def drop_keks(path: Path) -> list[str]:
+    """Drop every key but the one for new secrets; return the ids of those that went."""
+    known = load(path)
+    dropped = [kek_id for kek_id in known.keks if kek_id != known.kek_id]
+    _replace(path, known, keks={known.kek_id: known.keks[known.kek_id]})
+    return dropped
+
+
 def rotate_jwt(path: Path, *, is_compromised: bool = False) -> Secrets:
     """Let the spare key sign, publish a new spare, and retire the key that signed.
 

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core import crash, crypto
+from app.core import crash, crypto, secrets
+from app.core.config import get_settings
 from app.core.errors import Unavailable
-from app.core.secrets import Secrets
+from app.core.secrets import Secrets, SecretsFileError
 from app.db import AWAY, Database
 from app.tenants import tenancy
 from app.webhooks import schedule, signing, store
@@ -66,7 +67,7 @@ class Attempts:
         body = claim.body.encode()
         try:
             keys = [self._open(claim, secret_id, sealed) for secret_id, sealed in claim.secrets]
-        except (crypto.SealBroken, ValueError):
+        except (crypto.SealBroken, SecretsFileError, ValueError):
             return Answer(None, _SEALED)
         if not keys:
             return Answer(None, _UNSIGNED)
@@ -79,7 +80,12 @@ class Attempts:
 
     def _open(self, claim: Claim, secret_id: UUID, sealed: str) -> bytes:
         place = tenancy.secret_place(secret_id)
-        text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
+        try:
+            text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
+        except crypto.SealBroken:
+            # A rotation may have sealed it under a key that the file did not have when it was read.
+            self._secrets = secrets.load(get_settings().secrets_file)
+            text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
         return signing.key(text.decode("ascii"))
 
     async def _record(self, claim: Claim, answer: Answer, step: Step, duration_ms: int, *, until: float) -> bool:

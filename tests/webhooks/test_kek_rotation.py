@@ -1,0 +1,51 @@
+"""Rotating the key under which tenants' secrets are sealed."""
+
+import json
+import subprocess
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import Tenant
+from tests.webhooks.conftest import Deliverer, Rows
+from tests.webhooks.receiver import Receiver, status
+
+Admin = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_secrets_are_sealed_anew_while_a_process_delivers(
+    acme: Tenant, admin: Admin, rows: Rows, receiver: Receiver, start: Callable[..., Deliverer]
+):
+    start()
+    acme.submit(task="echo", payload=1, webhook_url=receiver.on("/before", status(204)))
+    receiver.wait_for("/before")[0].verify(acme.webhook_secret)
+
+    done = admin("rotate-kek", "--json")
+    assert done.returncode == 0, done.stderr
+    rotated = json.loads(done.stdout.splitlines()[-1])
+    [sealed] = rows.fetch("SELECT sealed FROM webhook_secret WHERE tenant_id = $1", uuid.UUID(acme.tenant_id))
+    assert sealed["sealed"].startswith(f"k1.{rotated['kek_id']}.")
+    assert rotated["resealed"] >= 1
+
+    acme.submit(task="echo", payload=1, webhook_url=receiver.on("/after", status(204)))
+    receiver.wait_for("/after")[0].verify(acme.webhook_secret)
+    assert not rows.fetch("SELECT FROM webhook_secret WHERE sealed NOT LIKE 'k1.' || $1 || '.%'", rotated["kek_id"])
+
+
+def test_old_keys_leave_the_file_when_they_are_to(admin: Admin, environment: dict[str, str]):
+    rotated = json.loads(admin("rotate-kek", "--drop-old", "--json").stdout.splitlines()[-1])
+    known = json.loads(Path(environment["SECRETS_FILE"]).read_text())
+    assert list(known["keks"]) == [rotated["kek_id"]] == [known["kek_id"]]
+    assert rotated["dropped"]
+
+
+def test_a_secrets_file_that_lacks_a_key_is_refused(admin: Admin, acme: Tenant, environment: dict[str, str]):
+    path = Path(environment["SECRETS_FILE"])
+    whole = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(whole) | {"kek_id": "k9", "keks": {"k9": "AAAA"}}))
+        refused = admin("bootstrap")
+        assert refused.returncode == 5
+        assert "backup" in refused.stderr
+    finally:
+        path.write_text(whole)
