@@ -36,7 +36,7 @@ class Grant:
     month_ends_in: int
 
 
-class Limit(BaseModel):
+class TenantLimit(BaseModel):
     """One limit of the tenant."""
 
     name: str
@@ -49,7 +49,7 @@ class LimitList(BaseModel):
     """Every limit that holds."""
 
     plan: Plan
-    items: list[Limit]
+    items: list[TenantLimit]
     next_cursor: None = None
 
 

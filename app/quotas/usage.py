@@ -9,7 +9,7 @@ from uuid import UUID
 from app.core.errors import InvalidRequest
 from app.db import Connection, Database
 from app.quotas import store
-from app.quotas.schemas import DayUsage, Demand, Grant, Limit, LimitList, PeriodUsage, TaskUsage, UsageReport
+from app.quotas.schemas import DayUsage, Demand, Grant, LimitList, PeriodUsage, TaskUsage, TenantLimit, UsageReport
 from app.tenants import plans
 from app.tenants.plans import Limits, Plan
 
@@ -35,7 +35,7 @@ async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mappi
     return LimitList(
         plan=plan,
         items=[
-            Limit(
+            TenantLimit(
                 name=name,
                 limit=_or_none(limit),
                 source="override" if name in overrides else "plan",

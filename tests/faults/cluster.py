@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
-from scripts.stack import embedded, ports
+from scripts.stack import embedded, ports, processes
 from tests.faults import commands, effects
 from tests.faults.proxy import Proxy
 from tests.faults.waiting import until
@@ -221,7 +221,9 @@ class Cluster:
 @contextlib.contextmanager
 def servers(*, with_proxies: bool = False, disk: Path | None = None) -> Iterator[Cluster]:
     """Yield a cluster whose servers run and whose database is made (on a disk of its own); no part runs yet."""
-    with embedded.scratch_folder() as folder, contextlib.ExitStack() as cleanup:
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(processes.reap)
+        folder = cleanup.enter_context(embedded.scratch_folder())
         with ThreadPoolExecutor(2) as pool:
             postgres = pool.submit(embedded.start_postgres, (disk or folder) / "postgres")
             valkey = pool.submit(embedded.start_valkey, folder / "valkey")

@@ -10,6 +10,7 @@ import pytest
 from app.core import secrets
 from app.core.errors import Unauthenticated
 from app.identity import api_keys
+from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
 from tests.races.conftest import Yard
 
@@ -24,7 +25,7 @@ async def test_a_revoked_key_that_is_remembered_is_refused_soon(yard: Yard):
         tenant_id, uuid.uuid4(), key.key_id, api_keys.digest(key.text, known.pepper(known.pepper_id)), known.pepper_id,
     )  # fmt: skip
     auth = yard.database("tq_auth", 2)
-    verifier = Verifier(auth, known.pepper)
+    verifier = Verifier(auth, known.pepper, Keyring(Path(yard.environment["SECRETS_FILE"])))
     polling = asyncio.create_task(verifier.run())
     try:
         # The second is answered from memory.
