@@ -1,7 +1,7 @@
 """The bodies of the task calls."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -74,6 +74,11 @@ class SubmitOptions(BaseModel):
             raise ValueError(message)
         if self.scheduled_at is not None and self.scheduled_at.utcoffset() is None:
             message = "scheduled_at needs a UTC offset, such as 2027-01-31T09:00:00Z"
+            raise ValueError(message)
+        if self.scheduled_at is not None and self.scheduled_at > datetime.now(UTC) + timedelta(
+            seconds=MAX_DELAY_SECONDS
+        ):
+            message = "scheduled_at is more than a year ahead"
             raise ValueError(message)
         return self
 

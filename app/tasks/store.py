@@ -65,7 +65,9 @@ CASE
     WHEN k.status NOT IN ('PENDING', 'RETRY') THEN NULL
     WHEN t.status = 'suspended' THEN 'SUSPENDED'
     WHEN t.queue_paused THEN 'QUEUE_PAUSED'
-    WHEN k.due_at > now() THEN CASE k.status WHEN 'RETRY' THEN 'RETRY_BACKOFF' ELSE 'SCHEDULED' END
+    WHEN k.due_at > now() AND k.status = 'RETRY' THEN 'RETRY_BACKOFF'
+    -- Given back by a worker that lacks its type, it waits for no time but for another worker.
+    WHEN k.due_at > now() AND k.attempt = 0 THEN 'SCHEDULED'
     WHEN s.running >= s.running_limit THEN 'TENANT_CONCURRENCY'
     WHEN NOT EXISTS (SELECT FROM worker w WHERE w.heartbeat_at > now() - interval '15 seconds' AND w.pool = k.pool
                      AND k.task = ANY(w.task_types)) THEN 'NO_WORKER'

@@ -63,7 +63,8 @@ class Submissions:
         ``RateLimited``, ``BacklogFull``, ``…QuotaExceeded`` and ``Unavailable``.
         """
         limits = plans.effective(principal.plan, principal.limits)
-        return await self._submit(_new_task(principal, limits, request, key, _fingerprint(body), traceparent), limits)
+        fingerprint = _fingerprint(body) if key is not None else b""
+        return await self._submit(_new_task(principal, limits, request, key, fingerprint, traceparent), limits)
 
     async def retry(self, principal: Principal, task_id: UUID, *, key: str | None, traceparent: str | None) -> Receipt:
         """Accept a new task that is asked the same as one that has ended; it counts against the quotas.

@@ -41,6 +41,7 @@ def test_what_is_not_strict_json_is_400(acme: Tenant, raw: bytes):
         {"payload": {"other": 1}},
         {"delay_seconds": 1, "scheduled_at": "2030-01-01T00:00:00Z"},
         {"scheduled_at": "2030-01-01T00:00:00"},
+        {"scheduled_at": "9999-01-01T00:00:00Z"},
         {"max_attempts": 0},
         {"tags": ["x" * 65]},
         None,
