@@ -146,6 +146,8 @@ class Database:
                     raise
                 await connection.execute("COMMIT")
             except AWAY as error:
+                if isinstance(error, TimeoutError):
+                    connection.terminate()  # as above: its release would wait for the answer
                 raise Unavailable from error
 
 
