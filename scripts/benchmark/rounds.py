@@ -12,7 +12,7 @@ from scripts.benchmark.plan import Plan
 from scripts.benchmark.target import Target
 from scripts.stack.stackfile import Stack
 
-OURS, NAIVE, EMPTY = "ours", "naive", "empty"
+OURS, NAIVE, EMPTY, GATE = "ours", "naive", "empty", "gate"
 
 
 @dataclass
@@ -77,6 +77,18 @@ def _empty(plan: Plan, _found: Run) -> Figures:
         return measurements.submits(stack, Target(servers.port_of(stack), "/tasks"), plan)
 
 
+def _gate(plan: Plan, _found: Run) -> Figures:
+    """Measure what authentication and admission add to a route: CPU of api and Valkey, ms a request."""
+    with servers.gated_route() as stack:
+        account = accounts.create(stack, "gate")
+        accounts.limit(stack, account, requests_per_second=1_000_000, burst=1_000_000)
+        port = servers.port_of(stack)
+        opened = measurements.submits(stack, Target(port, "/open"), plan)
+        closed = measurements.submits(stack, Target(port, "/gated", key=account.key), plan)
+    names = [f"submit.{number}.cpu" for number in plan.connections]
+    return {f"gate.{name}": closed[name] - opened[name] for name in names}
+
+
 def _counted(stack: Stack, measure: Callable[[], Figures]) -> Figures:
     """Measure, then count: every accepted submit must be a row, so there must be at least as many."""
     before = _rows(stack)
@@ -91,4 +103,9 @@ def _rows(stack: Stack) -> int:
     return int(database.value(stack.database_url or "", "SELECT count(*) FROM task"))
 
 
-_CONTENDERS: dict[str, Callable[[Plan, Run], Figures]] = {EMPTY: _empty, OURS: _ours, NAIVE: _naive}
+_CONTENDERS: dict[str, Callable[[Plan, Run], Figures]] = {
+    EMPTY: _empty,
+    OURS: _ours,
+    NAIVE: _naive,
+    GATE: _gate,
+}

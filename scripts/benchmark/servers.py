@@ -45,6 +45,17 @@ def empty_route() -> Iterator[Stack]:
 
 
 @contextlib.contextmanager
+def gated_route() -> Iterator[Stack]:
+    """Run our api with the two routes of ``gated_route``, alone on its servers."""
+    with _scratch_stack() as stack:
+        _start_servers(stack)
+        provision.prepare(stack)
+        _start(stack, "api", f"uvicorn scripts.benchmark.gated_route:app {SERVED_BY} --port {port_of(stack)}", {})
+        _wait_for_api(stack)
+        yield stack
+
+
+@contextlib.contextmanager
 def naive() -> Iterator[Stack]:
     """Run the naive app: one api process and a worker, with its own database and its own Redis databases."""
     with _scratch_stack() as stack:

@@ -8,6 +8,7 @@ from scripts.benchmark.rounds import Run
 from scripts.stack import parts
 
 QUIET = plan.Plan(rounds=3, connections=(64,))
+GATE = {"gate.submit.64.cpu": 0.1}
 
 
 def figures(**changed: float) -> Figures:
@@ -26,7 +27,11 @@ def figures(**changed: float) -> Figures:
 def run(*rates: float) -> Run:
     """Return a run in which ours had these rates, and the others 10 a second."""
     return Run(
-        QUIET, [{"ours": figures(submit_64_rate=rate), "naive": figures(), "empty": figures()} for rate in rates]
+        QUIET,
+        [
+            {"ours": figures(submit_64_rate=rate), "naive": figures(), "empty": figures(), "gate": dict(GATE)}
+            for rate in rates
+        ],
     )
 
 

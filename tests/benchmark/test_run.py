@@ -35,6 +35,7 @@ def test_a_run_measures_every_app_and_leaves_nothing_behind(tmp_path: Path, monk
     for app in (rounds.OURS, rounds.NAIVE):
         assert found.figures(app, "e2e.count") == [20]
         assert found.figures(app, "memory.idle.postgres")[0] > 1
+    assert len(found.figures(rounds.GATE, "gate.submit.4.cpu")) == 1
     assert len(found.promises) == 6
     assert "## Targets" in report.write(found)
 
