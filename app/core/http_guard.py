@@ -20,7 +20,12 @@ MAX_HEADERS: Final = 64
 MAX_HEAD_BYTES: Final = 16_384
 MAX_URL_BYTES: Final = 8_192
 
-_CODES: Final = {400: "bad_request", 408: "request_timeout", 414: "uri_too_long", 431: "headers_too_large"}
+_CODES: Final = {
+    400: "bad_request",
+    408: "request_timeout",
+    414: "request_uri_too_long",
+    431: "request_header_fields_too_large",
+}
 _DETAILS: Final = {
     HTTPStatus.BAD_REQUEST: "The request is not HTTP/1.1 as RFC 9112 has it.",
     HTTPStatus.REQUEST_TIMEOUT: f"The headers did not arrive within {HEAD_SECONDS:g} s. Send them at once.",

@@ -116,7 +116,7 @@ def test_every_command_of_the_operator_is_in_the_table():
 
 
 def test_every_command_that_a_page_names_is_there(tmp_path: Path):
-    calls = re.compile(r"(?:scripts/admin|-m app\.admin) ([a-z]+)(?: ([a-z-]+))?")
+    calls = re.compile(r"(?:scripts/admin|-m app\.admin) ([a-z-]+)(?: ([a-z-]+))?")
     groups = {words[0] for words in _commands() if len(words) > 1}
     named = {match.groups() for page in pages.pages() for match in calls.finditer(page.read_text())}
     asked = [[first, second] if first in groups and second else [first] for first, second in named]
