@@ -32,7 +32,16 @@ def test_the_right_password_and_no_other_is_right() -> None:
 
 
 @pytest.mark.parametrize(
-    "stored", [None, "", "x", "$argon2id$", "$2b$12$" + "x" * 53, STORED[:-5], "$argon2id$v=19$m=1,t=1,p=1$a$b"]
+    "stored",
+    [
+        None,
+        "",
+        "x",
+        "$argon2id$",
+        "$2b$12$" + "x" * 53,
+        pytest.param(STORED[:-5], id="cut"),
+        "$argon2id$v=19$m=1,t=1,p=1$a$b",
+    ],
 )
 def test_a_malformed_hash_is_no_error_and_no_password(stored: str | None) -> None:
     assert not passwords.verify_now("correct horse battery", stored)
