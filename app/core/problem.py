@@ -86,12 +86,13 @@ def log_internal(scope: Scope, error: BaseException) -> None:
     _log.error("request failed", exc_info=error, extra={"request_id": request_id})
 
 
-def _problem(request: Request, error: Exception) -> Response:
+# Coroutines, though they wait for nothing: Starlette runs a plain function in a thread.
+async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 the handlers are registered by type
     return render(request.scope, error)
 
 
-def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 the handlers are registered by type
     faults = [_fault(fault) for fault in error.errors()[:_MAX_ERRORS]]
     detail = "The request is not what this operation takes. See errors for each place."
@@ -129,7 +130,7 @@ _DETAILS: Final = {
 }
 
 
-def _http(request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 the handlers are registered by type
     status = error.status_code
     if known := _BY_STATUS.get(status):
@@ -139,13 +140,13 @@ def _http(request: Request, error: Exception) -> Response:
     return _render(request.scope, _body(code, title, status, _DETAILS.get(status, error.detail)), error.headers)
 
 
-def _away(request: Request, error: Exception) -> Response:
+async def _away(request: Request, error: Exception) -> Response:
     request_id = request.scope.get("state", {}).get("request_id", "")
     _log.warning("a server is away", exc_info=error, extra={"request_id": request_id})
     return render(request.scope, Unavailable())
 
 
-def _internal(request: Request, error: Exception) -> Response:
+async def _internal(request: Request, error: Exception) -> Response:
     log_internal(request.scope, error)
     return render_internal(request.scope)
 

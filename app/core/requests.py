@@ -2,10 +2,11 @@
 
 import logging
 import re
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import problem
@@ -37,10 +38,12 @@ class RequestLog:
         try:
             await self._app(scope, receive, response.send)
         except Exception as error:
-            if response.status:
+            if not response.status:
+                problem.log_internal(scope, error)
+                await problem.render_internal(scope)(scope, receive, response.send)
+            elif response.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise  # too late for another answer: the server ends the connection
-            problem.log_internal(scope, error)
-            await problem.render_internal(scope)(scope, receive, response.send)
+            # Else Starlette has had it logged and answered, and raised it once more.
         finally:
             _log.info("request", extra=_facts(scope, response))
 
@@ -58,10 +61,11 @@ class _Response:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self.request_id
-            for name, value in self._state.get("headers", {}).items():
-                headers[name] = value
+            message["headers"].append((b"x-request-id", self.request_id.encode()))
+            if more := self._state.get("headers"):
+                headers = MutableHeaders(scope=message)
+                for name, value in more.items():
+                    headers[name] = value
         await self._send(message)
 
     @property
@@ -71,7 +75,7 @@ class _Response:
 
 def request_id(scope: Scope) -> str:
     """Return the caller's id for the request where it is harmless, else a new one."""
-    given = Headers(scope=scope).get("x-request-id", "")
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
     return given if _REQUEST_ID.fullmatch(given) else str(new_id())
 
 

@@ -125,13 +125,21 @@ class StrictRoute(APIRoute):
 
         async def answer_json(request: Request) -> Response:
             await self.before_body(request)
-            raw = await _read(request)
-            if not raw:
-                return await answer(_JsonRequest(request, raw, None))
-            _check_media_type(request)
-            return await answer(_JsonRequest(request, raw, loads(raw)))
+            return await answer(_JsonRequest(request, *await read(request)))
 
         return answer_json
+
+
+async def read(request: Request) -> tuple[bytes, Any]:
+    """Return the body and the document in it, ``None`` where there is no body.
+
+    Raises ``MalformedBody``, ``PayloadTooLarge`` and ``UnsupportedMediaType``.
+    """
+    raw = await _read(request)
+    if not raw:
+        return raw, None
+    _check_media_type(request)
+    return raw, loads(raw)
 
 
 async def _read(request: Request) -> bytes:
@@ -157,6 +165,8 @@ def _too_large() -> PayloadTooLarge:
 
 def _check_media_type(request: Request) -> None:
     given = request.headers.getlist("content-type")
+    if given == ["application/json"]:
+        return
     message = Message()
     message["content-type"] = given[0] if len(given) == 1 else "none/none"
     charset = message.get_param("charset", "utf-8")

@@ -43,7 +43,9 @@ _HEADER: Final = _Documented(
 
 def _credential(request: Request) -> str:
     """Return the one credential that was sent."""
-    bearers, keys = request.headers.getlist("authorization"), request.headers.getlist("x-api-key")
+    headers = request.scope["headers"]
+    bearers = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+    keys = [value.decode("latin-1") for name, value in headers if name == b"x-api-key"]
     # Two that differ may be read differently by a proxy and by us: neither is taken.
     if len(bearers) + len(keys) > 1:
         raise InvalidCredentials(
@@ -77,11 +79,16 @@ async def caller(
     _header: Annotated[None, Security(_HEADER)],
 ) -> Principal:
     """Return who is calling, where the scopes allow the operation."""
-    principal = await authenticate(request)
-    if not principal.scopes.issuperset(required.scopes):
+    return permitted(await authenticate(request), *required.scopes)
+
+
+def permitted(principal: Principal, *required: str) -> Principal:
+    """Return the caller, who needs these scopes. Raises ``InsufficientScope``."""
+    if not principal.scopes.issuperset(required):
+        needed = " ".join(required)
         raise InsufficientScope(
-            f"This needs credentials with the scope {required.scope_str}.",
-            headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{required.scope_str}"'},
+            f"This needs credentials with the scope {needed}.",
+            headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{needed}"'},
         )
     return principal
 

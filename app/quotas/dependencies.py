@@ -1,9 +1,13 @@
 """Permissions whose calls count against the tenant's rate: ``principal: TaskReader``."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from fastapi import Request, Security
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import Response
 
+from app.core.errors import Problem
 from app.identity import scopes
 from app.identity.dependencies import caller
 from app.identity.principal import Principal
@@ -24,6 +28,24 @@ async def count(request: Request, principal: Principal) -> None:
     admission: Admission = request.app.state.admission
     limits = plans.effective(principal.plan, principal.limits)
     request.scope["state"]["headers"] = await admission.call(principal.tenant_id, limits)
+
+
+# A submit that ends so never came to the gate.
+_REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
+
+
+async def answer_submit(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Answer a submit, which counts where it asks for its quotas; one that is refused before that counts here.
+
+    A request without a caller counts for nobody.
+    """
+    try:
+        return await answer(request)
+    except (RequestValidationError, Problem) as error:
+        principal = request.scope["state"].get("principal")
+        if principal and (not isinstance(error, Problem) or error.status in _REFUSED_EARLY):
+            await count(request, principal)
+        raise
 
 
 RATED: Final[Any] = Security(rated)

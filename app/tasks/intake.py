@@ -87,15 +87,16 @@ class Intake:
         Raises ``NotGranted``, ``IdempotencyKeyTaken``, or ``Unavailable`` when it is unknown or known not to be
         stored. A caller that is cancelled leaves the group as it is.
         """
-        stored: asyncio.Future[Grant | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[Grant | None] = loop.create_future()
         self._waiting.append((task, stored))
         if self._lane is None:
             self._lane = asyncio.create_task(self._run(), name="intake")
+        deadline = loop.call_later(_UNDECIDED_AFTER, _give_up, stored)
         try:
-            async with asyncio.timeout(_UNDECIDED_AFTER):
-                return await stored
-        except TimeoutError:
-            raise Unavailable from None
+            return await stored
+        finally:
+            deadline.cancel()
 
     async def close(self) -> None:
         """Wait until everything that was handed in is decided."""
@@ -162,6 +163,11 @@ class Intake:
         except Unavailable:
             stored = set()
         return [None if task.id in stored else Unavailable() for task in tasks]
+
+
+def _give_up(stored: "asyncio.Future[Grant | None]") -> None:
+    if not stored.done():
+        stored.set_exception(Unavailable())
 
 
 async def _take_keys(connection: Connection, tasks: Iterable[NewTask]) -> dict[UUID, Exception]:

@@ -6,8 +6,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 
 from app.core import pagination
 from app.core.errors import (
@@ -22,16 +20,14 @@ from app.core.errors import (
     MonthlyQuotaExceeded,
     NotFound,
     PayloadTooLarge,
-    Problem,
     UnsupportedMediaType,
 )
 from app.core.problem import responses
 from app.identity.dependencies import CallerRoute
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
-from app.tasks import control, reading, types
+from app.tasks import answers, control, reading, types
 from app.tasks.schemas import (
-    FINAL,
     CancelResponse,
     ResultPending,
     RetryResponse,
@@ -46,11 +42,8 @@ from app.tasks.schemas import (
     TaskTypeInfo,
     TaskTypeList,
 )
-from app.tasks.submission import Receipt
 
 _SUBMITS: Final = frozenset({"submit_task", "retry_task"})
-# A submit that ends so never came to the gate.
-_REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
 
 
 class _TaskRoute(CallerRoute):
@@ -63,13 +56,7 @@ class _TaskRoute(CallerRoute):
             return answer
 
         async def answer_counted(request: Request) -> Response:
-            try:
-                return await answer(request)
-            except (RequestValidationError, Problem) as error:
-                principal = request.scope["state"].get("principal")
-                if principal and (not isinstance(error, Problem) or error.status in _REFUSED_EARLY):
-                    await quotas.count(request, principal)
-                raise
+            return await quotas.answer_submit(request, answer)
 
         return answer_counted
 
@@ -117,7 +104,6 @@ def _id(text: str) -> UUID:
 )
 async def submit_task(
     request: Request,
-    response: Response,
     principal: TaskSubmitter,
     body: SubmitRequest,
     idempotency_key: IdempotencyKey = None,
@@ -127,16 +113,7 @@ async def submit_task(
     receipt = await request.app.state.submissions.submit(
         principal, body, await request.json(), key=_key(idempotency_key), traceparent=traceparent
     )
-    _describe(response, receipt)
-    return SubmitResponse(task_id=receipt.task_id, status=receipt.status)
-
-
-def _describe(response: Response, receipt: Receipt) -> None:
-    response.headers["Location"] = f"/api/tasks/{receipt.task_id}"
-    response.headers.update(receipt.headers)
-    if receipt.is_replay:
-        response.status_code = 200
-        response.headers["Idempotency-Replayed"] = "true"
+    return answers.accepted(receipt)
 
 
 def _key(header: str | None) -> str | None:
@@ -184,18 +161,16 @@ async def cancel_task(request: Request, response: Response, principal: TaskWrite
 )
 async def retry_task(
     request: Request,
-    response: Response,
     principal: TaskSubmitter,
     task_id: TaskId,
     idempotency_key: IdempotencyKey = None,
     traceparent: TraceParent = None,
-) -> RetryResponse:
+) -> Any:
     """Run an ended task again as a new one, which counts against the quotas."""
     receipt = await request.app.state.submissions.retry(
         principal, _id(task_id), key=_key(idempotency_key), traceparent=traceparent
     )
-    _describe(response, receipt)
-    return RetryResponse(task_id=receipt.task_id, status=receipt.status, retry_of=_id(task_id))
+    return answers.accepted(receipt, retry_of=_id(task_id))
 
 
 @router.get(
@@ -204,9 +179,9 @@ async def retry_task(
     response_model=TaskStatus,
     responses=responses(NotFound),
 )
-async def get_task_status(request: Request, principal: TaskReader, task_id: TaskId) -> TaskStatus:
+async def get_task_status(request: Request, principal: TaskReader, task_id: TaskId) -> Any:
     """Where the task stands, how far it is, and what it waits for."""
-    return await reading.status(request.app.state.reader, principal.tenant_id, _id(task_id))
+    return answers.status(await reading.status(request.app.state.reader, principal.tenant_id, _id(task_id)))
 
 
 @router.get(
@@ -226,10 +201,7 @@ async def get_task_result(
     state = request.app.state
     seconds = wait or _preferred_wait(prefer)
     found = await reading.result(state.reader, state.waiters, principal.tenant_id, _id(task_id), seconds)
-    if found.status in FINAL:
-        return found
-    pending = ResultPending(task_id=found.task_id, status=found.status)
-    return JSONResponse(pending.model_dump(mode="json"), status_code=202, headers={"Retry-After": "1"})
+    return answers.result(found)
 
 
 def _preferred_wait(prefer: str | None) -> float:

@@ -29,6 +29,7 @@ from app.webhooks import urls
 _log = logging.getLogger(__name__)
 
 _WAIT_FOR_FIRST: Final = 2.0
+_compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def _new_task(
     task_type = types.find(request.task)
     if task_type is None:
         raise _invalid("/task", "unknown task type: GET /api/task-types lists them")
-    payload = json.dumps(request.payload, separators=(",", ":"), ensure_ascii=False)
+    payload = _compact(request.payload)
     _check_payload(task_type, payload)
     if len(payload.encode()) > limits.payload_bytes:
         raise _invalid("/payload", f"larger than the {limits.payload_bytes} bytes of this plan")

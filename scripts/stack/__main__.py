@@ -11,12 +11,13 @@ from scripts.stack.errors import StackError
 
 ROOT = Path(__file__).resolve().parents[2]
 _DEVELOPERS = {
-    "test": "pytest",
-    "openapi": "scripts.openapi_document",
-    "check": "scripts.stack.checks",
-    "sdk": "scripts.sdk_python",
-    "bench": "scripts.benchmark",
-    "faults": "tests.faults",
+    # Two at once, each with servers of its own: much of the suite is waiting.
+    "test": ("pytest", "-n", "2", "--dist", "loadfile"),
+    "openapi": ("scripts.openapi_document",),
+    "check": ("scripts.stack.checks",),
+    "sdk": ("scripts.sdk_python",),
+    "bench": ("scripts.benchmark",),
+    "faults": ("tests.faults",),
 }
 
 
@@ -49,7 +50,8 @@ def _run(command: str, arguments: list[str]) -> int:
         _become(requirements.RUNTIME, "app.admin", arguments)
     if not Path.cwd().is_relative_to(ROOT):
         os.chdir(ROOT)
-    return _become(requirements.DEVELOPMENT, _DEVELOPERS[command], arguments)
+    module, *options_of_ours = _DEVELOPERS[command]
+    return _become(requirements.DEVELOPMENT, module, [*options_of_ours, *arguments])
 
 
 def _needed_by_up() -> str:

@@ -1,0 +1,128 @@
+"""Submit, status and result in front of FastAPI, whose solving of a route costs more than all that the route does.
+
+Only what is ordinary is answered here: method, path and headers tell, before anything is read. All else goes to the
+route of the same path, its twin, which the API document describes too. A test holds the answers of both equal.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.core import strict_json
+from app.core.ids import CANONICAL_UUID
+from app.identity import scopes
+from app.identity.dependencies import authenticate, permitted
+from app.identity.principal import Principal
+from app.quotas import dependencies as quotas
+from app.tasks import answers, reading
+from app.tasks.schemas import SubmitRequest
+
+_Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+_READ: Final = re.compile(rf"/api/tasks/({CANONICAL_UUID[1:-1]})/(status|result)")
+_WAIT: Final = re.compile(rb"(?:wait=([0-9]|[12][0-9]|30))?")
+# Without quotes and spaces: what it says is what it is.
+_IDEMPOTENCY_KEY: Final = re.compile(rb"[!#-~]{1,255}")
+
+
+class FastPath:
+    """ASGI middleware, inside of the request log."""
+
+    def __init__(self, app: ASGIApp, routes: Iterable[Any], handlers: Mapping[Any, Any]) -> None:
+        """``routes`` has the twins, by whose paths the log names a request; ``handlers`` render errors, by type."""
+        self._app = app
+        self._twins = {route.operation_id: route for route in routes if isinstance(route, APIRoute)}
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is ordinary; hand on the rest."""
+        ordinary = _ordinary(scope) if scope["type"] == "http" else None
+        if ordinary is None:
+            await self._app(scope, receive, send)
+            return
+        operation_id, answer = ordinary
+        scope["route"] = self._twins[operation_id]
+        request = Request(scope, receive)
+        try:
+            response = await answer(request)
+        except Exception as error:  # noqa: BLE001 there is a handler for each
+            response = await self._handler(error)(request, error)
+        await response(scope, receive, send)
+
+    def _handler(self, error: Exception) -> Callable[[Request, Exception], Awaitable[Response]]:
+        return next(self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers)  # type: ignore[no-any-return]
+
+
+def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
+    """Return the operation and what answers it, where the request is none that needs its twin."""
+    path, method = scope["path"], scope["method"]
+    if method == "POST" and path == "/api/tasks/submit":
+        key = _header(scope, b"idempotency-key", _IDEMPOTENCY_KEY)
+        if key is None or _has(scope, b"traceparent"):
+            return None
+        return "submit_task", partial(quotas.answer_submit, answer=partial(_submit, key=key or None))
+    if method == "GET" and (read := _READ.fullmatch(path)):
+        task_id = UUID(read[1])
+        if read[2] == "status":
+            return "get_task_status", partial(_status, task_id=task_id)
+        wait = _WAIT.fullmatch(scope["query_string"])
+        if wait and not _has(scope, b"prefer"):
+            return "get_task_result", partial(_result, task_id=task_id, wait=int(wait[1] or 0))
+    return None
+
+
+def _has(scope: Scope, name: bytes) -> bool:
+    return any(given == name for given, _ in scope["headers"])
+
+
+def _header(scope: Scope, name: bytes, form: re.Pattern[bytes]) -> str | None:
+    """Return a header's value, empty where there is none; ``None`` where it is not of the form, or is there twice."""
+    values = [value for given, value in scope["headers"] if given == name]
+    if not values:
+        return ""
+    return values[0].decode("ascii") if len(values) == 1 and form.fullmatch(values[0]) else None
+
+
+async def _submit(request: Request, key: str | None) -> Response:
+    principal = await authenticate(request)
+    raw, document = await strict_json.read(request)
+    permitted(principal, scopes.TASKS_WRITE)
+    body = _validated(raw, document)
+    receipt = await request.app.state.submissions.submit(principal, body, document, key=key, traceparent=None)
+    return answers.accepted(receipt)
+
+
+def _validated(raw: bytes, document: Any) -> SubmitRequest:
+    if not raw:
+        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
+    try:
+        # As FastAPI asks for it, so that a fault is told in the same words.
+        return SubmitRequest.model_validate(document, from_attributes=True)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+
+
+async def _status(request: Request, task_id: UUID) -> Response:
+    principal = await _reader(request)
+    return answers.status(await reading.status(request.app.state.reader, principal.tenant_id, task_id))
+
+
+async def _result(request: Request, task_id: UUID, wait: int) -> Response:
+    principal, state = await _reader(request), request.app.state
+    return answers.result(await reading.result(state.reader, state.waiters, principal.tenant_id, task_id, wait))
+
+
+async def _reader(request: Request) -> Principal:
+    principal = permitted(await authenticate(request), scopes.TASKS_READ)
+    await quotas.count(request, principal)
+    return principal

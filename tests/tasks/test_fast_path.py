@@ -1,0 +1,164 @@
+"""The fast path answers as its twins do, the routes that the API document describes."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from app.tasks import fast_path
+from scripts.stack import ports
+from tests.conftest import Stack, Tenant, wait_until
+
+JSON = {"Content-Type": "application/json"}
+UNKNOWN = "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001"
+_OF_THE_REQUEST = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+SUBMITS: list[tuple[bytes, dict[str, str]]] = [
+    (b'{"task": "echo", "payload": {"a": [1, 2.5, null]}, "delay_seconds": 3600}', {}),
+    (b'{"delay_seconds": 3600}', {}),
+    (b'{"task": "echo", "delay_seconds": 3600}', {"Idempotency-Key": "a-key"}),
+    (b'{"task": "echo", "delay_seconds": 3600}', {"Idempotency-Key": "a-key"}),
+    (b'{"task": "echo", "delay_seconds": 1800}', {"Idempotency-Key": "a-key"}),
+    (b'{"task": "echo", "delay_seconds": 3600}', {"Idempotency-Key": '"a-key"'}),
+    (b"{}", {"Idempotency-Key": ""}),
+    (b"{}", {"Idempotency-Key": "x" * 300}),
+    (b'{"delay_seconds": 3600}', {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}),
+    (b"{}", {"traceparent": "nonsense"}),
+    (b"", {}),
+    (b"null", {}),
+    (b"[]", {}),
+    (b'"text"', {}),
+    (b"{", {}),
+    (b'{"payload": NaN}', {}),
+    (b'{"task": 5, "priority": "9", "unknown~/": 1, "tags": [""]}', {}),
+    (b'{"task": "no.such"}', {}),
+    (b'{"payload": {"seconds": "x"}}', {}),
+    (b'{"scheduled_at": "2030-01-01T00:00:00"}', {}),
+    (b'{"webhook_url": "ftp://x"}', {}),
+    (b"{}", {"Content-Type": "text/plain"}),
+    (b"{}", {"Content-Type": "application/json; charset=latin-1"}),
+    (b'{"delay_seconds": 3600}', {"Content-Type": "application/json; charset=utf-8"}),
+    (b"{}", {"Content-Encoding": "gzip"}),
+    (b"x" * 300_000, {}),
+    (b"{}", {"Authorization": "Bearer nobody"}),
+    (b"{}", {"Authorization": "Basic abc"}),
+    (b"{}", {"X-API-Key": "nobody"}),
+]
+READS = [
+    "{task}/status",
+    "{task}/result",
+    "{task}/result?wait=0",
+    "{task}/result?wait=31",
+    "{task}/result?wait=x",
+    "{task}/result?wait=0&wait=1",
+    "{waiting}/status",
+    "{waiting}/result",
+    "{waiting}/result?wait=1",
+    "{waiting}/result?wait=0.5",
+    f"{UNKNOWN}/status",
+    f"{UNKNOWN}/result",
+    f"{UNKNOWN.upper()}/result",
+    "nonsense/status",
+]
+
+
+@pytest.fixture(scope="module")
+def twins(stack: Stack) -> Iterator[str]:
+    port = ports.free_port()
+    url = f"http://127.0.0.1:{port}"
+    stack.start("api-twins", "uvicorn", "tests.tasks.twins:app", "--port", str(port), "--no-access-log")
+    try:
+        wait_until(lambda: _answers(url), "the twins")
+        yield url
+    finally:
+        stack.stop("api-twins")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def both(stack: Stack, twins: str, make_tenant: Callable[..., Tenant]) -> Callable[..., None]:
+    """Return what sends one request to either and holds the answers equal; each has a tenant of its own."""
+    sides = [(stack.url, make_tenant("fast", plan="pro")), (twins, make_tenant("twin", plan="pro"))]
+
+    def ask(method: str, path: Callable[[Tenant], str], headers: dict[str, str], content: bytes | None = None) -> None:
+        answers = []
+        for url, tenant in sides:
+            sent = {"Authorization": f"Bearer {tenant.api_key}"} | headers
+            answer = httpx.request(
+                method, url + path(tenant), headers=sent, content=content, timeout=20, trust_env=False
+            )
+            answers.append(_comparable(answer))
+        assert answers[0] == answers[1]
+
+    return ask
+
+
+def _comparable(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
+    def masked(text: str) -> str:
+        return re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME", _OF_THE_REQUEST.sub("ID", text))
+
+    headers = {name: masked(value) for name, value in answer.headers.items() if name not in {"date", "content-length"}}
+    # What is left of a rate depends on the moment.
+    headers = {name: re.sub(r'("rate";r=)\d+|;t=\d+', r"\1", value) for name, value in headers.items()}
+    return answer.status_code, masked(answer.text), headers
+
+
+@pytest.mark.parametrize("number", range(len(SUBMITS)))
+def test_a_submit_is_answered_alike(both: Callable[..., None], number: int):
+    content, headers = SUBMITS[number]
+    both("POST", lambda _: "/api/tasks/submit", JSON | headers, content)
+
+
+@pytest.mark.parametrize("path", READS)
+def test_a_read_is_answered_alike(both: Callable[..., None], path: str):
+    ids: dict[str, dict[str, str]] = {}
+
+    def filled(tenant: Tenant) -> str:
+        if tenant.slug not in ids:
+            done = tenant.submit(task="echo", payload={"text": "ä\u2028"})
+            tenant.result(done)
+            ids[tenant.slug] = {"task": done, "waiting": tenant.submit(task="echo", delay_seconds=3600)}
+        return "/api/tasks/" + path.format(**ids[tenant.slug])
+
+    both("GET", filled, {})
+
+
+def test_reads_of_others_are_answered_alike(both: Callable[..., None], acme: Tenant):
+    others = acme.submit(task="echo", payload="secret")
+    for name in ("status", "result"):
+        both("GET", lambda _, name=name: f"/api/tasks/{others}/{name}", {})
+        both("GET", lambda _, name=name: f"/api/tasks/{others}/{name}", {"Authorization": "Bearer nobody"})
+        both("GET", lambda _, name=name: f"/api/tasks/{others}/{name}", {"Prefer": "wait=1"})
+
+
+def _scope(method: str, path: str, query: bytes = b"", *headers: tuple[bytes, bytes]) -> dict[str, Any]:
+    return {"method": method, "path": path, "query_string": query, "headers": list(headers)}
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "scope"),
+    [
+        ("submit_task", _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b"one"))),
+        ("get_task_status", _scope("GET", f"/api/tasks/{UNKNOWN}/status")),
+        ("get_task_result", _scope("GET", f"/api/tasks/{UNKNOWN}/result", b"wait=30")),
+        (None, _scope("GET", "/api/tasks/submit")),
+        (None, _scope("POST", "/api/tasks/submit", b"", (b"traceparent", b"x"))),
+        (None, _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b"a"), (b"idempotency-key", b"a"))),
+        (None, _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b'"a"'))),
+        (None, _scope("GET", f"/api/tasks/{uuid.UUID(UNKNOWN).hex}/status")),
+        (None, _scope("GET", f"/api/tasks/{UNKNOWN}/result", b"wait=30.5")),
+        (None, _scope("GET", f"/api/tasks/{UNKNOWN}/result", b"", (b"prefer", b"wait=5"))),
+    ],
+)
+def test_what_is_ordinary_takes_the_fast_path(operation_id: str | None, scope: dict[str, Any]):
+    ordinary = fast_path._ordinary(scope)
+    assert (ordinary and ordinary[0]) == operation_id
