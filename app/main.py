@@ -34,6 +34,7 @@ from app.tasks import types
 from app.tasks.document import with_task_types
 from app.tasks.fast_path import FastPath
 from app.tasks.intake import Intake
+from app.tasks.reading import Reading
 from app.tasks.router import router as tasks_router
 from app.tasks.submission import Submissions
 from app.webhooks.schemas import TaskEvent
@@ -68,7 +69,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(submissions.close)
         app.state.accounts, app.state.tokens = accounts, Tokens(accounts, auth, verifier, keys)
         stack.callback(app.state.tokens.close)
-        app.state.reader, app.state.redis, app.state.waiters = reader, redis, waiters
+        app.state.reader, app.state.redis, app.state.reading = reader, redis, Reading(reader, waiters)
         app.state.verifier, app.state.submissions = verifier, submissions
         app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.

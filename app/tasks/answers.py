@@ -5,7 +5,8 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from app.tasks.schemas import FINAL, ResultPending, RetryResponse, SubmitResponse, TaskResult, TaskStatus
+from app.tasks.reading import Outcome
+from app.tasks.schemas import FINAL, ResultPending, RetryResponse, SubmitResponse, TaskStatus
 from app.tasks.submission import Receipt
 
 _JSON: Final = "application/json"
@@ -28,9 +29,11 @@ def status(found: TaskStatus) -> Response:
     return Response(found.model_dump_json(), media_type=_JSON)
 
 
-def result(found: TaskResult) -> Response:
+def result(found: Outcome) -> Response:
     """Return 200 and how the task ended, or 202 where it has not."""
     if found.status in FINAL:
-        return Response(found.model_dump_json(), media_type=_JSON)
+        # What is stored is JSON already, and may be long.
+        parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
+        return Response(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}', media_type=_JSON)
     pending = ResultPending(task_id=found.task_id, status=found.status)
     return Response(pending.model_dump_json(), 202, {"Retry-After": "1"}, _JSON)

@@ -23,7 +23,7 @@ from app.identity import scopes
 from app.identity.dependencies import authenticate, permitted
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
-from app.tasks import answers, reading
+from app.tasks import answers
 from app.tasks.schemas import SubmitRequest
 
 _Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -114,12 +114,12 @@ def _validated(raw: bytes, document: Any) -> SubmitRequest:
 
 async def _status(request: Request, task_id: UUID) -> Response:
     principal = await _reader(request)
-    return answers.status(await reading.status(request.app.state.reader, principal.tenant_id, task_id))
+    return answers.status(await request.app.state.reading.status(principal.tenant_id, task_id))
 
 
 async def _result(request: Request, task_id: UUID, wait: int) -> Response:
-    principal, state = await _reader(request), request.app.state
-    return answers.result(await reading.result(state.reader, state.waiters, principal.tenant_id, task_id, wait))
+    principal = await _reader(request)
+    return answers.result(await request.app.state.reading.result(principal.tenant_id, task_id, wait))
 
 
 async def _reader(request: Request) -> Principal:

@@ -180,11 +180,9 @@ async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
                 return "REVOKED"
             if await store.request_cancel(connection, tenant_id, task_id):
                 return "STARTED"
-            row = await store.result(connection, tenant_id, task_id)
-            if row is None:
-                return None
-            if row["status"] not in {"PENDING", "RETRY"}:
-                return str(row["status"])
+            status = await store.status(connection, tenant_id, task_id)
+            if status not in {"PENDING", "RETRY"}:
+                return status
     raise Unavailable
 
 

@@ -1,74 +1,112 @@
 """Following a task: its status, its attempts, its result and the wait for it."""
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from app.broker.wakeups import Waiters
 from app.core.errors import NotFound
+from app.core.lane import Lane
 from app.db import Database
 from app.tasks import store
-from app.tasks.schemas import FINAL, Attempt, TaskDetail, TaskFilter, TaskResult, TaskStatus, TaskSummary
+from app.tasks.schemas import FINAL, Attempt, Status, TaskDetail, TaskFilter, TaskStatus, TaskSummary
+
+T = TypeVar("T")
 
 # A wake-up may be lost with Redis: look again after so long, seconds.
 _LOOK_AGAIN: Final = 2.0
+# Results are held in memory together.
+_RESULTS_AT_ONCE: Final = 32
+_STATUSES_AT_ONCE: Final = 128
 
 
-async def status(reader: Database, tenant_id: UUID, task_id: UUID) -> TaskStatus:
-    """Return where a task stands; raises ``NotFound``."""
-    async with reader.transaction(tenant_id) as connection:
-        row = await store.status(connection, tenant_id, task_id)
-    return TaskStatus.model_validate(dict(_known(row)))
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended, or its status where it has not. ``result`` and ``error`` are JSON, as they are stored."""
+
+    task_id: UUID
+    status: Status
+    result: str | None
+    error: str | None
 
 
-async def detail(reader: Database, tenant_id: UUID, task_id: UUID) -> TaskDetail:
-    """Return everything about a task but its result; raises ``NotFound``."""
-    async with reader.transaction(tenant_id) as connection:
-        row = await store.status(connection, tenant_id, task_id)
-        attempts = await store.attempts(connection, tenant_id, task_id)
-    known = dict(_known(row))
-    return TaskDetail.model_validate(known | {"attempts": [Attempt.model_validate(dict(a)) for a in attempts]})
+class Reading:
+    """What one api process reads of tasks. Callers who come together share a statement."""
+
+    def __init__(self, reader: Database, waiters: Waiters) -> None:
+        """``reader`` logs in as tq_api."""
+        self._reader = reader
+        self._waiters = waiters
+        self._results = Lane(self._find_results, largest=_RESULTS_AT_ONCE)
+        self._statuses = Lane(self._find_statuses, largest=_STATUSES_AT_ONCE)
+
+    async def status(self, tenant_id: UUID, task_id: UUID) -> TaskStatus:
+        """Return where a task stands; raises ``NotFound``."""
+        return TaskStatus.model_validate(_known(await self._statuses.ask((tenant_id, task_id))))
+
+    async def detail(self, tenant_id: UUID, task_id: UUID) -> TaskDetail:
+        """Return everything about a task but its result; raises ``NotFound``."""
+        status = _known(await self._statuses.ask((tenant_id, task_id)))
+        async with self._reader.transaction(tenant_id) as connection:
+            request = _known(await store.request(connection, tenant_id, task_id))
+            attempts = await store.attempts(connection, tenant_id, task_id)
+        parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts]}
+        return TaskDetail.model_validate({**request, **status, **parts})
+
+    async def result(self, tenant_id: UUID, task_id: UUID, wait: float) -> Outcome:
+        """Return how a task ended, or after up to ``wait`` seconds where it stands; raises ``NotFound``.
+
+        Between two looks no database connection is held.
+        """
+        found = await self._result(tenant_id, task_id)
+        if wait <= 0 or found.status in FINAL:
+            return found
+        return await self._wait(tenant_id, task_id, asyncio.get_running_loop().time() + wait)
+
+    async def page(
+        self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID | None, limit: int
+    ) -> tuple[list[TaskSummary], bool]:
+        """Return a page of tasks older than ``before``, newest first, and whether there are more."""
+        async with self._reader.transaction(tenant_id) as connection:
+            rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit + 1)
+        return [TaskSummary.model_validate(dict(row)) for row in rows[:limit]], len(rows) > limit
+
+    async def _wait(self, tenant_id: UUID, task_id: UUID, until: float) -> Outcome:
+        clock = asyncio.get_running_loop().time
+        async with self._waiters.watch(task_id) as wakeup:
+            while True:
+                # The look comes after the subscription, so an end in between is not missed.
+                found = await self._result(tenant_id, task_id)
+                left = until - clock()
+                if found.status in FINAL or left <= 0:
+                    return found
+                await wakeup.wait(min(left, _LOOK_AGAIN))
+
+    async def _result(self, tenant_id: UUID, task_id: UUID) -> Outcome:
+        return _known(await self._results.ask((tenant_id, task_id)))
+
+    async def _find_results(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[Outcome | None]:
+        async with self._reader.connection() as connection:
+            rows = await store.results_any_tenant(connection, wanted)
+        found = {row["number"]: row for row in rows}
+        return [
+            Outcome(task_id, Status(row["status"]), row["result"], row["error"]) if (row := found.get(number)) else None
+            for number, (_, task_id) in enumerate(wanted, start=1)
+        ]
+
+    async def _find_statuses(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any] | None]:
+        async with self._reader.connection() as connection:
+            rows = await store.statuses_any_tenant(connection, wanted)
+        found = {row["number"]: row for row in rows}
+        return [
+            {**row, "task_id": task_id} if (row := found.get(number)) else None
+            for number, (_, task_id) in enumerate(wanted, start=1)
+        ]
 
 
-async def result(reader: Database, waiters: Waiters, tenant_id: UUID, task_id: UUID, wait: float) -> TaskResult:
-    """Return how a task ended, or after up to ``wait`` seconds where it stands; raises ``NotFound``.
-
-    Between two looks no database connection is held.
-    """
-    found = await _result(reader, tenant_id, task_id)
-    if wait <= 0 or found.status in FINAL:
-        return found
-    return await _wait(reader, waiters, tenant_id, task_id, asyncio.get_running_loop().time() + wait)
-
-
-async def _wait(reader: Database, waiters: Waiters, tenant_id: UUID, task_id: UUID, until: float) -> TaskResult:
-    clock = asyncio.get_running_loop().time
-    async with waiters.watch(task_id) as wakeup:
-        while True:
-            # The look comes after the subscription, so an end in between is not missed.
-            found = await _result(reader, tenant_id, task_id)
-            left = until - clock()
-            if found.status in FINAL or left <= 0:
-                return found
-            await wakeup.wait(min(left, _LOOK_AGAIN))
-
-
-async def _result(reader: Database, tenant_id: UUID, task_id: UUID) -> TaskResult:
-    async with reader.transaction(tenant_id) as connection:
-        row = await store.result(connection, tenant_id, task_id)
-    return TaskResult.model_validate(dict(_known(row)))
-
-
-async def page(
-    reader: Database, tenant_id: UUID, wanted: TaskFilter, *, before: UUID | None, limit: int
-) -> tuple[list[TaskSummary], bool]:
-    """Return a page of tasks older than ``before``, newest first, and whether there are more."""
-    async with reader.transaction(tenant_id) as connection:
-        rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit + 1)
-    return [TaskSummary.model_validate(dict(row)) for row in rows[:limit]], len(rows) > limit
-
-
-def _known(row: Any) -> Any:
-    if row is None:
+def _known(found: T | None) -> T:
+    if found is None:
         raise NotFound("There is no such task.")
-    return row
+    return found

@@ -26,7 +26,8 @@ from app.core.problem import responses
 from app.identity.dependencies import CallerRoute
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
-from app.tasks import answers, control, reading, types
+from app.tasks import answers, control, types
+from app.tasks.reading import Reading
 from app.tasks.schemas import (
     CancelResponse,
     ResultPending,
@@ -181,7 +182,7 @@ async def retry_task(
 )
 async def get_task_status(request: Request, principal: TaskReader, task_id: TaskId) -> Any:
     """Where the task stands, how far it is, and what it waits for."""
-    return answers.status(await reading.status(request.app.state.reader, principal.tenant_id, _id(task_id)))
+    return answers.status(await request.app.state.reading.status(principal.tenant_id, _id(task_id)))
 
 
 @router.get(
@@ -198,10 +199,8 @@ async def get_task_result(
     prefer: Annotated[str | None, Header(description="`wait=N` means the same as the parameter.")] = None,
 ) -> Any:
     """The result, once there is one; with `wait` the answer comes when the task ends."""
-    state = request.app.state
     seconds = wait or _preferred_wait(prefer)
-    found = await reading.result(state.reader, state.waiters, principal.tenant_id, _id(task_id), seconds)
-    return answers.result(found)
+    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds))
 
 
 def _preferred_wait(prefer: str | None) -> float:
@@ -215,7 +214,8 @@ def _preferred_wait(prefer: str | None) -> float:
 @router.get("/tasks/{task_id}", operation_id="get_task", response_model=TaskDetail, responses=responses(NotFound))
 async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> TaskDetail:
     """Everything about the task but its result, with each attempt."""
-    return await reading.detail(request.app.state.reader, principal.tenant_id, _id(task_id))
+    reading: Reading = request.app.state.reading
+    return await reading.detail(principal.tenant_id, _id(task_id))
 
 
 @router.get(
@@ -240,7 +240,7 @@ async def list_tasks(
     state = request.app.state
     before = UUID(pagination.decode(principal.tenant_id, cursor, state.cursor_key)) if cursor else None
     wanted = TaskFilter(status, task, tag, created_from, created_to)
-    items, has_more = await reading.page(state.reader, principal.tenant_id, wanted, before=before, limit=limit)
+    items, has_more = await state.reading.page(principal.tenant_id, wanted, before=before, limit=limit)
     next_cursor = pagination.encode(principal.tenant_id, str(items[-1].task_id), state.cursor_key) if has_more else None
     if next_cursor:
         response.headers["Link"] = pagination.next_link(str(request.url), next_cursor)

@@ -59,43 +59,23 @@ SELECT task_id, fingerprint FROM idempotency_key
 WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
 """
 
-# What a task waits for. The worker is looked for last: it is the dearest question.
-_WAITING_REASON = """
-CASE
-    WHEN k.status NOT IN ('PENDING', 'RETRY') THEN NULL
-    WHEN t.status = 'suspended' THEN 'SUSPENDED'
-    WHEN t.queue_paused THEN 'QUEUE_PAUSED'
-    WHEN k.due_at > now() AND k.status = 'RETRY' THEN 'RETRY_BACKOFF'
-    -- Given back by a worker that lacks its type, it waits for no time but for another worker.
-    WHEN k.due_at > now() AND k.attempt = 0 THEN 'SCHEDULED'
-    WHEN s.running >= s.running_limit THEN 'TENANT_CONCURRENCY'
-    WHEN NOT EXISTS (SELECT FROM worker w WHERE w.heartbeat_at > now() - interval '15 seconds' AND w.pool = k.pool
-                     AND k.task = ANY(w.task_types)) THEN 'NO_WORKER'
-    ELSE 'QUEUED'
-END
+_RESULTS = "SELECT number, status, result, error FROM task_results($1, $2)"
+
+_STATUSES = """
+SELECT number, task, status, attempt, max_attempts, progress, waiting_reason, cancel_requested, error, created_at,
+    due_at, started_at, finished_at
+FROM task_statuses($1, $2)
 """
 
-_STATUS = f"""
-SELECT k.id AS task_id, k.task, k.status, k.attempt, k.max_attempts, a.progress, {_WAITING_REASON} AS waiting_reason,
-    k.cancel_requested_at IS NOT NULL AS cancel_requested, k.error, k.created_at, k.due_at, k.started_at,
-    k.finished_at, k.payload, k.priority, k.tags, k.scheduled_at, k.expires_at, k.timeout_seconds, k.retry_of,
-    k.webhook_url
-FROM task k
-JOIN tenant t ON t.id = k.tenant_id
-JOIN tenant_slots s ON s.tenant_id = k.tenant_id
-LEFT JOIN attempt a ON a.tenant_id = k.tenant_id AND a.task_id = k.id AND a.attempt = k.attempt
-WHERE k.tenant_id = $1 AND k.id = $2
-"""  # noqa: S608 no value is in it
+_REQUEST = """
+SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expires_at, timeout_seconds, retry_of,
+    webhook_url
+FROM task WHERE tenant_id = $1 AND id = $2
+"""
 
 _ATTEMPTS = """
 SELECT attempt, status, error, started_at, finished_at FROM attempt
 WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
-"""
-
-_RESULT = """
-SELECT k.id AS task_id, k.status, r.result, k.error
-FROM task k LEFT JOIN result r ON r.tenant_id = k.tenant_id AND r.task_id = k.id
-WHERE k.tenant_id = $1 AND k.id = $2
 """
 
 _LIST = """
@@ -159,9 +139,23 @@ async def find_key(connection: Connection, tenant_id: UUID, key: str) -> "tuple[
     return (row["task_id"], row["fingerprint"]) if row else None
 
 
-async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return where a task stands and what was asked of it."""
-    return await connection.fetchrow(_STATUS, tenant_id, task_id)
+async def results_any_tenant(connection: Connection, wanted: "Sequence[tuple[UUID, UUID]]") -> "list[asyncpg.Record]":
+    """Return how tasks ended, by the numbers (from 1) of the pairs of tenant and id; none for what is unknown."""
+    return list(await connection.fetch(_RESULTS, *_columns(wanted)))
+
+
+async def statuses_any_tenant(connection: Connection, wanted: "Sequence[tuple[UUID, UUID]]") -> "list[asyncpg.Record]":
+    """Return where tasks stand, by the numbers (from 1) of the pairs of tenant and id; none for what is unknown."""
+    return list(await connection.fetch(_STATUSES, *_columns(wanted)))
+
+
+def _columns(wanted: "Sequence[tuple[UUID, UUID]]") -> tuple[list[UUID], list[UUID]]:
+    return [tenant_id for tenant_id, _ in wanted], [task_id for _, task_id in wanted]
+
+
+async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
+    """Return what was asked of a task, and its status."""
+    return await connection.fetchrow(_REQUEST, tenant_id, task_id)
 
 
 async def attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> "list[asyncpg.Record]":
@@ -169,9 +163,12 @@ async def attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> "l
     return list(await connection.fetch(_ATTEMPTS, tenant_id, task_id))
 
 
-async def result(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return how a task ended, or its status where it has not."""
-    return await connection.fetchrow(_RESULT, tenant_id, task_id)
+async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str | None:
+    """Return a task's status."""
+    found: str | None = await connection.fetchval(
+        "SELECT status FROM task WHERE tenant_id = $1 AND id = $2", tenant_id, task_id
+    )
+    return found
 
 
 async def page(

@@ -73,7 +73,7 @@ class Submissions:
         Raises ``NotFound``, ``IllegalState`` for a task that has not ended, and what ``submit`` raises.
         """
         async with self._reader.transaction(principal.tenant_id) as connection:
-            ended = await store.status(connection, principal.tenant_id, task_id)
+            ended = await store.request(connection, principal.tenant_id, task_id)
         if ended is None:
             raise NotFound("There is no such task.")
         if ended["status"] not in FINAL:
@@ -125,10 +125,10 @@ class Submissions:
             task_id, fingerprint = found
             if fingerprint != task.fingerprint:
                 raise IdempotencyMismatch("This Idempotency-Key was used with another body. Use a new key.")
-            row = await store.result(connection, task.tenant_id, task_id)
-        if row is None:
+            status = await store.status(connection, task.tenant_id, task_id)
+        if status is None:
             raise NotFound("The task of this Idempotency-Key is past its retention. Use a new key.")
-        return Receipt(task_id, Status(row["status"]), is_replay=True)
+        return Receipt(task_id, Status(status), is_replay=True)
 
     async def _accept(self, task: NewTask, limits: Limits) -> Receipt:
         rate = await self._gate.submit(task.tenant_id, limits)
