@@ -1,0 +1,139 @@
+"""What a statement reads does not grow with the tenant: plans that were made for an empty table hold for a full one."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.db import Connection, Database
+from app.quotas import usage
+from app.quotas.schemas import Demand
+from app.tasks import lifecycle, store, sweep_store
+from app.tasks.lifecycle import Outcome
+from app.tasks.schemas import TaskFilter
+from tests.races.conftest import Yard, new_task
+
+ROWS = 10_000
+# After so many executions a prepared statement gets the plan that it keeps.
+EXECUTIONS = 8
+
+Call = Callable[["Deep"], Awaitable[Any]]
+
+
+@dataclass
+class Deep:
+    """A tenant, and one connection for each role, so that a plan once made is used again."""
+
+    yard: Yard
+    tenant_id: UUID
+    databases: dict[str, Database] = field(default_factory=dict)
+
+    def database(self, role: str) -> Database:
+        if role not in self.databases:
+            self.databases[role] = self.yard.database(role, 1)
+        return self.databases[role]
+
+    async def pages(self, role: str, call: Call) -> int:
+        """Return how many pages of tables and indexes one call has touched."""
+        before = await self._touched(role)
+        await call(self)
+        return await self._touched(role) - before
+
+    async def _touched(self, role: str) -> int:
+        async with self.database(role).connection() as connection:
+            await connection.execute("SELECT pg_stat_force_next_flush()")
+            pid = await connection.fetchval("SELECT pg_backend_pid()")
+        return int(await self.yard.owner.fetchval("SELECT sum(coalesce(hits, 0)) FROM pg_stat_get_backend_io($1)", pid))
+
+    async def fill(self) -> None:
+        """Give the tenant many tasks: half of them wait, half have ended."""
+        await self.yard.tasks(self.tenant_id, ROWS // 2)
+        done = await self.yard.tasks(self.tenant_id, ROWS // 2)
+        owner = self.yard.owner
+        await owner.execute("DELETE FROM backlog WHERE tenant_id = $1 AND task_id = ANY($2)", self.tenant_id, done)
+        await owner.execute(
+            "UPDATE task SET status = 'SUCCESS', attempt = 1, finished_at = now() WHERE tenant_id = $1 AND id = ANY($2)",
+            self.tenant_id, done,
+        )  # fmt: skip
+        await owner.execute(
+            "INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at, status, finished_at)"
+            " SELECT $1, id, 1, gen_random_uuid(), gen_random_uuid(), now(), 'SUCCESS', now() FROM unnest($2::uuid[]) AS id",
+            self.tenant_id, done,
+        )  # fmt: skip
+        await owner.execute(
+            "INSERT INTO result (tenant_id, task_id, result) SELECT $1, id, '1' FROM unnest($2::uuid[]) AS id",
+            self.tenant_id, done,
+        )  # fmt: skip
+
+
+@pytest.fixture
+async def deep(yard: Yard) -> AsyncIterator[Deep]:
+    made = Deep(yard, await yard.tenant())
+    yield made
+    for database in made.databases.values():
+        await database.close()
+
+
+async def _submit(deep: Deep) -> None:
+    async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
+        await usage.reserve(connection, {deep.tenant_id: Demand(1, -1, -1, 1_000_000)})
+        await store.insert_any_tenant(connection, [new_task(deep.tenant_id)])
+
+
+async def _take_key(deep: Deep) -> None:
+    async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
+        await store.take_keys_any_tenant(connection, [new_task(deep.tenant_id, idempotency_key=uuid.uuid4().hex)])
+
+
+async def _run(deep: Deep) -> None:
+    worker = deep.database("tq_worker")
+    [claim] = await lifecycle.claim(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4())
+    await lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result=1))
+
+
+def _reads(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
+    async def call(deep: Deep) -> None:
+        [task_id] = await deep.yard.tasks(deep.tenant_id, 1)
+        async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
+            assert await read(connection, deep.tenant_id, task_id)
+
+    return call
+
+
+async def _cancel(deep: Deep) -> None:
+    [task_id] = await deep.yard.tasks(deep.tenant_id, 1)
+    assert await lifecycle.cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
+
+
+async def _due(deep: Deep) -> None:
+    async with deep.database("tq_dispatch").connection() as connection:
+        assert (deep.tenant_id, "prefork") in await sweep_store.tenants_with_due_work_any_tenant(connection)
+
+
+CALLS: list[tuple[str, str, Call]] = [
+    ("submit", "tq_submit", _submit),
+    ("idempotency key", "tq_submit", _take_key),
+    ("claim and finish", "tq_worker", _run),
+    ("result", "tq_api", _reads(lambda c, tenant_id, task_id: store.results_any_tenant(c, [(tenant_id, task_id)]))),
+    ("status", "tq_api", _reads(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)]))),
+    ("request", "tq_api", _reads(store.request)),
+    ("page", "tq_api", _reads(lambda c, tenant_id, _: store.page(c, tenant_id, TaskFilter(), before=None, limit=20))),
+    ("cancel", "tq_api", _cancel),
+    ("due tenants", "tq_dispatch", _due),
+]
+
+
+@pytest.mark.parametrize(("name", "role", "call"), CALLS, ids=[name for name, _, _ in CALLS])
+async def test_pages_read_do_not_grow_with_the_tenant(deep: Deep, name: str, role: str, call: Call):
+    await deep.yard.tasks(deep.tenant_id, EXECUTIONS + 2)
+    for _ in range(EXECUTIONS):
+        await call(deep)
+    few = await deep.pages(role, call)
+    await deep.fill()
+    many = await deep.pages(role, call)
+    # An index of 10,000 rows is a level or two deeper; the table and its index have hundreds of pages.
+    assert few > 0
+    assert many <= few * 1.5 + 30, f"{few} pages in a small table, {many} in a large one"
