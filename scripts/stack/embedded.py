@@ -5,6 +5,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from scripts.stack import placement, postgres, processes, valkey
@@ -27,9 +28,9 @@ def kill(server: Server) -> None:
     processes.wait_until(lambda: _is_gone(server.pid), 10.0)
 
 
-def _is_gone(pid: int) -> bool:
+def _is_gone(pid: int | None) -> bool:
     processes.reap()
-    return processes.start_time(pid) is None
+    return pid is None or processes.start_time(pid) is None
 
 
 @contextmanager
@@ -46,7 +47,10 @@ def scratch_folder() -> Iterator[Path]:
 
 def _stop_all_in(scratch: Path) -> None:
     for lock in scratch.rglob("lock"):
-        postgres.stop(lock.parent)
-        valkey.stop(lock.parent)
+        for server in (postgres, valkey):
+            pid = server.running_pid(lock.parent)
+            server.stop(lock.parent)
+            # It lets go of its folder a moment before it ends, and a child of ours must be reaped.
+            processes.wait_until(partial(_is_gone, pid), 2.0)
         if placed := placement.placed_at(lock.parent):
             shutil.rmtree(placed)
