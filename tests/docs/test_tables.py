@@ -19,6 +19,7 @@ from app.admin.commands import app as admin
 from app.core import errors, http_guard, secrets
 from app.core.config import Settings
 from app.core.errors import Problem
+from app.identity import scopes
 from app.tasks.schemas import Status, WaitingReason
 from app.tasks.types import TaskType
 from app.tenants import plans
@@ -66,6 +67,24 @@ def test_every_error_is_in_the_table():
         HTTPStatus.METHOD_NOT_ALLOWED,
     }
     assert all(HTTPStatus[code.upper()] == status for status, code in told - raised)
+
+
+def test_every_call_is_in_the_table():
+    described = (ROOT / "openapi.yaml").read_text().partition("\nwebhooks:")[0]
+    calls = re.findall(r"^  (/\S+):$|^    (get|post|put|patch|delete):$", described, re.MULTILINE)
+    path, expected = "", set()
+    for found, method in calls:
+        path = found or path
+        if method:
+            expected.add(f"{method.upper()} {path}")
+    told = [call for line in _first_column(HTTP, "call", "scope") for call in line.split(", ")]
+    assert sorted(told) == sorted(expected)
+
+
+def test_every_scope_is_in_the_table_with_its_roles():
+    told = {pages.code(row[0])[0]: set(pages.code(row[2])) for row in pages.table(HTTP, "scope", "allows")}
+    having = {scope: {role for role, held in scopes.ROLES.items() if scope in held} for scope in scopes.MEANINGS}
+    assert told == having
 
 
 def test_every_role_is_in_the_table():
