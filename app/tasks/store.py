@@ -228,7 +228,8 @@ WITH taken AS (
 UPDATE task k
 SET status = 'REVOKED', error = $3::jsonb || jsonb_build_object('attempt', k.attempt), finished_at = now(),
     cancel_requested_at = CASE WHEN $4 THEN NULL ELSE now() END
-FROM taken WHERE k.tenant_id = $1 AND k.id = taken.task_id
+-- By the key: joined with what was taken, a plan may read every task of the tenant.
+WHERE k.tenant_id = $1 AND k.id = $2 AND EXISTS (SELECT FROM taken)
 RETURNING k.task, k.status, k.attempt, k.error, k.tags, k.webhook_url, k.finished_at
 """
 

@@ -88,16 +88,19 @@ FROM unnest($1::uuid[], $2::text[]) AS line (tenant_id, endpoint), LATERAL (
 """
 
 # Attempt and lease are written before anything is sent: a process that dies in mid-send has made its try, and the
-# delivery falls due again when the lease ends. What another process took meanwhile is no longer due.
+# delivery falls due again when the lease ends. What another process took meanwhile is no longer due. Row by row, by the key
+# and then by the row's place: a join may read the whole table. IS TRUE hides a condition from the partial indexes: by them
+# all that the tenant has waiting would be read to find one.
 _CLAIM: Final = """
 WITH taken AS (
-    SELECT d.tenant_id, d.id
-    FROM unnest($1::uuid[], $2::uuid[]) AS w (tenant_id, id) JOIN delivery d USING (tenant_id, id)
-    WHERE d.status = 'PENDING' AND d.due_at <= now()
-    FOR UPDATE OF d SKIP LOCKED
+    SELECT one.place FROM unnest($1::uuid[], $2::uuid[]) AS w (tenant_id, id) CROSS JOIN LATERAL (
+        SELECT d.ctid AS place FROM delivery d
+        WHERE d.tenant_id = w.tenant_id AND d.id = w.id AND (d.status = 'PENDING' AND d.due_at <= now()) IS TRUE
+        FOR UPDATE SKIP LOCKED
+    ) AS one
 )
 UPDATE delivery d SET attempt = d.attempt + 1, claim_token = gen_random_uuid(), due_at = now() + $3
-FROM taken WHERE d.tenant_id = taken.tenant_id AND d.id = taken.id
+FROM taken WHERE d.ctid = taken.place
 RETURNING d.tenant_id, d.id, d.task_id, d.url, d.endpoint, d.body, d.attempt, d.claim_token, now() AS claimed_at,
     (SELECT jsonb_agg(jsonb_build_array(s.id, s.sealed) ORDER BY s.created_at DESC, s.id DESC) FROM webhook_secret s
      WHERE s.tenant_id = d.tenant_id AND (s.expires_at IS NULL OR s.expires_at > now())) AS secrets
@@ -108,7 +111,7 @@ WITH tried AS (
     UPDATE delivery SET status = $4, claim_token = NULL,
         due_at = CASE $4 WHEN 'PENDING' THEN now() + $5 ELSE due_at END,
         finished_at = CASE $4 WHEN 'PENDING' THEN NULL ELSE now() END
-    WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND status = 'PENDING'
+    WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND (status = 'PENDING') IS TRUE
     RETURNING tenant_id, id, attempt
 )
 INSERT INTO delivery_attempt (tenant_id, delivery_id, attempt, started_at, duration_ms, response_status, error)
@@ -117,8 +120,12 @@ SELECT tenant_id, id, attempt, $6, $7, $8, $9 FROM tried
 
 _RELEASE: Final = """
 UPDATE delivery d SET attempt = d.attempt - 1, claim_token = NULL, due_at = now()
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS c (tenant_id, id, claim_token)
-WHERE d.tenant_id = c.tenant_id AND d.id = c.id AND d.claim_token = c.claim_token
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS c (tenant_id, id, claim_token) CROSS JOIN LATERAL (
+    SELECT x.ctid AS place FROM delivery x
+    WHERE x.tenant_id = c.tenant_id AND x.id = c.id AND x.claim_token = c.claim_token
+    FOR UPDATE
+) AS one
+WHERE d.ctid = one.place
 """
 
 

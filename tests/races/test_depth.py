@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.quotas.schemas import Demand
 from app.tasks import lifecycle, store, sweep_store
 from app.tasks.lifecycle import Outcome
 from app.tasks.schemas import TaskFilter
+from app.webhooks import store as webhook_store
 from tests.races.conftest import Yard, new_task
 
 ROWS = 10_000
@@ -67,6 +69,18 @@ class Deep:
             "INSERT INTO result (tenant_id, task_id, result) SELECT $1, id, '1' FROM unnest($2::uuid[]) AS id",
             self.tenant_id, done,
         )  # fmt: skip
+        await owner.execute(
+            "INSERT INTO idempotency_key (tenant_id, key, fingerprint, task_id)"
+            " SELECT $1, id::text, '', id FROM unnest($2::uuid[]) AS id",
+            self.tenant_id, done,
+        )  # fmt: skip
+        await owner.execute(
+            "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, endpoint, body, status)"
+            " SELECT $1, id, id, 'task.succeeded', 'https://a.example.com/', 'https://a.example.com/', '{}', status"
+            " FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, number),"
+            " LATERAL (SELECT CASE WHEN number % 2 = 0 THEN 'PENDING' ELSE 'DELIVERED' END AS status) AS s",
+            self.tenant_id, done,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -83,9 +97,11 @@ async def _submit(deep: Deep) -> None:
         await store.insert_any_tenant(connection, [new_task(deep.tenant_id)])
 
 
-async def _take_key(deep: Deep) -> None:
+async def _take_and_release_key(deep: Deep) -> None:
+    tasks = [new_task(deep.tenant_id, idempotency_key=uuid.uuid4().hex)]
     async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
-        await store.take_keys_any_tenant(connection, [new_task(deep.tenant_id, idempotency_key=uuid.uuid4().hex)])
+        await store.take_keys_any_tenant(connection, tasks)
+        await store.release_keys_any_tenant(connection, tasks)
 
 
 async def _run(deep: Deep) -> None:
@@ -113,9 +129,32 @@ async def _due(deep: Deep) -> None:
         assert (deep.tenant_id, "prefork") in await sweep_store.tenants_with_due_work_any_tenant(connection)
 
 
+async def _lost(deep: Deep) -> None:
+    async with deep.database("tq_dispatch").connection() as connection:
+        assert await sweep_store.lost_any_tenant(connection, 15, 10) == []
+
+
+async def _deliver(deep: Deep) -> None:
+    delivery_id, url = uuid.uuid4(), "https://a.example.com/"
+    await webhook_store.insert(
+        deep.yard.owner, deep.tenant_id, delivery_id, task_id=delivery_id, event_type="task.succeeded", url=url,
+        endpoint=url, body="{}",
+    )  # fmt: skip
+    due = [webhook_store.Due(delivery_id, (deep.tenant_id, url))]
+    async with deep.database("tq_webhook").connection() as connection:
+        await webhook_store.oldest_due_any_tenant(connection, 10)
+        claims = await webhook_store.claim_any_tenant(connection, due, timedelta(seconds=60))
+        await webhook_store.release_any_tenant(connection, claims)
+        [claim] = await webhook_store.claim_any_tenant(connection, due, timedelta(seconds=60))
+        assert await webhook_store.record(
+            connection, deep.tenant_id, claim, status="DELIVERED", delay=timedelta(), duration_ms=1,
+            response_status=204, error=None,
+        )  # fmt: skip
+
+
 CALLS: list[tuple[str, str, Call]] = [
     ("submit", "tq_submit", _submit),
-    ("idempotency key", "tq_submit", _take_key),
+    ("idempotency key", "tq_submit", _take_and_release_key),
     ("claim and finish", "tq_worker", _run),
     ("result", "tq_api", _reads(lambda c, tenant_id, task_id: store.results_any_tenant(c, [(tenant_id, task_id)]))),
     ("status", "tq_api", _reads(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)]))),
@@ -123,6 +162,8 @@ CALLS: list[tuple[str, str, Call]] = [
     ("page", "tq_api", _reads(lambda c, tenant_id, _: store.page(c, tenant_id, TaskFilter(), before=None, limit=20))),
     ("cancel", "tq_api", _cancel),
     ("due tenants", "tq_dispatch", _due),
+    ("lost attempts", "tq_dispatch", _lost),
+    ("delivery", "tq_webhook", _deliver),
 ]
 
 
