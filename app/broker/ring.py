@@ -27,10 +27,12 @@ class Ring(NamedTuple):
     """Key of the list of tenant queues in line; the right end is served next, the left end is last."""
     members: str
     """Key of the set of the same names."""
+    ahead: str
+    """Key of the set of those who are ahead of their share; it expires where nobody looks any more."""
 
 
 def _ring(queue: str) -> Ring:
-    return Ring(queue, f"{queue}:order", f"{queue}:members")
+    return Ring(queue, f"{queue}:order", f"{queue}:members", f"{queue}:ahead")
 
 
 RINGS: Final = {PREFORK: _ring("tenants"), ASYNCIO: _ring("tenants.io")}
@@ -42,6 +44,14 @@ RING_BY_ORDER: Final = {ring.order: ring for ring in RINGS.values()}
 def queue_name(tenant_id: UUID, pool: str) -> str:
     """Name the queue of a tenant in a pool (``prefork`` or ``asyncio``); another pool is a ``KeyError``."""
     return f"{QUEUE_PREFIX}{tenant_id}{_SUFFIXES[pool]}"
+
+
+def tenant_of(queue: str) -> UUID | None:
+    """Return the tenant whose queue this is; None for a name that is no tenant's."""
+    try:
+        return UUID(queue.removeprefix(QUEUE_PREFIX).removesuffix(_SUFFIXES[ASYNCIO]))
+    except ValueError:
+        return None
 
 
 def ring_of(queue: str) -> Ring | None:
@@ -71,22 +81,38 @@ return pushed
 """)
 
 TAKE: Final = Script("""
--- KEYS: order, members      ARGV: slots, and the queue which the caller has taken out of the line (or '')
--- Returns up to `slots` tickets, one for each turn. The queue that was served moves to the end of the line.
+-- KEYS: order, members, ahead      ARGV: slots, and the queue which the caller has taken out of the line (or '')
+-- Returns up to `slots` tickets, one for each turn. The queue that was served moves to the end of the line. Those ahead
+-- of their share are passed over while others stand in line, and served where a slot would stay idle.
 if ARGV[2] ~= '' then redis.call('RPUSH', KEYS[1], ARGV[2]) end
 local slots, tickets = tonumber(ARGV[1]), {}
 -- 64 turns more than slots: enough to sweep stale entries, few enough never to hold Redis up.
-for _ = 1, slots > 0 and slots + 64 or 0 do
-  local queue = redis.call('LMOVE', KEYS[1], KEYS[1], 'RIGHT', 'LEFT')
-  if not queue then break end
-  local ticket = redis.call('RPOP', queue)
-  if ticket then tickets[#tickets + 1] = ticket end
-  if redis.call('EXISTS', queue) == 0 then
-    redis.call('LPOP', KEYS[1])
-    redis.call('SREM', KEYS[2], queue)
+local turns = slots > 0 and slots + 64 or 0
+local function take(passes_over)
+  local passed = 0
+  while turns > 0 and #tickets < slots do
+    turns = turns - 1
+    local queue = redis.call('LMOVE', KEYS[1], KEYS[1], 'RIGHT', 'LEFT')
+    if not queue then return end
+    if passes_over and redis.call('SISMEMBER', KEYS[3], queue) == 1 then
+      passed = passed + 1
+      if passed >= redis.call('LLEN', KEYS[1]) then return end  -- once round, and there is nobody else
+    else
+      passed = 0
+      local ticket = redis.call('RPOP', queue)
+      if ticket then tickets[#tickets + 1] = ticket end
+      if redis.call('EXISTS', queue) == 0 then
+        redis.call('LPOP', KEYS[1])
+        redis.call('SREM', KEYS[2], queue)
+      end
+    end
   end
-  if #tickets == slots then break end
 end
+if slots > 0 and redis.call('EXISTS', KEYS[3]) == 1 then
+  take(true)
+  turns = math.max(turns, slots - #tickets)
+end
+take(false)
 return tickets
 """)
 

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker.envelope import ticket
-from app.broker.ring import MEND, PREFORK, PUSH, RINGS, Ring, queue_name
+from app.broker.ring import MEND, PREFORK, PUSH, RINGS, Ring, queue_name, tenant_of
 
 _log = logging.getLogger(__name__)
 
@@ -145,6 +145,28 @@ async def reconcile(redis: Redis, tenant_ids: Iterable[UUID] = ()) -> Mended:
         for pool, ring in RINGS.items()
     ]
     return Mended(joined=sum(joined for joined, _ in mended), gone=sum(gone for _, gone in mended))
+
+
+async def in_line(redis: Redis) -> set[UUID]:
+    """Return the tenants that stand in line in any pool, in one round trip; raises ``RedisError``."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for ring in RINGS.values():
+            pipe.smembers(ring.members)
+        members: list[set[bytes]] = await pipe.execute()
+    found = (tenant_of(queue.decode()) for queues in members for queue in queues)
+    return {tenant_id for tenant_id in found if tenant_id is not None}
+
+
+async def pass_over(redis: Redis, tenant_ids: Iterable[UUID], *, seconds: float) -> None:
+    """Let workers pass over these tenants, and no others, while others stand in line; for so long at most."""
+    tenants = list(tenant_ids)
+    async with redis.pipeline(transaction=True) as pipe:
+        for pool, ring in RINGS.items():
+            pipe.delete(ring.ahead)
+            if tenants:
+                pipe.sadd(ring.ahead, *(queue_name(tenant_id, pool) for tenant_id in tenants))
+                pipe.pexpire(ring.ahead, int(seconds * 1000))
+        await pipe.execute()
 
 
 async def forget(redis: Redis, tenant_id: UUID) -> None:

@@ -120,7 +120,7 @@ class RingChannel(kombu_redis.Channel):
 
     def _take(self, ring: Ring, out_of_line: str = "") -> list[bytes]:
         """Take tickets, and put back the queue that the wait took out of the line."""
-        call = (2, ring.order, ring.members, self._wanted(ring), out_of_line)
+        call = (3, ring.order, ring.members, ring.ahead, self._wanted(ring), out_of_line)
         try:
             return self._call("EVALSHA", TAKE.sha, *call)
         except NoScriptError:

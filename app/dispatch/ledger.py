@@ -2,6 +2,7 @@
 
 import logging
 from typing import Final
+from uuid import UUID
 
 from app.db import Connection
 from app.quotas import store
@@ -18,8 +19,8 @@ class Ledger:
         """``connection`` is the leader's own."""
         self._connection = connection
 
-    async def roll_up(self) -> int:
-        """Add what has ended to its day; return how many attempts."""
+    async def roll_up(self) -> dict[UUID, float]:
+        """Add what has ended to its day; return the worker seconds of it by tenant."""
         return await store.roll_up_any_tenant(self._connection, _AT_ONCE)
 
     async def reconcile(self) -> int:

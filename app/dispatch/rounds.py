@@ -22,6 +22,7 @@ from app.dispatch.ledger import Ledger
 from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import LEASE, Rescuer
+from app.dispatch.shares import WorkerShares
 from app.tasks import sweep_store
 
 _log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Rounds:
         self._pruner = Pruner(connection)
         self._reconciler = Reconciler(connection, redis)
         self._ledger = Ledger(connection)
+        self._shares = WorkerShares(connection, redis, self._ledger)
         self._roll_up = Every(_ROLL_UP_INTERVAL)
         self._reconcile_ledger = Every(_LEDGER_INTERVAL)
         self._partitions = Every(_PARTITIONS_INTERVAL)
@@ -103,6 +105,7 @@ class Rounds:
         if due:
             crash.point("due.before_offer")
             await tickets.offer_many(self._redis, [(tenant_id, pool, 1) for tenant_id, pool in due])
+        await self._shares.look()
         has_lost = self._look_at_redis.is_due() and await self._reconciler.has_redis_lost()
         if self._reconcile.is_due() or has_lost:
             await self._reconciler.reconcile()

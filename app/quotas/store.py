@@ -85,10 +85,10 @@ async def report(
     return list(await connection.fetch(_REPORT, tenant_id, first, last))
 
 
-async def roll_up_any_tenant(connection: Connection, limit: int) -> int:
-    """Add up to ``limit`` ended attempts to their days; return how many (migrations/sql: usage_roll_up)."""
-    rolled: int = await connection.fetchval("SELECT usage_roll_up($1)", limit)
-    return rolled
+async def roll_up_any_tenant(connection: Connection, limit: int) -> dict[UUID, float]:
+    """Add up to ``limit`` ended attempts to their days; return their seconds by tenant (usage_roll_up)."""
+    rows = await connection.fetch("SELECT tenant_id, seconds FROM usage_roll_up($1)", limit)
+    return {row["tenant_id"]: row["seconds"] for row in rows}
 
 
 async def reconcile_any_tenant(connection: Connection) -> "list[asyncpg.Record]":

@@ -1,10 +1,12 @@
 """SQL of what goes over all tenants' tasks, for the dispatcher: what is due, lost, or past its time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.db import Connection
+from app.tenants import plans
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,24 @@ WHERE EXISTS (
     WHERE first.due_at <= now()
 )
 """
+
+
+async def running_seconds_any_tenant(connection: Connection) -> dict[UUID, float]:
+    """Return how long each tenant's running attempts have run in all."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, extract(epoch FROM sum(now() - started_at))::float8 AS seconds FROM attempt "
+        "WHERE finished_at IS NULL GROUP BY tenant_id"
+    )
+    return {row["tenant_id"]: row["seconds"] for row in rows}
+
+
+async def weights_any_tenant(connection: Connection, tenant_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return the tenants' weights: their plans', or their own."""
+    rows = await connection.fetch(
+        "SELECT id, plan, (limits ->> 'weight')::integer AS weight FROM tenant WHERE id = ANY($1::uuid[])",
+        list(tenant_ids),
+    )
+    return {row["id"]: row["weight"] or plans.PLANS[row["plan"]].weight for row in rows}
 
 
 async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":

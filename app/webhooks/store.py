@@ -88,9 +88,9 @@ FROM unnest($1::uuid[], $2::text[]) AS line (tenant_id, endpoint), LATERAL (
 """
 
 # Attempt and lease are written before anything is sent: a process that dies in mid-send has made its try, and the
-# delivery falls due again when the lease ends. What another process took meanwhile is no longer due. Row by row, by the key
-# and then by the row's place: a join may read the whole table. IS TRUE hides a condition from the partial indexes: by them
-# all that the tenant has waiting would be read to find one.
+# delivery falls due again when the lease ends. What another process took meanwhile is no longer due. Row by row, by the
+# key and then by the row's place: a join may read the whole table. IS TRUE hides a condition from the partial indexes:
+# by them all that the tenant has waiting would be read to find one.
 _CLAIM: Final = """
 WITH taken AS (
     SELECT one.place FROM unnest($1::uuid[], $2::uuid[]) AS w (tenant_id, id) CROSS JOIN LATERAL (

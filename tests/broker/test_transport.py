@@ -102,6 +102,28 @@ def test_take_never_exceeds_the_prefetch_limit(store: Redis, reader: Reader) -> 
     assert len(reader.read()) == 3
 
 
+def test_who_is_ahead_of_its_share_is_passed_over_while_others_stand_in_line(store: Redis, reader: Reader) -> None:
+    a, ahead, b = tenants(3)
+    for tenant, count in ((a, 2), (ahead, 3), (b, 1)):
+        put(store, tenant, count)
+    store.sadd(RING.ahead, queue_name(ahead, PREFORK))
+    reader.allow(2)
+    assert reader.read() == [a, b]
+    # No slot stays idle, and nobody is passed over for nobody.
+    assert reader.read() == [a, ahead]
+    assert reader.read() == [ahead, ahead]
+    assert is_sound(store)
+
+
+def test_when_all_are_ahead_each_has_its_turn(store: Redis, reader: Reader) -> None:
+    three = tenants(3)
+    for tenant in three:
+        put(store, tenant, 2)
+        store.sadd(RING.ahead, queue_name(tenant, PREFORK))
+    reader.allow(2)
+    assert reader.read_all() == three * 2
+
+
 def test_newcomer_waits_for_those_in_line(store: Redis, reader: Reader) -> None:
     a, b, newcomer = tenants(3)
     put(store, a, 2)
@@ -135,7 +157,7 @@ def test_one_take_sweeps_many_stale_entries(store: Redis) -> None:
         store.delete(put(store, tenant))
     [waiting] = tenants(1)
     put(store, waiting)
-    taken = store.eval(TAKE.text, 2, RING.order, RING.members, 1, "")
+    taken = store.eval(TAKE.text, 3, RING.order, RING.members, RING.ahead, 1, "")
     assert [tenant_of(body) for body in taken] == [waiting]
 
 

@@ -1,0 +1,25 @@
+DROP FUNCTION usage_roll_up;
+
+-- Add up to p_limit ended attempts to their days; returns how many. In the order of the key, as submits do. A row that
+-- somebody holds is left for the next time: the dispatcher waits for nobody.
+CREATE FUNCTION usage_roll_up(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public SET lock_timeout = '100ms' AS $$
+DECLARE
+    rolled integer;
+BEGIN
+    WITH gone AS (
+        DELETE FROM worker_time w WHERE w.id IN (SELECT o.id FROM worker_time o ORDER BY o.id LIMIT p_limit)
+        RETURNING w.tenant_id, w.day, w.task, w.seconds
+    ), added AS (
+        INSERT INTO usage_by_task AS u (tenant_id, day, task, attempts, worker_seconds)
+        SELECT g.tenant_id, g.day, g.task, count(*), sum(g.seconds) FROM gone g GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        ON CONFLICT ON CONSTRAINT usage_by_task_pkey DO UPDATE
+            SET attempts = u.attempts + excluded.attempts, worker_seconds = u.worker_seconds + excluded.worker_seconds
+    )
+    SELECT count(*) INTO rolled FROM gone;
+    RETURN rolled;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN 0;
+END $$;
+REVOKE ALL ON FUNCTION usage_roll_up FROM public;
+GRANT EXECUTE ON FUNCTION usage_roll_up TO tq_dispatch;
