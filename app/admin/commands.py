@@ -55,7 +55,7 @@ def rotate_kek(
 ) -> None:
     """Seal the tenants' secrets under a new key. Back up the secrets file after it."""
     try:
-        show(asyncio.run(keks.rotate(is_to_drop=drop)), as_json=as_json)
+        show(asyncio.run(keks.rotate(edge.operator(), is_to_drop=drop)), as_json=as_json)
     except crypto.SealBroken as broken:
         message = f"{broken} cannot be opened with any key of the secrets file: restore the file from a backup"
         raise edge.Refused(message) from None

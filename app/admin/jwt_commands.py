@@ -6,8 +6,11 @@ import typer
 
 from app.admin import edge
 from app.admin.output import AsJson, show
+from app.audit import store as audit
 from app.core import secrets
 from app.core.config import get_settings
+from app.core.secrets import Secrets
+from app.db import Connection
 
 app = typer.Typer(help="Rotate the keys that sign tokens.", no_args_is_help=True)
 
@@ -24,8 +27,15 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """Sign with the spare key, and publish a new spare; tokens of the old key hold until their end."""
-    try:
+
+    async def work(connection: Connection) -> Secrets:
         known = secrets.rotate_jwt(get_settings().secrets_file, is_compromised=compromised)
+        detail = {"compromised": compromised}
+        await audit.record(connection, None, edge.operator(), "jwt_keys.rotated", known.jwt_keys[0].kid, detail)
+        return known
+
+    try:
+        known = edge.as_admin(work)
     except secrets.SpareTooNew as refusal:
         raise edge.Refused(str(refusal)) from None
     show({key.state: key.kid for key in reversed(known.jwt_keys)}, as_json=as_json)

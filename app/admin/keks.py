@@ -3,6 +3,8 @@
 from uuid import UUID
 
 from app.admin import keks_store as store
+from app.audit import store as audit
+from app.audit.store import Actor
 from app.core import crypto, secrets
 from app.core.config import get_settings
 from app.core.secrets import Secrets
@@ -12,7 +14,7 @@ from app.tenants import tenancy
 _BATCH = 500
 
 
-async def rotate(*, is_to_drop: bool) -> dict[str, object]:
+async def rotate(actor: Actor, *, is_to_drop: bool) -> dict[str, object]:
     """Seal with a new key from now on, and what was sealed before again; return the key's id and how many were.
 
     Begun again after an interruption it makes another key, and ends what is left. With ``is_to_drop`` the keys that
@@ -25,6 +27,8 @@ async def rotate(*, is_to_drop: bool) -> dict[str, object]:
         resealed = 0
         while batch := await _reseal(database, known):
             resealed += batch
+        async with database.transaction() as connection:
+            await audit.record(connection, None, actor, "kek.rotated", known.kek_id, {"resealed": resealed})
     finally:
         await database.close()
     dropped = secrets.drop_keks(path) if is_to_drop else []

@@ -48,6 +48,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     # Events cost 42 % of the throughput.
     "worker_send_task_events": False,
     "task_send_sent_event": False,
+    # Nothing here uses it, and whoever can write to Redis could stop the workers by it.
+    "worker_enable_remote_control": False,
     "worker_hijack_root_logger": False,
     # A child that imports slowly on a busy machine is not a dead one (default 4 s).
     "worker_proc_alive_timeout": 30,

@@ -72,6 +72,12 @@ async def authenticate(request: Request) -> Principal:
     return principal
 
 
+async def authenticate_again(request: Request) -> Principal:
+    """Return who is calling, where the credentials still hold; for a call that lasts."""
+    verifier: Verifier = request.app.state.verifier
+    return await verifier.verify(_credential(request))
+
+
 async def caller(
     request: Request,
     required: SecurityScopes,

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.core import strict_json
 from app.core.ids import CANONICAL_UUID
 from app.identity import scopes
-from app.identity.dependencies import authenticate, permitted
+from app.identity.dependencies import authenticate, authenticate_again, permitted
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
 from app.tasks import answers
@@ -119,7 +119,8 @@ async def _status(request: Request, task_id: UUID) -> Response:
 
 async def _result(request: Request, task_id: UUID, wait: int) -> Response:
     principal = await _reader(request)
-    return answers.result(await request.app.state.reading.result(principal.tenant_id, task_id, wait))
+    still = partial(authenticate_again, request)
+    return answers.result(await request.app.state.reading.result(principal.tenant_id, task_id, wait, still))
 
 
 async def _reader(request: Request) -> Principal:

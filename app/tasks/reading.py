@@ -1,7 +1,7 @@
 """Following a task: its status, its attempts, its result and the wait for it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -55,15 +55,17 @@ class Reading:
         parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts]}
         return TaskDetail.model_validate({**request, **status, **parts})
 
-    async def result(self, tenant_id: UUID, task_id: UUID, wait: float) -> Outcome:
+    async def result(self, tenant_id: UUID, task_id: UUID, wait: float, still: Callable[[], Awaitable[Any]]) -> Outcome:
         """Return how a task ended, or after up to ``wait`` seconds where it stands; raises ``NotFound``.
 
-        Between two looks no database connection is held.
+        Between two looks no database connection is held. Before each later one ``still`` raises if the caller may look
+        no more.
         """
         found = await self._result(tenant_id, task_id)
         if wait <= 0 or found.status in FINAL:
             return found
-        return await self._wait(tenant_id, task_id, asyncio.get_running_loop().time() + wait)
+        until = asyncio.get_running_loop().time() + wait
+        return await self._wait(tenant_id, task_id, until, still)
 
     async def page(
         self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID | None, limit: int
@@ -73,7 +75,7 @@ class Reading:
             rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit + 1)
         return [TaskSummary.model_validate(dict(row)) for row in rows[:limit]], len(rows) > limit
 
-    async def _wait(self, tenant_id: UUID, task_id: UUID, until: float) -> Outcome:
+    async def _wait(self, tenant_id: UUID, task_id: UUID, until: float, still: Callable[[], Awaitable[Any]]) -> Outcome:
         clock = asyncio.get_running_loop().time
         async with self._waiters.watch(task_id) as wakeup:
             while True:
@@ -83,6 +85,7 @@ class Reading:
                 if found.status in FINAL or left <= 0:
                     return found
                 await wakeup.wait(min(left, _LOOK_AGAIN))
+                await still()
 
     async def _result(self, tenant_id: UUID, task_id: UUID) -> Outcome:
         return _known(await self._results.ask((tenant_id, task_id)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.problem import responses
-from app.identity.dependencies import CallerRoute
+from app.identity.dependencies import CallerRoute, authenticate_again
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import answers, control, types
@@ -200,7 +201,8 @@ async def get_task_result(
 ) -> Any:
     """The result, once there is one; with `wait` the answer comes when the task ends."""
     seconds = wait or _preferred_wait(prefer)
-    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds))
+    still = partial(authenticate_again, request)
+    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds, still))
 
 
 def _preferred_wait(prefer: str | None) -> float:

@@ -25,6 +25,21 @@ def test_an_issued_key_is_shown_once_and_works(acme: Tenant, anonymous: Anonymou
     assert made["api_key"] not in listed.text
 
 
+def test_a_wait_ends_when_its_key_is_revoked(acme: Tenant, anonymous: Anonymous):
+    key, client = issue(acme, scopes=["tasks:read"]), anonymous()
+    task_id = acme.submit(task="echo", delay_seconds=3600)
+
+    def wait() -> int:
+        headers = {"Authorization": f"Bearer {key['api_key']}"}
+        return client.get(f"/api/tasks/{task_id}/result", params={"wait": 30}, headers=headers).status_code
+
+    with ThreadPoolExecutor(1) as pool:
+        # Whether it was revoked before the wait began or in it: either way it is refused, long before the 30 s.
+        waiting = pool.submit(wait)
+        assert acme.client.delete(f"/api/keys/{key['key_id']}").status_code == 204
+        assert waiting.result(20) == 401
+
+
 def test_a_key_gets_the_callers_scopes_and_never_more(acme: Tenant, anonymous: Anonymous):
     narrow = issue(acme, scopes=["keys:manage", "tasks:read"])
     client = anonymous()

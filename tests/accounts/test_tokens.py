@@ -1,5 +1,6 @@
 """Tokens over HTTP: given for a key, verified by anybody, revoked."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tests.accounts.conftest import Anonymous, issue, token_of, wait_for_refusal, with_token
-from tests.conftest import Tenant, wait_until
+from tests.conftest import Stack, Tenant, wait_until
 
 Admin = Callable[..., CompletedProcess[str]]
 
@@ -174,8 +175,16 @@ async def test_a_suspended_tenant_gets_no_token_but_may_revoke_one(
     assert with_token(client, token_of(client, tenant.api_key)) == 200
 
 
+async def _events(stack: Stack, action: str) -> list[asyncpg.Record]:
+    owner = await asyncpg.connect(stack.environment["DATABASE_URL"])
+    try:
+        return list(await owner.fetch("SELECT * FROM audit_event WHERE action = $1", action))
+    finally:
+        await owner.close()
+
+
 def test_a_compromised_key_kills_its_tokens_and_a_young_spare_needs_that_word(
-    acme: Tenant, admin: Admin, anonymous: Anonymous
+    acme: Tenant, admin: Admin, anonymous: Anonymous, stack: Stack
 ):
     client = anonymous()
     token = token_of(client, acme.api_key)
@@ -185,6 +194,8 @@ def test_a_compromised_key_kills_its_tokens_and_a_young_spare_needs_that_word(
     assert "--compromised" in refused.stderr
     assert with_token(client, token) == 200
     rotated = json.loads(admin("jwt", "rotate", "--compromised", "--json").stdout)
+    [event] = asyncio.run(_events(stack, "jwt_keys.rotated"))
+    assert (event["object"], event["tenant_id"], event["actor_type"]) == (rotated["active"], None, "operator")
     wait_for_refusal(client, token)
     fresh = token_of(client, acme.api_key)
     assert json.loads(_decode(fresh.split(".")[0]))["kid"] == rotated["active"]

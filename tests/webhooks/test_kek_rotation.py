@@ -27,6 +27,8 @@ def test_secrets_are_sealed_anew_while_a_process_delivers(
     [sealed] = rows.fetch("SELECT sealed FROM webhook_secret WHERE tenant_id = $1", uuid.UUID(acme.tenant_id))
     assert sealed["sealed"].startswith(f"k1.{rotated['kek_id']}.")
     assert rotated["resealed"] >= 1
+    [event] = rows.fetch("SELECT * FROM audit_event WHERE action = 'kek.rotated' AND object = $1", rotated["kek_id"])
+    assert (event["tenant_id"], event["actor_type"]) == (None, "operator")
 
     acme.submit(task="echo", payload=1, webhook_url=receiver.on("/after", status(204)))
     receiver.wait_for("/after")[0].verify(acme.webhook_secret)
