@@ -74,9 +74,12 @@ def test_no_secret_is_in_the_environment_and_each_file_is_mounted(name: str):
     for variable, value in service.get("environment", {}).items():
         assert variable.endswith("_FILE") or not re.search("PASSWORD|SECRET|KEY|URL|TOKEN", variable), variable
         assert "://" not in value
-    assert set(service["secrets"]) <= set(COMPOSE["secrets"])
+    mounted = dict((one["target"], one["source"]) if isinstance(one, dict) else (one, one) for one in service["secrets"])
+    assert set(mounted.values()) <= set(COMPOSE["secrets"])
+    # The owner's password reaches no part: code of task types runs there.
+    assert ("owner_url" in mounted.values()) == (name == "setup")
     if name in OURS:
-        assert set(service["secrets"]) <= set(Settings.model_fields)
+        assert set(mounted) <= set(Settings.model_fields)
         assert ("keys:/var/lib/taskqueue" if name == "setup" else "keys:/var/lib/taskqueue:ro") in service["volumes"]
 
 
@@ -198,12 +201,13 @@ def read(folder: Path) -> dict[str, str]:
 
 def test_secrets_are_random_made_once_and_out_of_others_reach(tmp_path: Path):
     one, other = tmp_path / "one", tmp_path / "other"
-    assert make_secrets(one).count("Made ") == 5
+    assert make_secrets(one).count("Made ") == 6
     made = read(one)
     assert make_secrets(one) == ""
     assert read(one) == made
     make_secrets(other)
-    assert not set(made.values()) & set(read(other).values())
+    same = {name for name, text in read(other).items() if text == made[name]}
+    assert same == {"database_url"}
     assert one.stat().st_mode & 0o777 == 0o700
     # Each container has another number; the folder is what keeps people out.
     assert {path.stat().st_mode & 0o777 for path in one.iterdir()} == {0o644}
@@ -215,7 +219,10 @@ def test_the_settings_are_read_from_the_secrets(tmp_path: Path, monkeypatch: pyt
         monkeypatch.delenv(variable, raising=False)
     make_secrets(tmp_path)
     settings = Settings(_secrets_dir=tmp_path, _env_file=None)
-    database, redis = urlsplit(settings.database_url), urlsplit(settings.redis_url)
+    address, redis = urlsplit(settings.database_url), urlsplit(settings.redis_url)
+    database = urlsplit(read(tmp_path)["owner_url"])
+    assert (address.hostname, address.port, address.path) == (database.hostname, database.port, database.path)
+    assert (address.username, address.password) == (None, None)
     postgres = SERVICES["postgres"]["environment"]
     assert (database.username, database.path) == (postgres["POSTGRES_USER"], f"/{postgres['POSTGRES_DB']}")
     assert (database.password, redis.password) == (
