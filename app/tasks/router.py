@@ -1,14 +1,13 @@
 """The task calls."""
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import AwareDatetime
 
-from app.core import pagination
 from app.core.errors import (
     BacklogFull,
     DailyQuotaExceeded,
@@ -25,6 +24,7 @@ from app.core.errors import (
 )
 from app.core.problem import responses
 from app.identity.dependencies import CallerRoute, authenticate_again
+from app.identity.paging import AskedPage
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import answers, control, types
@@ -228,24 +228,20 @@ async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> 
 )
 async def list_tasks(
     request: Request,
-    response: Response,
     principal: TaskReader,
+    page: AskedPage,
     status: Annotated[Status | None, Query()] = None,
     task: Annotated[str | None, Query(max_length=64)] = None,
     tag: Annotated[str | None, Query(max_length=64)] = None,
-    created_from: Annotated[datetime | None, Query()] = None,
-    created_to: Annotated[datetime | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    created_from: Annotated[AwareDatetime | None, Query()] = None,
+    created_to: Annotated[AwareDatetime | None, Query()] = None,
 ) -> TaskPage:
     """The tenant's tasks, newest first."""
-    state = request.app.state
-    before = UUID(pagination.decode(principal.tenant_id, cursor, state.cursor_key)) if cursor else None
     wanted = TaskFilter(status, task, tag, created_from, created_to)
-    items, has_more = await state.reading.page(principal.tenant_id, wanted, before=before, limit=limit)
-    next_cursor = pagination.encode(principal.tenant_id, str(items[-1].task_id), state.cursor_key) if has_more else None
-    if next_cursor:
-        response.headers["Link"] = pagination.next_link(str(request.url), next_cursor)
+    before = page.before(principal.tenant_id)
+    reading: Reading = request.app.state.reading
+    found = await reading.page(principal.tenant_id, wanted, before=before, limit=page.limit + 1)
+    items, next_cursor = page.cut(principal.tenant_id, found, "task_id")
     return TaskPage(items=items, next_cursor=next_cursor)
 
 
