@@ -126,7 +126,7 @@ async def test_running_never_exceeds_its_limit_and_what_waits_is_what_is_counted
     duties: list[dict[str, Any]] = [
         {"do": "submit", "tenants": tenants, "count": 60},
         {"do": "submit", "tenants": tenants, "count": 30, "options": {"expires_seconds": 0.05}},
-        *[{"do": "run", "tenant": str(tenant_id)}] * 3,
+        *[{"do": "run", "tenant": str(tenant_id)}] * 4,
     ]
     seen, worker = [], yard.database("tq_worker", 1)
     try:
