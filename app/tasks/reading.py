@@ -89,7 +89,7 @@ class Reading:
         return _known(await self._results.ask((tenant_id, task_id)))
 
     async def _find_results(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[Outcome | None]:
-        async with self._reader.connection() as connection:
+        async with self._reader.statement() as connection:
             rows = await store.results_any_tenant(connection, wanted)
         found = {row["number"]: row for row in rows}
         return [
@@ -98,7 +98,7 @@ class Reading:
         ]
 
     async def _find_statuses(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any] | None]:
-        async with self._reader.connection() as connection:
+        async with self._reader.statement() as connection:
             rows = await store.statuses_any_tenant(connection, wanted)
         found = {row["number"]: row for row in rows}
         return [
