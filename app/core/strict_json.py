@@ -15,6 +15,8 @@ from app.core.errors import MalformedBody, PayloadTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
+# Of which the decoder makes no subclasses.
+_CONTAINERS: Final = frozenset({dict, list})
 _INT64_DIGITS: Final = len(str(-(2**63)))
 # An escape counts when an even number of backslashes precedes it. Within JSON they occur in strings only.
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -93,10 +95,14 @@ def _too_deep(max_depth: int) -> MalformedBody:
 
 
 def _check_depth(document: Any, max_depth: int) -> None:
-    level = [document] if isinstance(document, dict | list) else []
+    level = [document] if type(document) in _CONTAINERS else []
     for _ in range(max_depth):
-        inside = (value for one in level for value in (one.values() if isinstance(one, dict) else one))
-        level = [value for value in inside if isinstance(value, dict | list)]
+        level = [
+            value
+            for one in level
+            for value in (one.values() if type(one) is dict else one)
+            if type(value) in _CONTAINERS
+        ]
         if not level:
             return
     raise _too_deep(max_depth)

@@ -74,18 +74,18 @@ class SubmitOptions(BaseModel):
 
     @model_validator(mode="after")
     def _has_one_start(self) -> "SubmitOptions":
-        if self.delay_seconds is not None and self.scheduled_at is not None:
+        if self.scheduled_at is None:
+            return self
+        if self.delay_seconds is not None:
             message = "give delay_seconds or scheduled_at, not both"
             raise ValueError(message)
-        if self.scheduled_at is not None and self.scheduled_at.utcoffset() is None:
+        if self.scheduled_at.utcoffset() is None:
             message = "scheduled_at needs a UTC offset, such as 2027-01-31T09:00:00Z"
             raise ValueError(message)
-        if self.scheduled_at is not None and self.scheduled_at.year < _FIRST_YEAR:
+        if self.scheduled_at.year < _FIRST_YEAR:
             message = f"scheduled_at is before {_FIRST_YEAR}"
             raise ValueError(message)
-        if self.scheduled_at is not None and self.scheduled_at > datetime.now(UTC) + timedelta(
-            seconds=MAX_DELAY_SECONDS
-        ):
+        if self.scheduled_at > datetime.now(UTC) + timedelta(seconds=MAX_DELAY_SECONDS):
             message = "scheduled_at is more than a year ahead"
             raise ValueError(message)
         return self

@@ -29,7 +29,7 @@ WITH incoming AS MATERIALIZED (
                       time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
     SELECT tenant_id, id, task, pool, priority, payload::jsonb, due_at,
         CASE WHEN due_at > now() THEN due_at END, expires_at, max_attempts, time_limit_seconds, timeout_seconds,
-        CASE WHEN tags = '[]' THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(tags::jsonb)) END,
+        CASE WHEN tags IS NULL THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(tags::jsonb)) END,
         webhook_url, retry_of, traceparent
     FROM incoming
 ), counted AS (
@@ -109,7 +109,13 @@ ORDER BY id DESC LIMIT $8
 async def insert_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> None:
     """Insert tasks and put them into the backlog; ids are ours and nothing is returned, so no task is read."""
     if tasks:
-        await connection.execute(_INSERT, *map(list, zip(*tasks, strict=True)))
+        await connection.execute(_INSERT, *map(_column, zip(*tasks, strict=True)))
+
+
+def _column(values: "tuple[Any, ...]") -> "Sequence[Any]":
+    # unnest() fills what is short with NULL: where all are, nothing has to be written, sent and read.
+    is_empty = values[0] is None and values.count(None) == len(values)
+    return () if is_empty else values
 
 
 async def existing_any_tenant(connection: Connection, task_ids: Sequence[UUID]) -> set[UUID]:

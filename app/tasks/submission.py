@@ -139,7 +139,7 @@ class Submissions:
     def _offer(self, stored: Sequence[NewTask]) -> None:
         crash.point("submission.before_offer")
         # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
-        due = Counter(task.pool for task in stored if task.delay_seconds == 0 and task.scheduled_at is None)
+        due = Counter(task.pool for task in stored if task.delay_seconds is None and task.scheduled_at is None)
         for pool, count in due.items():
             self._offers.add(stored[0].tenant_id, pool, count)
 
