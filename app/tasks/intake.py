@@ -20,7 +20,7 @@ from app.tenants.plans import Limits
 
 _log = logging.getLogger(__name__)
 
-_MAX_ROWS: Final = 128
+_MAX_ROWS: Final = 512
 _MAX_BYTES: Final = 1_000_000
 _UNDECIDED_AFTER: Final = 1.9
 
