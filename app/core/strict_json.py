@@ -1,5 +1,6 @@
 """JSON bodies read strictly: what cannot be stored and given back unchanged is refused here."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine
@@ -163,7 +164,10 @@ async def read(request: Request, bounds: Bounds = ORDINARY) -> tuple[bytes, Any]
     if not raw:
         return raw, None
     _check_media_type(request)
-    return raw, loads(raw, bounds.depth)
+    if len(raw) <= MAX_BODY_BYTES:
+        return raw, loads(raw, bounds.depth)
+    # It may take a tenth of a second: from a thread, so that others are answered meanwhile.
+    return raw, await asyncio.to_thread(loads, raw, bounds.depth)
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:

@@ -17,7 +17,7 @@ from app.tasks.schemas import SubmitRequest
 from app.tenants.plans import Limits
 
 _MAX_ERRORS: Final = 5
-_MAX_FAULTS: Final = 100
+_MAX_FAULTS: Final = 20
 _ITEMS: Final = TypeAdapter(list[SubmitRequest])
 _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 

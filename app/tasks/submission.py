@@ -1,10 +1,11 @@
 """A submit, from the request's body to stored tasks."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -26,6 +27,8 @@ from app.tenants.plans import Limits
 
 if TYPE_CHECKING:
     import asyncpg
+
+_SMALL_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,9 @@ class Submissions:
         Raises what ``submit`` raises where it concerns all of them: then none is stored.
         """
         limits = plans.effective(principal.plan, principal.limits)
-        batch = batches.read(principal.tenant_id, limits, items, traceparent)
-        wanted = Submission(
-            principal.tenant_id, limits, batch.tasks, key, fingerprint(body) if key is not None else b"", batch.answer
-        )
+        reading = partial(_read_batch, principal.tenant_id, limits, items, body, key, traceparent)
+        # A large one is read in a thread, so that others are answered meanwhile.
+        wanted, batch = reading() if len(items) <= _SMALL_BATCH else await asyncio.to_thread(reading)
         return await self._keys.once(
             wanted, partial(self._accept_batch, wanted, batch), _recall_batch, partial(self._taken, wanted)
         )
@@ -146,6 +148,15 @@ class Submissions:
 
 def _submission(limits: Limits, task: NewTask, key: str | None, body: Any) -> Submission:
     return Submission(task.tenant_id, limits, (task,), key, fingerprint(body) if key is not None else b"")
+
+
+def _read_batch(
+    tenant_id: UUID, limits: Limits, items: list[Any], body: Any, key: str | None, traceparent: str | None
+) -> tuple[Submission, Batch]:
+    batch = batches.read(tenant_id, limits, items, traceparent)
+    return Submission(
+        tenant_id, limits, batch.tasks, key, fingerprint(body) if key is not None else b"", batch.answer
+    ), batch
 
 
 async def _recall(connection: Connection, found: "asyncpg.Record") -> Receipt:
