@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from app.core import pagination, strict_json
+from app.core import pagination
 from app.core.errors import (
     BacklogFull,
     DailyQuotaExceeded,
@@ -23,11 +23,13 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.problem import responses
+from app.core.strict_json import Bounds
 from app.identity.dependencies import CallerRoute
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import answers, control, reading, types
 from app.tasks.schemas import (
+    BATCH_BOUNDS,
     BatchRequest,
     BatchResponse,
     CancelResponse,
@@ -46,17 +48,15 @@ from app.tasks.schemas import (
 )
 
 _SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
-# What stands around each task of a batch takes two levels.
-_BATCH: Final = strict_json.Bounds(size=1024 * 1024, depth=strict_json.MAX_DEPTH + 2)
 
 
 class _TaskRoute(CallerRoute):
     """A submit counts against the rate where it asks for its quotas; one that is refused before that counts here."""
 
     @property
-    def bounds(self) -> strict_json.Bounds:
+    def bounds(self) -> Bounds:
         """How large a body may be."""
-        return _BATCH if self.operation_id == "submit_tasks" else super().bounds
+        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else super().bounds
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Count what is refused early; a request without a caller counts for nobody."""

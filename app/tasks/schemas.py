@@ -9,10 +9,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from app.core.problem import FieldError
+from app.core.strict_json import MAX_DEPTH, Bounds
 
 MAX_DELAY_SECONDS: Final = 366 * 86_400
 DEFAULT_TASK: Final = "long_task"
 MAX_BATCH: Final = 1_000
+# What stands around each task of a batch takes two levels.
+BATCH_BOUNDS: Final = Bounds(size=1024 * 1024, depth=MAX_DEPTH + 2)
 # Any of the past is now, but the first days of the calendar are none at every offset.
 _FIRST_YEAR: Final = 1970
 
