@@ -23,6 +23,7 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.problem import responses
+from app.core.strict_json import Bounds
 from app.identity.dependencies import CallerRoute, authenticate_again
 from app.identity.paging import AskedPage
 from app.quotas import dependencies as quotas
@@ -30,6 +31,9 @@ from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import answers, control, types
 from app.tasks.reading import Reading
 from app.tasks.schemas import (
+    BATCH_BOUNDS,
+    BatchRequest,
+    BatchResponse,
     CancelResponse,
     ResultPending,
     RetryResponse,
@@ -45,11 +49,16 @@ from app.tasks.schemas import (
     TaskTypeList,
 )
 
-_SUBMITS: Final = frozenset({"submit_task", "retry_task"})
+_SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
 
 
 class _TaskRoute(CallerRoute):
     """A submit counts against the rate where it asks for its quotas; one that is refused before that counts here."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """How large a body may be."""
+        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else super().bounds
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Count what is refused early; a request without a caller counts for nobody."""
@@ -116,6 +125,41 @@ async def submit_task(
         principal, body, await request.json(), key=_key(idempotency_key), traceparent=traceparent
     )
     return answers.accepted(receipt)
+
+
+@router.post(
+    "/tasks/batch",
+    operation_id="submit_tasks",
+    status_code=202,
+    response_model=BatchResponse,
+    responses=responses(
+        MalformedBody,
+        InvalidRequest,
+        IdempotencyConflict,
+        IdempotencyMismatch,
+        PayloadTooLarge,
+        UnsupportedMediaType,
+        BacklogFull,
+        DailyQuotaExceeded,
+        MonthlyQuotaExceeded,
+    )
+    | {200: {"model": BatchResponse, "description": "This Idempotency-Key made these tasks before."}},
+)
+async def submit_tasks(
+    request: Request,
+    principal: TaskSubmitter,
+    body: BatchRequest,
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
+) -> Any:
+    """Accept many tasks at once, each by itself: the outcomes say which are stored, all of them in one transaction.
+
+    It is one request for the rate. A 429 means that none was accepted.
+    """
+    receipt = await request.app.state.submissions.submit_batch(
+        principal, body.tasks, await request.json(), key=_key(idempotency_key), traceparent=traceparent
+    )
+    return answers.batch(receipt)
 
 
 def _key(header: str | None) -> str | None:
