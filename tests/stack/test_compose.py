@@ -74,7 +74,9 @@ def test_no_secret_is_in_the_environment_and_each_file_is_mounted(name: str):
     for variable, value in service.get("environment", {}).items():
         assert variable.endswith("_FILE") or not re.search("PASSWORD|SECRET|KEY|URL|TOKEN", variable), variable
         assert "://" not in value
-    mounted = dict((one["target"], one["source"]) if isinstance(one, dict) else (one, one) for one in service["secrets"])
+    mounted = dict(
+        (one["target"], one["source"]) if isinstance(one, dict) else (one, one) for one in service["secrets"]
+    )
     assert set(mounted.values()) <= set(COMPOSE["secrets"])
     # The owner's password reaches no part: code of task types runs there.
     assert ("owner_url" in mounted.values()) == (name == "setup")
