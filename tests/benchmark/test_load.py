@@ -84,6 +84,7 @@ def test_a_request_has_its_length_and_key() -> None:
 
 
 def test_answers_are_read() -> None:
+    assert task_id_of(b'{"task_id":"17"}') == "17"
     assert task_id_of(b'{"task_id": "01234567-89ab-7def-8123-456789abcdef"}') == "01234567-89ab-7def-8123-456789abcdef"
     assert has_ended(b'{"status":"SUCCESS","result":{"n":3}}')
     assert not has_ended(b'{"status":"PENDING"}')
