@@ -1,1 +1,1 @@
-"""Measures the product against an empty route and a naive app: one run, interleaved rounds, real servers."""
+"""Measures the product against an empty route, a naive app and other task queues, in interleaved rounds."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scripts.benchmark import plan as plans
 from scripts.benchmark import report, rounds
+from scripts.stack import environment, parts, requirements
 from scripts.stack.console import complain, say
 from scripts.stack.errors import StackError
 from scripts.stack.interrupts import Interrupts
@@ -25,6 +26,8 @@ def main(arguments: list[str]) -> int:
     Interrupts().install()
     try:
         with contextlib.redirect_stdout(sys.stderr):
+            if plan.peers:
+                environment.ensure(parts.ROOT, requirements.BENCH)
             found = rounds.run(plan)
     except StackError as error:
         complain(str(error))

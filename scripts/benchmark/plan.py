@@ -1,9 +1,11 @@
-"""How much a run measures: ``scripts/bench [--rounds N] [--quick] [--json FILE]``."""
+"""How much a run measures: ``scripts/bench [--peers] [--rounds N] [--quick] [--json FILE]``."""
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from scripts.benchmark import peers
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Plan:
     idle_seconds: float = 20.0
     settle_seconds: float = 0.5
     """After each measurement: what was put off until after the answer belongs to it, too."""
+    peers: tuple[str, ...] = ()
+    """Other task queues to measure, by name."""
 
 
 QUICK = Plan(1, submit_seconds=1.5, warm_seconds=0.5, latency_tasks=50, end_to_end_tasks=1000, idle_seconds=5.0)
@@ -38,12 +42,18 @@ def parse(arguments: list[str]) -> tuple[Plan, Path | None]:
     parser.add_argument("--rounds", type=_positive, metavar="N", help="interleaved rounds (default: 3, quick: 1)")
     parser.add_argument("--quick", action="store_true", help="small counts: to see that it works, not for figures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help=f"measure {', '.join(peers.ALL)} as well; makes .venv-bench for them the first time",
+    )
     values = parser.parse_args(arguments)
     if values.json and not os.access(values.json.absolute().parent, os.W_OK):
         # Before minutes are spent.
         parser.error(f"{values.json} cannot be written")
     plan = QUICK if values.quick else Plan()
-    return (Plan(**{**vars(plan), "rounds": values.rounds}) if values.rounds else plan), values.json
+    names = tuple(peers.ALL) if values.peers else ()
+    return replace(plan, rounds=values.rounds or plan.rounds, peers=names), values.json
 
 
 def _positive(text: str) -> int:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from scripts.benchmark import percentiles
-from scripts.benchmark.rounds import EMPTY, NAIVE, OURS, Run
+from scripts.benchmark.rounds import EMPTY, OURS, Run
 from scripts.benchmark.targets import verdicts
 
-_CONTENDERS = (OURS, NAIVE, EMPTY)
 _PARTS = ("api", "postgres", "valkey", "dispatcher", "worker1", "webhooks")
 
 
@@ -24,14 +23,14 @@ def _machine(run: Run) -> Iterator[str]:
 def _promises(run: Run) -> Iterator[str]:
     yield "\n## What was on, checked in every round"
     yield from (f"- {promise}" for promise in run.promises)
-    yield "- every accepted submit was counted as a row; every result was read back with its own value"
+    yield "- every accepted submit was counted where it is kept; every result was read back with its own value"
 
 
 def _submits(run: Run) -> Iterator[str]:
     yield "\n## Submit (no worker running)"
     yield from _head("connections", "app", "CPU ms per 1,000", "of it, by process", "requests/s", "p50 ms", "p99 ms")
     for connections in run.plan.connections:
-        for app in _CONTENDERS:
+        for app in (*run.queues, EMPTY):
             name = f"submit.{connections}"
             yield _row(
                 str(connections),
@@ -62,7 +61,7 @@ def _end_to_end(run: Run) -> Iterator[str]:
     tasks, connections = run.plan.end_to_end_tasks, run.plan.end_to_end_connections
     yield f"\n## End to end: {tasks:,} tasks, {connections} connections, all results read"
     yield from _head("app", "CPU s per 1,000", "of it, by process", "tasks/s", "submitted after s", "all read after s")
-    for app in (OURS, NAIVE):
+    for app in run.queues:
         yield _row(
             app,
             _cell(run, app, "e2e.cpu"),
@@ -76,7 +75,8 @@ def _end_to_end(run: Run) -> Iterator[str]:
 def _latency(run: Run) -> Iterator[str]:
     yield f"\n## Idle latency, submit to result: {run.plan.latency_tasks} tasks one by one"
     yield from _head("app", "the client", "CPU ms per task", "p50 ms", "p99 ms")
-    for app, client in ((OURS, "`?wait=`"), (NAIVE, "asks every 1 ms")):
+    for app in run.queues:
+        client = "`?wait=`" if app == OURS else "asks every 1 ms"
         figures = [_cell(run, app, f"latency.{figure}") for figure in ("cpu", "p50", "p99")]
         yield _row(app, client, *figures)
 
@@ -86,7 +86,7 @@ def _idle(run: Run) -> Iterator[str]:
     yield from _head(
         "app", "% of one core", "of it, by process", "PSS MB", "of it, by process", "PSS MB after all tasks"
     )
-    for app in (OURS, NAIVE):
+    for app in run.queues:
         yield _row(
             app,
             _cell(run, app, "idle"),
@@ -99,10 +99,11 @@ def _idle(run: Run) -> Iterator[str]:
 
 def _ratios(run: Run) -> Iterator[str]:
     yield "\n## Ratios of the medians [lowest-highest of a round]"
-    yield from _head("figure", "ours / naive", "ours / empty", "cores used by others")
+    others = [*run.queues[1:], EMPTY]
+    yield from _head("figure", *(f"ours / {app}" for app in others), "cores used by others")
     names = [f"submit.{number}.{figure}" for number in run.plan.connections for figure in ("cpu", "rate")]
     for name in [*names, "e2e.cpu", "e2e.rate", "latency.p50", "idle", "memory.idle"]:
-        yield _row(name, _ratio(run, name, NAIVE), _ratio(run, name, EMPTY), _others(run, name.rpartition(".")[0]))
+        yield _row(name, *(_ratio(run, name, app) for app in others), _others(run, name.rpartition(".")[0]))
 
 
 def _targets(run: Run) -> Iterator[str]:
@@ -143,7 +144,7 @@ def _ratio(run: Run, name: str, other: str) -> str:
 
 
 def _others(run: Run, phase: str) -> str:
-    seen: Sequence[float] = [figure for app in _CONTENDERS for figure in run.figures(app, f"{phase}.other")]
+    seen: Sequence[float] = [figure for app in (*run.queues, EMPTY) for figure in run.figures(app, f"{phase}.other")]
     return f"{min(seen):.2f}-{max(seen):.2f}" if seen else "-"
 
 

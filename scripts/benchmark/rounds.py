@@ -4,10 +4,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from scripts.benchmark import accounts, database, machine, measurements, promises, servers
+from scripts.benchmark import accounts, database, machine, measurements, peers, promises, servers
 from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.measurements import Figures
+from scripts.benchmark.peers import Peer
 from scripts.benchmark.plan import Plan
 from scripts.benchmark.target import Target
 from scripts.stack.stackfile import Stack
@@ -25,9 +27,17 @@ class Run:
     """What held in every round."""
     machine: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Name the apps that run tasks."""
+        return OURS, NAIVE, *self.plan.peers
+
     def figures(self, app: str, name: str) -> list[float]:
         """Return a figure of an app, one for each round; empty when the app has none of the name."""
         return [figures[app][name] for figures in self.rounds if name in figures[app]]
+
+
+Measure = Callable[[Plan, Run], Figures]
 
 
 def run(plan: Plan) -> Run:
@@ -35,19 +45,21 @@ def run(plan: Plan) -> Run:
     found = Run(plan, machine=machine.describe())
     for number in range(plan.rounds):
         figures: dict[str, Figures] = {}
-        for name in _order(number):
+        for name, measure in _in_turn(plan, number):
             began = time.monotonic()
-            figures[name] = _CONTENDERS[name](plan, found)
+            figures[name] = measure(plan, found)
             _note(f"round {number + 1} of {plan.rounds}: {name}, {time.monotonic() - began:.0f} s")
         found.rounds.append(figures)
     found.machine["load average at the end"] = machine.load_average()
     return found
 
 
-def _order(number: int) -> list[str]:
-    names = [*_CONTENDERS]
-    first = number % len(names)
-    return names[first:] + names[:first]
+def _in_turn(plan: Plan, number: int) -> list[tuple[str, Measure]]:
+    """Return all contenders in the order of a round: each goes first once."""
+    all_of_them = [*_CONTENDERS.items()]
+    all_of_them += [(name, partial(_peer, peers.ALL[name])) for name in plan.peers]
+    first = number % len(all_of_them)
+    return all_of_them[first:] + all_of_them[:first]
 
 
 def _note(text: str) -> None:
@@ -62,14 +74,25 @@ def _ours(plan: Plan, found: Run) -> Figures:
         target = Target(port, "/api/tasks/submit", "/api/tasks/%s/result?wait=20", account.key, "/api/tasks/batch")
         found.promises = promises.check(stack, account)
         found.machine |= machine.servers_of(stack)
-        return _counted(stack, lambda: measurements.whole(stack, target, plan))
+        return _counted(lambda: _rows(stack), lambda: measurements.whole(stack, target, plan))
 
 
 def _naive(plan: Plan, _found: Run) -> Figures:
     with servers.naive() as stack:
-        # Each of 16 waiters asks 50 times a second: often enough, and little load.
-        target = Target(servers.port_of(stack), "/tasks", "/tasks/%s/result", pause_seconds=0.02)
-        return _counted(stack, lambda: measurements.whole(stack, target, plan))
+        return _counted(lambda: _rows(stack), lambda: measurements.whole(stack, _plain_routes(stack), plan))
+
+
+def _peer(its: Peer, plan: Plan, found: Run) -> Figures:
+    with servers.peer(its) as stack:
+        found.machine["peers"] = peers.versions()
+        return _counted(
+            lambda: peers.accepted(its, stack), lambda: measurements.whole(stack, _plain_routes(stack), plan)
+        )
+
+
+def _plain_routes(stack: Stack) -> Target:
+    # Each of 16 waiters asks 50 times a second: often enough, and little load.
+    return Target(servers.port_of(stack), "/tasks", "/tasks/%s/result", pause_seconds=0.02)
 
 
 def _empty(plan: Plan, _found: Run) -> Figures:
@@ -89,12 +112,12 @@ def _gate(plan: Plan, _found: Run) -> Figures:
     return {f"gate.{name}": closed[name] - opened[name] for name in names}
 
 
-def _counted(stack: Stack, measure: Callable[[], Figures]) -> Figures:
-    """Measure, then count: every accepted submit must be a row, so there must be at least as many."""
-    before = _rows(stack)
+def _counted(count: Callable[[], int], measure: Callable[[], Figures]) -> Figures:
+    """Measure, then count: every accepted submit must be kept, so there must be at least as many."""
+    before = count()
     figures = measure()
     accepted = sum(figure for name, figure in figures.items() if name.endswith(".count"))
-    if (stored := _rows(stack) - before) < accepted:
+    if (stored := count() - before) < accepted:
         raise BenchmarkError(f"{accepted:.0f} submits were accepted, {stored} are stored")
     return figures
 
@@ -103,7 +126,7 @@ def _rows(stack: Stack) -> int:
     return int(database.value(stack.database_url or "", "SELECT count(*) FROM task"))
 
 
-_CONTENDERS: dict[str, Callable[[Plan, Run], Figures]] = {
+_CONTENDERS: dict[str, Measure] = {
     EMPTY: _empty,
     OURS: _ours,
     NAIVE: _naive,

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import asyncpg
 
+from scripts.benchmark import peers
 from scripts.benchmark.errors import BenchmarkError
+from scripts.benchmark.peers import Peer
 from scripts.stack import embedded, files, http_client, parts, ports, processes, provision, readiness
 from scripts.stack.errors import StackError
 from scripts.stack.stackfile import Stack
@@ -69,6 +71,19 @@ def naive() -> Iterator[Stack]:
         yield stack
 
 
+@contextlib.contextmanager
+def peer(its: Peer) -> Iterator[Stack]:
+    """Run a peer in the bench's environment: one api process and its worker, on the one server that it needs."""
+    with _scratch_stack() as stack:
+        (_start_database if its.is_in_postgres else _start_redis)(stack)
+        settings, python = peers.settings(stack), peers.python()
+        _start(stack, "api", f"uvicorn {its.api} {SERVED_BY} --port {port_of(stack)}", settings, python)
+        # It makes the tables.
+        _wait_for_api(stack)
+        _start(stack, "worker1", its.worker, settings, python)
+        yield stack
+
+
 def port_of(stack: Stack) -> int:
     """Return the port of a contender's API."""
     return int((stack.api_url or "").rpartition(":")[2])
@@ -100,21 +115,27 @@ def _scratch_stack() -> Iterator[Stack]:
 
 
 def _start_servers(stack: Stack) -> None:
-    logs = stack.data_dir / "logs"
-    logs.mkdir(exist_ok=True)
-    postgres = embedded.start_postgres(stack.data_dir / "postgres", log=logs / "postgres.log")
-    valkey = embedded.start_valkey(stack.data_dir / "valkey", log=logs / "valkey.log")
-    stack.database_url, stack.postgres_pid = postgres.url, postgres.pid
-    stack.redis_url, stack.redis_pid = valkey.url, valkey.pid
+    _start_database(stack)
+    _start_redis(stack)
 
 
-def _start(stack: Stack, part: str, command: str, settings: Mapping[str, str]) -> None:
+def _start_database(stack: Stack) -> None:
+    server = embedded.start_postgres(stack.data_dir / "postgres", log=parts.log_of(stack.data_dir, "postgres"))
+    stack.database_url, stack.postgres_pid = server.url, server.pid
+
+
+def _start_redis(stack: Stack) -> None:
+    server = embedded.start_valkey(stack.data_dir / "valkey", log=parts.log_of(stack.data_dir, "valkey"))
+    stack.redis_url, stack.redis_pid = server.url, server.pid
+
+
+def _start(
+    stack: Stack, part: str, command: str, settings: Mapping[str, str], python: str | Path = sys.executable
+) -> None:
     marks = {processes.DATA_DIR_MARK: str(stack.data_dir), processes.PART_MARK: part}
     environment = {**parts.environment(stack), **settings, **marks}
     log = parts.log_of(stack.data_dir, part)
-    stack.processes[part] = processes.spawn(
-        [sys.executable, "-P", "-m", *command.split()], environment, parts.ROOT, log
-    )
+    stack.processes[part] = processes.spawn([str(python), "-P", "-m", *command.split()], environment, parts.ROOT, log)
 
 
 def _stop_parts(stack: Stack) -> None:

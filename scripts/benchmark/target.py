@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 
-_ID = re.compile(rb'"task_id":\s*"([0-9a-f-]{36})"')
+_ID = re.compile(rb'"task_id":\s*"([0-9a-f-]+)"')
 
 
 @dataclass(frozen=True)

@@ -14,46 +14,45 @@ _NO_VENV = "this Python can make no virtual environment: apt install python3-ven
 
 def ensure(root: Path, wanted: str) -> Path:
     """Return the interpreter of an environment that holds the wanted requirements file."""
-    python = requirements.venv_python(root)
-    if requirements.is_installed(root, wanted):
-        return python
+    venv = requirements.venv_for(root, wanted)
+    if requirements.is_installed(venv, wanted):
+        return requirements.venv_python(venv)
     # The folder's own lock: nothing to leave behind, and it works where only .venv may be written.
-    with locks.held(Path(__file__).parent, "Another command is preparing .venv here; waiting for it ..."):
-        if not requirements.is_installed(root, wanted):
-            _prepare(root, wanted)
-    return python
+    with locks.held(Path(__file__).parent, f"Another command is preparing {venv.name} here; waiting for it ..."):
+        if not requirements.is_installed(venv, wanted):
+            _prepare(venv, wanted)
+    return requirements.venv_python(venv)
 
 
-def _prepare(root: Path, wanted: str) -> None:
-    _check_writable(root)
-    if not _is_usable(root):
-        if (root / ".venv").exists():
-            say("Removing an unfinished .venv ...")
-        _remove(root / ".venv")
-        _create(root)
-    _check_version(root)
-    requirements.begin(root)
+def _prepare(venv: Path, wanted: str) -> None:
+    _check_writable(venv)
+    if not _is_usable(venv):
+        if venv.exists():
+            say(f"Removing an unfinished {venv.name} ...")
+        _remove(venv)
+        _create(venv)
+    _check_version(venv)
+    requirements.begin(venv)
     try:
-        installer.install(root, _pip(root), wanted)
+        installer.install(venv, _pip(venv), wanted)
     except StackError:
-        requirements.give_up(root)
+        requirements.give_up(venv)
         raise
-    requirements.record(root, wanted)
+    requirements.record(venv, wanted)
 
 
-def _check_writable(root: Path) -> None:
-    folder = root / ".venv" if (root / ".venv").is_dir() else root
+def _check_writable(venv: Path) -> None:
+    folder = venv if venv.is_dir() else venv.parent
     if not os.access(folder, os.W_OK):
         message = f"{folder} is not writable: run as its owner, or use a checkout of your own"
         raise StackError(message)
 
 
-def _is_usable(root: Path) -> bool:
+def _is_usable(venv: Path) -> bool:
     """Tell whether there is an environment to build on: complete, and not left by a killed installation."""
-    venv = root / ".venv"
-    if not (venv / "pyvenv.cfg").exists() or requirements.was_interrupted(root):
+    if not (venv / "pyvenv.cfg").exists() or requirements.was_interrupted(venv):
         return False
-    return requirements.version_of(requirements.venv_python(root)) is not None and _find_pip(root) is not None
+    return requirements.version_of(requirements.venv_python(venv)) is not None and _find_pip(venv) is not None
 
 
 def _remove(venv: Path) -> None:
@@ -63,20 +62,20 @@ def _remove(venv: Path) -> None:
         shutil.rmtree(venv)
 
 
-def _create(root: Path) -> None:
+def _create(venv: Path) -> None:
     base = _base_python()
-    say(f"Making .venv with {base} ...")
-    if _venv(base, root) and _find_pip(root):
+    say(f"Making {venv.name} with {base} ...")
+    if _venv(base, venv) and _find_pip(venv):
         return
     # Debian without python3-venv has no ensurepip, but may have a pip that installs into other environments.
-    _remove(root / ".venv")
-    if not _venv(base, root, "--without-pip") or _find_pip(root) is None:
-        _remove(root / ".venv")
+    _remove(venv)
+    if not _venv(base, venv, "--without-pip") or _find_pip(venv) is None:
+        _remove(venv)
         raise StackError(_NO_VENV)
 
 
-def _venv(base: str, root: Path, *options: str) -> bool:
-    return installer.runs([base, "-m", "venv", *options, str(root / ".venv")])
+def _venv(base: str, venv: Path, *options: str) -> bool:
+    return installer.runs([base, "-m", "venv", *options, str(venv)])
 
 
 def _base_python() -> str:
@@ -84,15 +83,15 @@ def _base_python() -> str:
     return str(getattr(sys, "_base_executable", None) or sys.executable)
 
 
-def _pip(root: Path) -> list[str]:
-    pip = _find_pip(root)
+def _pip(venv: Path) -> list[str]:
+    pip = _find_pip(venv)
     if pip is None:
         raise StackError(_NO_VENV)
     return pip
 
 
-def _find_pip(root: Path) -> list[str] | None:
-    python = str(requirements.venv_python(root))
+def _find_pip(venv: Path) -> list[str] | None:
+    python = str(requirements.venv_python(venv))
     inside = [python, "-m", "pip"]
     outside = [_base_python(), "-m", "pip", "--python", python]
     for pip in (inside, outside):
@@ -101,9 +100,9 @@ def _find_pip(root: Path) -> list[str] | None:
     return None
 
 
-def _check_version(root: Path) -> None:
-    version = requirements.version_of(requirements.venv_python(root)) or "0.0"
+def _check_version(venv: Path) -> None:
+    version = requirements.version_of(requirements.venv_python(venv)) or "0.0"
     major, minor = (int(number) for number in version.split(".")[:2])
     if not (3, 11) <= (major, minor) < (3, 15):
-        message = f".venv holds Python {version}, but 3.11 to 3.14 is needed: remove .venv and run again"
+        message = f"{venv.name} holds Python {version}, but 3.11 to 3.14 is needed: remove {venv.name} and run again"
         raise StackError(message)

@@ -15,13 +15,13 @@ from scripts.stack.errors import StackError
 _MISLEADING = ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "__PYVENV_LAUNCHER__")
 
 
-def install(root: Path, pip: list[str], name: str) -> None:
+def install(venv: Path, pip: list[str], name: str) -> None:
     """Install a requirements file, hashes required."""
-    total = requirements.count(root, name)
-    say(f"Installing {total} packages from {name} into .venv; the first time takes about a minute ...")
-    log = root / ".venv" / "install.log"
+    total = requirements.count(venv, name)
+    say(f"Installing {total} packages from {name} into {venv.name}; the first time takes about a minute ...")
+    log = venv / "install.log"
     command = [*pip, "install", "--require-hashes", "--no-input", "--progress-bar", "off"]
-    command += ["--disable-pip-version-check", "-r", str(root / name)]
+    command += ["--disable-pip-version-check", "-r", str(venv.parent / name)]
     started = time.monotonic()
     if _run(command, log, total):
         raise StackError(_failure(log))

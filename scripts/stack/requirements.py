@@ -12,50 +12,58 @@ from scripts.stack import files
 RUNTIME = "requirements.txt"
 EMBEDDED = "requirements-embedded.txt"
 DEVELOPMENT = "requirements-dev.txt"
-_SMALLEST_FIRST = (RUNTIME, EMBEDDED, DEVELOPMENT)
+BENCH = "requirements-bench.txt"
+_SMALLEST_FIRST = (RUNTIME, EMBEDDED, DEVELOPMENT, BENCH)
 
 
-def is_installed(root: Path, wanted: str) -> bool:
+def venv_for(root: Path, wanted: str) -> Path:
+    """Return the environment of a checkout for a requirements file: the bench's peers have one of their own."""
+    return root / (".venv-bench" if wanted == BENCH else ".venv")
+
+
+def is_installed(venv: Path, wanted: str) -> bool:
     """Tell whether the environment holds the wanted file, or a larger one, as it is now."""
-    if _interruption(root).exists():
+    if _interruption(venv).exists():
         return False
-    stamp = files.read_json(_stamp(root))
+    stamp = files.read_json(_stamp(venv))
     name = stamp.get("requirements")
     if name not in _SMALLEST_FIRST[_SMALLEST_FIRST.index(wanted) :]:
         return False
-    return bool(stamp == _expected(root, name))
+    return bool(stamp == _expected(venv, name))
 
 
-def record(root: Path, installed: str) -> None:
+def record(venv: Path, installed: str) -> None:
     """Write the stamp."""
-    _stamp(root).write_text(json.dumps(_expected(root, installed)))
-    _interruption(root).unlink(missing_ok=True)
+    _stamp(venv).write_text(json.dumps(_expected(venv, installed)))
+    _interruption(venv).unlink(missing_ok=True)
 
 
-def begin(root: Path) -> None:
+def begin(venv: Path) -> None:
     """Leave a mark that an installation is under way: after a kill, packages may look installed that are not."""
-    _stamp(root).unlink(missing_ok=True)
-    _interruption(root).touch()
+    _stamp(venv).unlink(missing_ok=True)
+    _interruption(venv).touch()
 
 
-def give_up(root: Path) -> None:
+def give_up(venv: Path) -> None:
     """Take the mark away: the installer ended by itself, and left nothing by halves."""
-    _interruption(root).unlink(missing_ok=True)
+    _interruption(venv).unlink(missing_ok=True)
 
 
-def was_interrupted(root: Path) -> bool:
+def was_interrupted(venv: Path) -> bool:
     """Tell whether an installation was killed."""
-    return _interruption(root).exists()
+    return _interruption(venv).exists()
 
 
-def count(root: Path, name: str) -> int:
+def count(venv: Path, name: str) -> int:
     """Count the packages of a file."""
-    return sum("==" in line for line in (root / name).read_text().splitlines() if not line.startswith((" ", "#")))
+    return sum(
+        "==" in line for line in (venv.parent / name).read_text().splitlines() if not line.startswith((" ", "#"))
+    )
 
 
-def venv_python(root: Path) -> Path:
+def venv_python(venv: Path) -> Path:
     """Return where the environment's interpreter is."""
-    return root / ".venv" / "bin" / "python"
+    return venv / "bin" / "python"
 
 
 def version_of(python: Path) -> str | None:
@@ -74,14 +82,14 @@ def version_of(python: Path) -> str | None:
     return answer.stdout.strip() or None
 
 
-def _expected(root: Path, name: str) -> dict[str, str | None]:
-    digest = hashlib.sha256((root / name).read_bytes()).hexdigest()
-    return {"python": version_of(venv_python(root)), "requirements": name, "sha256": digest}
+def _expected(venv: Path, name: str) -> dict[str, str | None]:
+    digest = hashlib.sha256((venv.parent / name).read_bytes()).hexdigest()
+    return {"python": version_of(venv_python(venv)), "requirements": name, "sha256": digest}
 
 
-def _stamp(root: Path) -> Path:
-    return root / ".venv" / "requirements-stamp.json"
+def _stamp(venv: Path) -> Path:
+    return venv / "requirements-stamp.json"
 
 
-def _interruption(root: Path) -> Path:
-    return root / ".venv" / "installing"
+def _interruption(venv: Path) -> Path:
+    return venv / "installing"

@@ -98,6 +98,7 @@ def test_an_answer_to_a_batch_is_counted_and_a_refused_task_is_an_error() -> Non
 
 
 def test_answers_are_read() -> None:
+    assert task_id_of(b'{"task_id":"17"}') == "17"
     assert task_id_of(b'{"task_id": "01234567-89ab-7def-8123-456789abcdef"}') == "01234567-89ab-7def-8123-456789abcdef"
     assert has_ended(b'{"status":"SUCCESS","result":{"n":3}}')
     assert not has_ended(b'{"status":"PENDING"}')
