@@ -46,11 +46,13 @@ class WorkerShares:
         self._next = now + interval
         # Whose only ticket is being served just now stands in line again in a moment.
         waiting, self._in_line = in_line | self._in_line, in_line
-        if len(waiting) > 1:
+        if waiting:
+            # One alone too: what it uses then counts for nothing, because its clock is the slowest.
             await self._judge(waiting, interval)
-        elif self._is_told:
+            return
+        if self._is_told:
             await tickets.pass_over(self._redis, (), seconds=interval)
-            self._forget()
+        self._forget()
 
     async def _judge(self, waiting: set[UUID], interval: float) -> None:
         used = await self._used()
@@ -66,7 +68,7 @@ class WorkerShares:
         running = await sweep_store.running_seconds_any_tenant(self._connection)
         before, self._running = self._running, running
         if before is None:
-            # What was used while nobody competed counts for nothing.
+            # What was used while nobody stood in line counts for nothing.
             return {}
         tenants = ended.keys() | running.keys() | before.keys()
         return {t: ended.get(t, 0.0) + running.get(t, 0.0) - before.get(t, 0.0) for t in tenants}

@@ -171,10 +171,6 @@ CALLS: list[tuple[str, str, Call]] = [
 ]
 
 
-AT_ONCE = {"submit", "claim and finish", "result", "status"}
-"""What is asked all the time has no minute to wait for autovacuum."""
-
-
 @pytest.mark.parametrize(("name", "role", "call"), CALLS, ids=[name for name, _, _ in CALLS])
 async def test_pages_read_do_not_grow_with_the_tenant(deep: Deep, name: str, role: str, call: Call):
     await deep.yard.tasks(deep.tenant_id, EXECUTIONS + 2)
@@ -182,11 +178,9 @@ async def test_pages_read_do_not_grow_with_the_tenant(deep: Deep, name: str, rol
         await call(deep)
     few = await deep.pages(role, call)
     await deep.fill()
+    # Statistics taken meanwhile make the next call plan anew, which reads the catalogue.
+    await call(deep)
     many = await deep.pages(role, call)
     # An index of 10,000 rows is a level or two deeper; the table and its index have hundreds of pages.
     assert few > 0
-    if name not in AT_ONCE and many > few * 1.5 + 30:
-        # Where two indexes looked alike while the tenant was small, the plan waits for the next statistics.
-        await deep.yard.owner.execute("ANALYZE")
-        many = await deep.pages(role, call)
     assert many <= few * 1.5 + 30, f"{few} pages in a small table, {many} in a large one"
