@@ -124,6 +124,18 @@ class Database:
             await pool.release(borrowed)
 
     @asynccontextmanager
+    async def statement(self) -> AsyncIterator[Connection]:
+        """Borrow a connection for one statement that is a transaction of its own, and names its tenants itself.
+
+        Raises ``Unavailable`` when the connection is lost: then the outcome is unknown.
+        """
+        try:
+            async with self.connection() as connection:
+                yield connection
+        except AWAY as error:
+            raise Unavailable from error
+
+    @asynccontextmanager
     async def transaction(self, *tenant_ids: UUID) -> AsyncIterator[Connection]:
         """Open a transaction that sees these tenants' rows only; it commits when the block ends well.
 

@@ -20,7 +20,14 @@ from app.core import document, pagination, problem
 from app.core import logging as structured_logging
 from app.core import redis as redis_connections
 from app.core.config import get_settings
-from app.core.errors import InsufficientScope, RateLimited, TenantSuspended, Unauthenticated, Unavailable
+from app.core.errors import (
+    InsufficientScope,
+    InvalidCredentials,
+    RateLimited,
+    TenantSuspended,
+    Unauthenticated,
+    Unavailable,
+)
 from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
@@ -44,7 +51,9 @@ _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **
 # With the time to get a connection, a caller is told within 2 s that Postgres does not answer.
 _COMMAND_TIMEOUT: Final = 1.5
 
-_EVERY_CALL: Final = problem.responses(Unauthenticated, InsufficientScope, TenantSuspended, RateLimited, Unavailable)
+_EVERY_CALL: Final = problem.responses(
+    InvalidCredentials, Unauthenticated, InsufficientScope, TenantSuspended, RateLimited, Unavailable
+)
 
 
 @contextlib.asynccontextmanager

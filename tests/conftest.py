@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from scripts.stack import embedded, ports
+from tests import log_scan
 
 ROOT = Path(__file__).parent.parent
 
@@ -61,7 +62,7 @@ class Tenant:
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Start Postgres and Valkey on ports of their own."""
-    with embedded.scratch_folder() as folder:
+    with log_scan.scratch_folder() as folder:
         postgres = embedded.start_postgres(folder / "postgres")
         yield Servers(postgres, embedded.start_valkey(folder / "valkey"), folder)
 

@@ -16,6 +16,10 @@ from app.db import Connection
 
 _ATTRIBUTES: Final = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
 _ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth", "tq_account")
+# What these ask is looked up by a key. A plan that is made while a table is empty would read all of it, and be kept
+# while it grows, until the statistics are next taken.
+_LOOKING_UP: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
+_PLANS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off")
 _TRIES: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 
@@ -34,6 +38,8 @@ async def ensure(owner: Connection, passwords: Mapping[str, str]) -> None:
 
 def _settings(role: str) -> list[str]:
     settings = ["jit = off", "idle_in_transaction_session_timeout = '30s'"]
+    if role in _LOOKING_UP:
+        settings += _PLANS
     return [*settings, "statement_timeout = '10s'"] if role in _ANSWERING else settings
 
 

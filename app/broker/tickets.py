@@ -103,9 +103,9 @@ class Offers:
         self._waiting: Counter[tuple[UUID, str]] = Counter()
         self._lane: asyncio.Task[None] | None = None
 
-    def add(self, tenant_id: UUID, pool: str) -> None:
-        """Offer a ticket soon, without waiting for it; for after a commit."""
-        self._waiting[tenant_id, pool] += 1
+    def add(self, tenant_id: UUID, pool: str, tickets: int = 1) -> None:
+        """Offer tickets soon, without waiting for it; for after a commit."""
+        self._waiting[tenant_id, pool] += tickets
         if self._lane is None:
             self._lane = asyncio.create_task(self._run(), name="offers")
 

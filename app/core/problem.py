@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -94,18 +94,27 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 the handlers are registered by type
-    faults = [_fault(fault) for fault in error.errors()[:_MAX_ERRORS]]
+    return render(request.scope, invalid(error.errors()[:_MAX_ERRORS]))
+
+
+def invalid(faults: Iterable[Mapping[str, Any]]) -> InvalidRequest:
+    """Return the problem for what pydantic has found; each place begins with the part of the request."""
     detail = "The request is not what this operation takes. See errors for each place."
-    return render(request.scope, InvalidRequest(detail, errors=faults))
+    return InvalidRequest(detail, errors=[_fault(fault) for fault in faults])
 
 
-def _fault(fault: dict[str, Any]) -> dict[str, str]:
+def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     place, *path = fault["loc"]
     detail = _WITHOUT_INPUT.get(fault["type"], fault["msg"].removeprefix("Value error, "))
     if place == "body":
-        return {"pointer": "#" + "".join(f"/{_token(step)}" for step in path), "detail": detail}
+        return {"pointer": pointer(*path), "detail": detail}
     name = str(path[0])[:_MAX_TOKEN] if path else ""
     return {"header" if place == "header" else "parameter": name, "detail": detail}
+
+
+def pointer(*steps: object) -> str:
+    """Return the JSON pointer to a place in the body, as a URI fragment."""
+    return "#" + "".join(f"/{_token(step)}" for step in steps)
 
 
 def _token(step: object) -> str:

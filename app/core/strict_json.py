@@ -1,11 +1,12 @@
 """JSON bodies read strictly: what cannot be stored and given back unchanged is refused here."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine
 from email.message import Message
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
@@ -15,6 +16,8 @@ from app.core.errors import MalformedBody, PayloadTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
+# Of which the decoder makes no subclasses.
+_CONTAINERS: Final = frozenset({dict, list})
 _INT64_DIGITS: Final = len(str(-(2**63)))
 # An escape counts when an even number of backslashes precedes it. Within JSON they occur in strings only.
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -50,7 +53,19 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
-def loads(raw: bytes) -> Any:
+class Bounds(NamedTuple):
+    """How large a document may be."""
+
+    size: int = MAX_BODY_BYTES
+    """Bytes."""
+    depth: int = MAX_DEPTH
+    """Levels of objects and arrays."""
+
+
+ORDINARY: Final = Bounds()
+
+
+def loads(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """Parse a document; raises ``MalformedBody`` whose detail names the fault and repeats nothing of the document."""
     text = _decode(raw)
     try:
@@ -59,9 +74,9 @@ def loads(raw: bytes) -> Any:
         detail = f"The body is not JSON: there is a syntax error in line {error.lineno}, column {error.colno}."
         raise MalformedBody(detail) from None
     except RecursionError:
-        raise _too_deep() from None
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        _check_depth(document)
+        raise _too_deep(max_depth) from None
+    if text.count("[") + text.count("{") > max_depth:
+        _check_depth(document, max_depth)
     if "\\u" in text:
         _check_escapes(text, document)
     return document
@@ -76,17 +91,22 @@ def _decode(raw: bytes) -> str:
         raise MalformedBody("The body is not UTF-8. Encode it as UTF-8.") from None
 
 
-def _too_deep() -> MalformedBody:
-    return MalformedBody(f"The body nests deeper than {MAX_DEPTH} levels. Flatten it.")
+def _too_deep(max_depth: int) -> MalformedBody:
+    return MalformedBody(f"The body nests deeper than {max_depth} levels. Flatten it.")
 
 
-def _check_depth(document: Any) -> None:
-    level = [document] if isinstance(document, dict | list) else []
-    for _ in range(MAX_DEPTH):
-        inside = (value for one in level for value in (one.values() if isinstance(one, dict) else one))
-        level = [value for value in inside if isinstance(value, dict | list)]
-    if level:
-        raise _too_deep()
+def _check_depth(document: Any, max_depth: int) -> None:
+    level = [document] if type(document) in _CONTAINERS else []
+    for _ in range(max_depth):
+        level = [
+            value
+            for one in level
+            for value in (one.values() if type(one) is dict else one)
+            if type(value) in _CONTAINERS
+        ]
+        if not level:
+            return
+    raise _too_deep(max_depth)
 
 
 def _check_escapes(text: str, document: Any) -> None:
@@ -114,6 +134,11 @@ class _JsonRequest(Request):
 class StrictRoute(APIRoute):
     """The ``route_class`` of every router that takes JSON. An empty body is left to the validation (422)."""
 
+    @property
+    def bounds(self) -> Bounds:
+        """How large a body may be."""
+        return ORDINARY
+
     async def before_body(self, request: Request) -> None:
         """Look at the request before its body is read; whoever is refused here has sent it in vain."""
 
@@ -125,42 +150,45 @@ class StrictRoute(APIRoute):
 
         async def answer_json(request: Request) -> Response:
             await self.before_body(request)
-            return await answer(_JsonRequest(request, *await read(request)))
+            return await answer(_JsonRequest(request, *await read(request, self.bounds)))
 
         return answer_json
 
 
-async def read(request: Request) -> tuple[bytes, Any]:
+async def read(request: Request, bounds: Bounds = ORDINARY) -> tuple[bytes, Any]:
     """Return the body and the document in it, ``None`` where there is no body.
 
     Raises ``MalformedBody``, ``PayloadTooLarge`` and ``UnsupportedMediaType``.
     """
-    raw = await _read(request)
+    raw = await _read(request, bounds.size)
     if not raw:
         return raw, None
     _check_media_type(request)
-    return raw, loads(raw)
+    if len(raw) <= MAX_BODY_BYTES:
+        return raw, loads(raw, bounds.depth)
+    # It may take a tenth of a second: from a thread, so that others are answered meanwhile.
+    return raw, await asyncio.to_thread(loads, raw, bounds.depth)
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, max_bytes: int) -> bytes:
     if request.headers.get("content-encoding"):
         raise UnsupportedMediaType("The body is encoded. Send it without Content-Encoding.")
     announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and (len(announced) > len(str(MAX_BODY_BYTES)) or int(announced) > MAX_BODY_BYTES):
-        raise _too_large()
+    if announced.isdecimal() and (len(announced) > len(str(max_bytes)) or int(announced) > max_bytes):
+        raise _too_large(max_bytes)
     raw = bytearray()
     try:
         async for chunk in request.stream():
             raw += chunk
-            if len(raw) > MAX_BODY_BYTES:
-                raise _too_large()
+            if len(raw) > max_bytes:
+                raise _too_large(max_bytes)
     except ClientDisconnect:
         raise MalformedBody("The body ended early. Send all of it.") from None
     return bytes(raw)
 
 
-def _too_large() -> PayloadTooLarge:
-    return PayloadTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes. Send less.")
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send less.")
 
 
 def _check_media_type(request: Request) -> None:

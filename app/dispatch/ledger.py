@@ -13,15 +13,25 @@ _AT_ONCE: Final = 5_000
 
 
 class Ledger:
-    """Works on the leader's own connection; remembers nothing."""
+    """Works on the leader's own connection; what it remembers can be lost."""
 
     def __init__(self, connection: Connection) -> None:
         """``connection`` is the leader's own."""
         self._connection = connection
+        self._used: dict[UUID, float] = {}
 
-    async def roll_up(self) -> dict[UUID, float]:
-        """Add what has ended to its day; return the worker seconds of it by tenant."""
-        return await store.roll_up_any_tenant(self._connection, _AT_ONCE)
+    async def roll_up(self) -> int:
+        """Add what has ended to its day; return of how many tenants there was something."""
+        used = await store.roll_up_any_tenant(self._connection, _AT_ONCE)
+        for tenant_id, seconds in used.items():
+            self._used[tenant_id] = self._used.get(tenant_id, 0.0) + seconds
+        return len(used)
+
+    async def take_used(self) -> dict[UUID, float]:
+        """Return the worker seconds of what has ended since this was asked last, by tenant."""
+        await self.roll_up()
+        used, self._used = self._used, {}
+        return used
 
     async def reconcile(self) -> int:
         """Make the counts of slots and backlogs what the rows say; return how many tenants' were off."""

@@ -62,7 +62,7 @@ class WorkerShares:
 
     async def _used(self) -> dict[UUID, float]:
         """Return the worker seconds since the last look: of what has ended, and of what runs."""
-        ended = await self._ledger.roll_up()
+        ended = await self._ledger.take_used()
         running = await sweep_store.running_seconds_any_tenant(self._connection)
         before, self._running = self._running, running
         if before is None:

@@ -110,7 +110,7 @@ class BacklogEntry(SQLModel, table=True):
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """The key of a submit, the fingerprint of its body and the task that it made; kept 24 h."""
+    """The key of a request, the fingerprint of its body and the first task that it made; kept 24 h."""
 
     __tablename__ = "idempotency_key"
     __table_args__ = (Index("idempotency_key_created", "created_at"),)
@@ -120,3 +120,5 @@ class IdempotencyKey(SQLModel, table=True):
     fingerprint: bytes = Field(sa_type=LargeBinary)
     task_id: UUID
     created_at: datetime = created()
+    answer: str | None = Field(sa_type=TEXT)
+    """What the request was answered with, which names all its tasks; null where ``task_id`` says all."""

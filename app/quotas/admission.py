@@ -84,15 +84,17 @@ class Admission:
 
     def refusal(self, tenant_id: UUID, limits: Limits, grant: Grant, rate: list[Left]) -> Problem:
         """Return the error for a task that the ledger refuses, and remember it."""
-        assert grant.refused_by is not None  # noqa: S101 it has granted less than it was asked
-        wait = {"day": grant.day_ends_in, "month": grant.month_ends_in, "backlog": _BACKLOG_RETRY}[grant.refused_by]
-        memory = _BACKLOG_MEMORY if grant.refused_by == "backlog" else min(wait, _LONGEST_MEMORY)
-        limit = policies.quotas(limits)[grant.refused_by]
+        self.remember(tenant_id, limits, grant)
+        return refused(limits, grant, rate)
+
+    def remember(self, tenant_id: UUID, limits: Limits, grant: Grant) -> None:
+        """Refuse the tenant's next submits for a while as the ledger has refused one."""
+        policy, wait = _refused_by(grant)
+        memory = _BACKLOG_MEMORY if policy == "backlog" else min(wait, _LONGEST_MEMORY)
         now = monotonic()
-        self._refused[tenant_id] = _Refused(grant.refused_by, limit, now + memory, now + wait)
+        self._refused[tenant_id] = _Refused(policy, policies.quotas(limits)[policy], now + memory, now + wait)
         if len(self._refused) > _MAX_TENANTS:
             self._refused.popitem(last=False)
-        return _quota_problem(grant.refused_by, limits, wait, [*rate, *_ledger_left(limits, grant)])
 
     def _still_refused(self, tenant_id: UUID, refused: _Refused, limits: Limits) -> int:
         """Return the seconds until it may be otherwise, 0 where Postgres must be asked."""
@@ -102,6 +104,19 @@ class Admission:
             del self._refused[tenant_id]
             return 0
         return _BACKLOG_RETRY if refused.policy == "backlog" else max(1, int(refused.ends_at - now) + 1)
+
+
+def refused(limits: Limits, grant: Grant, rate: list[Left]) -> Problem:
+    """Return the error for a task that the ledger refuses."""
+    policy, wait = _refused_by(grant)
+    return _quota_problem(policy, limits, wait, [*rate, *_ledger_left(limits, grant)])
+
+
+def _refused_by(grant: Grant) -> tuple[Quota, int]:
+    """Return which limit has refused, and the seconds until it may be otherwise."""
+    policy = grant.refused_by
+    assert policy is not None  # noqa: S101 it has granted less than it was asked
+    return policy, {"day": grant.day_ends_in, "month": grant.month_ends_in, "backlog": _BACKLOG_RETRY}[policy]
 
 
 def admitted(limits: Limits, grant: Grant, rate: list[Left]) -> dict[str, str]:

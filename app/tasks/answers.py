@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.tasks.reading import Outcome
 from app.tasks.schemas import FINAL, ResultPending, RetryResponse, SubmitResponse, TaskStatus
-from app.tasks.submission import Receipt
+from app.tasks.submission import BatchReceipt, Receipt
 
 _JSON: Final = "application/json"
 
@@ -22,6 +22,14 @@ def accepted(receipt: Receipt, retry_of: UUID | None = None) -> Response:
         headers["Idempotency-Replayed"] = "true"
     status = 200 if receipt.is_replay else 202
     return Response(body.model_dump_json(), status, headers, _JSON)
+
+
+def batch(receipt: BatchReceipt) -> Response:
+    """Return 202 with what became of each task, 200 where the same Idempotency-Key had it stored before."""
+    headers = dict(receipt.headers)
+    if receipt.is_replay:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(receipt.answer, 200 if receipt.is_replay else 202, headers, _JSON)
 
 
 def status(found: TaskStatus) -> Response:

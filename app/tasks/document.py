@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from app.tasks import types
-from app.tasks.schemas import DEFAULT_TASK, SubmitOptions, SubmitRequest
+from app.tasks.schemas import DEFAULT_TASK, BatchRequest, SubmitOptions, SubmitRequest
 from app.tasks.types import TaskType
 
 _REF: Final = "#/components/schemas/{model}"
@@ -33,6 +33,7 @@ def with_task_types(document: dict[str, Any]) -> dict[str, Any]:
             "mapping": {name: _REF.format(model=model.__name__) for name, model in submits.items()},
         },
     }
+    schemas[BatchRequest.__name__]["properties"]["tasks"]["items"] = {"$ref": _REF.format(model=SubmitRequest.__name__)}
     return document
 
 

@@ -1,4 +1,4 @@
-"""Submit, status and result in front of FastAPI, whose solving of a route costs more than all that the route does.
+"""Submit, batch, status and result in front of FastAPI, whose solving of a route costs more than all that it does.
 
 Only what is ordinary is answered here: method, path and headers tell, before anything is read. All else goes to the
 route of the same path, its twin, which the API document describes too. A test holds the answers of both equal.
@@ -7,13 +7,13 @@ route of the same path, its twin, which the API document describes too. A test h
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,9 +24,10 @@ from app.identity.dependencies import authenticate, authenticate_again, permitte
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
 from app.tasks import answers
-from app.tasks.schemas import SubmitRequest
+from app.tasks.schemas import BATCH_BOUNDS, BatchRequest, SubmitRequest
 
 _Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
+_Body = TypeVar("_Body", bound=BaseModel)
 
 _READ: Final = re.compile(rf"/api/tasks/({CANONICAL_UUID[1:-1]})/(status|result)")
 _WAIT: Final = re.compile(rb"(?:wait=([0-9]|[12][0-9]|30))?")
@@ -65,11 +66,12 @@ class FastPath:
 def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
     """Return the operation and what answers it, where the request is none that needs its twin."""
     path, method = scope["path"], scope["method"]
-    if method == "POST" and path == "/api/tasks/submit":
+    if method == "POST" and path in _SUBMITS:
         key = _header(scope, b"idempotency-key", _IDEMPOTENCY_KEY)
         if key is None or _has(scope, b"traceparent"):
             return None
-        return "submit_task", partial(quotas.answer_submit, answer=partial(_submit, key=key or None))
+        operation_id, answer = _SUBMITS[path]
+        return operation_id, partial(quotas.answer_submit, answer=partial(answer, key=key or None))
     if method == "GET" and (read := _READ.fullmatch(path)):
         task_id = UUID(read[1])
         if read[2] == "status":
@@ -93,20 +95,34 @@ def _header(scope: Scope, name: bytes, form: re.Pattern[bytes]) -> str | None:
 
 
 async def _submit(request: Request, key: str | None) -> Response:
-    principal = await authenticate(request)
-    raw, document = await strict_json.read(request)
-    permitted(principal, scopes.TASKS_WRITE)
-    body = _validated(raw, document)
+    principal, raw, document = await _submitter(request, strict_json.ORDINARY)
+    body = _validated(SubmitRequest, raw, document)
     receipt = await request.app.state.submissions.submit(principal, body, document, key=key, traceparent=None)
     return answers.accepted(receipt)
 
 
-def _validated(raw: bytes, document: Any) -> SubmitRequest:
+async def _batch(request: Request, key: str | None) -> Response:
+    principal, raw, document = await _submitter(request, BATCH_BOUNDS)
+    items = _validated(BatchRequest, raw, document).tasks
+    receipt = await request.app.state.submissions.submit_batch(principal, items, document, key=key, traceparent=None)
+    return answers.batch(receipt)
+
+
+_SUBMITS: Final = {"/api/tasks/submit": ("submit_task", _submit), "/api/tasks/batch": ("submit_tasks", _batch)}
+
+
+async def _submitter(request: Request, bounds: strict_json.Bounds) -> tuple[Principal, bytes, Any]:
+    principal = await authenticate(request)
+    raw, document = await strict_json.read(request, bounds)
+    return permitted(principal, scopes.TASKS_WRITE), raw, document
+
+
+def _validated(model: type[_Body], raw: bytes, document: Any) -> _Body:
     if not raw:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
     try:
         # As FastAPI asks for it, so that a fault is told in the same words.
-        return SubmitRequest.model_validate(document, from_attributes=True)
+        return model.model_validate(document, from_attributes=True)
     except ValidationError as error:
         faults = error.errors(include_url=False)
         raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None

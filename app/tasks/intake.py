@@ -1,12 +1,13 @@
 """Accepting tasks: concurrent submits of a process share one transaction, and none answers before it is durable."""
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from app.core import crash
@@ -15,17 +16,20 @@ from app.db import Connection, Database
 from app.quotas import usage
 from app.quotas.schemas import Demand, Grant
 from app.tasks import store
+from app.tenants.plans import Limits
 
 _log = logging.getLogger(__name__)
 
-_MAX_ROWS: Final = 128
+_MAX_ROWS: Final = 512
 _MAX_BYTES: Final = 1_000_000
 _UNDECIDED_AFTER: Final = 1.9
 
 
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """A task as it is to be stored; ``payload`` is JSON text, times are seconds from the database's now."""
+class NewTask(NamedTuple):
+    """A task as it is to be stored, a row of ``store.insert_any_tenant``. ``payload`` and ``tags`` are JSON text.
+
+    Times are seconds from the database's now. What was not asked for is ``None``.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -33,26 +37,45 @@ class NewTask:
     pool: str
     priority: int
     payload: str
-    delay_seconds: float
+    delay_seconds: float | None
     scheduled_at: datetime | None
     expires_seconds: float | None
     max_attempts: int
     time_limit_seconds: float
     timeout_seconds: float | None
-    tags: Sequence[str]
+    tags: str | None
     webhook_url: str | None
     retry_of: UUID | None
     traceparent: str | None
-    idempotency_key: str | None
-    fingerprint: bytes
-    tasks_per_day: int
-    tasks_per_month: int
-    backlog: int
-    """How many tasks of the tenant may wait."""
 
 
-_Submit: TypeAlias = tuple[NewTask, "asyncio.Future[Grant | None]"]
-_Outcome: TypeAlias = Exception | Grant | None
+class Share(NamedTuple):
+    """How many of a submission's tasks are stored, from the first one on, and what the ledger says of its tenant."""
+
+    granted: int
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What one request wants to be stored, in one transaction: tasks of one tenant, oldest first."""
+
+    tenant_id: UUID
+    limits: Limits
+    tasks: Sequence[NewTask]
+    idempotency_key: str | None = None
+    fingerprint: bytes = b""
+    answer: Callable[[Share], str] | None = None
+    """Returns what is kept with the key, for a replay; ``None`` where the key's task says all."""
+
+    @property
+    def id(self) -> UUID:
+        """The id of its first task, which is stored if any of them is."""
+        return self.tasks[0].id
+
+
+_Outcome: TypeAlias = Exception | Share
+_Waiting: TypeAlias = tuple[Submission, "asyncio.Future[Share]"]
 
 
 class IdempotencyKeyTaken(Exception):  # noqa: N818 a fact, not a fault
@@ -60,7 +83,7 @@ class IdempotencyKeyTaken(Exception):  # noqa: N818 a fact, not a fault
 
 
 class NotGranted(Exception):  # noqa: N818 a fact, not a fault
-    """The ledger refuses the task: a quota is used up, or the backlog is full."""
+    """The ledger refuses every task of the submission: a quota is used up, or the backlog is full."""
 
     def __init__(self, grant: Grant) -> None:
         """``grant`` says which."""
@@ -78,18 +101,18 @@ class Intake:
         """``submit`` logs in as tq_submit; ``reader``, as tq_api, finds out how a lost commit ended."""
         self._submit = submit
         self._reader = reader
-        self._waiting: deque[_Submit] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._lane: asyncio.Task[None] | None = None
 
-    async def accept(self, task: NewTask) -> Grant | None:
-        """Return what the ledger says once the task is committed and flushed; ``None`` after a lost commit.
+    async def accept(self, submission: Submission) -> Share:
+        """Return how many of the tasks are stored, at least one, once they are committed and flushed.
 
         Raises ``NotGranted``, ``IdempotencyKeyTaken``, or ``Unavailable`` when it is unknown or known not to be
         stored. A caller that is cancelled leaves the group as it is.
         """
         loop = asyncio.get_running_loop()
-        stored: asyncio.Future[Grant | None] = loop.create_future()
-        self._waiting.append((task, stored))
+        stored: asyncio.Future[Share] = loop.create_future()
+        self._waiting.append((submission, stored))
         if self._lane is None:
             self._lane = asyncio.create_task(self._run(), name="intake")
         deadline = loop.call_later(_UNDECIDED_AFTER, _give_up, stored)
@@ -111,19 +134,22 @@ class Intake:
         finally:
             self._lane = None
 
-    def _next_group(self) -> list[_Submit]:
-        group = [self._waiting.popleft()]
-        size = len(group[0][0].payload)
-        while self._waiting and len(group) < _MAX_ROWS:
-            size += len(self._waiting[0][0].payload)
-            if size > _MAX_BYTES:
+    def _next_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        rows = size = 0
+        # A submission is never divided: one that is larger than a group is a group of its own.
+        while self._waiting:
+            following = self._waiting[0][0].tasks
+            rows += len(following)
+            size += sum(len(task.payload) for task in following)
+            if group and (rows > _MAX_ROWS or size > _MAX_BYTES):
                 break
             group.append(self._waiting.popleft())
         # Nobody waits any more for what has waited too long: its caller was told that it is not stored.
-        return [(task, stored) for task, stored in group if not stored.done()]
+        return [(submission, stored) for submission, stored in group if not stored.done()]
 
-    async def _decide(self, group: list[_Submit]) -> None:
-        outcomes = await self._outcomes([task for task, _ in group])
+    async def _decide(self, group: list[_Waiting]) -> None:
+        outcomes = await self._outcomes([submission for submission, _ in group])
         for (_, stored), outcome in zip(group, outcomes, strict=True):
             if stored.done():
                 continue
@@ -132,64 +158,88 @@ class Intake:
             else:
                 stored.set_result(outcome)
 
-    async def _outcomes(self, tasks: list[NewTask]) -> list[_Outcome]:
+    async def _outcomes(self, group: list[Submission]) -> list[_Outcome]:
+        decided: list[_Outcome] = []
         try:
-            return await self._write(tasks)
+            await self._write(group, decided)
         except Unavailable:
-            return await self._read_back(tasks)
+            return await self._read_back(group, decided)
         except Exception as error:  # noqa: BLE001 it is raised to the caller
-            if len(tasks) == 1:
-                _log.exception("a task could not be stored")
+            if len(group) == 1:
+                _log.exception("a submission could not be stored")
                 return [error]
             # One bad row must not refuse its neighbours: each is tried alone.
-            return [(await self._outcomes([task]))[0] for task in tasks]
+            return [(await self._outcomes([submission]))[0] for submission in group]
+        return decided
 
-    async def _write(self, tasks: list[NewTask]) -> list[_Outcome]:
-        async with self._submit.transaction(*{task.tenant_id for task in tasks}) as connection:
-            refused = await _take_keys(connection, tasks)
-            grants, not_granted = await _count(connection, [task for task in tasks if task.id not in refused])
-            refused |= not_granted
+    async def _write(self, group: list[Submission], decided: list[_Outcome]) -> None:
+        """Store what is granted; ``decided`` is filled before the commit, which may be lost."""
+        async with self._submit.transaction(*{submission.tenant_id for submission in group}) as connection:
+            taken = await _take_keys(connection, group)
+            ours = [submission for submission in group if submission.idempotency_key is None or submission.id in taken]
+            shares = _deal(ours, await _count(connection, ours))
+            await _settle_keys(connection, [(each, shares[each.id]) for each in ours if each.id in taken])
             crash.point("intake.before_insert")
-            await store.insert_any_tenant(connection, [task for task in tasks if task.id not in refused])
+            await store.insert_any_tenant(
+                connection, [task for each in ours for task in each.tasks[: shares[each.id].granted]]
+            )
+            decided += [_outcome(shares.get(each.id)) for each in group]
             crash.point("intake.before_commit")
         crash.point("intake.after_commit")
-        return [refused.get(task.id) or grants[task.tenant_id] for task in tasks]
 
-    async def _read_back(self, tasks: list[NewTask]) -> list[_Outcome]:
-        """Find out how a lost commit ended: a task is stored if it can be read."""
-        try:
-            async with self._reader.transaction(*{task.tenant_id for task in tasks}) as connection:
-                stored = await store.existing_any_tenant(connection, [task.id for task in tasks])
-        except Unavailable:
-            stored = set()
-        return [None if task.id in stored else Unavailable() for task in tasks]
+    async def _read_back(self, group: list[Submission], decided: list[_Outcome]) -> list[_Outcome]:
+        """Find out how a lost commit ended: what was decided holds where the first task can be read."""
+        stored: set[UUID] = set()
+        if decided:
+            with contextlib.suppress(Unavailable):
+                async with self._reader.transaction(*{each.tenant_id for each in group}) as connection:
+                    stored = await store.existing_any_tenant(connection, [each.id for each in group])
+        return [decided[place] if each.id in stored else Unavailable() for place, each in enumerate(group)]
 
 
-def _give_up(stored: "asyncio.Future[Grant | None]") -> None:
+def _give_up(stored: "asyncio.Future[Share]") -> None:
     if not stored.done():
         stored.set_exception(Unavailable())
 
 
-async def _take_keys(connection: Connection, tasks: Iterable[NewTask]) -> dict[UUID, Exception]:
-    keyed = [task for task in tasks if task.idempotency_key is not None]
-    if not keyed:
-        return {}
-    taken = await store.take_keys_any_tenant(connection, keyed)
-    return {task.id: IdempotencyKeyTaken() for task in keyed if task.id not in taken}
+def _outcome(share: Share | None) -> _Outcome:
+    if share is None:
+        return IdempotencyKeyTaken()
+    return share if share.granted else NotGranted(share.grant)
 
 
-async def _count(connection: Connection, tasks: Sequence[NewTask]) -> tuple[dict[UUID, Grant], dict[UUID, Exception]]:
-    """Count the tasks against their tenants' limits; oldest first, so the latest are refused."""
-    counts = Counter(task.tenant_id for task in tasks)
-    limits = {task.tenant_id: (task.tasks_per_day, task.tasks_per_month, task.backlog) for task in tasks}
-    grants = await usage.reserve(
-        connection, {tenant_id: Demand(count, *limits[tenant_id]) for tenant_id, count in counts.items()}
-    )
+async def _take_keys(connection: Connection, group: Sequence[Submission]) -> set[UUID]:
+    """Return the ids of the submissions whose key was free."""
+    keyed = [submission for submission in group if submission.idempotency_key is not None]
+    return await store.take_keys_any_tenant(connection, keyed) if keyed else set()
+
+
+async def _settle_keys(connection: Connection, taken: Sequence[tuple[Submission, Share]]) -> None:
+    """Give back the keys of what is refused, and keep with the others what a replay is answered with."""
+    await store.release_keys_any_tenant(connection, [each for each, share in taken if not share.granted])
+    answers = [(each, each.answer(share)) for each, share in taken if share.granted and each.answer is not None]
+    await store.keep_answers_any_tenant(connection, answers)
+
+
+async def _count(connection: Connection, group: Sequence[Submission]) -> dict[UUID, Grant]:
+    """Count the tasks against their tenants' limits."""
+    counts: Counter[UUID] = Counter()
+    for submission in group:
+        counts[submission.tenant_id] += len(submission.tasks)
+    limits = {submission.tenant_id: submission.limits for submission in group}
+    demands = {
+        tenant_id: Demand(counts[tenant_id], limit.tasks_per_day, limit.tasks_per_month, limit.backlog)
+        for tenant_id, limit in limits.items()
+    }
+    return await usage.reserve(connection, demands)
+
+
+def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> dict[UUID, Share]:
+    """Return each submission's share of what its tenant was granted: oldest first, so the latest are refused."""
     left = {tenant_id: grant.granted for tenant_id, grant in grants.items()}
-    refused: dict[UUID, Exception] = {}
-    for task in tasks:
-        left[task.tenant_id] -= 1
-        if left[task.tenant_id] < 0:
-            refused[task.id] = NotGranted(grants[task.tenant_id])
-    await store.release_keys_any_tenant(connection, [task for task in tasks if task.id in refused])
-    return grants, refused
+    shares = {}
+    for submission in group:
+        granted = min(len(submission.tasks), left[submission.tenant_id])
+        left[submission.tenant_id] -= granted
+        shares[submission.id] = Share(granted, grants[submission.tenant_id])
+    return shares

@@ -59,6 +59,8 @@ class Claim:
     plan: str
     result_bytes: int | None
     """The tenant's override of its plan's limit."""
+    has_webhook: bool
+    """Whether the task's end is an event."""
     has_more: bool
     """Whether the tenant has more due work, and a slot for it."""
 
@@ -99,7 +101,7 @@ async def claim(worker: Database, tenant_id: UUID, *, pool: str, worker_id: UUID
 
     Raises ``Unavailable``.
     """
-    async with worker.connection() as connection:
+    async with worker.statement() as connection:
         rows = await store.claim(connection, tenant_id, pool=pool, worker_id=worker_id, limit=limit)
     return [Claim(tenant_id=tenant_id, **dict(row)) for row in rows]
 
@@ -115,13 +117,17 @@ async def find(worker: Database, held: Held) -> Attempted | None:
     return await _until_back(look)
 
 
-async def finish(worker: Database, held: Held, outcome: Outcome, progress: Any = None) -> Ended | None:
+async def finish(
+    worker: Database, held: Held, outcome: Outcome, progress: Any = None, *, has_webhook: bool = True
+) -> Ended | None:
     """Write how the attempt ended; return what that has done, or None when it had been taken away.
 
     A task that waits for another attempt and was cancelled meanwhile ends REVOKED. Tried again for as long as
-    Postgres is away: the token makes a repeat harmless.
+    Postgres is away: the token makes a repeat harmless. Where it is known that there is no webhook to tell
+    (``has_webhook`` False) it is one round trip.
     """
-    return await _until_back(lambda: _finish_once(worker, held, outcome, progress))
+    once = _finish_once if has_webhook else _finish_alone
+    return await _until_back(lambda: once(worker, held, outcome, progress))
 
 
 async def lose(worker: Database, held: Held, outcome: Outcome) -> Ended | None:
@@ -146,22 +152,38 @@ async def _until_back(call: Callable[[], Awaitable[T]]) -> T:
 
 async def _finish_once(worker: Database, held: Held, outcome: Outcome, progress: Any) -> Ended | None:
     async with worker.transaction(held.tenant_id) as connection:
-        row = await store.finish(
-            connection,
-            held.tenant_id,
-            held.task_id,
-            claim_token=held.claim_token,
-            status=outcome.status,
-            attempt_status=outcome.attempt_status,
-            result=outcome.result,
-            error=outcome.error,
-            progress=progress,
-            delay=timedelta(seconds=outcome.delay_seconds),
-        )
+        row = await _finish(connection, held, outcome, progress)
         if row["outcome"] == "ended" and row["finished_at"] is not None:
             await _emit(connection, held.tenant_id, held.task_id, row, outcome.result)
         crash.point("finish.before_commit")
     crash.point("finish.after_commit")
+    return _ended(row, outcome)
+
+
+async def _finish_alone(worker: Database, held: Held, outcome: Outcome, progress: Any) -> Ended | None:
+    async with worker.statement() as connection:
+        crash.point("finish.before_commit")
+        row = await _finish(connection, held, outcome, progress)
+    crash.point("finish.after_commit")
+    return _ended(row, outcome)
+
+
+async def _finish(connection: Connection, held: Held, outcome: Outcome, progress: Any) -> Any:
+    return await store.finish(
+        connection,
+        held.tenant_id,
+        held.task_id,
+        claim_token=held.claim_token,
+        status=outcome.status,
+        attempt_status=outcome.attempt_status,
+        result=outcome.result,
+        error=outcome.error,
+        progress=progress,
+        delay=timedelta(seconds=outcome.delay_seconds),
+    )
+
+
+def _ended(row: Any, outcome: Outcome) -> Ended | None:
     if row["outcome"] == "ended":
         return Ended(row["status"], frees_slot=row["frees_slot"])
     return Ended(outcome.status, frees_slot=True) if row["outcome"] == "already" else None

@@ -67,13 +67,11 @@ class Reading:
         until = asyncio.get_running_loop().time() + wait
         return await self._wait(tenant_id, task_id, until, still)
 
-    async def page(
-        self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID | None, limit: int
-    ) -> tuple[list[TaskSummary], bool]:
-        """Return a page of tasks older than ``before``, newest first, and whether there are more."""
+    async def page(self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID | None, limit: int) -> list[TaskSummary]:
+        """Return up to ``limit`` tasks older than ``before``, newest first."""
         async with self._reader.transaction(tenant_id) as connection:
-            rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit + 1)
-        return [TaskSummary.model_validate(dict(row)) for row in rows[:limit]], len(rows) > limit
+            rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit)
+        return [TaskSummary.model_validate(dict(row)) for row in rows]
 
     async def _wait(self, tenant_id: UUID, task_id: UUID, until: float, still: Callable[[], Awaitable[Any]]) -> Outcome:
         clock = asyncio.get_running_loop().time
@@ -91,7 +89,7 @@ class Reading:
         return _known(await self._results.ask((tenant_id, task_id)))
 
     async def _find_results(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[Outcome | None]:
-        async with self._reader.connection() as connection:
+        async with self._reader.statement() as connection:
             rows = await store.results_any_tenant(connection, wanted)
         found = {row["number"]: row for row in rows}
         return [
@@ -100,7 +98,7 @@ class Reading:
         ]
 
     async def _find_statuses(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any] | None]:
-        async with self._reader.connection() as connection:
+        async with self._reader.statement() as connection:
             rows = await store.statuses_any_tenant(connection, wanted)
         found = {row["number"]: row for row in rows}
         return [

@@ -1,14 +1,13 @@
 """The task calls."""
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import AwareDatetime
 
-from app.core import pagination
 from app.core.errors import (
     BacklogFull,
     DailyQuotaExceeded,
@@ -24,12 +23,17 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.problem import responses
+from app.core.strict_json import Bounds
 from app.identity.dependencies import CallerRoute, authenticate_again
+from app.identity.paging import AskedPage
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import answers, control, types
 from app.tasks.reading import Reading
 from app.tasks.schemas import (
+    BATCH_BOUNDS,
+    BatchRequest,
+    BatchResponse,
     CancelResponse,
     ResultPending,
     RetryResponse,
@@ -45,11 +49,16 @@ from app.tasks.schemas import (
     TaskTypeList,
 )
 
-_SUBMITS: Final = frozenset({"submit_task", "retry_task"})
+_SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
 
 
 class _TaskRoute(CallerRoute):
     """A submit counts against the rate where it asks for its quotas; one that is refused before that counts here."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """How large a body may be."""
+        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else super().bounds
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Count what is refused early; a request without a caller counts for nobody."""
@@ -116,6 +125,41 @@ async def submit_task(
         principal, body, await request.json(), key=_key(idempotency_key), traceparent=traceparent
     )
     return answers.accepted(receipt)
+
+
+@router.post(
+    "/tasks/batch",
+    operation_id="submit_tasks",
+    status_code=202,
+    response_model=BatchResponse,
+    responses=responses(
+        MalformedBody,
+        InvalidRequest,
+        IdempotencyConflict,
+        IdempotencyMismatch,
+        PayloadTooLarge,
+        UnsupportedMediaType,
+        BacklogFull,
+        DailyQuotaExceeded,
+        MonthlyQuotaExceeded,
+    )
+    | {200: {"model": BatchResponse, "description": "This Idempotency-Key made these tasks before."}},
+)
+async def submit_tasks(
+    request: Request,
+    principal: TaskSubmitter,
+    body: BatchRequest,
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
+) -> Any:
+    """Accept many tasks at once, each by itself: the outcomes say which are stored, all of them in one transaction.
+
+    It is one request for the rate. A 429 means that none was accepted.
+    """
+    receipt = await request.app.state.submissions.submit_batch(
+        principal, body.tasks, await request.json(), key=_key(idempotency_key), traceparent=traceparent
+    )
+    return answers.batch(receipt)
 
 
 def _key(header: str | None) -> str | None:
@@ -228,24 +272,20 @@ async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> 
 )
 async def list_tasks(
     request: Request,
-    response: Response,
     principal: TaskReader,
+    page: AskedPage,
     status: Annotated[Status | None, Query()] = None,
     task: Annotated[str | None, Query(max_length=64)] = None,
     tag: Annotated[str | None, Query(max_length=64)] = None,
-    created_from: Annotated[datetime | None, Query()] = None,
-    created_to: Annotated[datetime | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    created_from: Annotated[AwareDatetime | None, Query()] = None,
+    created_to: Annotated[AwareDatetime | None, Query()] = None,
 ) -> TaskPage:
     """The tenant's tasks, newest first."""
-    state = request.app.state
-    before = UUID(pagination.decode(principal.tenant_id, cursor, state.cursor_key)) if cursor else None
     wanted = TaskFilter(status, task, tag, created_from, created_to)
-    items, has_more = await state.reading.page(principal.tenant_id, wanted, before=before, limit=limit)
-    next_cursor = pagination.encode(principal.tenant_id, str(items[-1].task_id), state.cursor_key) if has_more else None
-    if next_cursor:
-        response.headers["Link"] = pagination.next_link(str(request.url), next_cursor)
+    before = page.before(principal.tenant_id)
+    reading: Reading = request.app.state.reading
+    found = await reading.page(principal.tenant_id, wanted, before=before, limit=page.limit + 1)
+    items, next_cursor = page.cut(principal.tenant_id, found, "task_id")
     return TaskPage(items=items, next_cursor=next_cursor)
 
 

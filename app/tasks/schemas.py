@@ -8,8 +8,16 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from app.core.problem import FieldError
+from app.core.strict_json import MAX_DEPTH, Bounds
+
 MAX_DELAY_SECONDS: Final = 366 * 86_400
 DEFAULT_TASK: Final = "long_task"
+MAX_BATCH: Final = 1_000
+# What stands around each task of a batch takes two levels.
+BATCH_BOUNDS: Final = Bounds(size=1024 * 1024, depth=MAX_DEPTH + 2)
+# Any of the past is now, but the first days of the calendar are none at every offset.
+_FIRST_YEAR: Final = 1970
 
 
 class Status(StrEnum):
@@ -69,15 +77,18 @@ class SubmitOptions(BaseModel):
 
     @model_validator(mode="after")
     def _has_one_start(self) -> "SubmitOptions":
-        if self.delay_seconds is not None and self.scheduled_at is not None:
+        if self.scheduled_at is None:
+            return self
+        if self.delay_seconds is not None:
             message = "give delay_seconds or scheduled_at, not both"
             raise ValueError(message)
-        if self.scheduled_at is not None and self.scheduled_at.utcoffset() is None:
+        if self.scheduled_at.utcoffset() is None:
             message = "scheduled_at needs a UTC offset, such as 2027-01-31T09:00:00Z"
             raise ValueError(message)
-        if self.scheduled_at is not None and self.scheduled_at > datetime.now(UTC) + timedelta(
-            seconds=MAX_DELAY_SECONDS
-        ):
+        if self.scheduled_at.year < _FIRST_YEAR:
+            message = f"scheduled_at is before {_FIRST_YEAR}"
+            raise ValueError(message)
+        if self.scheduled_at > datetime.now(UTC) + timedelta(seconds=MAX_DELAY_SECONDS):
             message = "scheduled_at is more than a year ahead"
             raise ValueError(message)
         return self
@@ -87,7 +98,8 @@ class SubmitRequest(SubmitOptions):
     """A submit before its payload is held against the task type's model."""
 
     task: str = Field(DEFAULT_TASK, max_length=64, description="A name of `GET /api/task-types`.")
-    payload: JsonValue = Field(default_factory=dict)
+    # JSON already: it has been parsed strictly, and to look at each value again would take most of the time.
+    payload: Any = Field(default_factory=dict)
 
 
 class SubmitResponse(BaseModel):
@@ -99,6 +111,59 @@ class SubmitResponse(BaseModel):
 
     task_id: UUID
     status: Status
+
+
+class BatchRequest(BaseModel):
+    """Tasks to be submitted together. One that cannot be accepted refuses none of the others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    # Each is held against SubmitRequest by itself; app/tasks/document.py says so in the API document.
+    tasks: list[Any] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class ItemProblem(BaseModel):
+    """Why one task of a batch was refused: what a submit of it would have been answered with."""
+
+    code: str
+    status: int
+    title: str
+    detail: str = Field(description="What to do about it. It never repeats the input.")
+    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: its faults, the first ones.")
+    retry_after: int | None = Field(None, description="With a quota: seconds.")
+
+
+class RefusedTask(BaseModel):
+    """A task of a batch that is not stored."""
+
+    error: ItemProblem
+
+
+class BatchResponse(BaseModel):
+    """What became of each task, in the order of the request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "outcomes": [
+                        {"task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10", "status": "PENDING"},
+                        {
+                            "error": {
+                                "code": "invalid_request",
+                                "status": 422,
+                                "title": "Invalid request",
+                                "detail": "The request is not valid: see errors.",
+                                "errors": [{"pointer": "#/tasks/1/task", "detail": "unknown task type"}],
+                            }
+                        },
+                    ]
+                }
+            ]
+        }
+    )
+
+    outcomes: list[SubmitResponse | RefusedTask]
 
 
 class RetryResponse(SubmitResponse):

@@ -1,6 +1,5 @@
 """SQL of tasks. Every statement names the tenant, and runs under policies that do so too."""
 
-import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from app.db import Connection, affected
 if TYPE_CHECKING:
     import asyncpg
 
-    from app.tasks.intake import NewTask
+    from app.tasks.intake import NewTask, Submission
     from app.tasks.lifecycle import Held
     from app.tasks.schemas import TaskFilter
 
@@ -30,7 +29,7 @@ WITH incoming AS MATERIALIZED (
                       time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
     SELECT tenant_id, id, task, pool, priority, payload::jsonb, due_at,
         CASE WHEN due_at > now() THEN due_at END, expires_at, max_attempts, time_limit_seconds, timeout_seconds,
-        CASE WHEN tags = '[]' THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(tags::jsonb)) END,
+        CASE WHEN tags IS NULL THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(tags::jsonb)) END,
         webhook_url, retry_of, traceparent
     FROM incoming
 ), counted AS (
@@ -49,13 +48,13 @@ SELECT u.tenant_id, u.key, u.fingerprint, u.task_id
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::uuid[]) AS u (tenant_id, key, fingerprint, task_id)
 ORDER BY u.tenant_id, u.key
 ON CONFLICT (tenant_id, key) DO UPDATE
-    SET fingerprint = excluded.fingerprint, task_id = excluded.task_id, created_at = now()
+    SET fingerprint = excluded.fingerprint, task_id = excluded.task_id, answer = NULL, created_at = now()
     WHERE k.created_at < now() - interval '24 hours'
 RETURNING task_id
 """
 
 _FIND_KEY = """
-SELECT task_id, fingerprint FROM idempotency_key
+SELECT tenant_id, task_id, fingerprint, answer FROM idempotency_key
 WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
 """
 
@@ -90,17 +89,13 @@ ORDER BY id DESC LIMIT $8
 async def insert_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> None:
     """Insert tasks and put them into the backlog; ids are ours and nothing is returned, so no task is read."""
     if tasks:
-        await connection.execute(
-            _INSERT,
-            *map(list, zip(*[
-                (
-                    t.tenant_id, t.id, t.task, t.pool, t.priority, t.payload, t.delay_seconds, t.scheduled_at,
-                    t.expires_seconds, t.max_attempts, t.time_limit_seconds, t.timeout_seconds, json.dumps(t.tags),
-                    t.webhook_url, t.retry_of, t.traceparent,
-                )
-                for t in tasks
-            ], strict=True)),
-        )  # fmt: skip
+        await connection.execute(_INSERT, *map(_column, zip(*tasks, strict=True)))
+
+
+def _column(values: "tuple[Any, ...]") -> "Sequence[Any]":
+    # unnest() fills what is short with NULL: where all are, nothing has to be written, sent and read.
+    is_empty = values[0] is None and values.count(None) == len(values)
+    return () if is_empty else values
 
 
 async def existing_any_tenant(connection: Connection, task_ids: Sequence[UUID]) -> set[UUID]:
@@ -109,34 +104,45 @@ async def existing_any_tenant(connection: Connection, task_ids: Sequence[UUID]) 
     return {row["id"] for row in rows}
 
 
-async def take_keys_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> set[UUID]:
-    """Store the tasks' idempotency keys; return the ids of those whose key was free (or 24 h old)."""
+async def take_keys_any_tenant(connection: Connection, submissions: "Sequence[Submission]") -> set[UUID]:
+    """Store the submissions' idempotency keys; return the ids of those whose key was free (or 24 h old)."""
     rows = await connection.fetch(
         _TAKE_KEYS,
-        [task.tenant_id for task in tasks],
-        [task.idempotency_key for task in tasks],
-        [task.fingerprint for task in tasks],
-        [task.id for task in tasks],
+        [submission.tenant_id for submission in submissions],
+        [submission.idempotency_key for submission in submissions],
+        [submission.fingerprint for submission in submissions],
+        [submission.id for submission in submissions],
     )
     return {row["task_id"] for row in rows}
 
 
-async def release_keys_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> None:
-    """Give back the keys of tasks that were refused in the same transaction."""
-    keyed = [task for task in tasks if task.idempotency_key is not None]
-    if keyed:
+async def release_keys_any_tenant(connection: Connection, submissions: "Sequence[Submission]") -> None:
+    """Give back the keys of what was refused in the same transaction."""
+    if submissions:
         await connection.execute(
             "DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_id, key) "
             "WHERE k.tenant_id = u.tenant_id AND k.key = u.key",
-            [task.tenant_id for task in keyed],
-            [task.idempotency_key for task in keyed],
+            [submission.tenant_id for submission in submissions],
+            [submission.idempotency_key for submission in submissions],
         )
 
 
-async def find_key(connection: Connection, tenant_id: UUID, key: str) -> "tuple[UUID, bytes] | None":
-    """Return the task and the fingerprint stored under an idempotency key of the last 24 h."""
-    row = await connection.fetchrow(_FIND_KEY, tenant_id, key)
-    return (row["task_id"], row["fingerprint"]) if row else None
+async def keep_answers_any_tenant(connection: Connection, answers: "Sequence[tuple[Submission, str]]") -> None:
+    """Keep with the keys of the same transaction what a replay is answered with."""
+    if answers:
+        await connection.execute(
+            "UPDATE idempotency_key k SET answer = u.answer "
+            "FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (tenant_id, key, answer) "
+            "WHERE k.tenant_id = u.tenant_id AND k.key = u.key",
+            [submission.tenant_id for submission, _ in answers],
+            [submission.idempotency_key for submission, _ in answers],
+            [answer for _, answer in answers],
+        )
+
+
+async def find_key(connection: Connection, tenant_id: UUID, key: str) -> "asyncpg.Record | None":
+    """Return what is stored under an idempotency key of the last 24 h."""
+    return await connection.fetchrow(_FIND_KEY, tenant_id, key)
 
 
 async def results_any_tenant(connection: Connection, wanted: "Sequence[tuple[UUID, UUID]]") -> "list[asyncpg.Record]":

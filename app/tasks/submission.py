@@ -1,35 +1,34 @@
-"""A submit, from the request's body to a stored task."""
+"""A submit, from the request's body to stored tasks."""
 
 import asyncio
-import hashlib
-import json
-import logging
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NoReturn
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from app.broker import tickets
-from app.core import crash, ids
-from app.core.config import get_settings
-from app.core.errors import IdempotencyConflict, IdempotencyMismatch, IllegalState, InvalidRequest, NotFound
-from app.db import Database
+from app.core import crash
+from app.core.errors import IllegalState, NotFound
+from app.db import Connection, Database
 from app.identity.principal import Principal
 from app.quotas import admission
 from app.quotas.admission import Admission
-from app.tasks import store, types
-from app.tasks.intake import IdempotencyKeyTaken, Intake, NewTask, NotGranted
+from app.tasks import batches, drafts, store
+from app.tasks.batches import Batch
+from app.tasks.idempotency import Keys, fingerprint
+from app.tasks.intake import Intake, NewTask, NotGranted, Share, Submission
 from app.tasks.schemas import FINAL, Status, SubmitRequest
 from app.tenants import plans
 from app.tenants.plans import Limits
-from app.webhooks import urls
 
-_log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import asyncpg
 
-_WAIT_FOR_FIRST: Final = 2.0
-_compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_SMALL_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,15 @@ class Receipt:
     """What is left of the tenant's limits; empty for a replay, which costs nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class BatchReceipt:
+    """What a batch is answered with: ``answer`` is the body."""
+
+    answer: str
+    is_replay: bool
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 class Submissions:
     """The submits of one api process."""
 
@@ -51,8 +59,7 @@ class Submissions:
         self._gate = gate
         self._intake = intake
         self._reader = reader
-        # Two submits with one key in one group would meet in one statement: the second waits for the first here.
-        self._under_way: dict[tuple[UUID, str], asyncio.Event] = {}
+        self._keys = Keys(reader)
         self._offers = tickets.Offers(redis)
 
     async def submit(
@@ -64,8 +71,8 @@ class Submissions:
         ``RateLimited``, ``BacklogFull``, ``…QuotaExceeded`` and ``Unavailable``.
         """
         limits = plans.effective(principal.plan, principal.limits)
-        fingerprint = _fingerprint(body) if key is not None else b""
-        return await self._submit(_new_task(principal, limits, request, key, fingerprint, traceparent), limits)
+        task = drafts.task(principal.tenant_id, limits, request, traceparent)
+        return await self._submit(_submission(limits, task, key, body))
 
     async def retry(self, principal: Principal, task_id: UUID, *, key: str | None, traceparent: str | None) -> Receipt:
         """Accept a new task that is asked the same as one that has ended; it counts against the quotas.
@@ -78,153 +85,92 @@ class Submissions:
             raise NotFound("There is no such task.")
         if ended["status"] not in FINAL:
             raise IllegalState("The task has not ended. Wait for its end, or cancel it first.")
-        fingerprint = _fingerprint({"retry_of": str(task_id)})
         limits = plans.effective(principal.plan, principal.limits)
-        task = _new_task(principal, limits, _same_request(ended), key, fingerprint, traceparent)
-        return await self._submit(replace(task, retry_of=task_id), limits)
+        task = drafts.task(principal.tenant_id, limits, _same_request(ended), traceparent)
+        return await self._submit(_submission(limits, task._replace(retry_of=task_id), key, {"retry_of": str(task_id)}))
+
+    async def submit_batch(
+        self, principal: Principal, items: list[Any], body: Any, *, key: str | None, traceparent: str | None
+    ) -> BatchReceipt:
+        """Accept those of the items that can be; they are durable, in one transaction, when this returns.
+
+        Raises what ``submit`` raises where it concerns all of them: then none is stored.
+        """
+        limits = plans.effective(principal.plan, principal.limits)
+        reading = partial(_read_batch, principal.tenant_id, limits, items, body, key, traceparent)
+        # A large one is read in a thread, so that others are answered meanwhile.
+        wanted, batch = reading() if len(items) <= _SMALL_BATCH else await asyncio.to_thread(reading)
+        return await self._keys.once(
+            wanted, partial(self._accept_batch, wanted, batch), _recall_batch, partial(self._taken, wanted)
+        )
 
     async def close(self) -> None:
         """Let what is under way end."""
         await self._intake.close()
         await self._offers.close()
 
-    async def _submit(self, task: NewTask, limits: Limits) -> Receipt:
-        if task.idempotency_key is not None:
-            return await self._submit_once(task, limits, task.idempotency_key)
-        return await self._accept(task, limits)
+    async def _submit(self, wanted: Submission) -> Receipt:
+        return await self._keys.once(wanted, partial(self._accept, wanted), _recall, partial(self._taken, wanted))
 
-    async def _submit_once(self, task: NewTask, limits: Limits, key: str) -> Receipt:
-        await self._let_first_end((task.tenant_id, key))
-        first = self._under_way[task.tenant_id, key] = asyncio.Event()
+    async def _taken(self, wanted: Submission) -> None:
+        await self._gate.replayed(wanted.tenant_id, wanted.limits)
+
+    async def _accept(self, wanted: Submission) -> Receipt:
+        _, headers = await self._store(wanted)
+        return Receipt(wanted.id, Status.PENDING, is_replay=False, headers=headers)
+
+    async def _accept_batch(self, wanted: Submission, batch: Batch) -> BatchReceipt:
+        if not wanted.tasks:
+            # Nothing for the ledger: it counts as a call does.
+            headers = await self._gate.call(wanted.tenant_id, wanted.limits)
+            return BatchReceipt(batch.answer(None), is_replay=False, headers=headers)
+        share, headers = await self._store(wanted)
+        if share.granted < len(wanted.tasks):
+            self._gate.remember(wanted.tenant_id, wanted.limits, share.grant)
+        return BatchReceipt(batch.answer(share), is_replay=False, headers=headers)
+
+    async def _store(self, wanted: Submission) -> tuple[Share, dict[str, str]]:
+        rate = await self._gate.submit(wanted.tenant_id, wanted.limits)
         try:
-            replay = await self._replay(task, key)
-            if replay is not None:
-                return replay
-            try:
-                return await self._accept(task, limits)
-            except IdempotencyKeyTaken:
-                await self._gate.replayed(task.tenant_id, limits)
-                return await self._replay(task, key) or _conflict()
-        finally:
-            del self._under_way[task.tenant_id, key]
-            first.set()
-
-    async def _let_first_end(self, key: tuple[UUID, str]) -> None:
-        try:
-            async with asyncio.timeout(_WAIT_FOR_FIRST):
-                while (first := self._under_way.get(key)) is not None:
-                    await first.wait()
-        except TimeoutError:
-            _conflict()
-
-    async def _replay(self, task: NewTask, key: str) -> Receipt | None:
-        async with self._reader.transaction(task.tenant_id) as connection:
-            found = await store.find_key(connection, task.tenant_id, key)
-            if found is None:
-                return None
-            task_id, fingerprint = found
-            if fingerprint != task.fingerprint:
-                raise IdempotencyMismatch("This Idempotency-Key was used with another body. Use a new key.")
-            status = await store.status(connection, task.tenant_id, task_id)
-        if status is None:
-            raise NotFound("The task of this Idempotency-Key is past its retention. Use a new key.")
-        return Receipt(task_id, Status(status), is_replay=True)
-
-    async def _accept(self, task: NewTask, limits: Limits) -> Receipt:
-        rate = await self._gate.submit(task.tenant_id, limits)
-        try:
-            grant = await self._intake.accept(task)
+            share = await self._intake.accept(wanted)
         except NotGranted as refused:
-            raise self._gate.refusal(task.tenant_id, limits, refused.grant, rate) from None
-        self._offer(task)
-        headers = admission.admitted(limits, grant, rate) if grant else {}
-        return Receipt(task.id, Status.PENDING, is_replay=False, headers=headers)
+            raise self._gate.refusal(wanted.tenant_id, wanted.limits, refused.grant, rate) from None
+        self._offer(wanted.tasks[: share.granted])
+        return share, admission.admitted(wanted.limits, share.grant, rate)
 
-    def _offer(self, task: NewTask) -> None:
+    def _offer(self, stored: Sequence[NewTask]) -> None:
         crash.point("submission.before_offer")
-        if task.delay_seconds == 0 and task.scheduled_at is None:
-            # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
-            self._offers.add(task.tenant_id, task.pool)
+        # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
+        due = Counter(task.pool for task in stored if task.delay_seconds is None and task.scheduled_at is None)
+        for pool, count in due.items():
+            self._offers.add(stored[0].tenant_id, pool, count)
 
 
-def _conflict() -> NoReturn:
-    raise IdempotencyConflict(
-        "The first request with this Idempotency-Key is still under way. Send it again in a few seconds.",
-        headers={"Retry-After": "2"},
-    )
+def _submission(limits: Limits, task: NewTask, key: str | None, body: Any) -> Submission:
+    return Submission(task.tenant_id, limits, (task,), key, fingerprint(body) if key is not None else b"")
 
 
-def _fingerprint(body: Any) -> bytes:
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).digest()
+def _read_batch(
+    tenant_id: UUID, limits: Limits, items: list[Any], body: Any, key: str | None, traceparent: str | None
+) -> tuple[Submission, Batch]:
+    batch = batches.read(tenant_id, limits, items, traceparent)
+    return Submission(
+        tenant_id, limits, batch.tasks, key, fingerprint(body) if key is not None else b"", batch.answer
+    ), batch
+
+
+async def _recall(connection: Connection, found: "asyncpg.Record") -> Receipt:
+    status = await store.status(connection, found["tenant_id"], found["task_id"])
+    if status is None:
+        raise NotFound("The task of this Idempotency-Key is past its retention. Use a new key.")
+    return Receipt(found["task_id"], Status(status), is_replay=True)
+
+
+async def _recall_batch(_: Connection, found: "asyncpg.Record") -> BatchReceipt:
+    return BatchReceipt(found["answer"], is_replay=True)
 
 
 def _same_request(ended: Any) -> SubmitRequest:
     # What was asked, without when: a schedule or an expiry of the past would be of no use.
     asked = ("task", "payload", "priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
     return SubmitRequest.model_validate({name: ended[name] for name in asked})
-
-
-def _new_task(
-    principal: Principal,
-    limits: Limits,
-    request: SubmitRequest,
-    key: str | None,
-    fingerprint: bytes,
-    traceparent: str | None,
-) -> NewTask:
-    task_type = types.find(request.task)
-    if task_type is None:
-        raise _invalid("/task", "unknown task type: GET /api/task-types lists them")
-    payload = _compact(request.payload)
-    _check_payload(task_type, payload)
-    if len(payload.encode()) > limits.payload_bytes:
-        raise _invalid("/payload", f"larger than the {limits.payload_bytes} bytes of this plan")
-    _check_webhook_url(request.webhook_url)
-    return NewTask(
-        tenant_id=principal.tenant_id,
-        id=ids.new_id(),
-        task=task_type.name,
-        pool=task_type.pool,
-        priority=request.priority,
-        payload=payload,
-        delay_seconds=request.delay_seconds or 0,
-        scheduled_at=request.scheduled_at,
-        expires_seconds=request.expires_seconds,
-        max_attempts=min(request.max_attempts or task_type.max_attempts, task_type.max_attempts),
-        time_limit_seconds=min(request.timeout_seconds or task_type.time_limit, task_type.time_limit),
-        timeout_seconds=request.timeout_seconds,
-        tags=request.tags,
-        webhook_url=request.webhook_url,
-        retry_of=None,
-        traceparent=traceparent,
-        idempotency_key=key,
-        fingerprint=fingerprint,
-        tasks_per_day=limits.tasks_per_day,
-        tasks_per_month=limits.tasks_per_month,
-        backlog=limits.backlog,
-    )
-
-
-def _check_payload(task_type: types.TaskType, payload: str) -> None:
-    try:
-        # JSON mode, strict: "5", true and 5.0 are no integers, but a date may be written as JSON can write it.
-        task_type.payload.model_validate_json(payload, strict=True)
-    except ValidationError as error:
-        errors = [
-            {"pointer": "#/payload" + "".join(f"/{part}" for part in fault["loc"]), "detail": fault["msg"]}
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        detail = f"The payload is not what {task_type.name} takes: see errors, and GET /api/task-types."
-        raise InvalidRequest(detail, errors=errors) from None
-
-
-def _check_webhook_url(url: str | None) -> None:
-    if url is not None and (objection := urls.objection(url, get_settings().webhook_allowed_networks)):
-        raise _invalid("/webhook_url", objection)
-
-
-def _invalid(pointer: str, detail: str) -> InvalidRequest:
-    return InvalidRequest(
-        "The request is not valid: see errors.", errors=[{"pointer": f"#{pointer}", "detail": detail}]
-    )

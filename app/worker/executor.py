@@ -1,19 +1,17 @@
-"""One attempt: claim, run, finish. No transaction is open while the task's code runs."""
+"""Running the code of one attempt. No transaction is open meanwhile."""
 
 import logging
-import time
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
-from app.broker import tickets
 from app.core import backoff, crash
 from app.db import Database
 from app.tasks import lifecycle, store, types
 from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tasks.lifecycle import Claim, Outcome
 from app.tenants import plans
-from app.worker import endings, outcomes, time_limit
+from app.worker import outcomes, time_limit
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
@@ -32,37 +30,21 @@ class _TaskLog(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
-def claim_next(runtime: Runtime, tenant_id: UUID, *, pool: str, worker_id: UUID) -> Claim | None:
-    """Take the tenant's next due task, and pass the word on that there may be another."""
-    claims = runtime.run(lifecycle.claim(runtime.database, tenant_id, pool=pool, worker_id=worker_id))
-    if not claims:
-        return None
-    if claims[-1].has_more:
-        # Before it runs: other slots start at once, however long this one takes. Two, so that a line of tickets grows.
-        runtime.start(tickets.offer_quietly(runtime.redis, [tickets.Offer(tenant_id, pool, 2)]))
-    return claims[0]
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How the code of an attempt ended, and the progress it reported last."""
+
+    outcome: Outcome
+    progress: Progress | None
 
 
-def execute(runtime: Runtime, claim: Claim, *, pool: str, is_cancel_requested: Callable[[], bool]) -> None:
-    """Run a claimed attempt to its end and write it."""
-    began = time.monotonic()
+def run(runtime: Runtime, claim: Claim, is_cancel_requested: Callable[[], bool]) -> Ran:
+    """Run the code of a claimed attempt to its end, which is not written yet."""
     reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
     crash.point("worker.before_run")
     outcome = _run(runtime, claim, _context(claim, reporter, is_cancel_requested))
     crash.point("worker.after_run")
-    status = runtime.run(endings.write(runtime, claim, outcome, pool=pool, progress=reporter.take()))
-    _log.info(
-        "attempt",
-        extra={
-            "tenant_id": str(claim.tenant_id),
-            "task_id": str(claim.task_id),
-            "task": claim.task,
-            "attempt": claim.attempt,
-            "outcome": status or "FENCED",
-            "error_type": (outcome.error or {}).get("type"),
-            "duration_ms": round((time.monotonic() - began) * 1000, 1),
-        },
-    )
+    return Ran(outcome, reporter.take())
 
 
 def _run(runtime: Runtime, claim: Claim, context: TaskContext) -> Outcome:

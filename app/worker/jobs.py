@@ -2,9 +2,7 @@
 
 import ctypes
 import logging
-import os
 import signal
-import time
 from concurrent.futures import Future
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -25,22 +23,20 @@ from celery.worker import state as celery_state
 from app.broker.envelope import TICKET_TASK
 from app.broker.ring import PREFORK
 from app.celery_app import celery_app
-from app.core import crash
 from app.core import logging as structured_logging
 from app.core.config import get_settings
 from app.tasks import types
-from app.worker import executor, heartbeat
-from app.worker.board import Board, Running
+from app.worker import heartbeat
+from app.worker.board import Board
 from app.worker.drain import drain
 from app.worker.runtime import Runtime
+from app.worker.turn import Turn
 from app.worker.watch import Watch
 
 _log = logging.getLogger(__name__)
 
 _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", "celery.worker.state")
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-# Seconds beyond the time limit in which the child's own timer may end the code, before its process is killed.
-_KILL_AFTER: Final = 1.0
 
 
 class _Worker:
@@ -55,26 +51,18 @@ class _Worker:
 
 @celery_app.task(name=TICKET_TASK, max_retries=0, ignore_result=True)
 def run_next(tenant_id: str) -> None:
-    """Run the tenant's next due task; nothing due, or no free slot, is the end of it.
+    """Take the tenant's turn: run its next due task, and where that was short, those after it.
 
     Celery's own retry, ETA, time limits and revoke are of no use here: the job is a ticket, not the task.
     """
-    board, row = _Worker.board, _Worker.row
-    claim = executor.claim_next(_Worker.runtime, UUID(tenant_id), pool=PREFORK, worker_id=_Worker.worker_id)
-    if claim is None:
-        return
-    crash.point("worker.after_claim")
-    ends_at = time.monotonic() + claim.time_limit_seconds + _KILL_AFTER
-    board.start(row, Running(claim.tenant_id, claim.task_id, claim.claim_token, ends_at, os.getpid()))
-    try:
-        executor.execute(
-            _Worker.runtime,
-            claim,
-            pool=PREFORK,
-            is_cancel_requested=lambda: board.is_asked_to_end(row, claim.claim_token),
-        )
-    finally:
-        board.clear(row)
+    Turn(
+        _Worker.runtime,
+        _Worker.board,
+        _Worker.row,
+        tenant_id=UUID(tenant_id),
+        pool=PREFORK,
+        worker_id=_Worker.worker_id,
+    ).take()
 
 
 @setup_logging.connect

@@ -47,8 +47,10 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT * FROM task w WHERE w.tenant_id = u.tenant_id AND w.id = u.id LIMIT 1
         ) AS k
-        JOIN tenant t ON t.id = u.tenant_id
-        JOIN tenant_slots s ON s.tenant_id = u.tenant_id
+        CROSS JOIN LATERAL (SELECT w.status, w.queue_paused FROM tenant w WHERE w.id = u.tenant_id LIMIT 1) AS t
+        CROSS JOIN LATERAL (
+            SELECT w.running, w.running_limit FROM tenant_slots w WHERE w.tenant_id = u.tenant_id LIMIT 1
+        ) AS s
         LEFT JOIN LATERAL (
             SELECT w.progress FROM attempt w
             WHERE w.tenant_id = u.tenant_id AND w.task_id = u.id AND w.attempt = k.attempt LIMIT 1

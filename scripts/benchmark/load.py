@@ -15,7 +15,7 @@ from scripts.benchmark import percentiles
 from scripts.benchmark.connection import Connection
 from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.flood import Flood
-from scripts.benchmark.target import Target, has_ended, task_id_of, value_of
+from scripts.benchmark.target import Target, accepted_of, has_ended, task_id_of, value_of
 
 Seen = dict[str, float]
 
@@ -26,6 +26,16 @@ async def submit(target: Target, connections: list[Connection], *, seconds: floa
     deadline = time.perf_counter() + seconds
     flood = Flood(connections, lambda: request if time.perf_counter() < deadline else None)
     return {"count": len(await flood.run()), "rate": flood.rate, **_latencies(flood.latencies)}
+
+
+async def batch(target: Target, connections: list[Connection], *, seconds: float, size: int) -> Seen:
+    """Submit batches for some seconds; what is counted, also for a second, are their tasks."""
+    request = target.batch_request(size)
+    deadline = time.perf_counter() + seconds
+    flood = Flood(connections, lambda: request if time.perf_counter() < deadline else None)
+    accepted = sum(map(accepted_of, await flood.run()))
+    _check(accepted == size * len(flood.latencies), "a batch was answered without an outcome for each of its tasks")
+    return {"count": accepted, "rate": size * flood.rate, **_latencies(flood.latencies)}
 
 
 async def one_by_one(target: Target, connections: list[Connection], *, count: int, pause_seconds: float) -> Seen:
@@ -93,6 +103,7 @@ def _check(holds: bool, message: str) -> None:
 
 _ACTIONS: dict[str, Callable[..., Awaitable[Seen]]] = {
     "submit": submit,
+    "batch": batch,
     "one_by_one": one_by_one,
     "end_to_end": end_to_end,
 }

@@ -1,4 +1,4 @@
-"""Measures one running contender: latency, idling, end to end, then submits with nobody to run them."""
+"""Measures one running contender: latency, idling, end to end, then submits and batches with nobody to run them."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def whole(stack: Stack, target: Target, plan: Plan) -> Figures:
     figures = {**_latency(stack, target, plan), **_idle(stack, plan), **_end_to_end(stack, target, plan)}
     figures |= _named("memory.after", process_trees.pss_megabytes(servers.roots(stack)))
     servers.stop_worker(stack)
-    return figures | submits(stack, target, plan)
+    return figures | submits(stack, target, plan) | _batches(stack, target, plan)
 
 
 def submits(stack: Stack, target: Target, plan: Plan) -> Figures:
@@ -42,6 +42,20 @@ def _submit(stack: Stack, target: Target, plan: Plan, connections: int) -> Figur
     _run(target, "submit", connections, seconds=plan.warm_seconds)
     name = f"submit.{connections}"
     return _account(stack, name, plan, lambda: _run(target, "submit", connections, seconds=plan.submit_seconds))
+
+
+def _batches(stack: Stack, target: Target, plan: Plan) -> Figures:
+    """Measure batches, where the contender has them."""
+    if not target.batch_path:
+        return {}
+    connections, size = plan.batch_connections, plan.batch_tasks
+    _run(target, "batch", connections, seconds=plan.warm_seconds, size=size)
+    return _account(
+        stack,
+        "batch",
+        plan,
+        lambda: _run(target, "batch", connections, seconds=plan.submit_seconds, size=size),
+    )
 
 
 def _latency(stack: Stack, target: Target, plan: Plan) -> Figures:

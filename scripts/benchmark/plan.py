@@ -18,6 +18,9 @@ class Plan:
     """At each number of connections."""
     warm_seconds: float = 1.0
     """Before each of these, uncounted."""
+    batch_tasks: int = 100
+    """In each batch; batches are sent for ``submit_seconds`` too."""
+    batch_connections: int = 4
     latency_tasks: int = 200
     end_to_end_tasks: int = 5000
     end_to_end_connections: int = 16

@@ -11,7 +11,7 @@ _PARTS = ("api", "postgres", "valkey", "dispatcher", "worker1", "webhooks")
 
 def write(run: Run) -> str:
     """Return the whole report."""
-    sections = (_machine, _promises, _submits, _end_to_end, _latency, _idle, _ratios, _targets)
+    sections = (_machine, _promises, _submits, _batches, _end_to_end, _latency, _idle, _ratios, _targets)
     return "\n".join(line for section in sections for line in section(run))
 
 
@@ -41,6 +41,20 @@ def _submits(run: Run) -> Iterator[str]:
                 _cell(run, app, f"{name}.p50"),
                 _cell(run, app, f"{name}.p99"),
             )
+
+
+def _batches(run: Run) -> Iterator[str]:
+    size, connections = run.plan.batch_tasks, run.plan.batch_connections
+    yield f"\n## Batches of {size} tasks, {connections} connections (no worker running; the others have none)"
+    yield from _head("app", "CPU ms per 1,000 tasks", "of it, by process", "tasks/s", "p50 ms a batch", "p99 ms")
+    yield _row(
+        OURS,
+        _cell(run, OURS, "batch.cpu", 1000),
+        _by_part(run, OURS, "batch.cpu", 1000),
+        _cell(run, OURS, "batch.rate"),
+        _cell(run, OURS, "batch.p50"),
+        _cell(run, OURS, "batch.p99"),
+    )
 
 
 def _end_to_end(run: Run) -> Iterator[str]:

@@ -71,7 +71,7 @@ def _ours(plan: Plan, found: Run) -> Figures:
     with servers.ours() as stack:
         account = accounts.create(stack, "bench")
         port = servers.port_of(stack)
-        target = Target(port, "/api/tasks/submit", "/api/tasks/%s/result?wait=20", account.key)
+        target = Target(port, "/api/tasks/submit", "/api/tasks/%s/result?wait=20", account.key, "/api/tasks/batch")
         found.promises = promises.check(stack, account)
         found.machine |= machine.servers_of(stack)
         return _counted(lambda: _rows(stack), lambda: measurements.whole(stack, target, plan))

@@ -16,22 +16,43 @@ class Target:
     result_path: str = ""
     """With ``%s`` for the task's id; empty where there are no results."""
     key: str = ""
+    batch_path: str = ""
+    """Empty where there are no batches."""
     pause_seconds: float = 0.0
     """Between two questions for one result, for one waiter; 0 where the server waits."""
 
     def submit_request(self, number: int) -> bytes:
         """Return the request that submits an ``echo`` of a number."""
-        body = json.dumps({"task": "echo", "payload": {"n": number}}, separators=(",", ":")).encode()
-        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        return self._request("POST", self.submit_path, head) + body
+        return self._post(self.submit_path, _echo(number))
+
+    def batch_request(self, size: int) -> bytes:
+        """Return the request that submits so many in one batch."""
+        return self._post(self.batch_path, {"tasks": [_echo(number) for number in range(size)]})
 
     def result_request(self, task_id: str) -> bytes:
         """Return the request for a task's result."""
         return self._request("GET", self.result_path % task_id, "")
 
+    def _post(self, path: str, body: object) -> bytes:
+        content = json.dumps(body, separators=(",", ":")).encode()
+        head = f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
+        return self._request("POST", path, head) + content
+
     def _request(self, method: str, path: str, head: str) -> bytes:
         key = f"authorization: Bearer {self.key}\r\n" if self.key else ""
         return f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\n{key}{head}\r\n".encode()
+
+
+def _echo(number: int) -> dict[str, object]:
+    return {"task": "echo", "payload": {"n": number}}
+
+
+def accepted_of(body: bytes) -> int:
+    """Return how many tasks of a batch were accepted: all, or it is an error (``ValueError``)."""
+    if b'"error"' in body:
+        message = f"not all of a batch was accepted: {body[:300]!r}"
+        raise ValueError(message)
+    return len(_ID.findall(body))
 
 
 def task_id_of(body: bytes) -> str:

@@ -10,7 +10,7 @@ import pytest
 from scripts.benchmark.connection import Connection
 from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.flood import Flood
-from scripts.benchmark.target import Target, has_ended, task_id_of, value_of
+from scripts.benchmark.target import Target, accepted_of, has_ended, task_id_of, value_of
 
 
 @asynccontextmanager
@@ -81,6 +81,20 @@ def test_a_request_has_its_length_and_key() -> None:
     assert body == b'{"task":"echo","payload":{"n":7}}'
     assert b"content-length: %d" % len(body) in head
     assert b"authorization: Bearer k" in head
+
+
+def test_a_batch_request_has_its_tasks() -> None:
+    head, _, body = Target(80, "/submit", batch_path="/batch").batch_request(2).partition(b"\r\n\r\n")
+    assert body == b'{"tasks":[{"task":"echo","payload":{"n":0}},{"task":"echo","payload":{"n":1}}]}'
+    assert head.startswith(b"POST /batch HTTP/1.1")
+    assert b"content-length: %d" % len(body) in head
+
+
+def test_an_answer_to_a_batch_is_counted_and_a_refused_task_is_an_error() -> None:
+    accepted = b'{"task_id":"01234567-89ab-7def-8123-456789abcdef","status":"PENDING"}'
+    assert accepted_of(b'{"outcomes":[%b,%b]}' % (accepted, accepted)) == 2
+    with pytest.raises(ValueError, match="not all"):
+        accepted_of(b'{"outcomes":[%b,{"error":{}}]}' % accepted)
 
 
 def test_answers_are_read() -> None:

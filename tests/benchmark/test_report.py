@@ -52,6 +52,14 @@ def test_a_figure_that_an_app_lacks_is_a_dash() -> None:
     assert "| e2e.cpu | - | - | - |" in report.write(run(20))
 
 
+def test_batches_are_reported_by_the_thousand_tasks() -> None:
+    found = run(20)
+    found.rounds[0]["ours"] |= {"batch.cpu": 0.025, "batch.rate": 40_000.0}
+    text = report.write(found)
+    assert "## Batches of 100 tasks, 4 connections" in text
+    assert "| ours | 25.0 | - | 40,000 | - | - |" in text
+
+
 @pytest.mark.parametrize(("rates", "is_met"), [((39, 39, 80), False), ((40, 41, 10), True)])
 def test_the_median_decides_on_a_target(rates: tuple[float, ...], is_met: bool) -> None:
     assert verdict(run(*rates), "times the naive").is_met is is_met

@@ -17,6 +17,8 @@ TINY = Plan(
     connections=(4,),
     submit_seconds=0.2,
     warm_seconds=0.1,
+    batch_tasks=3,
+    batch_connections=2,
     latency_tasks=3,
     end_to_end_tasks=20,
     end_to_end_connections=4,
@@ -35,6 +37,10 @@ def test_a_run_measures_every_app_and_leaves_nothing_behind(tmp_path: Path, monk
     for app in (rounds.OURS, rounds.NAIVE):
         assert found.figures(app, "e2e.count") == [20]
         assert found.figures(app, "memory.idle.postgres")[0] > 1
+    assert found.figures(rounds.OURS, "batch.count")[0] % 3 == 0
+    assert found.figures(rounds.OURS, "batch.cpu.api")[0] > 0
+    assert found.figures(rounds.OURS, "batch.rate")[0] > found.figures(rounds.OURS, "batch.count")[0]
+    assert found.figures(rounds.NAIVE, "batch.count") == []
     assert len(found.figures(rounds.GATE, "gate.submit.4.cpu")) == 1
     assert len(found.promises) == 6
     assert "## Targets" in report.write(found)

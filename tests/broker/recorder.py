@@ -10,6 +10,8 @@ from app.broker.wiring import configure
 
 REDIS_URL = os.environ["REDIS_URL"]
 app = configure(Celery("recorder"), REDIS_URL)
+# The product's workers take no commands; the tests ask these what they are doing.
+app.conf.worker_enable_remote_control = True
 
 
 @app.task(name="run_next")

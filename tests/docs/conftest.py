@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.stack import embedded, ports
+from scripts.stack import ports
+from tests import log_scan
 from tests.conftest import ROOT
 from tests.docs import pages
 
@@ -111,7 +112,7 @@ def _end(shell: "subprocess.Popen[bytes]") -> None:
 @pytest.fixture(scope="module")
 def checkout() -> Iterator[Checkout]:
     """Make the copy; stop at the end whatever was started in it."""
-    with embedded.scratch_folder() as scratch:
+    with log_scan.scratch_folder() as scratch:
         folder = scratch / "taskqueue"
         for name in _FOLDERS:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))

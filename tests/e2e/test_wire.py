@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import httpx
 import redis
+from celery import Celery
 
+from app.broker.wiring import configure
 from scripts.stack import embedded
 from tests.conftest import Servers, Stack, Tenant, wait_until
 
@@ -52,6 +54,14 @@ def test_a_task_accepted_while_redis_is_down_runs_when_it_is_back(
     servers.valkey = embedded.start_valkey(servers.valkey.folder, port=servers.valkey.port)
     assert tenant.result(task_id)["result"] == "kept"
     assert datetime.fromisoformat(tenant.status(task_id)["started_at"]) > back_at
+
+
+def test_nobody_commands_the_workers_through_redis(stack: Stack, servers: Servers, acme: Tenant):
+    with configure(Celery("stranger"), servers.valkey.url) as stranger:
+        stranger.control.broadcast("shutdown")
+        assert stranger.control.ping(timeout=0.5) == []
+    assert acme.result(acme.submit(task="echo", payload=1))["result"] == 1
+    assert stack.processes["worker"].poll() is None
 
 
 def test_a_paused_queue_starts_nothing(acme: Tenant, admin: Callable[..., subprocess.CompletedProcess[str]]):

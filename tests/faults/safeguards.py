@@ -93,7 +93,12 @@ SAFEGUARDS: Final = (
     Safeguard(
         "idempotency keys are taken",
         "app/tasks/intake.py",
-        (("return {task.id: IdempotencyKeyTaken() for task in keyed if task.id not in taken}", "return {}"),),
+        (
+            (
+                "return await store.take_keys_any_tenant(connection, keyed) if keyed else set()",
+                "return {submission.id for submission in keyed}",
+            ),
+        ),
         (f"{_RACES}/test_idempotency.py::test_of_two_processes_that_store_under_one_key_one_does",),
     ),
     Safeguard(

@@ -15,7 +15,8 @@ import pytest
 from app.core import ids
 from app.db import Database
 from app.tasks import store
-from app.tasks.intake import NewTask
+from app.tasks.intake import NewTask, Submission
+from app.tenants import plans
 from tests.conftest import ROOT, role_url
 
 
@@ -57,13 +58,19 @@ class Yard:
         return [task.id for task in made]
 
 
+def submission(tenant_id: UUID, key: str | None = None, count: int = 1) -> Submission:
+    """Return what a request of so many tasks wants stored, without a limit."""
+    limits = plans.effective("enterprise", {})
+    return Submission(tenant_id, limits, [new_task(tenant_id) for _ in range(count)], key, b"")
+
+
 def new_task(tenant_id: UUID, **changes: Any) -> NewTask:
     """Return a task as a submit makes it."""
     facts: dict[str, Any] = {
         "tenant_id": tenant_id, "id": ids.new_id(), "task": "echo", "pool": "prefork", "priority": 4, "payload": "1",
-        "delay_seconds": 0.0, "scheduled_at": None, "expires_seconds": None, "max_attempts": 3,
-        "time_limit_seconds": 900.0, "timeout_seconds": None, "tags": [], "webhook_url": None, "retry_of": None,
-        "traceparent": None, "idempotency_key": None, "fingerprint": b"", "tasks_per_day": -1, "tasks_per_month": -1, "backlog": -1,
+        "delay_seconds": None, "scheduled_at": None, "expires_seconds": None, "max_attempts": 3,
+        "time_limit_seconds": 900.0, "timeout_seconds": None, "tags": None, "webhook_url": None, "retry_of": None,
+        "traceparent": None,
     }  # fmt: skip
     return NewTask(**(facts | changes))
 

@@ -35,8 +35,10 @@ _ENDS = (
 )
 
 
-async def submit(tenants: dict[str, dict[str, int]], count: int, options: dict[str, Any]) -> Counter[str]:
-    """Submit so many tasks of each tenant, whose limits are overrides of the free plan."""
+async def submit(
+    tenants: dict[str, dict[str, int]], count: int, options: dict[str, Any], batch: int = 0
+) -> Counter[str]:
+    """Submit so many tasks (or batches of ``batch``) of each tenant, whose limits are overrides of the free plan."""
     redis = redis_connections.connect(get_settings().redis_url)
     writer, reader = Database("tq_submit", size=1), Database("tq_api", size=1)
     gate = Admission(redis)
@@ -49,11 +51,18 @@ async def submit(tenants: dict[str, dict[str, int]], count: int, options: dict[s
         for tenant_id in wanted:
             caller = Principal(UUID(tenant_id), "a", "free", tenants[tenant_id], "active", frozenset(), "key")
             try:
-                await submissions.submit(caller, request, {}, key=None, traceparent=None)
+                if batch:
+                    items = [{"task": "echo", "payload": 1} | options] * batch
+                    done = await submissions.submit_batch(caller, items, {}, key=None, traceparent=None)
+                    told = [
+                        each.get("error", {}).get("code", "accepted") for each in json.loads(done.answer)["outcomes"]
+                    ]
+                else:
+                    await submissions.submit(caller, request, {}, key=None, traceparent=None)
+                    told = ["accepted"]
             except Problem as problem:
-                happened[f"{tenant_id} {problem.code}"] += 1
-            else:
-                happened[f"{tenant_id} accepted"] += 1
+                told = [problem.code] * (batch or 1)
+            happened.update(f"{tenant_id} {code}" for code in told)
             await asyncio.sleep(0.002)
 
     await asyncio.gather(*(lane() for _ in range(_LANES)))
@@ -106,7 +115,7 @@ async def _main(duty: dict[str, Any]) -> None:
     _say("ready")
     await asyncio.to_thread(sys.stdin.readline)
     if duty["do"] == "submit":
-        happened = await submit(duty["tenants"], duty["count"], duty.get("options", {}))
+        happened = await submit(duty["tenants"], duty["count"], duty.get("options", {}), duty.get("batch", 0))
     else:
         happened = await run(UUID(duty["tenant"]))
     _say(json.dumps(happened))

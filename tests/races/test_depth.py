@@ -13,8 +13,10 @@ from app.db import Connection, Database
 from app.quotas import usage
 from app.quotas.schemas import Demand
 from app.tasks import lifecycle, store, sweep_store
+from app.tasks.intake import Submission
 from app.tasks.lifecycle import Outcome
 from app.tasks.schemas import TaskFilter
+from app.tenants import plans
 from app.webhooks import store as webhook_store
 from tests.races.conftest import Yard, new_task
 
@@ -98,10 +100,12 @@ async def _submit(deep: Deep) -> None:
 
 
 async def _take_and_release_key(deep: Deep) -> None:
-    tasks = [new_task(deep.tenant_id, idempotency_key=uuid.uuid4().hex)]
+    wanted = Submission(
+        deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), uuid.uuid4().hex, b"fingerprint"
+    )
     async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
-        await store.take_keys_any_tenant(connection, tasks)
-        await store.release_keys_any_tenant(connection, tasks)
+        assert await store.take_keys_any_tenant(connection, [wanted]) == {wanted.id}
+        await store.release_keys_any_tenant(connection, [wanted])
 
 
 async def _run(deep: Deep) -> None:
@@ -167,6 +171,10 @@ CALLS: list[tuple[str, str, Call]] = [
 ]
 
 
+AT_ONCE = {"submit", "claim and finish", "result", "status"}
+"""What is asked all the time has no minute to wait for autovacuum."""
+
+
 @pytest.mark.parametrize(("name", "role", "call"), CALLS, ids=[name for name, _, _ in CALLS])
 async def test_pages_read_do_not_grow_with_the_tenant(deep: Deep, name: str, role: str, call: Call):
     await deep.yard.tasks(deep.tenant_id, EXECUTIONS + 2)
@@ -177,4 +185,8 @@ async def test_pages_read_do_not_grow_with_the_tenant(deep: Deep, name: str, rol
     many = await deep.pages(role, call)
     # An index of 10,000 rows is a level or two deeper; the table and its index have hundreds of pages.
     assert few > 0
+    if name not in AT_ONCE and many > few * 1.5 + 30:
+        # Where two indexes looked alike while the tenant was small, the plan waits for the next statistics.
+        await deep.yard.owner.execute("ANALYZE")
+        many = await deep.pages(role, call)
     assert many <= few * 1.5 + 30, f"{few} pages in a small table, {many} in a large one"

@@ -3,7 +3,7 @@
 import asyncio
 
 from app.tasks.intake import IdempotencyKeyTaken, Intake
-from tests.races.conftest import Yard, new_task
+from tests.races.conftest import Yard, submission
 
 
 async def test_of_two_processes_that_store_under_one_key_one_does(yard: Yard):
@@ -14,7 +14,7 @@ async def test_of_two_processes_that_store_under_one_key_one_does(yard: Yard):
     try:
         for number in range(10):
             outcomes = await asyncio.gather(
-                *(intake.accept(new_task(tenant_id, idempotency_key=f"key-{number}")) for intake in intakes),
+                *(intake.accept(submission(tenant_id, f"key-{number}")) for intake in intakes),
                 return_exceptions=True,
             )
             [granted] = [outcome for outcome in outcomes if not isinstance(outcome, IdempotencyKeyTaken)]

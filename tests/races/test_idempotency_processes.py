@@ -54,10 +54,14 @@ async def _count(stack: Stack, tenant: Tenant) -> tuple[int, int, int]:
         await owner.close()
 
 
-async def _submit(client: httpx.AsyncClient, tenant: Tenant, url: str) -> httpx.Response:
+TASK = {"task": "echo", "delay_seconds": 600}
+BATCH = {"tasks": [*[TASK] * 30, {"task": "no.such"}]}
+
+
+async def _submit(client: httpx.AsyncClient, tenant: Tenant, url: str, *, is_batch: bool = False) -> httpx.Response:
     return await client.post(
-        f"{url}/api/tasks/submit",
-        json={"task": "echo", "delay_seconds": 600},
+        f"{url}/api/tasks/{'batch' if is_batch else 'submit'}",
+        json=BATCH if is_batch else TASK,
         headers={"Authorization": f"Bearer {tenant.api_key}", "Idempotency-Key": "one"},
     )
 
@@ -91,3 +95,35 @@ async def test_a_submit_whose_process_ends_in_its_commit_is_sent_again_and_is_on
     assert (again.status_code, third.status_code) == (status, 200)
     assert again.json()["task_id"] == third.json()["task_id"]
     assert await _count(stack, tenant) == (1, 1, 1)
+
+
+async def test_of_fifty_batches_at_once_over_three_processes_one_makes_the_tasks(
+    stack: Stack, start_api: Start, make_tenant: Callable[..., Tenant]
+):
+    tenant = make_tenant("fifty-batches", plan="pro")
+    urls = [stack.url, start_api(), start_api()]
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        for url in urls:
+            await client.get(f"{url}/api/task-types", headers={"Authorization": f"Bearer {tenant.api_key}"})
+        answers = await asyncio.gather(
+            *(_submit(client, tenant, urls[number % 3], is_batch=True) for number in range(50))
+        )
+    assert sorted(answer.status_code for answer in answers) == [200] * 49 + [202]
+    assert len({answer.content for answer in answers}) == 1
+    assert await _count(stack, tenant) == (30, 30, 30)
+
+
+@pytest.mark.parametrize(("point", "status"), [("intake.before_commit", 202), ("intake.after_commit", 200)])
+async def test_a_batch_whose_process_ends_in_its_commit_is_sent_again_and_is_one_batch(
+    stack: Stack, start_api: Start, make_tenant: Callable[..., Tenant], point: str, status: int
+):
+    tenant = make_tenant("batch-" + point.replace(".", "-").replace("_", "-"), plan="pro")
+    ending = start_api(CRASH_AT=point)
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        with pytest.raises(httpx.HTTPError):
+            await _submit(client, tenant, ending, is_batch=True)
+        again, third = [await _submit(client, tenant, stack.url, is_batch=True) for _ in range(2)]
+    assert (again.status_code, third.status_code) == (status, 200)
+    assert again.content == third.content
+    assert ["task_id" in outcome for outcome in again.json()["outcomes"]] == [True] * 30 + [False]
+    assert await _count(stack, tenant) == (30, 30, 30)

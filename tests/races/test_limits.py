@@ -16,6 +16,8 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
+from app.broker.ring import queue_name
+from app.broker.tickets import DEFAULT_LIMIT
 from app.db import connect
 from app.dispatch.ledger import Ledger
 from app.tasks import lifecycle
@@ -106,9 +108,13 @@ async def test_six_processes_on_the_edge_admit_exactly_the_limit(
             happened = await race
     finally:
         await redis.aclose()
+    await _check_admitted(yard, edges, happened, limit, PROCESSES * asked)
+
+
+async def _check_admitted(yard: Yard, edges: dict[str, str], happened: Counter[str], limit: int, asked: int) -> None:
     for tenant_id, name in edges.items():
         assert happened[f"{tenant_id} accepted"] == limit
-        assert happened[f"{tenant_id} {EDGES[name]}"] == PROCESSES * asked - limit
+        assert happened[f"{tenant_id} {EDGES[name]}"] == asked - limit
         for counter in (
             "SELECT count(*) FROM task WHERE tenant_id = $1",
             "SELECT used FROM usage WHERE tenant_id = $1 AND period = 'day'",
@@ -116,6 +122,36 @@ async def test_six_processes_on_the_edge_admit_exactly_the_limit(
             "SELECT admitted FROM tenant_admitted WHERE tenant_id = $1",
         ):
             assert await yard.owner.fetchval(counter, UUID(tenant_id)) == limit
+
+
+async def test_batches_and_submits_of_six_processes_are_admitted_to_exactly_the_limit(
+    yard: Yard, settings: dict[str, str]
+):
+    limit, batches, size, singles = 900, 12, 37, 60
+    edges = {str(await yard.tenant()): name for name in EDGES}
+    rate = {"requests_per_second": 100_000, "burst": 100_000}
+    tenants = {tenant_id: rate | {name: limit} for tenant_id, name in edges.items()}
+    duties = [{"do": "submit", "tenants": tenants, "count": batches, "batch": size}] * (PROCESSES - 1)
+    async with _race(settings, [*duties, {"do": "submit", "tenants": tenants, "count": singles}]) as race:
+        happened = await race
+    await _check_admitted(yard, edges, happened, limit, (PROCESSES - 1) * batches * size + singles)
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "tickets"), [(2, {}, 2), (500, {}, DEFAULT_LIMIT), (5, {"delay_seconds": 600}, 0)]
+)
+async def test_a_batch_offers_a_few_tickets_for_what_is_due(
+    yard: Yard, settings: dict[str, str], count: int, options: dict[str, int], tickets: int
+):
+    tenant_id = await yard.tenant()
+    duty = {"do": "submit", "tenants": {str(tenant_id): {}}, "count": 1, "batch": count, "options": options}
+    async with _race(settings, [duty]) as race:
+        assert await race == {f"{tenant_id} accepted": count}
+    redis = Redis.from_url(settings["REDIS_URL"])
+    try:
+        assert await redis.llen(queue_name(tenant_id, "prefork")) == tickets  # type: ignore[misc]
+    finally:
+        await redis.aclose()
 
 
 async def test_running_never_exceeds_its_limit_and_what_waits_is_what_is_counted(yard: Yard, settings: dict[str, str]):
@@ -126,7 +162,7 @@ async def test_running_never_exceeds_its_limit_and_what_waits_is_what_is_counted
     duties: list[dict[str, Any]] = [
         {"do": "submit", "tenants": tenants, "count": 60},
         {"do": "submit", "tenants": tenants, "count": 30, "options": {"expires_seconds": 0.05}},
-        *[{"do": "run", "tenant": str(tenant_id)}] * 3,
+        *[{"do": "run", "tenant": str(tenant_id)}] * 4,
     ]
     seen, worker = [], yard.database("tq_worker", 1)
     try:
@@ -168,7 +204,7 @@ async def test_what_attempts_took_is_added_to_their_day_once(yard: Yard):
             [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
             await lifecycle.finish(worker, claim, outcome)
         await Ledger(finder).roll_up()
-        assert await Ledger(finder).roll_up() == {}
+        assert await Ledger(finder).roll_up() == 0
     finally:
         await worker.close()
         await finder.close()
@@ -212,8 +248,8 @@ async def test_the_upkeep_of_the_ledger_waits_for_nobody(yard: Yard):
         await lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
         async with asyncio.timeout(5), yard.owner.transaction():
             await yard.owner.execute("SELECT FROM usage_by_task WHERE tenant_id = $1 FOR UPDATE", tenant_id)
-            assert await Ledger(finder).roll_up() == {}
-        assert (await Ledger(finder).roll_up())[tenant_id] >= 0
+            assert await Ledger(finder).roll_up() == 0
+        assert (await Ledger(finder).take_used())[tenant_id] >= 0
     finally:
         await worker.close()
         await finder.close()

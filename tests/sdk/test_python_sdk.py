@@ -18,6 +18,7 @@ from tests.sdk.conftest import DOCUMENT, PROGRAMS, Sdk
     [
         "typed_submit_wait_and_list",
         "empty_submit_and_idempotency_key",
+        "batch_of_both_types_and_a_refused_task",
         "async_submit_and_wait",
         "unknown_task_is_a_problem",
         "invalid_submit_names_its_faults",

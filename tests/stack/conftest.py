@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.stack import embedded
+from tests import log_scan
 
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:
     """Yield a folder; servers left in it are stopped."""
-    with embedded.scratch_folder() as folder:
+    with log_scan.scratch_folder() as folder:
         yield folder

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from scripts.stack import embedded, http_client, parts, ports, processes
+from scripts.stack import http_client, parts, ports, processes
+from tests import log_scan
 
 pytestmark = pytest.mark.skipif(not (parts.ROOT / "app" / "main.py").exists(), reason="there is no API to start")
 
@@ -41,7 +42,7 @@ def down(data_dir: Path) -> str:
 @pytest.fixture(scope="module")
 def data_dir() -> Iterator[Path]:
     """Yield a data folder with a running stack."""
-    with embedded.scratch_folder() as scratch:
+    with log_scan.scratch_folder() as scratch:
         folder = scratch / "data"
         try:
             up(folder, "--port", str(ports.free_port()))

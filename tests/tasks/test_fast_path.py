@@ -47,6 +47,30 @@ SUBMITS: list[tuple[bytes, dict[str, str]]] = [
     (b"{}", {"Authorization": "Basic abc"}),
     (b"{}", {"X-API-Key": "nobody"}),
 ]
+BATCHES: list[tuple[bytes, dict[str, str]]] = [
+    (b'{"tasks": [{"task": "echo", "payload": {"a": [1, 2.5, null]}, "delay_seconds": 3600}]}', {}),
+    (b'{"tasks": [{"task": "no.such"}, {"delay_seconds": 3600}, 5, {"tags": [""], "x": 1}]}', {}),
+    (b'{"tasks": [{"delay_seconds": 3600}, {}]}', {"Idempotency-Key": "a-batch"}),
+    (b'{"tasks": [{"delay_seconds": 3600}, {}]}', {"Idempotency-Key": "a-batch"}),
+    (b'{"tasks": [{"delay_seconds": 3600}]}', {"Idempotency-Key": "a-batch"}),
+    (b'{"tasks": [{"delay_seconds": 3600}, {}]}', {"Idempotency-Key": '"a-batch"'}),
+    (b'{"tasks": [{"task": "no.such"}]}', {}),
+    (b'{"tasks": [{}]}', {"Idempotency-Key": "x" * 300}),
+    (b'{"tasks": [{}]}', {"traceparent": "nonsense"}),
+    (b'{"tasks": [{"delay_seconds": 3600}]}', {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}),
+    (b'{"tasks": [' + b",".join([b'{"delay_seconds":3600}'] * 300) + b"]}", {}),
+    (b'{"tasks": [' + b",".join([b"{}"] * 1001) + b"]}", {}),
+    (b'{"tasks": []}', {}),
+    (b'{"tasks": {}, "other": 1}', {}),
+    (b"{}", {}),
+    (b"", {}),
+    (b"null", {}),
+    (b"[]", {}),
+    (b"{", {}),
+    (b'{"tasks": [{}]}', {"Content-Type": "text/plain"}),
+    (b'{"tasks": [{}]}', {"Authorization": "Bearer nobody"}),
+    (b"x" * 1_100_000, {}),
+]
 READS = [
     "{task}/status",
     "{task}/result",
@@ -118,6 +142,12 @@ def test_a_submit_is_answered_alike(both: Callable[..., None], number: int):
     both("POST", lambda _: "/api/tasks/submit", JSON | headers, content)
 
 
+@pytest.mark.parametrize("number", range(len(BATCHES)))
+def test_a_batch_is_answered_alike(both: Callable[..., None], number: int):
+    content, headers = BATCHES[number]
+    both("POST", lambda _: "/api/tasks/batch", JSON | headers, content)
+
+
 @pytest.mark.parametrize("path", READS)
 def test_a_read_is_answered_alike(both: Callable[..., None], path: str):
     ids: dict[str, dict[str, str]] = {}
@@ -150,7 +180,9 @@ def _scope(method: str, path: str, query: bytes = b"", *headers: tuple[bytes, by
         ("submit_task", _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b"one"))),
         ("get_task_status", _scope("GET", f"/api/tasks/{UNKNOWN}/status")),
         ("get_task_result", _scope("GET", f"/api/tasks/{UNKNOWN}/result", b"wait=30")),
+        ("submit_tasks", _scope("POST", "/api/tasks/batch")),
         (None, _scope("GET", "/api/tasks/submit")),
+        (None, _scope("GET", "/api/tasks/batch")),
         (None, _scope("POST", "/api/tasks/submit", b"", (b"traceparent", b"x"))),
         (None, _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b"a"), (b"idempotency-key", b"a"))),
         (None, _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b'"a"'))),

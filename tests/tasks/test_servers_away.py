@@ -13,6 +13,9 @@ import psutil
 from scripts.stack import embedded
 from tests.conftest import Servers, Tenant, wait_until
 
+_TASK = {"task": "echo", "payload": 1}
+_BODIES = {"/api/tasks/submit": _TASK, "/api/tasks/batch": {"tasks": [_TASK] * 5}}
+
 
 @contextmanager
 def _frozen(pid: int) -> Iterator[None]:
@@ -34,14 +37,14 @@ def _calls(tenant: Tenant, task_id: str) -> list[httpx.Response]:
         f"/api/tasks/{task_id}/result?wait=20",
         "/api/tasks",
     ]
-    calls = [("POST", "/api/tasks/submit")] * 8 + [("GET", path) for path in paths] * 4
+    calls = (
+        [("POST", "/api/tasks/submit")] * 8 + [("POST", "/api/tasks/batch")] * 2 + [("GET", path) for path in paths] * 4
+    )
     calls.append(("POST", f"/api/tasks/{task_id}/cancel"))
 
     def call(method_and_path: tuple[str, str]) -> httpx.Response:
         method, path = method_and_path
-        return tenant.client.request(
-            method, path, json={"task": "echo", "payload": 1} if path.endswith("submit") else None
-        )
+        return tenant.client.request(method, path, json=_BODIES.get(path))
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(call, calls))
@@ -61,10 +64,12 @@ def test_while_postgres_is_frozen_every_call_is_refused_soon_and_afterwards_none
             for response in _calls(acme, task_id):
                 _assert_refused(response)
     wait_until(lambda: acme.client.get(f"/api/tasks/{task_id}").status_code == 200, "Postgres")
-    accepted = [response for response in _calls(acme, task_id) if response.request.url.path.endswith("submit")]
+    accepted = [response for response in _calls(acme, task_id) if response.request.url.path in _BODIES]
     assert {response.status_code for response in accepted} == {202}
-    for response in accepted:
-        assert acme.result(response.json()["task_id"])["result"] == 1
+    stored = [task for response in accepted for task in response.json().get("outcomes", [response.json()])]
+    assert len(stored) == 8 + 2 * 5
+    for task in stored:
+        assert acme.result(task["task_id"])["result"] == 1
 
 
 def test_while_postgres_is_down_a_submit_is_refused_and_later_accepted(acme: Tenant, servers: Servers):

@@ -19,6 +19,7 @@ import pytest
 
 from app.webhooks import events
 from app.webhooks.events import TaskEnded
+from tests import log_scan
 from tests.conftest import ROOT, role_url, wait_until
 from tests.webhooks.receiver import Receiver
 
@@ -170,5 +171,6 @@ def start(environment: dict[str, str], rows: Rows, tmp_path: Path) -> Iterator[C
     for one in started:
         if one.process.poll() is None:
             one.kill()
+    log_scan.hold(one.log for one in started)
     if os.environ.get("SHOW_LOGS"):
         sys.stderr.write("".join(one.log.read_text() for one in started))

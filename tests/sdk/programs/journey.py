@@ -7,9 +7,12 @@ import uuid
 from collections.abc import Callable
 
 from task_queue_client import AuthenticatedClient, ProblemError, connect, unwrap, wait_for_result, wait_for_result_async
-from task_queue_client.api.tasks import cancel_task, get_task, list_tasks, retry_task, submit_task
+from task_queue_client.api.tasks import cancel_task, get_task, list_tasks, retry_task, submit_task, submit_tasks
 from task_queue_client.models import (
+    BatchRequest,
+    BatchResponse,
     LongTaskPayload,
+    RefusedTask,
     Status,
     SubmitEcho,
     SubmitLongTask,
@@ -58,6 +61,28 @@ def empty_submit_and_idempotency_key(client: AuthenticatedClient) -> None:
     first, second = (unwrap(submit_task.sync_detailed(client=client, body=body, idempotency_key=key)) for _ in range(2))
     assert first.task_id == second.task_id
     assert unwrap(get_task.sync_detailed(str(first.task_id), client=client)).task == "long_task"
+
+
+def batch_of_both_types_and_a_refused_task(client: AuthenticatedClient) -> None:
+    """An outcome for each, typed: accepted or refused."""
+    tasks: list[SubmitEcho | SubmitLongTask] = [
+        SubmitEcho(payload=1),
+        SubmitLongTask(payload=LongTaskPayload(seconds=-1)),
+        SubmitLongTask(payload=LongTaskPayload(seconds=0.1, steps=1)),
+    ]
+    key, body = uuid.uuid4().hex, BatchRequest(tasks=tasks)
+    answered: BatchResponse = unwrap(submit_tasks.sync_detailed(client=client, body=body, idempotency_key=key))
+    first, refused, third = answered.outcomes
+    assert isinstance(refused, RefusedTask)
+    assert (refused.error.status, refused.error.code) == (422, "invalid_request")
+    assert isinstance(refused.error.errors, list)
+    assert [fault.pointer for fault in refused.error.errors] == ["#/tasks/1/payload/seconds"]
+    assert isinstance(first, SubmitResponse)
+    assert isinstance(third, SubmitResponse)
+    assert wait_for_result(client, first.task_id, timeout=30).result == 1
+    assert wait_for_result(client, third.task_id, timeout=30).result == {"seconds": 0.1, "steps": 1, "value": None}
+    replay: BatchResponse = unwrap(submit_tasks.sync_detailed(client=client, body=body, idempotency_key=key))
+    assert replay == answered
 
 
 def async_submit_and_wait(client: AuthenticatedClient) -> None:

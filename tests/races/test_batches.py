@@ -1,0 +1,74 @@
+"""A batch is stored whole or not at all, whatever becomes of its commit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import pytest
+
+from app.core.errors import Unavailable
+from app.db import Database
+from app.tasks.intake import Intake, Submission
+from app.tenants import plans
+from tests.conftest import role_url
+from tests.faults.proxy import Proxy, Weather
+from tests.races.conftest import Yard, new_task, submission
+
+_LIMITS = plans.effective("free", {"tasks_per_day": 7})
+
+
+@asynccontextmanager
+async def _intake(yard: Yard) -> AsyncIterator[tuple[Intake, Proxy]]:
+    """Yield an intake, and the line on which it writes."""
+    url = urlsplit(role_url(yard.environment, "tq_submit"))
+    wire = Proxy(url.port or 0)
+    through = url._replace(netloc=f"{url.netloc.rpartition(':')[0]}:{wire.port}").geturl()
+    submit, reader = Database("tq_submit", size=1, url=through), yard.database("tq_api", 1)
+    try:
+        yield Intake(submit, reader), wire
+    finally:
+        await submit.close()
+        await reader.close()
+        wire.close()
+
+
+async def _stored(yard: Yard, tenant_id: UUID) -> list[UUID]:
+    rows = await yard.owner.fetch("SELECT id FROM task WHERE tenant_id = $1 ORDER BY id", tenant_id)
+    return [row["id"] for row in rows]
+
+
+async def test_a_batch_whose_commit_is_not_answered_is_read_back(yard: Yard):
+    tenant_id = await yard.tenant()
+    tasks = [new_task(tenant_id) for _ in range(10)]
+    async with _intake(yard) as (intake, wire):
+        wire.weather = Weather(cut_at=b"COMMIT")
+        share = await intake.accept(Submission(tenant_id, _LIMITS, tasks))
+    assert wire.cuts == 1
+    # What the ledger said in the transaction holds: it was the one that was committed.
+    assert (share.granted, share.grant.refused_by, share.grant.day_used) == (7, "day", 7)
+    assert await _stored(yard, tenant_id) == [task.id for task in tasks[:7]]
+
+
+async def test_a_batch_whose_connection_ends_before_its_commit_is_not_stored(yard: Yard):
+    tenant_id = await yard.tenant()
+    async with _intake(yard) as (intake, wire):
+        wire.weather = Weather(cut_at=b"usage_reserve")
+        with pytest.raises(Unavailable):
+            await intake.accept(submission(tenant_id, "key", 10))
+        wire.clear()
+        assert await _stored(yard, tenant_id) == []
+        # Its key is free.
+        again = await intake.accept(submission(tenant_id, "key", 10))
+    assert again.granted == 10
+    assert len(await _stored(yard, tenant_id)) == 10
+
+
+async def test_batches_that_meet_in_a_group_are_granted_oldest_first(yard: Yard):
+    tenant_id = await yard.tenant()
+    wanted = [Submission(tenant_id, _LIMITS, [new_task(tenant_id) for _ in range(3)]) for _ in range(4)]
+    async with _intake(yard) as (intake, _):
+        outcomes = await asyncio.gather(*map(intake.accept, wanted), return_exceptions=True)
+    assert [getattr(outcome, "granted", 0) for outcome in outcomes] == [3, 3, 1, 0]
+    assert await _stored(yard, tenant_id) == [task.id for each in wanted for task in each.tasks][:7]
