@@ -22,6 +22,8 @@ class Peer:
     """What it has accepted, done or not: a query where it keeps tasks in Postgres, a Redis command where not."""
     packages: tuple[str, ...]
     is_in_postgres: bool = False
+    forgets_done: bool = False
+    """Whether ``count`` misses what is done: its results count as well, then."""
 
     @property
     def api(self) -> str:
@@ -35,6 +37,7 @@ DRAMATIQ = Peer(
     "dramatiq scripts.benchmark.peer_dramatiq --processes 2 --threads 8",
     "HLEN dramatiq:default.msgs",
     ("dramatiq", "redis"),
+    forgets_done=True,
 )
 TASKIQ = Peer(
     "taskiq",
@@ -89,5 +92,5 @@ def accepted(peer: Peer, stack: Stack) -> int:
         return int(database.value(stack.database_url or "", peer.count))
     urls = settings(stack)
     with Redis.from_url(urls["PEER_BROKER_URL"]) as broker, Redis.from_url(urls["PEER_RESULT_URL"]) as results:
-        waiting = int(broker.execute_command(*peer.count.split()))
-        return waiting + (0 if peer is TASKIQ else int(results.dbsize()))
+        done = int(results.dbsize()) if peer.forgets_done else 0
+        return int(broker.execute_command(*peer.count.split())) + done
