@@ -136,9 +136,10 @@ def test_a_new_password_kills_every_earlier_token(acme: Tenant, anonymous: Anony
     assert (event["action"], event["actor_type"]) == ("member.password_changed", "member")
 
 
-def test_a_key_has_no_password(acme: Tenant):
+def test_a_key_has_no_password(acme: Tenant, anonymous: Anonymous):
     body = {"current_password": PASSWORD, "new_password": "another long password"}
-    response = acme.client.post("/api/auth/password", json=body)
+    headers = {"Authorization": f"Bearer {acme.api_key}"}
+    response = anonymous().post("/api/auth/password", json=body, headers=headers)
     assert (response.status_code, response.json()["code"]) == (403, "insufficient_scope")
 
 
