@@ -42,6 +42,11 @@ class Reading:
         self._results = Lane(self._find_results, largest=_RESULTS_AT_ONCE)
         self._statuses = Lane(self._find_statuses, largest=_STATUSES_AT_ONCE)
 
+    async def close(self) -> None:
+        """Let what was asked be answered."""
+        await self._results.close()
+        await self._statuses.close()
+
     async def status(self, tenant_id: UUID, task_id: UUID) -> TaskStatus:
         """Return where a task stands; raises ``NotFound``."""
         return TaskStatus.model_validate(_known(await self._statuses.ask((tenant_id, task_id))))
