@@ -19,7 +19,13 @@ _ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth", "tq_account")
 # What these ask is looked up by a key. A plan that is made while a table is empty would read all of it, and be kept
 # while it grows, until the statistics are next taken.
 _LOOKING_UP: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
-_PLANS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off")
+_PLANS: Final = (
+    "enable_seqscan = off",
+    "enable_hashjoin = off",
+    "enable_mergejoin = off",
+    # Those plans are the right ones for any values, and planning costs more than running them.
+    "plan_cache_mode = force_generic_plan",
+)
 _TRIES: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 

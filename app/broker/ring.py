@@ -54,6 +54,12 @@ def tenant_of(queue: str) -> UUID | None:
         return None
 
 
+def pool_of(queue: str) -> str | None:
+    """Name the pool of a tenant's queue; None for a queue that is no tenant's."""
+    ring = ring_of(queue)
+    return next((pool for pool, its in RINGS.items() if its is ring), None)
+
+
 def ring_of(queue: str) -> Ring | None:
     """Find the ring in which a tenant's queue stands; None for a queue that is no tenant's."""
     if not queue.startswith(QUEUE_PREFIX):

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
 
     worker_drain_seconds: float = Field(default=20, ge=0, le=3600)
     """How long a worker that is told to stop lets its attempts run; what is left then is given to others."""
+    worker_asyncio_tasks: int = Field(default=1_000, ge=1, le=100_000)
+    """How many attempts one worker of the asyncio pool runs at once, at most."""
     log_level: str = "INFO"
     database_pool_size: int = Field(default=10, ge=1, le=100)
     """Connections of one process and role, at most."""

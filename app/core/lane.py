@@ -16,21 +16,33 @@ _PATIENCE: Final = 1.9
 class Lane(Generic[Item, Found]):
     """One group at a time. No timer: a lone item goes at once, and load alone makes groups."""
 
-    def __init__(self, answer: Callable[[Sequence[Item]], Awaitable[Sequence[Found]]], *, largest: int) -> None:
-        """``answer`` returns what was found for each of up to ``largest`` items, in their order."""
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Item]], Awaitable[Sequence[Found]]],
+        *,
+        largest: int,
+        patience: float | None = _PATIENCE,
+    ) -> None:
+        """``answer`` returns what was found for each of up to ``largest`` items, in their order.
+
+        Nobody waits for longer than ``patience`` seconds; None: for as long as it takes.
+        """
         self._answer = answer
         self._largest = largest
+        self._patience = patience
         self._waiting: deque[tuple[Item, asyncio.Future[Found]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
     async def ask(self, item: Item) -> Found:
-        """Return what is found for an item; raises what ``answer`` raises, and ``Unavailable`` after 1.9 s."""
+        """Return what is found for an item; raises what ``answer`` raises, ``Unavailable`` after ``patience``."""
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Found] = loop.create_future()
         self._waiting.append((item, found))
         if self._running is None:
             self._running = asyncio.create_task(self._run(), name="lane")
-        deadline = loop.call_later(_PATIENCE, _give_up, found)
+        if self._patience is None:
+            return await found
+        deadline = loop.call_later(self._patience, _give_up, found)
         try:
             return await found
         finally:

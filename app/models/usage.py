@@ -43,7 +43,7 @@ class UsageByTask(SQLModel, table=True):
 
 
 class WorkerTime(SQLModel, table=True):
-    """One ended attempt, until the dispatcher has added it to its day."""
+    """Attempts of one task type that ended together, until the dispatcher has added them to their day."""
 
     __tablename__ = "worker_time"
 
@@ -51,4 +51,5 @@ class WorkerTime(SQLModel, table=True):
     tenant_id: UUID = Field(sa_column_args=[ForeignKey("tenant.id", ondelete="CASCADE")])
     day: date
     task: str = Field(sa_type=TEXT)
+    attempts: int = default("1")
     seconds: float = Field(sa_type=Double)

@@ -40,7 +40,7 @@ FROM ({_PERIODS}) AS p LEFT JOIN LATERAL (
     FROM (
         SELECT day, task, tasks, attempts, worker_seconds AS seconds FROM usage_by_task WHERE tenant_id = $1
         UNION ALL
-        SELECT day, task, 0, 1, seconds FROM worker_time WHERE tenant_id = $1
+        SELECT day, task, 0, attempts, seconds FROM worker_time WHERE tenant_id = $1
     ) AS u
     WHERE u.day BETWEEN p.month AND p.today
         OR u.day BETWEEN coalesce($2::date, p.month) AND coalesce($3::date, p.today)

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal, Protocol, TypeVar
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.tasks import store
+from app.tasks.context import Progress
 from app.webhooks import events
 
 T = TypeVar("T")
@@ -87,6 +88,20 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """The end of one attempt, to be written."""
+
+    held: Held
+    outcome: Outcome
+    progress: Progress | None = None
+    """The last that it reported."""
+    seconds: float | None = None
+    """What its code took of a worker; None: all the time since its claim."""
+    has_webhook: bool = True
+    """False where it is known that its end is no event."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """What the end of an attempt has done."""
 
@@ -101,9 +116,14 @@ async def claim(worker: Database, tenant_id: UUID, *, pool: str, worker_id: UUID
 
     Raises ``Unavailable``.
     """
+    return await claim_each(worker, {tenant_id: limit}, pool=pool, worker_id=worker_id)
+
+
+async def claim_each(worker: Database, wanted: Mapping[UUID, int], *, pool: str, worker_id: UUID) -> list[Claim]:
+    """Take up to so many due tasks of each tenant, as ``claim``, in one round trip."""
     async with worker.statement() as connection:
-        rows = await store.claim(connection, tenant_id, pool=pool, worker_id=worker_id, limit=limit)
-    return [Claim(tenant_id=tenant_id, **dict(row)) for row in rows]
+        rows = await store.claim_any_tenant(connection, wanted, pool=pool, worker_id=worker_id)
+    return [Claim(**row) for row in rows]
 
 
 async def find(worker: Database, held: Held) -> Attempted | None:
@@ -117,17 +137,13 @@ async def find(worker: Database, held: Held) -> Attempted | None:
     return await _until_back(look)
 
 
-async def finish(
-    worker: Database, held: Held, outcome: Outcome, progress: Any = None, *, has_webhook: bool = True
-) -> Ended | None:
-    """Write how the attempt ended; return what that has done, or None when it had been taken away.
+async def finish(worker: Database, ends: Sequence[End]) -> list[Ended | None]:
+    """Write how attempts ended; return what each has done, None for one that had been taken away.
 
     A task that waits for another attempt and was cancelled meanwhile ends REVOKED. Tried again for as long as
-    Postgres is away: the token makes a repeat harmless. Where it is known that there is no webhook to tell
-    (``has_webhook`` False) it is one round trip.
+    Postgres is away: the token makes a repeat harmless. Where no end is known to be an event it is one round trip.
     """
-    once = _finish_once if has_webhook else _finish_alone
-    return await _until_back(lambda: once(worker, held, outcome, progress))
+    return await _until_back(lambda: _finish(worker, ends))
 
 
 async def lose(worker: Database, held: Held, outcome: Outcome) -> Ended | None:
@@ -135,7 +151,8 @@ async def lose(worker: Database, held: Held, outcome: Outcome) -> Ended | None:
 
     Tried once: raises ``Unavailable``.
     """
-    return await _finish_once(worker, held, outcome, None)
+    [ended] = await _finish(worker, [End(held, outcome)])
+    return ended
 
 
 async def _until_back(call: Callable[[], Awaitable[T]]) -> T:
@@ -150,37 +167,27 @@ async def _until_back(call: Callable[[], Awaitable[T]]) -> T:
             tries += 1
 
 
-async def _finish_once(worker: Database, held: Held, outcome: Outcome, progress: Any) -> Ended | None:
-    async with worker.transaction(held.tenant_id) as connection:
-        row = await _finish(connection, held, outcome, progress)
-        if row["outcome"] == "ended" and row["finished_at"] is not None:
-            await _emit(connection, held.tenant_id, held.task_id, row, outcome.result)
-        crash.point("finish.before_commit")
+async def _finish(worker: Database, ends: Sequence[End]) -> list[Ended | None]:
+    if any(end.has_webhook for end in ends):
+        rows = await _finish_with_events(worker, ends)
+    else:
+        async with worker.statement() as connection:
+            crash.point("finish.before_commit")
+            rows = await store.finish_any_tenant(connection, ends)
     crash.point("finish.after_commit")
-    return _ended(row, outcome)
+    return [_ended(row, end.outcome) for row, end in zip(rows, ends, strict=True)]
 
 
-async def _finish_alone(worker: Database, held: Held, outcome: Outcome, progress: Any) -> Ended | None:
-    async with worker.statement() as connection:
+async def _finish_with_events(worker: Database, ends: Sequence[End]) -> list[Any]:
+    async with worker.transaction(*{end.held.tenant_id for end in ends}) as connection:
+        rows = await store.finish_any_tenant(connection, ends)
+        final = [(row, end) for row, end in zip(rows, ends, strict=True) if row["finished_at"] is not None]
+        await events.emit(
+            connection,
+            [_event(end.held.tenant_id, end.held.task_id, row, end.outcome.result) for row, end in final],
+        )
         crash.point("finish.before_commit")
-        row = await _finish(connection, held, outcome, progress)
-    crash.point("finish.after_commit")
-    return _ended(row, outcome)
-
-
-async def _finish(connection: Connection, held: Held, outcome: Outcome, progress: Any) -> Any:
-    return await store.finish(
-        connection,
-        held.tenant_id,
-        held.task_id,
-        claim_token=held.claim_token,
-        status=outcome.status,
-        attempt_status=outcome.attempt_status,
-        result=outcome.result,
-        error=outcome.error,
-        progress=progress,
-        delay=timedelta(seconds=outcome.delay_seconds),
-    )
+    return rows
 
 
 def _ended(row: Any, outcome: Outcome) -> Ended | None:
@@ -198,7 +205,7 @@ async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
         for _ in range(_CANCEL_LOOKS):
             revoked = await store.revoke_waiting(connection, tenant_id, task_id, _error("Cancelled"))
             if revoked is not None:
-                await _emit(connection, tenant_id, task_id, revoked, None)
+                await _emit(connection, tenant_id, task_id, revoked)
                 return "REVOKED"
             if await store.request_cancel(connection, tenant_id, task_id):
                 return "STARTED"
@@ -213,7 +220,7 @@ async def expire(worker: Database, tenant_id: UUID, task_id: UUID) -> bool:
     async with worker.transaction(tenant_id) as connection:
         revoked = await store.revoke_waiting(connection, tenant_id, task_id, _error("Expired"), is_expiry=True)
         if revoked is not None:
-            await _emit(connection, tenant_id, task_id, revoked, None)
+            await _emit(connection, tenant_id, task_id, revoked)
     return revoked is not None
 
 
@@ -229,19 +236,20 @@ def revoked() -> Outcome:
     return Outcome("REVOKED", "REVOKED", error=_error("Cancelled"))
 
 
-async def _emit(connection: Connection, tenant_id: UUID, task_id: UUID, ended: Any, result: Any) -> None:
-    await events.emit(
-        connection,
-        events.TaskEnded(
-            tenant_id=tenant_id,
-            task_id=task_id,
-            task=ended["task"],
-            status=ended["status"],
-            result=result,
-            error=ended["error"],
-            attempt_count=ended["attempt"],
-            tags=ended["tags"],
-            finished_at=ended["finished_at"],
-            webhook_url=ended["webhook_url"],
-        ),
+async def _emit(connection: Connection, tenant_id: UUID, task_id: UUID, ended: Any) -> None:
+    await events.emit(connection, [_event(tenant_id, task_id, ended, None)])
+
+
+def _event(tenant_id: UUID, task_id: UUID, ended: Any, result: Any) -> events.TaskEnded:
+    return events.TaskEnded(
+        tenant_id=tenant_id,
+        task_id=task_id,
+        task=ended["task"],
+        status=ended["status"],
+        result=result,
+        error=ended["error"],
+        attempt_count=ended["attempt"],
+        tags=ended["tags"],
+        finished_at=ended["finished_at"],
+        webhook_url=ended["webhook_url"],
     )

@@ -1,7 +1,7 @@
 """SQL of tasks. Every statement names the tenant, and runs under policies that do so too."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from app.tasks.intake import NewTask, Submission
-    from app.tasks.lifecycle import Held
+    from app.tasks.lifecycle import End, Held
     from app.tasks.schemas import TaskFilter
 
 
@@ -76,6 +76,10 @@ _ATTEMPTS = """
 SELECT attempt, status, error, started_at, finished_at FROM attempt
 WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
 """
+
+_CLAIM = "SELECT * FROM tasks_claim($1, $2, $3, $4)"
+
+_FINISH = "SELECT * FROM attempts_finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
 _LIST = """
 SELECT id AS task_id, task, status, priority, tags, attempt, created_at, finished_at FROM task
@@ -185,33 +189,27 @@ async def page(
     return list(await connection.fetch(_LIST, tenant_id, before, *bounds, limit))
 
 
-async def claim(
-    connection: Connection, tenant_id: UUID, *, pool: str, worker_id: UUID, limit: int
+async def claim_any_tenant(
+    connection: Connection, wanted: "Mapping[UUID, int]", *, pool: str, worker_id: UUID
 ) -> "list[asyncpg.Record]":
-    """Take up to ``limit`` due tasks of the tenant (migrations/sql: task_claim); a transaction of its own."""
-    return list(await connection.fetch("SELECT * FROM task_claim($1, $2, $3, $4)", tenant_id, pool, worker_id, limit))
+    """Take up to so many due tasks of each tenant (migrations/sql: tasks_claim); a transaction of its own."""
+    return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values())))
 
 
-async def finish(
-    connection: Connection,
-    tenant_id: UUID,
-    task_id: UUID,
-    *,
-    claim_token: UUID,
-    status: str,
-    attempt_status: str,
-    result: Any,
-    error: Any,
-    progress: Any,
-    delay: timedelta,
-) -> "asyncpg.Record":
-    """End an attempt by its claim token (migrations/sql: task_finish says what is returned)."""
-    row = await connection.fetchrow(
-        "SELECT * FROM task_finish($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        tenant_id, task_id, claim_token, status, attempt_status, result, error, progress, delay,
-    )  # fmt: skip
-    assert row is not None  # noqa: S101 the function always returns one
-    return row
+async def finish_any_tenant(connection: Connection, ends: "Sequence[End]") -> "list[asyncpg.Record]":
+    """End attempts by their claim tokens (migrations/sql: attempts_finish says what is returned); one row for each."""
+    return list(await connection.fetch(_FINISH, *zip(*map(_ended, ends), strict=True)))
+
+
+def _ended(end: "End") -> "tuple[Any, ...]":
+    held, outcome = end.held, end.outcome
+    result, error, progress = map(_json, (outcome.result, outcome.error, end.progress))
+    ids = held.tenant_id, held.task_id, held.claim_token
+    return *ids, outcome.status, outcome.attempt_status, result, error, progress, outcome.delay_seconds, end.seconds
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
 
 
 async def report_progress(

@@ -118,6 +118,7 @@ def _refuse_unusable(task_type: TaskType) -> None:
         "soft_time_limit: more than 0 and less than time_limit": soft is not None
         and not 0 < soft < task_type.time_limit,
         "retry_backoff: not negative": task_type.retry_backoff < 0,
+        "pool: 'asyncio' runs an `async def`": task_type.pool == "asyncio" and not task_type.is_async,
     }
     faults = [rule for rule, is_broken in wrong.items() if is_broken]
     if faults:

@@ -1,7 +1,7 @@
 """The end of a task becomes an event: a delivery, written in the transaction that ends the task."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,6 +10,7 @@ from uuid import UUID
 from app.core.ids import new_id
 from app.db import Connection
 from app.webhooks import store, urls
+from app.webhooks.store import NewDelivery
 
 _TYPES: Final = {"SUCCESS": "task.succeeded", "FAILURE": "task.failed", "REVOKED": "task.revoked"}
 
@@ -31,18 +32,21 @@ class TaskEnded:
     webhook_url: str | None
 
 
-async def emit(connection: Connection, ended: TaskEnded) -> None:
-    """Write the event's delivery in the caller's transaction; nothing without a webhook_url."""
-    if ended.webhook_url is None:
-        return
-    await store.insert(
-        connection,
-        ended.tenant_id,
-        new_id(),
+async def emit(connection: Connection, ends: Iterable[TaskEnded]) -> None:
+    """Write the events' deliveries in the caller's transaction; none for a task without a webhook_url."""
+    deliveries = [_delivery(ended, ended.webhook_url) for ended in ends if ended.webhook_url is not None]
+    if deliveries:
+        await store.insert_any_tenant(connection, deliveries)
+
+
+def _delivery(ended: TaskEnded, url: str) -> NewDelivery:
+    return NewDelivery(
+        tenant_id=ended.tenant_id,
+        id=new_id(),
         task_id=ended.task_id,
         event_type=_TYPES[ended.status],
-        url=ended.webhook_url,
-        endpoint=urls.endpoint(ended.webhook_url),
+        url=url,
+        endpoint=urls.endpoint(url),
         body=body(ended),
     )
 

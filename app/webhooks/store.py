@@ -1,7 +1,7 @@
 """SQL of deliveries. The process that delivers sees those of all tenants; who writes one sees its own tenant's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 
 START: Final[Lane] = (UUID(int=0), "")
 """Before the first endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """One event to one endpoint, not tried yet."""
+
+    tenant_id: UUID
+    id: UUID
+    task_id: UUID
+    event_type: str
+    url: str
+    endpoint: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,8 @@ class Claim:
 
 
 _INSERT: Final = """
-INSERT INTO delivery (tenant_id, id, task_id, event_type, url, endpoint, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO delivery (tenant_id, id, task_id, event_type, url, endpoint, body)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
 """
 
 _OLDEST_DUE: Final = """
@@ -129,19 +143,9 @@ WHERE d.ctid = one.place
 """
 
 
-async def insert(
-    connection: Connection,
-    tenant_id: UUID,
-    delivery_id: UUID,
-    *,
-    task_id: UUID,
-    event_type: str,
-    url: str,
-    endpoint: str,
-    body: str,
-) -> None:
-    """Insert a delivery that is due at once; nothing is returned, so none is read."""
-    await connection.execute(_INSERT, tenant_id, delivery_id, task_id, event_type, url, endpoint, body)
+async def insert_any_tenant(connection: Connection, deliveries: Sequence[NewDelivery]) -> None:
+    """Insert deliveries that are due at once; nothing is returned, so none is read."""
+    await connection.execute(_INSERT, *zip(*map(astuple, deliveries), strict=True))
 
 
 async def oldest_due_any_tenant(connection: Connection, limit: int) -> list[Due]:

@@ -1,36 +1,49 @@
-"""Which child of the pool runs which attempt: memory that the main process shares with its children."""
+"""What each child of the pool has in hand: memory that the main process shares with its children."""
 
 import mmap
 import os
 import struct
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-# Version; the child's pid; of its attempt: tenant, task, claim token, end by the monotonic clock, which all processes
-# of a machine share; and the token of the attempt that is asked to end, which the main process writes.
+from app.tasks.lifecycle import Held
+
+# A row: its version; the child's pid; the token of the attempt that is asked to end, which the main process writes;
+# when the running attempt ends by the monotonic clock, which all processes of a machine share (0: none runs); how many
+# attempts there are, and of each tenant, task and claim token, the running one first.
 _VERSION: Final = struct.Struct("=Q")
 _CHILD: Final = struct.Struct("=Q")
-_ATTEMPT: Final = struct.Struct("=16s16s16sd")
 _TOKEN: Final = struct.Struct("=16s")
+_HEAD: Final = struct.Struct("=dQ")
+_ATTEMPT: Final = struct.Struct("=16s16s16s")
 _CHILD_AT: Final = _VERSION.size
-_ATTEMPT_AT: Final = _CHILD_AT + _CHILD.size
-_ASKED_AT: Final = _ATTEMPT_AT + _ATTEMPT.size
-_SIZE: Final = _ASKED_AT + _TOKEN.size
+_ASKED_AT: Final = _CHILD_AT + _CHILD.size
+_HEAD_AT: Final = _ASKED_AT + _TOKEN.size
+_ATTEMPTS_AT: Final = _HEAD_AT + _HEAD.size
+MOST: Final = 128
+"""Attempts that one child may have in hand."""
+_SIZE: Final = _ATTEMPTS_AT + MOST * _ATTEMPT.size
 _ROWS_PER_SLOT: Final = 4
-_NOTHING: Final = (b"\0" * 16, b"\0" * 16, b"\0" * 16, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """An attempt under way in a child process."""
+class Attempt:
+    """An attempt that a child has claimed, and whose end is not written yet."""
 
     tenant_id: UUID
     task_id: UUID
     claim_token: UUID
     ends_at: float
-    """When its hard limit is reached, as ``time.monotonic`` tells it."""
+    """When its hard limit is reached, as ``time.monotonic`` tells it; 0 while its code does not run."""
     pid: int
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its code runs now."""
+        return self.ends_at > 0
 
 
 class Board:
@@ -43,77 +56,130 @@ class Board:
         self._memory = mmap.mmap(-1, self._rows * _SIZE)
 
     def join(self, index: int) -> int:
-        """Say that this process is the pool's child of this index, and runs nothing; return its row.
+        """Say that this process is the pool's child of this index, with nothing in hand; return its row.
 
-        The row of a predecessor that died with an attempt in hand stays as it is, until the main process has read it.
+        The row of a predecessor that died with attempts in hand stays as it is, until the main process has read it.
         """
         rows = range(index % self._slots, self._rows, self._slots)
-        row = next((row for row in rows if self._read(row) is None), rows[-1])
-        self._write(row, *_NOTHING)
-        _CHILD.pack_into(self._memory, self._at(row) + _CHILD_AT, os.getpid())
+        row = next((row for row in rows if not self._read(row)), rows[-1])
+        self.write(row, 0.0, [])
+        _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, os.getpid())
         return row
 
-    def start(self, row: int, running: Running) -> None:
-        """Say that this process runs an attempt."""
-        ids = running.tenant_id.bytes, running.task_id.bytes, running.claim_token.bytes
-        self._write(row, *ids, running.ends_at)
-
-    def clear(self, row: int) -> None:
-        """Say that it runs none."""
-        self._write(row, *_NOTHING)
+    def write(self, row: int, ends_at: float, attempts: Sequence[Held]) -> None:
+        """Say what this process has in hand; with ``ends_at`` the code of the first runs."""
+        at = row * _SIZE
+        parts = [_ATTEMPT.pack(a.tenant_id.bytes, a.task_id.bytes, a.claim_token.bytes) for a in attempts[:MOST]]
+        (version,) = _VERSION.unpack_from(self._memory, at)
+        _VERSION.pack_into(self._memory, at, version | 1)
+        _HEAD.pack_into(self._memory, at + _HEAD_AT, ends_at, len(parts))
+        self._memory[at + _ATTEMPTS_AT : at + _ATTEMPTS_AT + len(parts) * _ATTEMPT.size] = b"".join(parts)
+        _VERSION.pack_into(self._memory, at, (version | 1) + 1)
 
     def children(self) -> list[int]:
         """Return the pid of every child that has joined; some may be gone."""
         return [pid for row in range(self._rows) if (pid := self._pid(row))]
 
-    def running(self) -> list[Running]:
+    def attempts(self) -> list[Attempt]:
+        """Return what every child has in hand now."""
+        return [attempt for row in range(self._rows) for attempt in self._read(row)]
+
+    def running(self) -> list[Attempt]:
         """Return what every child runs now."""
-        return [running for row in range(self._rows) if (running := self._read(row))]
+        return [attempt for attempt in self.attempts() if attempt.is_running]
 
-    def holds(self, running: Running) -> bool:
-        """Tell whether a child still runs this very attempt."""
-        return self._row_of(running) is not None
+    def holds(self, attempt: Attempt) -> bool:
+        """Tell whether a child still has this very attempt in hand, and runs it if it did."""
+        return self._row_of(attempt) is not None
 
-    def ask_to_end(self, running: Running) -> None:
+    def ask_to_end(self, attempt: Attempt) -> None:
         """Let the attempt's code know that it is to end (``is_asked_to_end``)."""
-        if (row := self._row_of(running)) is not None:
-            _TOKEN.pack_into(self._memory, self._at(row) + _ASKED_AT, running.claim_token.bytes)
+        if (row := self._row_of(attempt)) is not None:
+            _TOKEN.pack_into(self._memory, row * _SIZE + _ASKED_AT, attempt.claim_token.bytes)
 
     def is_asked_to_end(self, row: int, claim_token: UUID) -> bool:
         """Tell a child whether its attempt is to end; what an earlier one was asked does not count."""
-        (asked,) = _TOKEN.unpack_from(self._memory, self._at(row) + _ASKED_AT)
+        (asked,) = _TOKEN.unpack_from(self._memory, row * _SIZE + _ASKED_AT)
         return bool(asked == claim_token.bytes)
 
-    def forget(self, running: Running) -> None:
-        """Clear the row of a child that has died with an attempt in hand."""
-        if (row := self._row_of(running)) is not None:
-            _CHILD.pack_into(self._memory, self._at(row) + _CHILD_AT, 0)
-            self.clear(row)
+    def forget(self, attempt: Attempt) -> None:
+        """Take an attempt out of the row of a child that has died."""
+        if (row := self._row_of(attempt)) is None:
+            return
+        left = [other for other in self._read(row) if other != attempt]
+        self.write(row, 0.0, left)
+        if not left:
+            _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, 0)
 
-    def _row_of(self, running: Running) -> int | None:
-        return next((row for row in range(self._rows) if self._read(row) == running), None)
-
-    def _at(self, row: int) -> int:
-        return row % self._rows * _SIZE
+    def _row_of(self, attempt: Attempt) -> int | None:
+        return next((row for row in range(self._rows) if attempt in self._read(row)), None)
 
     def _pid(self, row: int) -> int:
-        (pid,) = _CHILD.unpack_from(self._memory, self._at(row) + _CHILD_AT)
+        (pid,) = _CHILD.unpack_from(self._memory, row * _SIZE + _CHILD_AT)
         return int(pid)
 
-    def _read(self, row: int) -> Running | None:
+    def _read(self, row: int) -> list[Attempt]:
+        at = row * _SIZE
         # The version is odd while a row is written: what is read between two equal even ones is whole.
-        (before,) = _VERSION.unpack_from(self._memory, self._at(row))
-        attempt = _ATTEMPT.unpack_from(self._memory, self._at(row) + _ATTEMPT_AT)
+        (before,) = _VERSION.unpack_from(self._memory, at)
+        ends_at, count = _HEAD.unpack_from(self._memory, at + _HEAD_AT)
+        if not count:
+            return []
+        size = min(count, MOST) * _ATTEMPT.size
+        parts = self._memory[at + _ATTEMPTS_AT : at + _ATTEMPTS_AT + size]
         pid = self._pid(row)
-        (after,) = _VERSION.unpack_from(self._memory, self._at(row))
-        if before % 2 or after != before or attempt == _NOTHING:
-            return None
-        tenant_id, task_id, token, ends_at = attempt
-        return Running(UUID(bytes=tenant_id), UUID(bytes=task_id), UUID(bytes=token), ends_at, pid)
+        (after,) = _VERSION.unpack_from(self._memory, at)
+        if before % 2 or after != before:
+            return []
+        return [
+            Attempt(UUID(bytes=tenant_id), UUID(bytes=task_id), UUID(bytes=token), 0.0 if place else ends_at, pid)
+            for place, (tenant_id, task_id, token) in enumerate(_ATTEMPT.iter_unpack(parts))
+        ]
 
-    def _write(self, row: int, tenant_id: bytes, task_id: bytes, token: bytes, ends_at: float) -> None:
-        at = self._at(row)
-        (version,) = _VERSION.unpack_from(self._memory, at)
-        _VERSION.pack_into(self._memory, at, version | 1)
-        _ATTEMPT.pack_into(self._memory, at + _ATTEMPT_AT, tenant_id, task_id, token, ends_at)
-        _VERSION.pack_into(self._memory, at, (version | 1) + 1)
+
+class Hand:
+    """What this child has in hand, shown on its row of the board."""
+
+    def __init__(self, board: Board, index: int) -> None:
+        """Join the board as the pool's child of this index."""
+        self._board = board
+        self._row = board.join(index)
+        # The main thread starts and ends code, the loop's thread claims and drops.
+        self._lock = threading.Lock()
+        self._attempts: dict[UUID, Held] = {}
+        self._running: Held | None = None
+        self._ends_at = 0.0
+
+    def take(self, attempts: Sequence[Held]) -> None:
+        """Say that these are claimed."""
+        with self._lock:
+            self._attempts |= {attempt.claim_token: attempt for attempt in attempts}
+            self._show()
+
+    def start(self, attempt: Held, ends_at: float) -> None:
+        """Say that the code of one begins, and when it is to be ended by force."""
+        with self._lock:
+            self._running, self._ends_at = attempt, ends_at
+            self._show()
+
+    def stop(self) -> None:
+        """Say that the code has ended: whoever ends this process for it must not take the next one with it."""
+        with self._lock:
+            self._running, self._ends_at = None, 0.0
+            self._show()
+
+    def drop(self, attempts: Sequence[Held]) -> None:
+        """Say that the ends of these are written."""
+        with self._lock:
+            for attempt in attempts:
+                self._attempts.pop(attempt.claim_token, None)
+            self._show()
+
+    def is_asked_to_end(self, attempt: Held) -> bool:
+        """Tell whether the attempt's code is to end."""
+        return self._board.is_asked_to_end(self._row, attempt.claim_token)
+
+    def _show(self) -> None:
+        first = [self._running] if self._running else []
+        others = [attempt for attempt in self._attempts.values() if attempt is not self._running]
+        self._board.write(self._row, self._ends_at, first + others)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from app.worker import endings, outcomes, termination
-from app.worker.board import Board, Running
+from app.worker.board import Attempt, Board
 from app.worker.runtime import Runtime
 
 _STEP: Final = 0.1
@@ -22,11 +22,12 @@ async def drain(runtime: Runtime, board: Board, *, pool: str, seconds: float) ->
     not read (reference: billiard's ``_ensure_messages_consumed``), so idle children are ended here.
     """
     await _until_idle(board, until=time.monotonic() + seconds)
-    await asyncio.gather(*(_give_back(runtime, board, running, pool) for running in board.running()))
+    await asyncio.gather(*(_take_away(runtime, board, attempt, pool) for attempt in board.running()))
     for pid in board.children():
         if not termination.is_gone(pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    await asyncio.gather(*(_give_back(runtime, board, attempt, pool) for attempt in board.attempts()))
 
 
 async def _until_idle(board: Board, *, until: float) -> None:
@@ -34,10 +35,15 @@ async def _until_idle(board: Board, *, until: float) -> None:
     idle_since = time.monotonic()
     while time.monotonic() < until and time.monotonic() - idle_since < _IDLE_FOR:
         await asyncio.sleep(_STEP)
-        if board.running():
+        if board.attempts():
             idle_since = time.monotonic()
 
 
-async def _give_back(runtime: Runtime, board: Board, running: Running, pool: str) -> None:
-    if await termination.kill(board, running):
-        await endings.write(runtime, running, outcomes.returned(0), pool=pool)
+async def _take_away(runtime: Runtime, board: Board, attempt: Attempt, pool: str) -> None:
+    if await termination.kill(board, attempt):
+        await _give_back(runtime, board, attempt, pool)
+
+
+async def _give_back(runtime: Runtime, board: Board, attempt: Attempt, pool: str) -> None:
+    await endings.write(runtime, attempt, outcomes.returned(0), pool=pool)
+    board.forget(attempt)

@@ -1,6 +1,8 @@
 """Running the code of one attempt. No transaction is open meanwhile."""
 
+import inspect
 import logging
+import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,55 +34,88 @@ class _TaskLog(logging.LoggerAdapter[logging.Logger]):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How the code of an attempt ended, and the progress it reported last."""
+    """How the code of an attempt ended, the progress it reported last, and how many seconds it took."""
 
     outcome: Outcome
     progress: Progress | None
+    seconds: float
 
 
 def run(runtime: Runtime, claim: Claim, is_cancel_requested: Callable[[], bool]) -> Ran:
-    """Run the code of a claimed attempt to its end, which is not written yet."""
-    reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
-    crash.point("worker.before_run")
-    outcome = _run(runtime, claim, _context(claim, reporter, is_cancel_requested))
-    crash.point("worker.after_run")
-    return Ran(outcome, reporter.take())
-
-
-def _run(runtime: Runtime, claim: Claim, context: TaskContext) -> Outcome:
-    task_type = types.find(claim.task)
-    if task_type is None:
-        _log.error("a task of a type that this worker lacks: see TASK_MODULES", extra={"task": claim.task})
-        delay = backoff.delay(claim.attempt, factor=_UNKNOWN_TYPE_DELAY, maximum=_UNKNOWN_TYPE_MAX_DELAY, jitter=False)
-        return outcomes.returned(delay)
+    """Run the code of a claimed attempt to its end on this thread; the end is not written yet."""
+    execution = Execution(runtime, claim, is_cancel_requested)
     try:
-        payload = task_type.payload.model_validate(claim.payload)
-        returned = _call(runtime, task_type, payload, context, claim)
-    except TaskCancelled as error:
-        return lifecycle.revoked() if context.cancel_requested else outcomes.failure(task_type, claim, error)
-    except (MemoryError, RecursionError) as error:
-        return outcomes.failure(task_type, claim, outcomes.TaskCrashed(type(error).__name__))
-    except Exception as error:  # noqa: BLE001 the tenant's failure, not ours
-        return outcomes.failure(task_type, claim, error)
+        with time_limit.soft(execution.soft_limit):
+            returned = execution.call()
+            if inspect.iscoroutine(returned):
+                returned = runtime.run(returned)
     except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
-        return outcomes.failure(task_type, claim, outcomes.TaskCrashed(type(error).__name__))
-    return outcomes.success(task_type, returned, _max_result_bytes(claim))
+        return execution.raised(error)
+    return execution.returned(returned)
+
+
+class Execution:
+    """One attempt's code: what it is called with, and what becomes of what it returns or raises."""
+
+    def __init__(self, runtime: Runtime, claim: Claim, is_cancel_requested: Callable[[], bool]) -> None:
+        """Nothing is called yet; ``is_cancel_requested`` is asked whenever the code asks."""
+        self._claim = claim
+        self._task_type = types.find(claim.task)
+        self._reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
+        self._context = _context(claim, self._reporter, is_cancel_requested)
+        self._began = time.monotonic()
+
+    @property
+    def soft_limit(self) -> float:
+        """Seconds after which the code is interrupted, but may clean up."""
+        # The hard limit is armed too: it ends code that would otherwise have to be killed.
+        limit = self._claim.time_limit_seconds
+        return min(limit, (self._task_type and self._task_type.soft_time_limit) or limit)
+
+    def call(self) -> Any:
+        """Call the function; what an ``async def`` returns is to be awaited. Raises whatever the code raises."""
+        crash.point("worker.before_run")
+        self._began = time.monotonic()
+        if self._task_type is None:
+            raise _UnknownType
+        return self._task_type.function(self._task_type.payload.model_validate(self._claim.payload), self._context)
+
+    def returned(self, value: Any) -> Ran:
+        """Return how it ended: the function returned this."""
+        crash.point("worker.after_run")
+        assert self._task_type is not None  # noqa: S101 it was called
+        return self._ran(outcomes.success(self._task_type, value, _max_result_bytes(self._claim)))
+
+    def raised(self, error: BaseException) -> Ran:
+        """Return how it ended: the function raised this."""
+        if self._task_type is None:
+            return self._ran(_unknown(self._claim))
+        if isinstance(error, TaskCancelled) and self._context.cancel_requested:
+            return self._ran(lifecycle.revoked())
+        is_crash = isinstance(error, MemoryError | RecursionError) or not isinstance(error, Exception)
+        told = outcomes.TaskCrashed(type(error).__name__) if is_crash else error
+        return self._ran(outcomes.failure(self._task_type, self._claim, told))
+
+    def ended(self, outcome: Outcome) -> Ran:
+        """Return how it ended: from outside, with this outcome."""
+        return self._ran(outcome)
+
+    def _ran(self, outcome: Outcome) -> Ran:
+        return Ran(outcome, self._reporter.take(), time.monotonic() - self._began)
+
+
+class _UnknownType(Exception):  # noqa: N818 never told to anybody
+    """Of a task whose type this worker lacks."""
+
+
+def _unknown(claim: Claim) -> Outcome:
+    _log.error("a task of a type that this worker lacks: see TASK_MODULES", extra={"task": claim.task})
+    delay = backoff.delay(claim.attempt, factor=_UNKNOWN_TYPE_DELAY, maximum=_UNKNOWN_TYPE_MAX_DELAY, jitter=False)
+    return outcomes.returned(delay)
 
 
 def _max_result_bytes(claim: Claim) -> int:
     return plans.PLANS[claim.plan].result_bytes if claim.result_bytes is None else claim.result_bytes
-
-
-def _call(runtime: Runtime, task_type: types.TaskType, payload: Any, context: TaskContext, claim: Claim) -> Any:
-    with time_limit.soft(_soft_limit(task_type, claim)):
-        if task_type.is_async:
-            return runtime.run(task_type.function(payload, context))
-        return task_type.function(payload, context)
-
-
-def _soft_limit(task_type: types.TaskType, claim: Claim) -> float:
-    # The hard limit is armed too: it ends code that the main process would otherwise have to kill.
-    return min(claim.time_limit_seconds, task_type.soft_time_limit or claim.time_limit_seconds)
 
 
 def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Callable[[], bool]) -> TaskContext:

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
 from app.core.errors import Unavailable
 from app.db import Database
 from app.tasks import types
+from app.tasks.lifecycle import Held
 from app.worker import store
-from app.worker.board import Board
 
 _log = logging.getLogger(__name__)
 
@@ -19,11 +20,13 @@ INTERVAL: Final = 3.0
 """Seconds between two beats; a worker is dead when its last is 15 s old."""
 
 
-async def beat(database: Database, board: Board, worker_id: UUID, *, pool: str, slots: int) -> None:
-    """Write the row every 3 s until cancelled, then remove it."""
+async def beat(
+    database: Database, in_hand: Callable[[], Iterable[Held]], worker_id: UUID, *, pool: str, slots: int
+) -> None:
+    """Write the row every 3 s until cancelled, then remove it. ``in_hand`` returns the worker's attempts."""
     try:
         while True:
-            await _beat_once(database, board, worker_id, pool, slots)
+            await _beat_once(database, [one.claim_token for one in in_hand()], worker_id, pool, slots)
             await asyncio.sleep(INTERVAL)
     finally:
         with contextlib.suppress(Unavailable):
@@ -31,7 +34,7 @@ async def beat(database: Database, board: Board, worker_id: UUID, *, pool: str, 
                 await store.remove_any_tenant(connection, worker_id)
 
 
-async def _beat_once(database: Database, board: Board, worker_id: UUID, pool: str, slots: int) -> None:
+async def _beat_once(database: Database, claim_tokens: Sequence[UUID], worker_id: UUID, pool: str, slots: int) -> None:
     try:
         async with database.transaction() as connection:
             await store.beat_any_tenant(
@@ -41,7 +44,7 @@ async def _beat_once(database: Database, board: Board, worker_id: UUID, pool: st
                 pool=pool,
                 slots=slots,
                 task_types=list(types.all_types()),
-                claim_tokens=[running.claim_token for running in board.running()],
+                claim_tokens=claim_tokens,
             )
     except Unavailable:
         _log.warning("heartbeat not written, Postgres is away")

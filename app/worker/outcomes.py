@@ -14,6 +14,10 @@ class UnusableResult(ValueError):  # noqa: N818 tenants read it as the error's t
     """What the function returned cannot be stored; the message says why."""
 
 
+class TimeLimitExceeded(Exception):  # noqa: N818 Celery's name
+    """The attempt ran beyond its hard limit, and was ended by force."""
+
+
 class TaskCrashed(RuntimeError):  # noqa: N818 tenants read it as the error's type
     """The code did what ends a process (MemoryError, SystemExit, a signal, …); the message says which."""
 

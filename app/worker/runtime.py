@@ -27,6 +27,7 @@ class Runtime:
     def __init__(self, *, connections: int = 2) -> None:
         """Start the thread; connections are opened when first used."""
         self.loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self.loop.run_forever, name="runtime", daemon=True)
         self._thread.start()
         self.database, self.redis = self.run(self._connect(connections))
@@ -43,6 +44,13 @@ class Runtime:
     def start(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Start a coroutine on the loop without waiting for it."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a coroutine, from the loop itself, and keep it until it is done."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def close(self) -> None:
         """Cancel what is under way, close the connections and end the thread."""

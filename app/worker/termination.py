@@ -7,28 +7,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from app.worker.board import Board, Running
+from app.worker.board import Attempt, Board
 
 _STEP: Final = 0.005
 _STOP_TIMEOUT: Final = 1.0
 _END_TIMEOUT: Final = 5.0
 
 
-async def kill(board: Board, running: Running) -> bool:
+async def kill(board: Board, attempt: Attempt) -> bool:
     """Kill the child, if it still runs this attempt; False when the attempt had ended by itself.
 
     A child takes its next attempt at any moment. It is stopped first, so that what it is killed for is what it runs.
     """
-    if is_gone(running.pid):
-        return _is_lost(board, running)
-    _send(running.pid, signal.SIGSTOP)
-    await _until(running.pid, "TtZX", _STOP_TIMEOUT)
-    if not board.holds(running):
-        _send(running.pid, signal.SIGCONT)
+    if is_gone(attempt.pid):
+        return _is_lost(board, attempt)
+    _send(attempt.pid, signal.SIGSTOP)
+    await _until(attempt.pid, "TtZX", _STOP_TIMEOUT)
+    if not board.holds(attempt):
+        _send(attempt.pid, signal.SIGCONT)
         return False
-    _send(running.pid, signal.SIGKILL)
-    await _until(running.pid, "ZX", _END_TIMEOUT)
-    return _is_lost(board, running)
+    _send(attempt.pid, signal.SIGKILL)
+    await _until(attempt.pid, "ZX", _END_TIMEOUT)
+    return _is_lost(board, attempt)
 
 
 def is_gone(pid: int) -> bool:
@@ -37,10 +37,10 @@ def is_gone(pid: int) -> bool:
     return state in "ZX" or parent != os.getpid()
 
 
-def _is_lost(board: Board, running: Running) -> bool:
+def _is_lost(board: Board, attempt: Attempt) -> bool:
     # It died with the attempt in hand, or had ended it before.
-    is_lost = board.holds(running)
-    board.forget(running)
+    is_lost = board.holds(attempt)
+    board.forget(attempt)
     return is_lost
 
 

@@ -1,0 +1,135 @@
+"""The asyncio pool's attempts: those of many tenants side by side on one loop."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from app.broker.ring import ASYNCIO
+from app.broker.tickets import Offers
+from app.core import crash
+from app.core.errors import Unavailable
+from app.core.lane import Lane
+from app.tasks import lifecycle
+from app.tasks.control import Verdict
+from app.tasks.lifecycle import Claim, Held
+from app.worker import endings
+from app.worker.attendant import Attendant
+from app.worker.endings import Endings
+from app.worker.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+# Tasks in one claim: from the fewest, twice as many each time that a tenant has more.
+_FEWEST: Final = 4
+_MOST: Final = 32
+# Tenants in one claim.
+_TENANTS: Final = 32
+_STEP: Final = 0.05
+
+
+class Crew:
+    """Claims what tickets tell of, and runs it all at once, up to a number of attempts."""
+
+    def __init__(self, runtime: Runtime, worker_id: UUID, *, capacity: int) -> None:
+        """``runtime`` is this process's own, whose loop runs the tasks' code."""
+        self._runtime = runtime
+        self._worker_id = worker_id
+        self._capacity = self._free = capacity
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._is_draining = False
+        self._attendants: dict[UUID, Attendant] = {}
+        self._limits: dict[UUID, int] = {}
+        self._claims: Lane[tuple[UUID, int], list[Claim]] = Lane(self._claim, largest=_TENANTS)
+        self._endings = Endings(runtime, self._drop)
+        self._offers = Offers(runtime.redis)
+
+    def serve(self, tenant_id: UUID) -> None:
+        """Claim for a tenant, from another thread; returns when that is done, after a wait where there is no room."""
+        self._runtime.run(self._serve(tenant_id))
+
+    def in_hand(self) -> list[Attendant]:
+        """Return the attempts whose ends are not written yet; from any thread."""
+        return list(self._attendants.values())
+
+    def tell(self, attempt: Attendant, verdict: Verdict) -> None:
+        """Have an attempt end that was cancelled or taken away."""
+        attempt.tell(verdict)
+
+    async def drain(self, seconds: float) -> None:
+        """Claim no more, let what runs end for up to ``seconds``, then give back the rest uncounted."""
+        self._is_draining = True
+        self._has_room.set()
+        await self._until_none(seconds)
+        for attendant in self.in_hand():
+            attendant.tell("drained")
+        await self._until_none(5.0)
+        await self._offers.close()
+
+    async def _until_none(self, seconds: float) -> None:
+        for _ in range(int(seconds / _STEP)):
+            if not self._attendants:
+                return
+            await asyncio.sleep(_STEP)
+
+    async def _serve(self, tenant_id: UUID) -> None:
+        while not self._free and not self._is_draining:
+            await self._has_room.wait()
+        if self._is_draining:
+            return
+        limit = min(self._limits.pop(tenant_id, _FEWEST), self._free)
+        self._occupy(limit)
+        claims: list[Claim] = []
+        try:
+            claims = await self._claims.ask((tenant_id, limit))
+        except Unavailable:
+            _log.warning("nothing claimed, Postgres is away")
+        finally:
+            self._occupy(len(claims) - limit)
+        for claim in claims:
+            self._attendants[claim.claim_token] = attendant = Attendant(self._runtime, claim)
+            self._runtime.spawn(self._attend(claim, attendant))
+        if claims and claims[-1].has_more:
+            self._limits[tenant_id] = min(_MOST, 2 * limit)
+            # Two, so that a line of tickets grows; whoever takes one and finds more does the same.
+            self._offers.add(tenant_id, ASYNCIO, 2)
+
+    def _occupy(self, places: int) -> None:
+        self._free -= places
+        if self._free > 0 or self._is_draining:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
+
+    async def _claim(self, wanted: Sequence[tuple[UUID, int]]) -> list[list[Claim]]:
+        crash.point("worker.before_claim")
+        # Of two tickets of one tenant the first gets all.
+        limits = dict(reversed(wanted))
+        claims = await lifecycle.claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
+        found: dict[UUID, list[Claim]] = {}
+        for claim in claims:
+            found.setdefault(claim.tenant_id, []).append(claim)
+        return [found.pop(tenant_id, []) for tenant_id, _ in wanted]
+
+    async def _attend(self, claim: Claim, attendant: Attendant) -> None:
+        try:
+            ran = await attendant.attend()
+            if ran is None:
+                _log.warning("attempt", extra=_names(claim) | {"outcome": "FENCED"})
+                self._drop([claim])
+                return
+            ended = await self._endings.write(claim, ran)
+            if ended is not None and endings.needs_ticket(ended):
+                self._offers.add(claim.tenant_id, ASYNCIO)
+        except Exception:  # noqa: BLE001 logged; the others go on
+            _log.exception("the end of an attempt was not written: it will be found lost", extra=_names(claim))
+
+    def _drop(self, attempts: Sequence[Held]) -> None:
+        gone = [attempt for attempt in attempts if self._attendants.pop(attempt.claim_token, None)]
+        self._occupy(-len(gone))
+
+
+def _names(claim: Claim) -> dict[str, str]:
+    return {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id), "task": claim.task}

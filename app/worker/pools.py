@@ -1,0 +1,135 @@
+"""The two kinds of worker: a pool of child processes, and one process whose loop runs everything."""
+
+import ctypes
+import logging
+import signal
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, Final, Protocol
+from uuid import UUID, uuid4
+
+from app.broker.ring import ASYNCIO, PREFORK
+from app.core.config import get_settings
+from app.worker import heartbeat
+from app.worker.board import Board, Hand
+from app.worker.crew import Crew
+from app.worker.drain import drain
+from app.worker.inquiry import Inquiry
+from app.worker.runtime import Runtime
+from app.worker.slot import Slot
+from app.worker.watch import Watch
+
+_log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+_DRAINED: Final = 10.0
+
+
+class Pool(Protocol):
+    """What Celery's signals and the job need of a worker."""
+
+    def begin(self) -> None:
+        """Begin the duties of the main process: heartbeat, and the ends that come from outside."""
+
+    def serve(self, tenant_id: UUID, pool: str) -> None:
+        """Run what a tenant's ticket tells of."""
+
+    def drain(self, seconds: float) -> None:
+        """Begin to stop, from a signal's handler: Celery takes no more tickets."""
+
+    def close(self) -> None:
+        """End the main process's duties, and say goodbye."""
+
+
+class Prefork:
+    """Children that run one attempt each; the main process watches them."""
+
+    def __init__(self, slots: int) -> None:
+        """Before the fork."""
+        self._worker_id = uuid4()
+        self._slots = slots
+        self._board = Board(slots)
+        self._runtime: Runtime | None = None
+        self._slot: Slot
+
+    def join(self, index: int) -> None:
+        """Become the pool's child of this index, after the fork."""
+        # A child that outlived its main process would run on unwatched, beside the attempt that follows.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        hand = Hand(self._board, index)
+        self._runtime = Runtime()
+        self._slot = Slot(self._runtime, hand, self._worker_id)
+
+    def begin(self) -> None:
+        """Watch and beat, on a thread that no child inherits."""
+        runtime = self._runtime = Runtime(connections=2)
+        _on_duty(
+            runtime,
+            heartbeat.beat(runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._slots),
+            Watch(runtime, self._board, pool=PREFORK).run(get_settings().redis_url),
+        )
+
+    def serve(self, tenant_id: UUID, pool: str) -> None:
+        """Let the tenant have its turn in this child."""
+        self._slot.serve(tenant_id, pool)
+
+    def drain(self, seconds: float) -> None:
+        """Give the children's attempts so long, then take them away."""
+        if self._runtime is not None:
+            self._runtime.start(drain(self._runtime, self._board, pool=PREFORK, seconds=seconds))
+
+    def close(self) -> None:
+        """Close this process's connections; a child's, or the main process's."""
+        if self._runtime is not None:
+            self._runtime.close()
+
+
+class Asyncio:
+    """One process: Celery's threads take tickets, one loop claims and runs."""
+
+    def __init__(self, capacity: int) -> None:
+        """``capacity`` attempts at most run at once."""
+        self._worker_id = uuid4()
+        self._capacity = capacity
+        self._drained: Future[None] | None = None
+
+    def begin(self) -> None:
+        """Start the loop that runs the tasks, and one of its own for what must never wait for a task's code."""
+        self._runtime, self._aside = Runtime(connections=3), Runtime(connections=1)
+        self._crew = Crew(self._runtime, self._worker_id, capacity=self._capacity)
+        inquiry = Inquiry(self._runtime.database, self._crew.in_hand, self._crew.tell)
+        _on_duty(self._runtime, inquiry.run(get_settings().redis_url))
+        _on_duty(
+            self._aside,
+            heartbeat.beat(
+                self._aside.database, self._crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._capacity
+            ),
+        )
+
+    def serve(self, tenant_id: UUID, pool: str) -> None:
+        """Claim for the tenant; what is claimed runs on when this returns."""
+        if pool != ASYNCIO:
+            _log.error("a worker of the asyncio pool takes from tenants.io only: start it with -Q tenants.io")
+            return
+        self._crew.serve(tenant_id)
+
+    def drain(self, seconds: float) -> None:
+        """Give what runs so long, then take it away."""
+        self._drained = self._runtime.start(self._crew.drain(seconds))
+
+    def close(self) -> None:
+        """Wait for the drain, then close the connections."""
+        if self._drained is not None:
+            self._drained.result()
+        self._runtime.close()
+        self._aside.close()
+
+
+def _on_duty(runtime: Runtime, *duties: Coroutine[Any, Any, None]) -> None:
+    for duty in duties:
+        runtime.start(duty).add_done_callback(_report)
+
+
+def _report(duty: "Future[None]") -> None:
+    if not duty.cancelled() and (error := duty.exception()):
+        _log.critical("a duty of the worker's main process has ended: restart the worker", exc_info=error)

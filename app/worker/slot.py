@@ -1,0 +1,220 @@
+"""A child's one place: tenants' turns in it, where tasks run one by one on the main thread."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from typing import Final
+from uuid import UUID
+
+from app.broker import tickets
+from app.core import crash
+from app.core.errors import Unavailable
+from app.tasks import lifecycle
+from app.tasks.lifecycle import Claim
+from app.worker import endings, executor, outcomes
+from app.worker.board import Hand
+from app.worker.endings import Endings
+from app.worker.executor import Ran
+from app.worker.pace import Pace
+from app.worker.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+# A turn claims nothing more after so long: others in line wait for it.
+_TURN_SECONDS: Final = 0.025
+# What waits behind a task that runs for so long is given back, so that others run it.
+_STALL_SECONDS: Final = 0.025
+# Claimed so long ago, an attempt may be another's by now: this process was stopped meanwhile.
+_STALE_SECONDS: Final = 5.0
+# Ends that may wait to be written while the next tasks run.
+_MOST_UNWRITTEN: Final = 64
+# Seconds beyond the time limit in which the child's own timer may end the code, before its process is killed.
+_KILL_AFTER: Final = 1.0
+
+
+class Slot:
+    """What the turns of one child share."""
+
+    def __init__(self, runtime: Runtime, hand: Hand, worker_id: UUID) -> None:
+        """``runtime`` is this child's, made after the fork."""
+        self.runtime = runtime
+        self.hand = hand
+        self.worker_id = worker_id
+        self.pace = Pace()
+        self.endings = Endings(runtime, hand.drop)
+
+    def serve(self, tenant_id: UUID, pool: str) -> None:
+        """Let a tenant have its turn; when it is over, every end is written."""
+        Turn(self, tenant_id, pool).take()
+
+
+class Turn:
+    """One ticket's worth: the tenant's next due task, and where that was short, those after it.
+
+    Short ones are claimed several at once and ahead, while others run: then neither claims nor ends keep the main
+    thread waiting. What turns out to wait behind a long one is given back.
+    """
+
+    def __init__(self, slot: Slot, tenant_id: UUID, pool: str) -> None:
+        """Nothing is claimed yet."""
+        self._slot = slot
+        self._tenant_id = tenant_id
+        self._pool = pool
+        self._until = time.monotonic() + _TURN_SECONDS
+        # Of the main thread, save what says otherwise.
+        self._unwritten: deque[Future[None]] = deque()
+        self._ahead: Future[None] | None = None
+        # Of the loop's thread.
+        self._has_offered = False
+        self._is_guarded = False
+        self._has_more = False
+        self._needs_ticket = False
+        # Of both.
+        self._lock = threading.Lock()
+        self._held: deque[tuple[Claim, float]] = deque()
+        self._begun = 0
+
+    def take(self) -> None:
+        """Run what is due until the turn is over; nothing due, or no free slot, is the end of it."""
+        try:
+            self._slot.runtime.run(self._claim())
+            while (claim := self._next()) is not None:
+                self._run(claim)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        while (claim := self._pop()) is not None:
+            self._end(claim, _given_back())
+        while self._unwritten:
+            self._unwritten.popleft().result()
+
+    def _next(self) -> Claim | None:
+        while (claim := self._pop()) is None:
+            if not self._claim_more():
+                return None
+        if len(self._unwritten) > _MOST_UNWRITTEN:
+            self._unwritten.popleft().result()
+        if self._ahead is None and self._may_claim_ahead():
+            self._ahead = self._slot.runtime.start(self._claim_ahead())
+        return claim
+
+    def _pop(self) -> Claim | None:
+        with self._lock:
+            if not self._held:
+                return None
+            self._begun += 1
+            claim, claimed_at = self._held.popleft()
+        if time.monotonic() - claimed_at < _STALE_SECONDS:
+            return claim
+        self._end(claim, _given_back())
+        return self._pop()
+
+    def _claim_more(self) -> bool:
+        """Have more to run, if there is more; else end the turn."""
+        if self._ahead is not None:
+            self._ahead.result()
+            self._ahead = None
+            return True
+        # A slot is free again when the end is written, and not before.
+        while self._unwritten:
+            self._unwritten.popleft().result()
+        return self._slot.runtime.run(self._claim_or_offer())
+
+    def _may_claim_ahead(self) -> bool:
+        limit = self._slot.pace.limit(self._tenant_id)
+        return self._has_more and not self._is_over() and limit > 1 and len(self._held) <= limit // 2
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._until
+
+    def _run(self, claim: Claim) -> None:
+        hand, began = self._slot.hand, time.monotonic()
+        crash.point("worker.after_claim")
+        hand.start(claim, began + claim.time_limit_seconds + _KILL_AFTER)
+        ran = executor.run(self._slot.runtime, claim, lambda: hand.is_asked_to_end(claim))
+        hand.stop()
+        self._slot.pace.note(self._tenant_id, time.monotonic() - began)
+        self._end(claim, ran)
+
+    def _end(self, claim: Claim, ran: Ran) -> None:
+        self._unwritten.append(self._slot.runtime.start(self._write(claim, ran)))
+
+    # What follows runs on the loop's thread.
+
+    async def _write(self, claim: Claim, ran: Ran) -> None:
+        try:
+            ended = await self._slot.endings.write(claim, ran)
+        except Exception:  # noqa: BLE001 logged; the others go on
+            _log.exception("the end of an attempt was not written: it will be found lost", extra=_names(claim))
+        else:
+            self._needs_ticket |= ended is not None and endings.needs_ticket(ended)
+
+    async def _claim_or_offer(self) -> bool:
+        if not (self._has_more or self._needs_ticket):
+            return False
+        if self._is_over():
+            self._offer(1)
+            return False
+        self._needs_ticket = False
+        return await self._claim_ahead()
+
+    async def _claim_ahead(self) -> bool:
+        try:
+            return await self._claim()
+        except Unavailable:
+            # What is due has a ticket, or gets one from the dispatcher.
+            self._has_more = False
+            return False
+
+    async def _claim(self) -> bool:
+        limit = self._slot.pace.limit(self._tenant_id) - len(self._held)
+        claims = await lifecycle.claim(
+            self._slot.runtime.database, self._tenant_id, pool=self._pool, worker_id=self._slot.worker_id, limit=limit
+        )
+        self._has_more = bool(claims) and claims[-1].has_more
+        if not claims:
+            return False
+        self._slot.hand.take(claims)
+        with self._lock:
+            self._held.extend((claim, time.monotonic()) for claim in claims)
+        if len(claims) > 1 and not self._is_guarded:
+            self._is_guarded = True
+            self._slot.runtime.spawn(self._give_back_what_waits())
+        if self._has_more and not self._has_offered:
+            # Before it runs: other slots start at once, however long this one takes. Two, so that a line of tickets
+            # grows; whoever takes one and finds more does the same.
+            self._has_offered = True
+            self._offer(2)
+        return True
+
+    async def _give_back_what_waits(self) -> None:
+        while self._held:
+            begun = self._begun
+            await asyncio.sleep(_STALL_SECONDS)
+            if begun == self._begun and (waiting := self._take_all()):
+                await asyncio.gather(*(self._write(claim, _given_back()) for claim in waiting))
+                self._offer(2)
+        self._is_guarded = False
+
+    def _take_all(self) -> list[Claim]:
+        with self._lock:
+            waiting = [claim for claim, _ in self._held]
+            self._held.clear()
+        return waiting
+
+    def _offer(self, count: int) -> None:
+        self._slot.runtime.spawn(
+            tickets.offer_quietly(self._slot.runtime.redis, [tickets.Offer(self._tenant_id, self._pool, count)])
+        )
+
+
+def _given_back() -> Ran:
+    return Ran(outcomes.returned(0), None, 0.0)
+
+
+def _names(claim: Claim) -> dict[str, str]:
+    return {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id)}
