@@ -56,7 +56,7 @@ class Attendant:
             self._code = Interruptible(_contained(self._execution.call()))
         except Exception as error:  # noqa: BLE001 the tenant's failure, not ours
             return self._execution.raised(error)
-        self._code.task.add_done_callback(lambda _: self._over.done() or self._over.set_result(None))
+        self._code.task.add_done_callback(self._finish)
         self._after(self._execution.soft_limit, self._interrupt)
         self._after(self._claim.time_limit_seconds + _GRACE, self._end, "overdue")
         try:
@@ -90,6 +90,10 @@ class Attendant:
     def _give_up(self) -> None:
         if not self._over.done():
             _log.error("code of a task goes on although it was cancelled", extra={"task": self._claim.task})
+            self._finish()
+
+    def _finish(self, *_: Any) -> None:
+        if not self._over.done():
             self._over.set_result(None)
 
     def _ran(self) -> Ran | None:

@@ -66,7 +66,7 @@ class Turn:
         self._until = time.monotonic() + _TURN_SECONDS
         # Of the main thread, save what says otherwise.
         self._unwritten: deque[Future[None]] = deque()
-        self._ahead: Future[None] | None = None
+        self._ahead: Future[bool] | None = None
         # Of the loop's thread.
         self._has_offered = False
         self._is_guarded = False
