@@ -36,18 +36,7 @@ class Endings:
         )
         if isinstance(ended, Exception):
             raise ended
-        _log.info(
-            "attempt",
-            extra={
-                "tenant_id": str(claim.tenant_id),
-                "task_id": str(claim.task_id),
-                "task": claim.task,
-                "attempt": claim.attempt,
-                "outcome": ended.status if ended else "FENCED",
-                "error_type": (ran.outcome.error or {}).get("type"),
-                "duration_ms": round(ran.seconds * 1000, 1),
-            },
-        )
+        _log_attempt(claim, ran, ended)
         return ended
 
     async def _write(self, ends: Sequence[End]) -> list[Ended | Exception | None]:
@@ -68,6 +57,21 @@ class Endings:
             return (await lifecycle.finish(self._runtime.database, [end]))[0]
         except Exception as error:  # noqa: BLE001 it is raised to whoever wrote this one
             return error
+
+
+def _log_attempt(claim: Claim, ran: Ran, ended: Ended | None) -> None:
+    _log.info(
+        "attempt",
+        extra={
+            "tenant_id": str(claim.tenant_id),
+            "task_id": str(claim.task_id),
+            "task": claim.task,
+            "attempt": claim.attempt,
+            "outcome": ended.status if ended else "FENCED",
+            "error_type": (ran.outcome.error or {}).get("type"),
+            "duration_ms": round(ran.seconds * 1000, 1),
+        },
+    )
 
 
 async def write(runtime: Runtime, held: Held, outcome: Outcome, *, pool: str) -> str | None:

@@ -25,7 +25,7 @@ def test_every_public_function_of_a_store_takes_a_tenant_or_says_that_it_takes_a
         assert "tenant_id" in arguments or function.name.endswith("_any_tenant"), function.name
 
 
-@pytest.mark.parametrize("statement", ["INSERT INTO task ", "UPDATE task ", "task_claim(", "task_finish("])
+@pytest.mark.parametrize("statement", ["INSERT INTO task ", "UPDATE task ", "tasks_claim(", "attempts_finish("])
 def test_only_the_tasks_store_writes_task_rows(statement: str):
     writers = {path.parent.name for path in MODULES if statement in path.read_text()}
     assert writers <= {"tasks"}

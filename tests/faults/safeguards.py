@@ -36,20 +36,23 @@ class Safeguard:
 SAFEGUARDS: Final = (
     Safeguard(
         "claim token in the finish",
-        "task_finish",
-        (("AND k.claim_token = p_token AND k.status = 'STARTED'", "AND k.status = 'STARTED'"),),
+        "attempts_finish",
+        (("AND k.claim_token = g.token AND k.status = 'STARTED'", "AND k.status = 'STARTED'"),),
         (f"{_RACES}/test_finish.py::test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs",),
     ),
     Safeguard(
         "SKIP LOCKED in the claim",
-        "task_claim",
-        (("LIMIT free FOR UPDATE SKIP LOCKED", "LIMIT free FOR UPDATE"),),
+        "tasks_claim",
+        (("LIMIT f.most FOR UPDATE SKIP LOCKED", "LIMIT f.most FOR UPDATE"),),
         (f"{_RACES}/test_claim.py::test_a_claim_waits_for_no_cancel_that_is_under_way",),
     ),
     Safeguard(
         "running count in the claim",
-        "task_claim",
-        (("SELECT s.running_limit - s.running, t.plan", "SELECT 1000000, t.plan"),),
+        "tasks_claim",
+        (
+            ("s.running_limit - s.running AS slots", "1000000 AS slots"),
+            ("least(w.wanted, s.running_limit - s.running) AS most", "w.wanted AS most"),
+        ),
         (
             f"{_RACES}/test_claim.py::test_many_claims_at_once_start_each_task_once_and_no_more_than_the_limit",
             f"{_RACES}/test_claim.py::test_one_claim_takes_no_more_than_the_limit_leaves",

@@ -14,10 +14,17 @@ import pytest
 
 from app.core import ids
 from app.db import Database
-from app.tasks import store
+from app.tasks import lifecycle, store
 from app.tasks.intake import NewTask, Submission
+from app.tasks.lifecycle import End, Ended, Held, Outcome
 from app.tenants import plans
 from tests.conftest import ROOT, role_url
+
+
+async def finish(worker: Database, held: Held, outcome: Outcome) -> Ended | None:
+    """End one attempt alone."""
+    [ended] = await lifecycle.finish(worker, [End(held, outcome)])
+    return ended
 
 
 @dataclass

@@ -20,7 +20,7 @@ from app.identity.principal import Principal
 from app.quotas.admission import Admission
 from app.tasks import lifecycle
 from app.tasks.intake import Intake
-from app.tasks.lifecycle import Outcome
+from app.tasks.lifecycle import End, Outcome
 from app.tasks.schemas import SubmitRequest
 from app.tasks.submission import Submissions
 
@@ -94,7 +94,7 @@ async def run(tenant_id: UUID) -> Counter[str]:
             await asyncio.sleep(random.uniform(0, 0.01))
             if random.random() < 0.2:
                 await lifecycle.cancel(api, tenant_id, claim.task_id)
-            ended = await lifecycle.finish(worker, claim, random.choice(_ENDS))
+            [ended] = await lifecycle.finish(worker, [End(claim, random.choice(_ENDS))])
             status = ended.status if ended else "FENCED"
             happened[status] += 1
             if status in {"RETRY", "PENDING"} and random.random() < 0.3:

@@ -5,7 +5,7 @@ import uuid
 
 from app.tasks import lifecycle
 from app.tasks.lifecycle import Outcome
-from tests.races.conftest import Yard
+from tests.races.conftest import Yard, finish
 
 
 async def test_many_claims_at_once_start_each_task_once_and_no_more_than_the_limit(yard: Yard):
@@ -22,7 +22,7 @@ async def test_many_claims_at_once_start_each_task_once_and_no_more_than_the_lim
                 for claim in taken
             ]
             assert len(claims) == len({claim.task_id for claim in claims}) == expected
-            await asyncio.gather(*(lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS")) for claim in claims))
+            await asyncio.gather(*(finish(worker, claim, Outcome("SUCCESS", "SUCCESS")) for claim in claims))
         assert await yard.owner.fetchval("SELECT running FROM tenant_slots WHERE tenant_id = $1", tenant_id) == 0
     finally:
         await worker.close()

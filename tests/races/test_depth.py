@@ -18,7 +18,7 @@ from app.tasks.lifecycle import Outcome
 from app.tasks.schemas import TaskFilter
 from app.tenants import plans
 from app.webhooks import store as webhook_store
-from tests.races.conftest import Yard, new_task
+from tests.races.conftest import Yard, finish, new_task
 
 ROWS = 10_000
 # After so many executions a prepared statement gets the plan that it keeps.
@@ -111,7 +111,7 @@ async def _take_and_release_key(deep: Deep) -> None:
 async def _run(deep: Deep) -> None:
     worker = deep.database("tq_worker")
     [claim] = await lifecycle.claim(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4())
-    await lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result=1))
+    await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result=1))
 
 
 def _reads(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
@@ -140,10 +140,10 @@ async def _lost(deep: Deep) -> None:
 
 async def _deliver(deep: Deep) -> None:
     delivery_id, url = uuid.uuid4(), "https://a.example.com/"
-    await webhook_store.insert(
-        deep.yard.owner, deep.tenant_id, delivery_id, task_id=delivery_id, event_type="task.succeeded", url=url,
-        endpoint=url, body="{}",
-    )  # fmt: skip
+    await webhook_store.insert_any_tenant(
+        deep.yard.owner,
+        [webhook_store.NewDelivery(deep.tenant_id, delivery_id, delivery_id, "task.succeeded", url, url, "{}")],
+    )
     due = [webhook_store.Due(delivery_id, (deep.tenant_id, url))]
     async with deep.database("tq_webhook").connection() as connection:
         await webhook_store.oldest_due_any_tenant(connection, 10)

@@ -5,7 +5,7 @@ import uuid
 
 from app.tasks import lifecycle
 from app.tasks.lifecycle import Ended, Outcome
-from tests.races.conftest import Yard
+from tests.races.conftest import Yard, finish
 
 
 def _status(ended: Ended | None) -> str | None:
@@ -20,10 +20,10 @@ async def test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs(yard:
         [sleeper] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         assert _status(await lifecycle.lose(worker, sleeper, Outcome("PENDING", "LOST"))) == "PENDING"
         [heir] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
-        assert await lifecycle.finish(worker, sleeper, Outcome("SUCCESS", "SUCCESS", result="late")) is None
-        assert _status(await lifecycle.finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result="heir"))) == "SUCCESS"
+        assert await finish(worker, sleeper, Outcome("SUCCESS", "SUCCESS", result="late")) is None
+        assert _status(await finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result="heir"))) == "SUCCESS"
         # Sent again after an unknown commit.
-        assert _status(await lifecycle.finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result="heir"))) == "SUCCESS"
+        assert _status(await finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result="heir"))) == "SUCCESS"
     finally:
         await worker.close()
     attempts = await yard.owner.fetch("SELECT status FROM attempt WHERE task_id = $1 ORDER BY attempt", heir.task_id)
@@ -41,7 +41,7 @@ async def test_of_a_finish_a_loss_and_a_cancel_at_once_one_ends_the_attempt(yard
             [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
             await asyncio.gather(
                 lifecycle.cancel(api, tenant_id, claim.task_id),
-                lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS")),
+                finish(worker, claim, Outcome("SUCCESS", "SUCCESS")),
                 lifecycle.lose(worker, claim, Outcome("FAILURE", "LOST")),
             )
         rows = await yard.owner.fetch("SELECT status, finished_at FROM task WHERE tenant_id = $1", tenant_id)

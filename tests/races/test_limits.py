@@ -23,7 +23,7 @@ from app.dispatch.ledger import Ledger
 from app.tasks import lifecycle
 from app.tasks.lifecycle import Outcome
 from tests.conftest import ROOT, Servers, role_url
-from tests.races.conftest import Yard
+from tests.races.conftest import Yard, finish
 
 PROCESSES = 6
 EDGES = {"tasks_per_day": "daily_quota", "tasks_per_month": "monthly_quota", "backlog": "backlog_full"}
@@ -175,7 +175,7 @@ async def test_running_never_exceeds_its_limit_and_what_waits_is_what_is_counted
             happened = await race
         while waiting := await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=3):
             for claim in waiting:
-                await lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
+                await finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
     finally:
         await worker.close()
     assert {"SUCCESS", "FAILURE", "RETRY", "PENDING", "cancelled REVOKED"} <= set(happened)
@@ -202,7 +202,7 @@ async def test_what_attempts_took_is_added_to_their_day_once(yard: Yard):
         )
         for outcome in outcomes:
             [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
-            await lifecycle.finish(worker, claim, outcome)
+            await finish(worker, claim, outcome)
         await Ledger(finder).roll_up()
         assert await Ledger(finder).roll_up() == 0
     finally:
@@ -232,7 +232,7 @@ async def test_a_counter_that_is_off_is_made_what_the_rows_say(yard: Yard):
         assert await Ledger(finder).reconcile() == 1
         counts = await yard.owner.fetchrow(_COUNTS, tenant_id)
         assert (counts["running"], counts["waiting"]) == (1, 3)
-        await lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
+        await finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
     finally:
         await worker.close()
         await finder.close()
@@ -245,7 +245,7 @@ async def test_the_upkeep_of_the_ledger_waits_for_nobody(yard: Yard):
     finder = await connect(role_url(yard.environment, "tq_dispatch"))
     try:
         [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
-        await lifecycle.finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
+        await finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
         async with asyncio.timeout(5), yard.owner.transaction():
             await yard.owner.execute("SELECT FROM usage_by_task WHERE tenant_id = $1 FOR UPDATE", tenant_id)
             assert await Ledger(finder).roll_up() == 0

@@ -61,8 +61,7 @@ class Rows:
         async with self._worker.transaction():
             tenants = ",".join({str(end.tenant_id) for end in ends})
             await self._worker.execute("SELECT set_config('app.tenant_ids', $1, true)", f"{{{tenants}}}")
-            for end in ends:
-                await events.emit(self._worker, end)
+            await events.emit(self._worker, ends)
 
     def delivery(self, task_id: UUID) -> asyncpg.Record:
         """The delivery of a task's event."""

@@ -85,7 +85,7 @@ async def test_who_ends_a_task_writes_its_event_in_the_same_transaction(
         await transaction.start()
         await connection.execute("SELECT set_config('app.tenant_ids', $1, true)", f"{{{customer.id}}}")
         end = ended(customer.id, URL)
-        await events.emit(connection, end)
+        await events.emit(connection, [end])
         await transaction.rollback()
         owner = await asyncpg.connect(environment["DATABASE_URL"])
         assert await owner.fetch("SELECT FROM delivery WHERE task_id = $1", end.task_id) == []
@@ -102,6 +102,6 @@ async def test_an_event_of_another_tenant_cannot_be_written(
         async with connection.transaction():
             await connection.execute("SELECT set_config('app.tenant_ids', $1, true)", f"{{{customer.id}}}")
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await events.emit(connection, ended(neighbour.id, URL))
+                await events.emit(connection, [ended(neighbour.id, URL)])
     finally:
         await connection.close()

@@ -9,17 +9,16 @@ from multiprocessing.process import BaseProcess
 from uuid import UUID, uuid4
 
 from app.worker import termination
-from app.worker.board import Board, Running
+from app.worker.board import Attempt, Board
 from tests.conftest import wait_until
 
 
 def _work(board: Board, ids: tuple[UUID, UUID, UUID]) -> None:
-    board.join(0)
-    board.start(0, Running(*ids, 9.0, os.getpid()))
+    board.write(board.join(0), 9.0, [Attempt(*ids, 9.0, os.getpid())])
     time.sleep(60)
 
 
-def _child(board: Board) -> tuple[BaseProcess, Running]:
+def _child(board: Board) -> tuple[BaseProcess, Attempt]:
     child = multiprocessing.get_context("fork").Process(target=_work, args=(board, (uuid4(), uuid4(), uuid4())))
     child.start()
     wait_until(lambda: board.running() != [], "the child")
@@ -59,9 +58,8 @@ async def test_an_attempt_whose_child_is_gone_is_lost():
 
 async def test_a_process_that_is_no_child_of_ours_is_never_killed():
     board = Board(1)
-    board.join(0)
-    stranger = Running(uuid4(), uuid4(), uuid4(), 9.0, os.getpid())
-    board.start(0, stranger)
+    stranger = Attempt(uuid4(), uuid4(), uuid4(), 9.0, os.getpid())
+    board.write(board.join(0), 9.0, [stranger])
     # This test's own process is nobody's child here.
     assert await termination.kill(board, stranger)
     assert board.running() == []
