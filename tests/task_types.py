@@ -7,10 +7,11 @@ import signal
 import socket
 import time
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
-from app.tasks import TaskCancelled, TaskContext, task
+from app.tasks import SoftTimeLimitExceeded, TaskCancelled, TaskContext, task
 
 
 class Sum(BaseModel):
@@ -172,3 +173,61 @@ def sleep(payload: Sum, context: TaskContext) -> int:
     """Sleep ``a`` seconds, once."""
     time.sleep(payload.a)
     return context.attempt
+
+
+_met: set[UUID] = set()
+_all_are_there = asyncio.Event()
+
+
+@task("test.io.meet", pool="asyncio")
+async def meet(payload: Sum, context: TaskContext) -> int:
+    """Return when ``a`` of them run at once."""
+    _met.add(context.task_id)
+    if len(_met) >= payload.a:
+        _all_are_there.set()
+    await _all_are_there.wait()
+    return len(_met)
+
+
+@task("test.io.limited", pool="asyncio", max_attempts=1, soft_time_limit=0.3, time_limit=20)
+async def limited(payload: Nothing, context: TaskContext) -> str:
+    """Clean up at the soft limit, and return."""
+    try:
+        await asyncio.sleep(60)
+    except SoftTimeLimitExceeded as error:
+        # It may wait meanwhile.
+        await asyncio.sleep(0.01)
+        return str(error)
+    return "never"
+
+
+@task("test.io.deaf", pool="asyncio", max_attempts=1, soft_time_limit=0.2, time_limit=0.4)
+async def deaf_in_the_loop(payload: Nothing, context: TaskContext) -> None:
+    """Hear of no limit and no cancel."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        with contextlib.suppress(asyncio.CancelledError, SoftTimeLimitExceeded):
+            await asyncio.sleep(0.05)
+
+
+@task("test.io.exit", pool="asyncio", max_attempts=1)
+async def leave_the_loop(payload: Nothing, context: TaskContext) -> None:
+    """Would end the loop, and every other task on it."""
+    raise SystemExit(3)
+
+
+@task("test.io.sleep", pool="asyncio")
+async def sleep_in_the_loop(payload: Sum, context: TaskContext) -> int:
+    """Sleep for ``a`` seconds, a while more after a cancel."""
+    await asyncio.sleep(payload.a)
+    return payload.b
+
+
+@task("test.io.progress", pool="asyncio", max_attempts=2, retry_backoff=0.1)
+async def progress_in_the_loop(payload: Sum, context: TaskContext) -> int:
+    """Report progress, and fail the first time."""
+    context.progress(1, 2, "half")
+    if context.attempt == 1:
+        message = "once"
+        raise OSError(message)
+    return payload.a + payload.b

@@ -18,6 +18,8 @@ class UpOptions:
     """None: 8000, or the next free one."""
     workers: int | None = None
     """None: as many as before, at least one."""
+    asyncio_workers: int | None = None
+    """None: as many as before."""
     demo: bool = True
 
 
@@ -30,9 +32,14 @@ def parse_up(arguments: list[str]) -> UpOptions:
     parser.add_argument("--port", type=_port, help="the API's port (default: 8000, or the next free one)")
     _add_data_dir(parser)
     parser.add_argument("--workers", type=_positive, metavar="N", help="worker processes, two tasks each (default: 1)")
+    parser.add_argument(
+        "--asyncio-workers", type=_positive, metavar="N", help="worker processes for pool='asyncio' (default: none)"
+    )
     parser.add_argument("--no-demo", action="store_true", help="do not run the demonstration task")
     values = parser.parse_args(arguments)
-    return UpOptions(values.data_dir, values.detach, values.port, values.workers, not values.no_demo)
+    return UpOptions(
+        values.data_dir, values.detach, values.port, values.workers, values.asyncio_workers, not values.no_demo
+    )
 
 
 def parse_down(arguments: list[str]) -> Path:

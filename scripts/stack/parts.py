@@ -18,13 +18,19 @@ _WORKER = ((signal.SIGTERM, 45.0), (signal.SIGQUIT, 5.0))
 
 _API = """uvicorn app.main:app --host 127.0.0.1 --http app.core.http_guard:GuardedProtocol --loop uvloop
     --no-proxy-headers --no-server-header --no-access-log --timeout-graceful-shutdown 10"""
-_WORKERS = """celery -A app.celery_app worker --pool prefork --concurrency 2 --without-gossip --without-mingle
-    --without-heartbeat --loglevel WARNING"""
+_ANY_WORKER = "--without-gossip --without-mingle --without-heartbeat --loglevel WARNING"
+_WORKERS = {
+    "worker": f"celery -A app.celery_app worker --pool prefork --concurrency 2 {_ANY_WORKER}",
+    # Its threads take tickets; tasks run on one loop.
+    "asyncio": f"celery -A app.celery_app worker --pool threads --concurrency 8 -Q tenants.io {_ANY_WORKER}",
+}
 
 
-def names(workers: int) -> list[str]:
+def names(workers: int, asyncio_workers: int = 0) -> list[str]:
     """Name the parts in the order of their start."""
-    parts = ["api", "dispatcher", *(f"worker{number}" for number in range(1, workers + 1))]
+    numbers = {"worker": workers, "asyncio": asyncio_workers}
+    running = [f"{kind}{number}" for kind, count in numbers.items() for number in range(1, count + 1)]
+    parts = ["api", "dispatcher", *running]
     return [*parts, "webhooks"] if (ROOT / "app" / "webhooks" / "__main__.py").exists() else parts
 
 
@@ -61,7 +67,7 @@ def start(stack: Stack, part: str) -> None:
 
 def stop(stack: Stack, part: str, is_urgent: Callable[[], bool]) -> None:
     """Stop a part, if it runs, and its children."""
-    processes.stop(stack.processes[part], _WORKER if part.startswith("worker") else _QUICK, is_urgent)
+    processes.stop(stack.processes[part], _WORKER if _kind(part) in _WORKERS else _QUICK, is_urgent)
     del stack.processes[part]
     kill_leftovers(stack.data_dir, part)
 
@@ -86,6 +92,10 @@ def _command(stack: Stack, part: str) -> list[str]:
     python = [sys.executable, "-P", "-m"]
     if part == "api":
         return [*python, *_API.split(), "--port", (stack.api_url or "").rpartition(":")[2]]
-    if part.startswith("worker"):
-        return [*python, *_WORKERS.split(), "--hostname", f"{part}@%h"]
+    if _kind(part) in _WORKERS:
+        return [*python, *_WORKERS[_kind(part)].split(), "--hostname", f"{part}@%h"]
     return [*python, {"dispatcher": "app.dispatch", "webhooks": "app.webhooks"}[part]]
+
+
+def _kind(part: str) -> str:
+    return part.rstrip("0123456789")

@@ -37,9 +37,9 @@ class Stack:
         """Name the parts that run."""
         return [part for part in self.processes if self.is_running(part)]
 
-    def workers(self) -> list[str]:
-        """Name the worker processes, running or not."""
-        return [part for part in self.processes if part.startswith("worker")]
+    def workers(self, *kinds: str) -> list[str]:
+        """Name the worker processes of these kinds (``worker``, ``asyncio``; default: of both), running or not."""
+        return [part for part in self.processes if part.startswith(kinds or ("worker", "asyncio"))]
 
 
 def load(data_dir: Path) -> Stack:

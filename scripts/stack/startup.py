@@ -96,8 +96,9 @@ def _start_servers(stack: Stack) -> None:
 
 def _start_parts(asked: UpOptions, stack: Stack) -> dict[str, int]:
     """Start the processes that are missing; returns where the log of each began."""
-    workers = asked.workers or max(1, len(stack.workers()))
-    missing = [part for part in parts.names(workers) if not stack.is_running(part)]
+    workers = asked.workers or max(1, len(stack.workers("worker")))
+    on_loops = len(stack.workers("asyncio")) if asked.asyncio_workers is None else asked.asyncio_workers
+    missing = [part for part in parts.names(workers, on_loops) if not stack.is_running(part)]
     offsets = {part: _size(parts.log_of(stack.data_dir, part)) for part in missing}
     if missing:
         say(f"Starting {', '.join(missing)} ...")

@@ -181,7 +181,7 @@ def test_the_fields_of_a_log_line_are_those_that_are_logged(message: str, path: 
     assert set(pages.code(row[2])) == {key.value for key in keys if isinstance(key, ast.Constant)}
 
 
-@pytest.mark.parametrize("part", ["api", "dispatcher", "webhooks", "worker"])
+@pytest.mark.parametrize("part", ["api", "dispatcher", "webhooks", "worker", "asyncio"])
 def test_a_unit_runs_what_the_launcher_runs(part: str):
     text = "\n".join(fence.text for fence in pages.fences(OPERATIONS, "ini"))
     told = re.search(rf"taskqueue-{part}\.service$.*?^ExecStart=\S+/python (.*?)$", text, re.MULTILINE | re.DOTALL)

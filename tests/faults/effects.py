@@ -65,7 +65,7 @@ def _claim_token() -> str:
     # Imported here: the api knows the task types too, and has no worker. The context does not tell the token.
     from app.worker.jobs import _Worker  # noqa: PLC0415
 
-    return next(str(one.claim_token) for one in _Worker.board.running() if one.pid == os.getpid())
+    return next(str(one.claim_token) for one in _Worker.pool._board.running() if one.pid == os.getpid())
 
 
 def _write(context: TaskContext, token: str, what: str) -> None:

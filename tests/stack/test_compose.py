@@ -25,7 +25,7 @@ from tests.conftest import Servers, Stack, wait_until
 
 COMPOSE = yaml.safe_load((parts.ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ["setup", "api", "dispatcher", "worker", "webhooks"]
+OURS = ["setup", "api", "dispatcher", "worker", "asyncio-worker", "webhooks"]
 PARTS = OURS[1:]
 DOCKERFILE = (parts.ROOT / "Dockerfile").read_text()
 COPIED = re.findall(r"^COPY (?!--)(\S+) (\S+)$", DOCKERFILE, re.MULTILINE)
@@ -46,7 +46,7 @@ def without_address(command: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_a_part_runs_the_command_that_up_runs(part: str):
-    expected = parts._command(Known(Path(), api_url="http://127.0.0.1:8000"), part)
+    expected = parts._command(Known(Path(), api_url="http://127.0.0.1:8000"), part.removesuffix("-worker"))
     assert SERVICES[part]["command"][0] == "python"
     assert without_address(SERVICES[part]["command"]) == without_address(expected)
 

@@ -1,0 +1,115 @@
+"""A worker of the asyncio pool: many attempts on one loop, each with its own limits, and none in another's way."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Stack, Tenant, wait_until
+
+_POOL = ("--pool", "threads", "--concurrency", "8", "-Q", "tenants.io")
+
+
+@pytest.fixture(scope="module")
+def io_worker(stack: Stack) -> Iterator[Stack]:
+    """Run one beside the usual worker."""
+    stack.start_worker("io", *_POOL)
+    stack.wait_for_workers(2)
+    yield stack
+    if "io" in stack.processes:
+        stack.stop("io")
+    stack.wait_for_workers(1)
+
+
+def _attempts(tenant: Tenant, task_id: str) -> list[str]:
+    return [attempt["status"] for attempt in tenant.client.get(f"/api/tasks/{task_id}").json()["attempts"]]
+
+
+@pytest.mark.usefixtures("io_worker")
+def test_many_tasks_of_several_tenants_run_at_once(acme: Tenant, globex: Tenant):
+    count = 60
+    submitted = [
+        (tenant, tenant.submit(task="test.io.meet", payload={"a": count, "b": 0})) for tenant in (acme, globex) * 30
+    ]
+    # None of them ends before all of them run.
+    assert {tenant.result(task_id)["result"] for tenant, task_id in submitted} == {count}
+
+
+@pytest.mark.usefixtures("io_worker")
+def test_code_is_told_of_its_soft_limit_and_may_clean_up(acme: Tenant):
+    ended = acme.result(acme.submit(task="test.io.limited"))
+    assert (ended["status"], ended["result"]) == ("SUCCESS", "the attempt ran for more than 0.3 s")
+
+
+@pytest.mark.usefixtures("io_worker")
+@pytest.mark.parametrize(
+    ("task", "error_type"), [("test.io.deaf", "TimeLimitExceeded"), ("test.io.exit", "TaskCrashed")]
+)
+def test_a_poisonous_task_fails_alone(acme: Tenant, globex: Tenant, task: str, error_type: str):
+    poison = acme.submit(task=task)
+    others = [globex.submit(task="test.io.sleep", payload={"a": 0, "b": n}) for n in range(4)]
+    ended = acme.result(poison)
+    assert (ended["status"], ended["error"]["type"]) == ("FAILURE", error_type)
+    assert [globex.result(other)["result"] for other in others] == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("io_worker")
+def test_a_failed_attempt_is_tried_again_and_progress_is_kept(acme: Tenant):
+    task_id = acme.submit(task="test.io.progress", payload={"a": 1, "b": 2})
+    assert acme.result(task_id)["result"] == 3
+    assert _attempts(acme, task_id) == ["FAILURE", "SUCCESS"]
+    assert acme.status(task_id)["progress"] == {"done": 1, "total": 2, "note": "half"}
+
+
+@pytest.mark.usefixtures("io_worker")
+def test_a_running_task_is_cancelled(acme: Tenant):
+    task_id = acme.submit(task="test.io.sleep", payload={"a": 60, "b": 0})
+    wait_until(lambda: acme.status(task_id)["status"] == "STARTED", "the start")
+    assert acme.client.post(f"/api/tasks/{task_id}/cancel").status_code == 202
+    assert acme.result(task_id)["status"] == "REVOKED"
+    assert _attempts(acme, task_id) == ["REVOKED"]
+
+
+@pytest.mark.usefixtures("io_worker")
+def test_an_event_is_written_with_the_end(acme: Tenant):
+    task_id = acme.submit(
+        task="test.io.sleep", payload={"a": 0, "b": 1}, webhook_url="http://127.0.0.1:9/nobody-listens"
+    )
+    assert acme.result(task_id)["result"] == 1
+
+
+def test_a_tenant_gets_no_more_slots_than_its_limit(io_worker: Stack, make_tenant, admin):
+    tenant = make_tenant("io-limited")
+    assert admin("tenant", "set-limit", "io-limited", "running=2").returncode == 0
+    submitted = [tenant.submit(task="test.io.sleep", payload={"a": 1, "b": n}) for n in range(5)]
+    wait_until(lambda: [tenant.status(one)["status"] for one in submitted].count("STARTED") == 2, "two to start")
+    assert [tenant.status(one)["status"] for one in submitted].count("STARTED") <= 2
+    assert [tenant.result(one)["result"] for one in submitted] == [0, 1, 2, 3, 4]
+
+
+def test_what_a_stopped_worker_cannot_end_is_given_back_uncounted(io_worker: Stack, acme: Tenant):
+    io_worker.stop("io")
+    io_worker.start_worker("io", *_POOL, WORKER_DRAIN_SECONDS="0.5")
+    io_worker.wait_for_workers(2)
+    task_id = acme.submit(task="test.io.sleep", payload={"a": 4, "b": 7}, max_attempts=1)
+    wait_until(lambda: acme.status(task_id)["status"] == "STARTED", "the start")
+    began = time.monotonic()
+    io_worker.stop("io")
+    assert time.monotonic() - began < 15
+    assert _attempts(acme, task_id) == ["RETURNED"]
+    io_worker.start_worker("io", *_POOL)
+    assert acme.result(task_id)["result"] == 7
+    assert _attempts(acme, task_id) == ["RETURNED", "SUCCESS"]
+    io_worker.wait_for_workers(2)
+
+
+def test_the_tasks_of_a_killed_worker_run_on_another(io_worker: Stack, acme: Tenant):
+    task_id = acme.submit(task="test.io.sleep", payload={"a": 5, "b": 7}, max_attempts=1)
+    wait_until(lambda: acme.status(task_id)["status"] == "STARTED", "the start")
+    killed = io_worker.processes.pop("io")
+    killed.kill()
+    killed.wait()
+    io_worker.start_worker("io", *_POOL)
+    assert acme.result(task_id)["result"] == 7
+    assert _attempts(acme, task_id) == ["LOST", "SUCCESS"]
+    io_worker.wait_for_workers(2)
