@@ -2,7 +2,8 @@
 
 One channel names every task that has ended, and every api process hears it, whoever waits there: to wait costs Redis
 nothing, and nobody has to look again because the hearing began late. The price is that a process takes note of tasks
-that nobody waits for in it, so whoever has several to name names them in one message.
+that nobody waits for in it, so whoever has several to name names them in one message
+(docs/decisions/0008-one-channel-for-all-ends.md).
 """
 
 import asyncio
