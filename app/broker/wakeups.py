@@ -1,35 +1,37 @@
-"""Waking those who wait, over Redis pub/sub: a hint, never the news itself, which is in Postgres."""
+"""Waking those who wait, over Redis pub/sub: a hint, never the news itself, which is in Postgres.
+
+One channel names every task that has ended, and every api process hears it, whoever waits there: to wait costs Redis
+nothing, and nobody has to look again because the hearing began late. The price is that a process takes note of tasks
+that nobody waits for in it, so whoever has several to name names them in one message
+(docs/decisions/0008-one-channel-for-all-ends.md).
+"""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
 from redis.asyncio import Redis
 
-from app.broker.script import Script
 from app.broker.subscription import Subscription
 
 _log = logging.getLogger(__name__)
 
 _CANCEL: Final = "cancel"
+# A message is the ids of tasks that have ended, one after another, in bytes. No more: not whose, and not how.
+_DONE: Final = "done"
+_ID_BYTES: Final = 16
 # Seconds a wait lasts at most while no wake-up can arrive.
 _BLIND_STEP: Final = 0.25
 
-_PUBLISH: Final = Script("for _, channel in ipairs(ARGV) do redis.call('PUBLISH', channel, '') end return {}")
-
-
-def _done(task_id: UUID) -> str:
-    return f"done.{task_id}"
-
 
 async def publish_done(redis: Redis, task_ids: Iterable[UUID]) -> None:
-    """Wake those who wait for these tasks, in one round trip; raises ``RedisError``."""
-    channels = [_done(task_id) for task_id in task_ids]
-    if channels:
-        await _PUBLISH.run(redis, [], channels)
+    """Wake those who wait for these tasks, by one message; raises ``RedisError``."""
+    message = b"".join(task_id.bytes for task_id in task_ids)
+    if message:
+        await redis.publish(_DONE, message)
 
 
 async def publish_cancel(redis: Redis, task_id: UUID) -> None:
@@ -43,16 +45,15 @@ async def listen_cancels(redis_url: str, callback: Callable[[UUID], None]) -> No
     What is published while Redis is away is not heard. What the callback raises is logged.
     """
 
-    def hear(_channel: str, data: bytes) -> None:
+    def hear(data: bytes) -> None:
         try:
             callback(UUID(data.decode()))
         except Exception:  # noqa: BLE001 one bad message must not end the listening
             _log.exception("cancel wake-up failed")
 
-    subscription = Subscription(redis_url, hear)
+    subscription = Subscription(redis_url, _CANCEL, hear)
     await subscription.start()
     try:
-        await subscription.add(_CANCEL)
         await asyncio.Event().wait()
     finally:
         await subscription.close()
@@ -90,8 +91,8 @@ class Waiters:
 
     def __init__(self, redis_url: str) -> None:
         """Connect on ``start``; Redis may be away then, and at any time after."""
-        self._watchers: dict[str, set[Wakeup]] = {}
-        self._subscription = Subscription(redis_url, self._on_done, self._on_change)
+        self._watchers: dict[bytes, set[Wakeup]] = {}
+        self._subscription = Subscription(redis_url, _DONE, self._on_done, self._on_change)
 
     @property
     def healthy(self) -> bool:
@@ -107,25 +108,25 @@ class Waiters:
         await self._subscription.close()
         self._on_change()
 
-    @asynccontextmanager
-    async def watch(self, task_id: UUID) -> AsyncIterator[Wakeup]:
+    @contextmanager
+    def watch(self, task_id: UUID) -> Iterator[Wakeup]:
         """Hear of a task's end from here on: read the database in the block, before the first ``wait``."""
-        channel, wakeup = _done(task_id), Wakeup(self)
-        self._watchers.setdefault(channel, set()).add(wakeup)
+        key, wakeup = task_id.bytes, Wakeup(self)
+        self._watchers.setdefault(key, set()).add(wakeup)
         try:
-            await self._subscription.add(channel)
             yield wakeup
         finally:
-            self._watchers[channel].discard(wakeup)
-            if not self._watchers[channel]:
-                del self._watchers[channel]
-                self._subscription.remove(channel)
+            self._watchers[key].discard(wakeup)
+            if not self._watchers[key]:
+                del self._watchers[key]
 
-    def _on_done(self, channel: str, _data: bytes) -> None:
-        for wakeup in self._watchers.get(channel, ()):
-            wakeup.wake()
+    def _on_done(self, data: bytes) -> None:
+        for start in range(0, len(data), _ID_BYTES):
+            for wakeup in self._watchers.get(data[start : start + _ID_BYTES], ()):
+                wakeup.wake()
 
     def _on_change(self) -> None:
         # Lost: begin to poll. Found again: what was published in the gap was not heard.
-        for channel in self._watchers:
-            self._on_done(channel, b"")
+        for watchers in self._watchers.values():
+            for wakeup in watchers:
+                wakeup.wake()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from app.broker.wakeups import Waiters
+from app.broker.wakeups import Waiters, Wakeup
 from app.core.errors import NotFound
 from app.core.lane import Lane
 from app.db import Database
@@ -66,11 +66,11 @@ class Reading:
         Between two looks no database connection is held. Before each later one ``still`` raises if the caller may look
         no more.
         """
-        found = await self._result(tenant_id, task_id)
-        if wait <= 0 or found.status in FINAL:
-            return found
+        if wait <= 0:
+            return await self._result(tenant_id, task_id)
         until = asyncio.get_running_loop().time() + wait
-        return await self._wait(tenant_id, task_id, until, still)
+        with self._waiters.watch(task_id) as wakeup:
+            return await self._wait(tenant_id, task_id, wakeup, until, still)
 
     async def page(self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID | None, limit: int) -> list[TaskSummary]:
         """Return up to ``limit`` tasks older than ``before``, newest first."""
@@ -78,17 +78,18 @@ class Reading:
             rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit)
         return [TaskSummary.model_validate(dict(row)) for row in rows]
 
-    async def _wait(self, tenant_id: UUID, task_id: UUID, until: float, still: Callable[[], Awaitable[Any]]) -> Outcome:
+    async def _wait(
+        self, tenant_id: UUID, task_id: UUID, wakeup: Wakeup, until: float, still: Callable[[], Awaitable[Any]]
+    ) -> Outcome:
         clock = asyncio.get_running_loop().time
-        async with self._waiters.watch(task_id) as wakeup:
-            while True:
-                # The look comes after the subscription, so an end in between is not missed.
-                found = await self._result(tenant_id, task_id)
-                left = until - clock()
-                if found.status in FINAL or left <= 0:
-                    return found
-                await wakeup.wait(min(left, _LOOK_AGAIN))
-                await still()
+        while True:
+            # It is watched already, so an end after this look is not missed.
+            found = await self._result(tenant_id, task_id)
+            left = until - clock()
+            if found.status in FINAL or left <= 0:
+                return found
+            await wakeup.wait(min(left, _LOOK_AGAIN))
+            await still()
 
     async def _result(self, tenant_id: UUID, task_id: UUID) -> Outcome:
         return _known(await self._results.ask((tenant_id, task_id)))

@@ -38,12 +38,6 @@ async def waiters(valkey: Valkey) -> AsyncIterator[Waiters]:
         yield waiters
 
 
-def channels(store: Redis) -> dict[str, int]:
-    """Count the subscribers of each task's channel."""
-    counts = store.pubsub_numsub(*store.pubsub_channels("done.*"))
-    return {str(channel): count for channel, count in counts}
-
-
 def connections(store: Redis) -> int:
     """Count the subscribed connections of this database."""
     return sum(client["db"] == "0" for client in store.client_list(_type="pubsub"))
@@ -51,51 +45,75 @@ def connections(store: Redis) -> int:
 
 async def test_waiter_is_woken_when_the_task_is_done(astore: redis.asyncio.Redis, waiters: Waiters) -> None:
     task_id = uuid4()
-    async with waiters.watch(task_id) as wakeup:
+    with waiters.watch(task_id) as wakeup:
         await publish_done(astore, [uuid4(), task_id])
         assert await wakeup.wait(SOON)
         assert not await wakeup.wait(0.01)
 
 
 async def test_waiter_is_not_woken_by_another_task(astore: redis.asyncio.Redis, waiters: Waiters) -> None:
-    async with waiters.watch(uuid4()) as wakeup:
+    with waiters.watch(uuid4()) as wakeup:
         await publish_done(astore, [uuid4()])
         assert not await wakeup.wait(0.05)
 
 
-async def test_channel_is_confirmed_when_the_block_begins(store: Redis, waiters: Waiters) -> None:
-    # The same id again and again: the confirmation of an earlier turn must not be taken for this one's.
+async def test_task_that_ends_at_once_is_heard(astore: redis.asyncio.Redis, waiters: Waiters) -> None:
+    # The same id again and again: what an earlier turn has left must not be taken for this one's.
     task_id = uuid4()
     for _ in range(100):
-        async with waiters.watch(task_id):
-            assert channels(store) == {f"done.{task_id}": 1}
+        with waiters.watch(task_id) as wakeup:
+            await publish_done(astore, [task_id])
+            assert await wakeup.wait(SOON)
 
 
-async def test_many_waiters_share_one_connection_and_one_channel_for_each_task(
+async def test_many_waiters_share_one_connection_and_hear_of_many_tasks_at_once(
     astore: redis.asyncio.Redis, store: Redis, waiters: Waiters
 ) -> None:
     task_ids = [uuid4() for _ in range(100)]
     entered: list[Wakeup] = []
 
     async def wait(task_id: UUID) -> bool:
-        async with waiters.watch(task_id) as wakeup:
+        with waiters.watch(task_id) as wakeup:
             entered.append(wakeup)
             return await wakeup.wait(SOON)
 
     waits = [asyncio.create_task(wait(task_id)) for task_id in task_ids * 5]
     await become(lambda: len(entered) == 500)
-    assert channels(store) == {f"done.{task_id}": 1 for task_id in task_ids}
     assert connections(store) == 1
     await publish_done(astore, task_ids)
     assert all(await asyncio.gather(*waits))
-    await become(lambda: not channels(store))
+
+
+async def test_every_process_hears_of_every_end_also_one_that_starts_later(
+    astore: redis.asyncio.Redis, valkey: Valkey, waiters: Waiters
+) -> None:
+    task_id = uuid4()
+    with waiters.watch(task_id) as earlier:
+        async with listening(valkey.url()) as others:
+            with others.watch(task_id) as later:
+                await publish_done(astore, [task_id])
+                assert await earlier.wait(SOON)
+                assert await later.wait(SOON)
+        with waiters.watch(task_id) as another:
+            await publish_done(astore, [task_id])
+            assert await another.wait(SOON)
+
+
+@pytest.mark.parametrize("message", [b"", b"no id", bytes(17)])
+async def test_what_is_no_id_ends_nothing(astore: redis.asyncio.Redis, waiters: Waiters, message: bytes) -> None:
+    task_id = uuid4()
+    with waiters.watch(task_id) as wakeup:
+        await astore.publish("done", message)
+        await publish_done(astore, [task_id])
+        assert await wakeup.wait(SOON)
+    assert waiters.healthy
 
 
 async def test_waiter_that_is_cancelled_leaves_the_others_alone(astore: redis.asyncio.Redis, waiters: Waiters) -> None:
     task_id = uuid4()
 
     async def wait() -> None:
-        async with waiters.watch(task_id) as wakeup:
+        with waiters.watch(task_id) as wakeup:
             await wakeup.wait(SOON)
 
     for _ in range(20):
@@ -103,7 +121,7 @@ async def test_waiter_that_is_cancelled_leaves_the_others_alone(astore: redis.as
         await asyncio.sleep(0)
         hung_up.cancel()
         await asyncio.wait([hung_up])
-    async with waiters.watch(task_id) as wakeup:
+    with waiters.watch(task_id) as wakeup:
         await publish_done(astore, [task_id])
         assert await wakeup.wait(SOON)
     assert waiters.healthy
@@ -111,24 +129,25 @@ async def test_waiter_that_is_cancelled_leaves_the_others_alone(astore: redis.as
 
 async def test_waiters_are_told_of_a_loss_and_are_woken_again_after_it(own_valkey: Valkey) -> None:
     task_id = uuid4()
-    async with listening(own_valkey.url()) as waiters, waiters.watch(task_id) as wakeup:
-        own_valkey.kill()
-        assert await wakeup.wait(SOON)  # look now, and poll from here on
-        assert not waiters.healthy
-        async with asyncio.timeout(SOON):
-            assert not await wakeup.wait(60)
-        own_valkey.start()
-        await become(lambda: waiters.healthy)
-        assert await wakeup.wait(SOON)  # the gap may hide what was published in it
-        async with redis.asyncio.Redis.from_url(own_valkey.url()) as client:
-            await publish_done(client, [task_id])
-        assert await wakeup.wait(SOON)
+    async with listening(own_valkey.url()) as waiters:
+        with waiters.watch(task_id) as wakeup:
+            own_valkey.kill()
+            assert await wakeup.wait(SOON)  # look now, and poll from here on
+            assert not waiters.healthy
+            async with asyncio.timeout(SOON):
+                assert not await wakeup.wait(60)
+            own_valkey.start()
+            await become(lambda: waiters.healthy)
+            assert await wakeup.wait(SOON)  # the gap may hide what was published in it
+            async with redis.asyncio.Redis.from_url(own_valkey.url()) as client:
+                await publish_done(client, [task_id])
+            assert await wakeup.wait(SOON)
 
 
 async def test_waiters_start_and_close_while_redis_is_away(own_valkey: Valkey) -> None:
     own_valkey.kill()
     async with asyncio.timeout(SOON), listening(own_valkey.url()) as waiters:
-        async with waiters.watch(uuid4()) as wakeup:
+        with waiters.watch(uuid4()) as wakeup:
             assert not await wakeup.wait(60)
         assert not waiters.healthy
         own_valkey.start()
@@ -137,8 +156,9 @@ async def test_waiters_start_and_close_while_redis_is_away(own_valkey: Valkey) -
 
 async def test_closed_waiters_leave_no_task_and_no_connection(valkey: Valkey, store: Redis) -> None:
     tasks = asyncio.all_tasks()
-    async with listening(valkey.url()) as waiters, waiters.watch(uuid4()):
-        assert asyncio.all_tasks() > tasks
+    async with listening(valkey.url()) as waiters:
+        with waiters.watch(uuid4()):
+            assert asyncio.all_tasks() > tasks
     assert asyncio.all_tasks() == tasks
     await become(lambda: connections(store) == 0)
 
