@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.core.ids import new_id
 from app.db import Connection
-from app.webhooks import store, urls
+from app.webhooks import endpoints, store
 
 _TYPES: Final = {"SUCCESS": "task.succeeded", "FAILURE": "task.failed", "REVOKED": "task.revoked"}
 
@@ -42,7 +42,7 @@ async def emit(connection: Connection, ended: TaskEnded) -> None:
         task_id=ended.task_id,
         event_type=_TYPES[ended.status],
         url=ended.webhook_url,
-        endpoint=urls.endpoint(ended.webhook_url),
+        endpoint=endpoints.endpoint(ended.webhook_url),
         body=body(ended),
     )
 
