@@ -9,7 +9,7 @@ from app.core import crypto, secrets
 from app.core.config import get_settings
 from app.core.secrets import Secrets
 from app.db import Connection, Database
-from app.tenants import tenancy
+from app.tenants import sealing
 
 _BATCH = 500
 
@@ -44,7 +44,7 @@ async def _reseal(database: Database, known: Secrets) -> int:
 
 
 async def _reseal_one(connection: Connection, known: Secrets, tenant_id: UUID, secret_id: UUID, sealed: str) -> None:
-    place = tenancy.secret_place(secret_id)
+    place = sealing.secret_place(secret_id)
     plain = crypto.open_sealed(sealed, tenant_id=tenant_id, place=place, secrets=known)
     anew = crypto.seal(plain, tenant_id=tenant_id, place=place, secrets=known)
     await store.reseal(connection, tenant_id, secret_id, anew)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.db import Connection
 from app.tasks import sweep_store
-from app.tenants import plans, tenancy
+from app.tenants import plans, retention
 
 _log = logging.getLogger(__name__)
 
@@ -30,10 +30,10 @@ class Pruner:
     async def tick(self) -> int:
         """Delete at most one batch; return how many tasks went. A tenant that has more is the next one's."""
         await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH)
-        for tenant_id, retention in await self._next_tenants():
-            pruned = await sweep_store.prune(self._connection, tenant_id, retention, _BATCH)
+        for tenant_id, age in await self._next_tenants():
+            pruned = await sweep_store.prune(self._connection, tenant_id, age, _BATCH)
             if pruned:
-                self._again = (tenant_id, retention) if pruned == _BATCH else None
+                self._again = (tenant_id, age) if pruned == _BATCH else None
                 _log.info("pruned", extra={"tenant_id": str(tenant_id), "tasks": pruned})
                 return pruned
         return 0
@@ -44,9 +44,9 @@ class Pruner:
             return [again]
         taken = list(itertools.islice(self._round, _TENANTS_AT_ONCE))
         if not taken:
-            retentions = await tenancy.retentions(self._connection)
-            self._round = iter(retentions.items())
+            ages = await retention.by_tenant(self._connection)
+            self._round = iter(ages.items())
             # A tenant of any plan may come back to what another had: no month goes before every plan would let it.
-            longest = max([*retentions.values(), timedelta(days=plans.LONGEST_RETENTION_DAYS)])
+            longest = max([*ages.values(), timedelta(days=plans.LONGEST_RETENTION_DAYS)])
             await sweep_store.drop_partitions_any_tenant(self._connection, longest)
         return taken

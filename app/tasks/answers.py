@@ -6,7 +6,8 @@ from uuid import UUID
 from starlette.responses import Response
 
 from app.tasks.reading import Outcome
-from app.tasks.schemas import FINAL, ResultPending, RetryResponse, SubmitResponse, TaskStatus
+from app.tasks.schemas import ResultPending, RetryResponse, SubmitResponse, TaskStatus
+from app.tasks.status import FINAL
 from app.tasks.submission import BatchReceipt, Receipt
 
 _JSON: Final = "application/json"

@@ -14,7 +14,7 @@ from app.core.errors import IllegalState, NotFound
 from app.db import Database
 from app.tasks import lifecycle, store
 from app.tasks.lifecycle import Held
-from app.tasks.schemas import Status
+from app.tasks.status import Status
 
 _log = logging.getLogger(__name__)
 

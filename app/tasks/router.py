@@ -37,7 +37,6 @@ from app.tasks.schemas import (
     CancelResponse,
     ResultPending,
     RetryResponse,
-    Status,
     SubmitRequest,
     SubmitResponse,
     TaskDetail,
@@ -48,6 +47,7 @@ from app.tasks.schemas import (
     TaskTypeInfo,
     TaskTypeList,
 )
+from app.tasks.status import Status
 
 _SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from app.core.problem import FieldError
 from app.core.strict_json import MAX_DEPTH, Bounds
+from app.tasks.status import Status
 
 MAX_DELAY_SECONDS: Final = 366 * 86_400
 DEFAULT_TASK: Final = "long_task"
@@ -18,20 +19,6 @@ MAX_BATCH: Final = 1_000
 BATCH_BOUNDS: Final = Bounds(size=1024 * 1024, depth=MAX_DEPTH + 2)
 # Any of the past is now, but the first days of the calendar are none at every offset.
 _FIRST_YEAR: Final = 1970
-
-
-class Status(StrEnum):
-    """Where a task stands; the last three are final."""
-
-    PENDING = "PENDING"
-    STARTED = "STARTED"
-    RETRY = "RETRY"
-    SUCCESS = "SUCCESS"
-    FAILURE = "FAILURE"
-    REVOKED = "REVOKED"
-
-
-FINAL: Final = frozenset({Status.SUCCESS, Status.FAILURE, Status.REVOKED})
 
 
 class WaitingReason(StrEnum):

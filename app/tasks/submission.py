@@ -21,7 +21,8 @@ from app.tasks import batches, drafts, store
 from app.tasks.batches import Batch
 from app.tasks.idempotency import Keys, fingerprint
 from app.tasks.intake import Intake, NewTask, NotGranted, Share, Submission
-from app.tasks.schemas import FINAL, Status, SubmitRequest
+from app.tasks.schemas import SubmitRequest
+from app.tasks.status import FINAL, Status
 from app.tenants import plans
 from app.tenants.plans import Limits
 

@@ -45,12 +45,6 @@ async def list_any_tenant(connection: Connection) -> list[Tenant]:
     return [Tenant(**row) for row in rows]
 
 
-async def contracts_any_tenant(connection: Connection) -> list[tuple[UUID, str, dict[str, int]]]:
-    """Return every tenant's id, plan and overrides."""
-    rows = await connection.fetch("SELECT id, plan, limits FROM tenant")
-    return [(row["id"], row["plan"], row["limits"]) for row in rows]
-
-
 async def lock(connection: Connection, tenant_id: UUID) -> Tenant | None:
     """Return a tenant that nobody else changes until the transaction ends; a deleted one is none."""
     row = await connection.fetchrow(

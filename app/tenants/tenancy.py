@@ -5,7 +5,6 @@ import re
 import secrets as randomness
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from app.core.secrets import Secrets
 from app.db import Connection
 from app.models.tenant import Tenant
 from app.tenants import plans, store
+from app.tenants.sealing import secret_place
 
 _SLUG: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NAME_LENGTH: Final = 200
@@ -29,22 +29,9 @@ class SlugTaken(Problem):
     status, code, title = 409, "slug_taken", "Slug taken"
 
 
-def secret_place(secret_id: UUID) -> str:
-    """Return the place to which a webhook secret is sealed."""
-    return f"webhook_secret/{secret_id}/sealed"
-
-
 def limits_of(tenant: Tenant) -> plans.Limits:
     """Return the limits that hold for a tenant."""
     return plans.effective(tenant.plan, tenant.limits)
-
-
-async def retentions(connection: Connection) -> dict[UUID, timedelta]:
-    """Return for each tenant how long its ended tasks are kept."""
-    contracts = await store.contracts_any_tenant(connection)
-    return {
-        tenant_id: timedelta(days=plans.effective(plan, limits).retention_days) for tenant_id, plan, limits in contracts
-    }
 
 
 async def find(connection: Connection, slug: str) -> Tenant:

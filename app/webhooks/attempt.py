@@ -14,7 +14,7 @@ from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import Secrets, SecretsFileError
 from app.db import AWAY, Database
-from app.tenants import tenancy
+from app.tenants import sealing
 from app.webhooks import schedule, signing, store
 from app.webhooks.schedule import Step
 from app.webhooks.sender import Answer, Sender
@@ -79,7 +79,7 @@ class Attempts:
             return Answer(None, _BUG)
 
     def _open(self, claim: Claim, secret_id: UUID, sealed: str) -> bytes:
-        place = tenancy.secret_place(secret_id)
+        place = sealing.secret_place(secret_id)
         try:
             text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
         except crypto.SealBroken:

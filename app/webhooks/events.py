@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.core.ids import new_id
 from app.db import Connection
-from app.webhooks import store, urls
+from app.webhooks import endpoints, store
 from app.webhooks.store import NewDelivery
 
 _TYPES: Final = {"SUCCESS": "task.succeeded", "FAILURE": "task.failed", "REVOKED": "task.revoked"}
@@ -46,7 +46,7 @@ def _delivery(ended: TaskEnded, url: str) -> NewDelivery:
         task_id=ended.task_id,
         event_type=_TYPES[ended.status],
         url=url,
-        endpoint=urls.endpoint(url),
+        endpoint=endpoints.endpoint(url),
         body=body(ended),
     )
 

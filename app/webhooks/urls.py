@@ -8,8 +8,8 @@ from typing import Final
 import httpx
 
 from app.webhooks.addresses import Address, Network, is_allowed, is_public
+from app.webhooks.endpoints import MAX_LENGTH
 
-MAX_LENGTH: Final = 2_048
 LOOPBACK: Final = (ip_address("127.0.0.1"), ip_address("::1"))
 """What ``localhost`` is, whatever a resolver says."""
 
@@ -79,11 +79,6 @@ def literal(host: str) -> tuple[Address, ...]:
 def port_of(url: httpx.URL) -> int:
     """Return the port that a URL means."""
     return url.port or _DEFAULT_PORTS[url.scheme]
-
-
-def endpoint(url: str) -> str:
-    """Return a URL without its query: what is bounded as one. It takes any text: a task's end must not fail by it."""
-    return re.split(r"[?#]", url, maxsplit=1)[0][:MAX_LENGTH]
 
 
 def _parse(url: str) -> httpx.URL | None:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 _READS = ("task_results(uuid[], uuid[])", "task_statuses(uuid[], uuid[])")
 

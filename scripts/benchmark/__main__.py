@@ -7,8 +7,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from scripts.benchmark import depth, report, rounds
 from scripts.benchmark import plan as plans
-from scripts.benchmark import report, rounds
 from scripts.stack import environment, parts, requirements
 from scripts.stack.console import complain, say
 from scripts.stack.errors import StackError
@@ -20,7 +20,8 @@ _NOT_OURS = ("DATABASE_", "REDIS_", "SECRETS_", "TASK_", "WEBHOOK_", "LOG_LEVEL"
 
 def main(arguments: list[str]) -> int:
     """Run it."""
-    plan, figures_file = plans.parse(arguments)
+    is_deep = "--depth" in arguments
+    plan, figures_file = (plans.Plan(), None) if is_deep else plans.parse(arguments)
     for name in [name for name in os.environ if name.startswith(_NOT_OURS)]:
         del os.environ[name]
     Interrupts().install()
@@ -28,15 +29,15 @@ def main(arguments: list[str]) -> int:
         with contextlib.redirect_stdout(sys.stderr):
             if plan.peers:
                 environment.ensure(parts.ROOT, requirements.BENCH)
-            found = rounds.run(plan)
+            found = depth.main(arguments) if is_deep else rounds.run(plan)
     except StackError as error:
         complain(str(error))
         return 1
     except KeyboardInterrupt:
         complain("interrupted; everything that ran is stopped")
         return 130
-    say(report.write(found))
-    if figures_file:
+    say(found if isinstance(found, str) else report.write(found))
+    if figures_file and not isinstance(found, str):
         _save(found, figures_file)
     return 0
 

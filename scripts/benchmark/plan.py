@@ -47,6 +47,9 @@ def parse(arguments: list[str]) -> tuple[Plan, Path | None]:
         action="store_true",
         help=f"measure {', '.join(peers.ALL)} as well; makes .venv-bench for them the first time",
     )
+    parser.add_argument(
+        "--depth", action="store_true", help="instead: an empty database against 10 million rows [--rows N]"
+    )
     values = parser.parse_args(arguments)
     if values.json and not os.access(values.json.absolute().parent, os.W_OK):
         # Before minutes are spent.

@@ -20,7 +20,8 @@ from app.core import errors, http_guard, secrets
 from app.core.config import Settings
 from app.core.errors import Problem
 from app.identity import scopes
-from app.tasks.schemas import Status, WaitingReason
+from app.tasks.schemas import WaitingReason
+from app.tasks.status import Status
 from app.tasks.types import TaskType
 from app.tenants import plans
 from app.webhooks import schedule

@@ -12,7 +12,7 @@ import pytest
 from app.db import Connection, Database
 from app.quotas import usage
 from app.quotas.schemas import Demand
-from app.tasks import lifecycle, store, sweep_store
+from app.tasks import control, lifecycle, store, sweep_store
 from app.tasks.intake import Submission
 from app.tasks.lifecycle import Outcome
 from app.tasks.schemas import TaskFilter
@@ -138,6 +138,35 @@ async def _lost(deep: Deep) -> None:
         assert await sweep_store.lost_any_tenant(connection, 15, 10) == []
 
 
+async def _time_passes(deep: Deep) -> None:
+    """What the dispatcher asks every 0.2 s or 1 s, with nothing to find."""
+    async with deep.database("tq_dispatch").connection() as connection:
+        await sweep_store.fallen_due_any_tenant(connection, await connection.fetchval("SELECT now()"))
+        await sweep_store.expired_any_tenant(connection, 200)
+        await sweep_store.running_seconds_any_tenant(connection)
+        await sweep_store.forget_dead_workers_any_tenant(connection)
+        await sweep_store.weights_any_tenant(connection, [deep.tenant_id])
+
+
+async def _prune(deep: Deep) -> None:
+    """Two batches: nothing is old enough, so each is a look."""
+    async with deep.database("tq_dispatch").connection() as connection:
+        assert await sweep_store.prune(connection, deep.tenant_id, timedelta(days=7), 500) == 0
+        await sweep_store.prune_idempotency_keys_any_tenant(connection, 500)
+
+
+@dataclass(frozen=True)
+class _Running:
+    tenant_id: UUID
+    task_id: UUID
+    claim_token: UUID = field(default_factory=uuid.uuid4)
+
+
+async def _verdicts(deep: Deep) -> None:
+    held = [_Running(deep.tenant_id, task_id) for task_id in await deep.yard.tasks(deep.tenant_id, 1)]
+    assert set((await control.verdicts(deep.database("tq_worker"), held)).values()) == {"fenced"}
+
+
 async def _deliver(deep: Deep) -> None:
     delivery_id, url = uuid.uuid4(), "https://a.example.com/"
     await webhook_store.insert_any_tenant(
@@ -156,6 +185,10 @@ async def _deliver(deep: Deep) -> None:
         )  # fmt: skip
 
 
+async def _attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
+    return await store.attempts(connection, tenant_id, task_id) == []
+
+
 CALLS: list[tuple[str, str, Call]] = [
     ("submit", "tq_submit", _submit),
     ("idempotency key", "tq_submit", _take_and_release_key),
@@ -168,6 +201,10 @@ CALLS: list[tuple[str, str, Call]] = [
     ("due tenants", "tq_dispatch", _due),
     ("lost attempts", "tq_dispatch", _lost),
     ("delivery", "tq_webhook", _deliver),
+    ("attempts", "tq_api", _reads(_attempts)),
+    ("schedules", "tq_dispatch", _time_passes),
+    ("prune", "tq_dispatch", _prune),
+    ("verdicts", "tq_worker", _verdicts),
 ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.webhooks import urls
+from app.webhooks import endpoints, urls
 
 LOCAL = (ip_network("127.0.0.0/8"), ip_network("fd11::/16"))
 
@@ -120,9 +120,9 @@ def test_whatever_is_accepted_names_a_host_that_no_resolver_takes_for_an_address
 @example("https://a.b/c?d=1#e")
 @example("x" * 5_000)
 def test_an_endpoint_is_found_in_any_text(url: str):
-    assert "?" not in urls.endpoint(url)
-    assert len(urls.endpoint(url)) <= urls.MAX_LENGTH
+    assert "?" not in endpoints.endpoint(url)
+    assert len(endpoints.endpoint(url)) <= endpoints.MAX_LENGTH
 
 
 def test_an_endpoint_is_the_url_without_its_query():
-    assert urls.endpoint("https://a.b/c/d?e=f?g#h") == "https://a.b/c/d"
+    assert endpoints.endpoint("https://a.b/c/d?e=f?g#h") == "https://a.b/c/d"
