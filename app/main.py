@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator
+from functools import cached_property
 from typing import Final
 
 from fastapi import FastAPI
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.accounts.auth_router import router as auth_router
 from app.accounts.router import router as accounts_router
@@ -94,11 +95,20 @@ def _database(stack: contextlib.AsyncExitStack, role: str) -> Database:
 
 
 class Api(FastAPI):
-    """The application. Its own layers lie around those of FastAPI, which a request on the fast path never meets."""
+    """The application. Its own layers lie around all of FastAPI, which a request on the fast path never meets."""
 
-    def build_middleware_stack(self) -> ASGIApp:
-        """Return what answers: the request log first."""
-        return RequestLog(FastPath(super().build_middleware_stack(), tasks_router.routes, self.exception_handlers))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let our layers answer a request; all else is FastAPI's."""
+        if scope["type"] == "http":
+            scope["app"] = self
+            await self.front(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    @cached_property
+    def front(self) -> ASGIApp:
+        """What answers: the request log first."""
+        return RequestLog(FastPath(super().__call__, tasks_router.routes, self.exception_handlers))
 
 
 def create_app() -> FastAPI:

@@ -5,7 +5,11 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
+from time import time
 from typing import Any, Final
+
+from pydantic_core import to_json
 
 # Each keeps as much as tells which credential it was: an API key its public id, a URL its user.
 _SECRETS: Final = (
@@ -16,7 +20,8 @@ _SECRETS: Final = (
 )
 # Nearly every text has none of these, and one search tells.
 _MARKS: Final = re.compile(r"tq_|whsec_|eyJ|://")
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+_BLANK: Final = vars(logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"}))
+_STANDARD: Final = frozenset(_BLANK) | {"message", "asctime", "color_message"}
 
 
 def redact(text: str) -> str:
@@ -41,25 +46,61 @@ def _clean(value: Any) -> Any:
 _line: Final = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 
+class _Line(logging.LogRecord):
+    """A record of facts alone: no line names the place in the code and the thread that ``LogRecord`` looks for."""
+
+    def __init__(self, logger: str, message: str, facts: Mapping[str, str | float | None]) -> None:
+        self.__dict__ = {**_BLANK, **facts, "name": logger, "msg": message, "created": time()}
+        self.facts = {name: value for name, value in facts.items() if value is not None}
+
+
+def write(logger: logging.Logger, message: str, facts: Mapping[str, str | float | None]) -> None:
+    """Write a line as ``logger.info`` does with ``extra``, at a quarter of the cost: for a line of every request.
+
+    ``facts`` are texts, numbers and ``None``, which is left out.
+    """
+    if logger.isEnabledFor(logging.INFO):
+        logger.handle(_Line(logger.name, message, facts))
+
+
+@lru_cache(maxsize=2)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).isoformat().removesuffix("+00:00")
+
+
+def _moment(created: float) -> str:
+    """Return a time to the millisecond; what comes before its point is the same for a thousand lines."""
+    whole = int(created)
+    return f"{_second(whole)}.{int((created - whole) * 1000):03}+00:00"
+
+
 class JsonLine(logging.Formatter):
     """Formats a record as one line of JSON: time, level, logger, message, the extras, the traceback; no credentials."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        facts = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        facts: dict[str, Any] = {
+            "time": _moment(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
-        facts |= {name: value for name, value in vars(record).items() if name not in _STANDARD and value is not None}
-        if record.exc_info:
-            facts["traceback"] = record.exc_text or self.formatException(record.exc_info)
-        if record.stack_info:
-            facts["stack"] = record.stack_info
-        line = _line(facts)
+        if isinstance(record, _Line):
+            facts |= record.facts
+            line = to_json(facts).decode()
+        else:
+            facts |= self._extras(record)
+            line = _line(facts)
         # Nearly every line is clean, and one search tells; what is not is cleaned part by part, and stays JSON.
         return _line(_clean(facts)) if _MARKS.search(line) else line
+
+    def _extras(self, record: logging.LogRecord) -> dict[str, Any]:
+        extras = {name: value for name, value in vars(record).items() if name not in _STANDARD and value is not None}
+        if record.exc_info:
+            extras["traceback"] = record.exc_text or self.formatException(record.exc_info)
+        if record.stack_info:
+            extras["stack"] = record.stack_info
+        return extras
 
 
 def configure(level: str) -> None:

@@ -2,19 +2,22 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core import logging as structured_logging
 from app.core import problem
 from app.core.ids import new_id
 
 _log = logging.getLogger(__name__)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CLIENT_GONE: Final = 499
+
+_Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class RequestLog:
@@ -45,11 +48,13 @@ class RequestLog:
                 raise  # too late for another answer: the server ends the connection
             # Else Starlette has had it logged and answered, and raised it once more.
         finally:
-            _log.info("request", extra=_facts(scope, response))
+            structured_logging.write(_log, "request", _facts(scope, response))
 
 
 class _Response:
     """What is sent, as it passes by."""
+
+    __slots__ = ("_send", "_started", "_state", "request_id", "status")
 
     def __init__(self, send: Send, request_id: str, state: dict[str, Any]) -> None:
         self._send = send
@@ -63,9 +68,7 @@ class _Response:
             self.status = message["status"]
             message["headers"].append((b"x-request-id", self.request_id.encode()))
             if more := self._state.get("headers"):
-                headers = MutableHeaders(scope=message)
-                for name, value in more.items():
-                    headers[name] = value
+                message["headers"] = _with(message["headers"], more)
         await self._send(message)
 
     @property
@@ -75,8 +78,17 @@ class _Response:
 
 def request_id(scope: Scope) -> str:
     """Return the caller's id for the request where it is harmless, else a new one."""
-    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-    return given if _REQUEST_ID.fullmatch(given) else str(new_id())
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            return given if _REQUEST_ID.fullmatch(given) else str(new_id())
+    return str(new_id())
+
+
+def _with(headers: _Headers, more: Mapping[str, str]) -> _Headers:
+    """Return the headers of an answer with more, which take the place of their namesakes."""
+    added = {name.lower().encode(): value.encode("latin-1") for name, value in more.items()}
+    return [header for header in headers if header[0] not in added] + list(added.items())
 
 
 def _facts(scope: Scope, response: _Response) -> dict[str, Any]:
@@ -91,4 +103,6 @@ def _facts(scope: Scope, response: _Response) -> dict[str, Any]:
         "code": state.get("code"),
     }
     caller = state.get("principal")
-    return facts | {"tenant_id": str(caller.tenant_id), "key_id": caller.key_id} if caller else facts
+    if caller:
+        facts |= {"tenant_id": str(caller.tenant_id), "key_id": caller.key_id}
+    return facts

@@ -3,14 +3,15 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from email.message import Message
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from app.core.errors import MalformedBody, PayloadTooLarge, UnsupportedMediaType
 
@@ -18,6 +19,7 @@ MAX_BODY_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
 # Of which the decoder makes no subclasses.
 _CONTAINERS: Final = frozenset({dict, list})
+_NO_TYPE: Final = b"none/none"
 _INT64_DIGITS: Final = len(str(-(2**63)))
 # An escape counts when an even number of backslashes precedes it. Within JSON they occur in strings only.
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -160,30 +162,42 @@ async def read(request: Request, bounds: Bounds = ORDINARY) -> tuple[bytes, Any]
 
     Raises ``MalformedBody``, ``PayloadTooLarge`` and ``UnsupportedMediaType``.
     """
-    raw = await _read(request, bounds.size)
+    headers = _by_name(request.scope["headers"])
+    raw = await _read(headers, request.receive, bounds.size)
     if not raw:
         return raw, None
-    _check_media_type(request)
+    _check_media_type(headers)
     if len(raw) <= MAX_BODY_BYTES:
         return raw, loads(raw, bounds.depth)
     # It may take a tenth of a second: from a thread, so that others are answered meanwhile.
     return raw, await asyncio.to_thread(loads, raw, bounds.depth)
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
-    if request.headers.get("content-encoding"):
+def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """Return each header's value: the first one of a name, but two media types are none."""
+    by_name = dict(headers)
+    if len(by_name) < len(headers):
+        by_name = dict(reversed(headers))
+        if sum(name == b"content-type" for name, _ in headers) > 1:
+            by_name[b"content-type"] = _NO_TYPE
+    return by_name
+
+
+async def _read(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
+    if headers.get(b"content-encoding"):
         raise UnsupportedMediaType("The body is encoded. Send it without Content-Encoding.")
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and (len(announced) > len(str(max_bytes)) or int(announced) > max_bytes):
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and (len(announced) > len(str(max_bytes)) or int(announced) > max_bytes):
         raise _too_large(max_bytes)
-    raw = bytearray()
-    try:
-        async for chunk in request.stream():
-            raw += chunk
-            if len(raw) > max_bytes:
-                raise _too_large(max_bytes)
-    except ClientDisconnect:
-        raise MalformedBody("The body ended early. Send all of it.") from None
+    raw, is_whole = bytearray(), False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedBody("The body ended early. Send all of it.")
+        raw += message.get("body", b"")
+        if len(raw) > max_bytes:
+            raise _too_large(max_bytes)
+        is_whole = not message.get("more_body")
     return bytes(raw)
 
 
@@ -191,12 +205,12 @@ def _too_large(max_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send less.")
 
 
-def _check_media_type(request: Request) -> None:
-    given = request.headers.getlist("content-type")
-    if given == ["application/json"]:
+def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
+    given = headers.get(b"content-type", _NO_TYPE)
+    if given == b"application/json":
         return
     message = Message()
-    message["content-type"] = given[0] if len(given) == 1 else "none/none"
+    message["content-type"] = given.decode("latin-1")
     charset = message.get_param("charset", "utf-8")
     if message.get_content_type() != "application/json" or str(charset).lower() not in {"utf-8", "utf8"}:
         raise UnsupportedMediaType("Send the body as JSON, in UTF-8, with the header Content-Type: application/json.")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from app.identity.verify import Verifier
 
 _REALM: Final = 'Bearer realm="task-queue"'
+_API_KEY: Final = b"x-api-key"
+_CREDENTIALS: Final = frozenset({b"authorization", _API_KEY})
 
 
 class _Documented(SecurityBase):
@@ -43,20 +45,20 @@ _HEADER: Final = _Documented(
 
 def _credential(request: Request) -> str:
     """Return the one credential that was sent."""
-    headers = request.scope["headers"]
-    bearers = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
-    keys = [value.decode("latin-1") for name, value in headers if name == b"x-api-key"]
+    sent = [header for header in request.scope["headers"] if header[0] in _CREDENTIALS]
     # Two that differ may be read differently by a proxy and by us: neither is taken.
-    if len(bearers) + len(keys) > 1:
+    if len(sent) > 1:
         raise InvalidCredentials(
             "Credentials were sent more than once. Send one Authorization header or one X-API-Key header.",
             headers={"WWW-Authenticate": f'{_REALM}, error="invalid_request"'},
         )
-    scheme, _, found = bearers[0].partition(" ") if bearers else ("bearer", "", "".join(keys))
+    name, value = sent[0] if sent else (_API_KEY, b"")
+    text = value.decode("latin-1")
+    scheme, _, found = ("bearer", "", text) if name == _API_KEY else text.partition(" ")
     if scheme.lower() != "bearer" or not found.strip():
         detail = "Send an API key or a token as Authorization: Bearer <…>, or an API key as X-API-Key."
         raise Unauthenticated(detail, headers={"WWW-Authenticate": _REALM})
-    if not bearers and "." in found:
+    if name == _API_KEY and "." in found:
         # A token, which this header does not take: no key has a dot.
         raise refused()
     return found.strip()

@@ -13,7 +13,7 @@ from app.quotas import limits as policies
 from app.quotas.limits import Left, Policy
 from app.quotas.rate import Rates
 from app.quotas.schemas import Grant, Quota
-from app.tenants.plans import Limits
+from app.tenants.plans import UNLIMITED, Limits
 
 _MAX_TENANTS: Final = 10_000
 _LONGEST_MEMORY: Final = 60.0
@@ -125,15 +125,14 @@ def admitted(limits: Limits, grant: Grant, rate: list[Left]) -> dict[str, str]:
 
 
 def _ledger_left(limits: Limits, grant: Grant) -> list[Left]:
-    used: dict[Policy, tuple[int, int | None]] = {
-        "day": (grant.day_used, grant.day_ends_in),
-        "month": (grant.month_used, grant.month_ends_in),
-        "backlog": (grant.waiting, None),
-    }
-    return [
-        Left(policy, max(0, quota - used[policy][0]), used[policy][1])
-        for policy, quota in policies.quotas(limits).items()
-    ]
+    left = []
+    if limits.tasks_per_day != UNLIMITED:
+        left.append(Left("day", max(0, limits.tasks_per_day - grant.day_used), grant.day_ends_in))
+    if limits.tasks_per_month != UNLIMITED:
+        left.append(Left("month", max(0, limits.tasks_per_month - grant.month_used), grant.month_ends_in))
+    if limits.backlog != UNLIMITED:
+        left.append(Left("backlog", max(0, limits.backlog - grant.waiting), None))
+    return left
 
 
 _QUOTA_PROBLEMS: Final[dict[Quota, tuple[type[Problem], str]]] = {

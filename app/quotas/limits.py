@@ -1,10 +1,9 @@
 """Rates and policies (pure): when the next request may come, and how a caller is told of each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from app.tenants.plans import UNLIMITED, Limits
 
@@ -14,8 +13,7 @@ _SECOND: Final = 1_000_000
 _WINDOWS: Final = {"day": 86_400, "month": 2_678_400}
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """So many requests at once, and then one in each interval. Times are whole microseconds."""
 
     interval: int
@@ -27,8 +25,7 @@ class Rate:
         return self.interval * self.burst
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Whether a request may come now; the bucket after it."""
 
     is_allowed: bool
@@ -67,12 +64,11 @@ def seconds(microseconds: int) -> int:
     return max(1, ceil(microseconds / _SECOND))
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(NamedTuple):
     """What is left of one policy, and the seconds until there is more where that is known."""
 
     policy: Policy
-    count: int
+    number: int
     more_in: int | None
 
 
@@ -94,7 +90,7 @@ def fields(policies: str, left: list[Left]) -> dict[str, str]:
 
 def _item(left: Left) -> str:
     more = "" if left.more_in is None else f";t={left.more_in}"
-    return f'"{left.policy}";r={left.count}{more}'
+    return f'"{left.policy}";r={left.number}{more}'
 
 
 @lru_cache(maxsize=1024)

@@ -1,41 +1,60 @@
 """The answers to the calls that tenants make most: the routes and the fast path give the same bytes."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from starlette.responses import Response
 
 from app.tasks.reading import Outcome
-from app.tasks.schemas import ResultPending, RetryResponse, SubmitResponse, TaskStatus
+from app.tasks.schemas import TaskStatus
 from app.tasks.status import FINAL
 from app.tasks.submission import BatchReceipt, Receipt
 
-_JSON: Final = "application/json"
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_JSON: Final = (b"content-type", b"application/json")
+
+
+class _Json(Response):
+    """JSON that is text already. ``Response`` itself asks of each header what is known of ours."""
+
+    def __init__(self, text: str, status: int = 200, headers: Mapping[str, str] = _NONE) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = text.encode()
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(self.body)),
+            _JSON,
+            *((name.lower().encode(), value.encode()) for name, value in headers.items()),
+        ]
 
 
 def accepted(receipt: Receipt, retry_of: UUID | None = None) -> Response:
     """Return 202 for a new task, 200 for one that the same Idempotency-Key made before."""
-    body = SubmitResponse(task_id=receipt.task_id, status=receipt.status)
-    if retry_of is not None:
-        body = RetryResponse(task_id=receipt.task_id, status=receipt.status, retry_of=retry_of)
-    headers = {"Location": f"/api/tasks/{receipt.task_id}", **receipt.headers}
-    if receipt.is_replay:
-        headers["Idempotency-Replayed"] = "true"
-    status = 200 if receipt.is_replay else 202
-    return Response(body.model_dump_json(), status, headers, _JSON)
+    task_id = str(receipt.task_id)
+    # A pydantic model of two known members would cost as much as all the rest of the answer.
+    more = "" if retry_of is None else f',"retry_of":"{retry_of}"'
+    body = f'{{"task_id":"{task_id}","status":"{receipt.status}"{more}}}'
+    return _Json(body, _status(receipt), {"Location": f"/api/tasks/{task_id}", **_headers(receipt)})
 
 
 def batch(receipt: BatchReceipt) -> Response:
     """Return 202 with what became of each task, 200 where the same Idempotency-Key had it stored before."""
-    headers = dict(receipt.headers)
-    if receipt.is_replay:
-        headers["Idempotency-Replayed"] = "true"
-    return Response(receipt.answer, 200 if receipt.is_replay else 202, headers, _JSON)
+    return _Json(receipt.answer, _status(receipt), _headers(receipt))
+
+
+def _status(receipt: Receipt | BatchReceipt) -> int:
+    return 200 if receipt.is_replay else 202
+
+
+def _headers(receipt: Receipt | BatchReceipt) -> Mapping[str, str]:
+    return {**receipt.headers, "Idempotency-Replayed": "true"} if receipt.is_replay else receipt.headers
 
 
 def status(found: TaskStatus) -> Response:
     """Return 200 and where the task stands."""
-    return Response(found.model_dump_json(), media_type=_JSON)
+    return _Json(found.model_dump_json())
 
 
 def result(found: Outcome) -> Response:
@@ -43,6 +62,6 @@ def result(found: Outcome) -> Response:
     if found.status in FINAL:
         # What is stored is JSON already, and may be long.
         parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
-        return Response(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}', media_type=_JSON)
-    pending = ResultPending(task_id=found.task_id, status=found.status)
-    return Response(pending.model_dump_json(), 202, {"Retry-After": "1"}, _JSON)
+        return _Json(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')
+    pending = f'{{"detail":"Result not available yet","task_id":"{found.task_id}","status":"{found.status}"}}'
+    return _Json(pending, 202, {"Retry-After": "1"})

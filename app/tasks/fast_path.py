@@ -67,31 +67,22 @@ def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
     """Return the operation and what answers it, where the request is none that needs its twin."""
     path, method = scope["path"], scope["method"]
     if method == "POST" and path in _SUBMITS:
-        key = _header(scope, b"idempotency-key", _IDEMPOTENCY_KEY)
-        if key is None or _has(scope, b"traceparent"):
+        headers = dict(scope["headers"])
+        key = headers.get(b"idempotency-key")
+        # What is sent twice may differ: the twin decides.
+        is_plain = len(headers) == len(scope["headers"]) and b"traceparent" not in headers
+        if not is_plain or (key is not None and not _IDEMPOTENCY_KEY.fullmatch(key)):
             return None
         operation_id, answer = _SUBMITS[path]
-        return operation_id, partial(quotas.answer_submit, answer=partial(answer, key=key or None))
+        return operation_id, partial(quotas.answer_submit, answer=partial(answer, key=key and key.decode()))
     if method == "GET" and (read := _READ.fullmatch(path)):
         task_id = UUID(read[1])
         if read[2] == "status":
             return "get_task_status", partial(_status, task_id=task_id)
         wait = _WAIT.fullmatch(scope["query_string"])
-        if wait and not _has(scope, b"prefer"):
+        if wait and not any(name == b"prefer" for name, _ in scope["headers"]):
             return "get_task_result", partial(_result, task_id=task_id, wait=int(wait[1] or 0))
     return None
-
-
-def _has(scope: Scope, name: bytes) -> bool:
-    return any(given == name for given, _ in scope["headers"])
-
-
-def _header(scope: Scope, name: bytes, form: re.Pattern[bytes]) -> str | None:
-    """Return a header's value, empty where there is none; ``None`` where it is not of the form, or is there twice."""
-    values = [value for given, value in scope["headers"] if given == name]
-    if not values:
-        return ""
-    return values[0].decode("ascii") if len(values) == 1 and form.fullmatch(values[0]) else None
 
 
 async def _submit(request: Request, key: str | None) -> Response:

@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -56,8 +55,7 @@ class Share(NamedTuple):
     grant: Grant
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """What one request wants to be stored, in one transaction: tasks of one tenant, oldest first."""
 
     tenant_id: UUID

@@ -1,11 +1,9 @@
 """A submit, from the request's body to stored tasks."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -32,24 +30,22 @@ if TYPE_CHECKING:
 _SMALL_BATCH: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What a submit is answered with; ``is_replay`` when an earlier one with the same key made the task."""
 
     task_id: UUID
     status: Status
     is_replay: bool
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     """What is left of the tenant's limits; empty for a replay, which costs nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchReceipt:
+class BatchReceipt(NamedTuple):
     """What a batch is answered with: ``answer`` is the body."""
 
     answer: str
     is_replay: bool
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
 class Submissions:
@@ -142,7 +138,10 @@ class Submissions:
     def _offer(self, stored: Sequence[NewTask]) -> None:
         crash.point("submission.before_offer")
         # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
-        due = Counter(task.pool for task in stored if task.delay_seconds is None and task.scheduled_at is None)
+        due: dict[str, int] = {}
+        for task in stored:
+            if task.delay_seconds is None and task.scheduled_at is None:
+                due[task.pool] = due.get(task.pool, 0) + 1
         for pool, count in due.items():
             self._offers.add(stored[0].tenant_id, pool, count)
 

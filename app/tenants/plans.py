@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 Plan: TypeAlias = Literal["free", "pro", "enterprise"]
@@ -103,9 +104,12 @@ _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per
 
 def effective(plan: str, overrides: Mapping[str, int]) -> Limits:
     """Return the limits that hold; an override whose name no longer exists is passed over."""
-    if not overrides:
-        return PLANS[plan]
-    return replace(PLANS[plan], **{name: value for name, value in overrides.items() if name in NAMES})
+    return _effective(plan, tuple(overrides.items())) if overrides else PLANS[plan]
+
+
+@lru_cache(maxsize=1024)
+def _effective(plan: str, overrides: tuple[tuple[str, int], ...]) -> Limits:
+    return replace(PLANS[plan], **{name: value for name, value in overrides if name in NAMES})
 
 
 def objection(name: str, value: int | None) -> str | None:

@@ -1,7 +1,7 @@
 """The API without its fast path: each call is answered by its route (``uvicorn tests.tasks.twins:app``)."""
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
 from app.core.requests import RequestLog
 from app.main import create_app
@@ -9,8 +9,8 @@ from app.main import create_app
 app = create_app()
 
 
-def _build() -> ASGIApp:
-    return RequestLog(FastAPI.build_middleware_stack(app))
+async def _routes(scope: Scope, receive: Receive, send: Send) -> None:
+    await FastAPI.__call__(app, scope, receive, send)
 
 
-app.build_middleware_stack = _build  # type: ignore[method-assign]
+app.front = RequestLog(_routes)
