@@ -36,7 +36,7 @@ def run(*rates: float) -> Run:
 
 
 def verdict(found: Run, words: str) -> targets.Verdict:
-    (one,) = [each for each in targets.verdicts(found) if words in each.wanted]
+    (one,) = [each for each in targets.verdicts(found) if words in each.what]
     return one
 
 
@@ -76,8 +76,8 @@ def test_a_busy_load_generator_is_no_measure() -> None:
     ("arguments", "rounds", "tasks"), [([], 3, 5000), (["--quick"], 1, 1000), (["--quick", "--rounds", "2"], 2, 1000)]
 )
 def test_the_arguments_choose_the_plan(arguments: list[str], rounds: int, tasks: int) -> None:
-    chosen, file = plan.parse(arguments)
-    assert (chosen.rounds, chosen.end_to_end_tasks, file) == (rounds, tasks, None)
+    wish = plan.parse(arguments)
+    assert (wish.plan.rounds, wish.plan.end_to_end_tasks, wish.figures) == (rounds, tasks, None)
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--json", "/nowhere/at/all.json"]])
