@@ -2,9 +2,9 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from scripts.benchmark import accounts, generator, machine, names, promises, servers
+from scripts.benchmark.accounts import Account
 from scripts.benchmark.runs import Run
 from scripts.benchmark.target import Target
 from scripts.stack.stackfile import Stack
@@ -20,16 +20,21 @@ def ours(found: Run, pools: Sequence[str]) -> Iterator[tuple[Stack, Target]]:
     """Run the product with a worker for each pool, and a tenant of the enterprise plan; each worker has run tasks."""
     with servers.ours(pools) as stack:
         account = accounts.create(stack, "bench")
-        target = Target(
-            servers.port_of(stack),
-            "/api/tasks/submit",
-            "/api/tasks/%s/result?wait=20",
-            account.key,
-            "/api/tasks/batch",
-            task=NOTHING[pools[0]],
-        )
         for pool in pools:
-            generator.warm(replace(target, task=NOTHING[pool]))
+            generator.warm(target_of(stack, account, pool))
+        target = target_of(stack, account, pools[0])
         found.promises = promises.check(stack, account, target.task)
         found.machine |= machine.servers_of(stack)
         yield stack, target
+
+
+def target_of(stack: Stack, account: Account, pool: str) -> Target:
+    """Return what the load generator has to know, for tasks of a pool that do nothing."""
+    return Target(
+        servers.port_of(stack),
+        "/api/tasks/submit",
+        "/api/tasks/%s/result?wait=20",
+        account.key,
+        "/api/tasks/batch",
+        task=NOTHING[pool],
+    )
