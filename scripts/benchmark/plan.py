@@ -29,7 +29,8 @@ class NoisyPlan:
     """Of each of these."""
     rate: int = 10
     """Tasks a second of the light tenant's: they do nothing."""
-    seconds: float = 60.0
+    seconds: float = 30.0
+    """Short enough that workers of either pool do not get through the line."""
     alone_seconds: float = 10.0
     """First the same without the other tenant."""
     warm_seconds: float = 3.0
