@@ -3,12 +3,15 @@
 import contextlib
 import json
 import os
+import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from scripts.benchmark import depth, report, rounds
+from scripts.benchmark import depth, peers, report, rounds
 from scripts.benchmark import plan as plans
+from scripts.benchmark.runs import Run
 from scripts.stack import environment, parts, requirements
 from scripts.stack.console import complain, say
 from scripts.stack.errors import StackError
@@ -21,15 +24,17 @@ _NOT_OURS = ("DATABASE_", "REDIS_", "SECRETS_", "TASK_", "WEBHOOK_", "LOG_LEVEL"
 def main(arguments: list[str]) -> int:
     """Run it."""
     is_deep = "--depth" in arguments
-    plan, figures_file = (plans.Plan(), None) if is_deep else plans.parse(arguments)
+    wish = plans.parse([] if is_deep else arguments)
     for name in [name for name in os.environ if name.startswith(_NOT_OURS)]:
         del os.environ[name]
     Interrupts().install()
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            if plan.peers:
+            if wish.plan.peers or wish.plots:
                 environment.ensure(parts.ROOT, requirements.BENCH)
-            found = depth.main(arguments) if is_deep else rounds.run(plan)
+            if wish.plots:
+                return _draw(wish.plots)
+            found = depth.main(arguments) if is_deep else rounds.run(wish.plan)
     except StackError as error:
         complain(str(error))
         return 1
@@ -37,12 +42,18 @@ def main(arguments: list[str]) -> int:
         complain("interrupted; everything that ran is stopped")
         return 130
     say(found if isinstance(found, str) else report.write(found))
-    if figures_file and not isinstance(found, str):
-        _save(found, figures_file)
+    if wish.figures and not isinstance(found, str):
+        _save(found, wish.figures)
     return 0
 
 
-def _save(found: rounds.Run, file: Path) -> None:
+def _draw(files: Sequence[Path]) -> int:
+    # Where what draws is installed.
+    line = [str(peers.python()), "-P", "-m", "scripts.benchmark.plots", *map(str, files)]
+    return subprocess.run(line, cwd=parts.ROOT, check=False).returncode
+
+
+def _save(found: Run, file: Path) -> None:
     file.write_text(json.dumps(asdict(found), indent=2) + "\n")
     print(f"\nThe figures of every round: {file.absolute()}", file=sys.stderr)
 

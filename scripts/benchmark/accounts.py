@@ -28,6 +28,12 @@ def create(stack: Stack, slug: str) -> Account:
     return Account(slug, made["tenant_id"], made["api_key"])
 
 
+def create_many(stack: Stack, prefix: str, count: int) -> list[Account]:
+    """Make many tenants of the enterprise plan, some hundred a second."""
+    made = _run(stack, "scripts.benchmark.many_tenants", prefix, str(count))
+    return [Account(**each) for each in made]
+
+
 def limit(stack: Stack, account: Account, **limits: int) -> None:
     """Override limits of the plan."""
     changes = [f"{name}={number}" for name, number in limits.items()]
@@ -42,8 +48,14 @@ def role_url(stack: Stack, role: str) -> str:
 
 
 def _admin(stack: Stack, *arguments: str) -> dict[str, Any]:
+    answer: dict[str, Any] = _run(stack, "app.admin", *arguments)
+    return answer
+
+
+def _run(stack: Stack, module: str, *arguments: str) -> Any:
+    """Run a module with the stack's settings, and return the JSON in the last line that it prints."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "app.admin", *arguments],
+        [sys.executable, "-P", "-m", module, *arguments],
         env=parts.environment(stack),
         cwd=parts.ROOT,
         capture_output=True,
@@ -51,6 +63,5 @@ def _admin(stack: Stack, *arguments: str) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        raise BenchmarkError(f"scripts/admin {' '.join(arguments[:3])} failed: {done.stderr or done.stdout}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+        raise BenchmarkError(f"{module} {' '.join(arguments[:3])} failed: {done.stderr or done.stdout}")
+    return json.loads(done.stdout.splitlines()[-1])

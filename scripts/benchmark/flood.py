@@ -19,37 +19,40 @@ class Flood:
         self._next_request = next_request
         self._busy = 0
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._bodies: list[bytes] = []
+        self._sent = 0
+        self._bodies: dict[int, bytes] = {}
         self.latencies: list[float] = []
         """Seconds, one for each answer."""
         self.rate = 0.0
         """Answers a second, from the first request to the last answer."""
 
     async def run(self) -> list[bytes]:
-        """Return the bodies of all answers."""
+        """Return the bodies of all answers, in the order of their requests."""
         began = time.perf_counter()
         for connection in self._connections:
             self._drive(connection)
         await self._ended
         self.rate = len(self._bodies) / (time.perf_counter() - began)
-        return self._bodies
+        return [self._bodies[number] for number in range(self._sent)]
 
     def _drive(self, connection: Connection) -> None:
-        sent = 0.0
+        sent, number = 0.0, 0
 
         def answered(status: bytes, body: bytes) -> None:
             if status != _ACCEPTED:
                 return self._fail(f"a submit was answered {status.decode()}: {body[:300]!r}")
             self.latencies.append(time.perf_counter() - sent)
-            self._bodies.append(body)
+            self._bodies[number] = body
             send()
             return None
 
         def send() -> None:
-            nonlocal sent
+            nonlocal sent, number
             request = self._next_request()
             if request is None:
                 return self._end_one()
+            number = self._sent
+            self._sent += 1
             sent = time.perf_counter()
             connection.send(request)
             return None

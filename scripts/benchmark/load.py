@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import json
 import sys
 import time
@@ -11,31 +12,42 @@ from typing import Any
 
 import uvloop
 
-from scripts.benchmark import percentiles
+from scripts.benchmark import answers, pace
+from scripts.benchmark.answers import Seen
 from scripts.benchmark.connection import Connection
 from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.flood import Flood
-from scripts.benchmark.target import Target, accepted_of, has_ended, task_id_of, value_of
-
-Seen = dict[str, float]
+from scripts.benchmark.target import Target, accepted_of, task_id_of, value_of
 
 
 async def submit(target: Target, connections: list[Connection], *, seconds: float) -> Seen:
-    """Submit for some seconds, as fast as the connections allow."""
-    request = target.submit_request(1)
+    """Submit for some seconds, as fast as the connections allow; many tenants in turn."""
+    requests = itertools.cycle([target.submit_request(number) for number in range(len(target.keys) or 1)])
     deadline = time.perf_counter() + seconds
-    flood = Flood(connections, lambda: request if time.perf_counter() < deadline else None)
-    return {"count": len(await flood.run()), "rate": flood.rate, **_latencies(flood.latencies)}
+    flood = Flood(connections, lambda: next(requests) if time.perf_counter() < deadline else None)
+    return {"count": len(await flood.run()), "rate": flood.rate, **answers.latencies(flood.latencies)}
 
 
 async def batch(target: Target, connections: list[Connection], *, seconds: float, size: int) -> Seen:
     """Submit batches for some seconds; what is counted, also for a second, are their tasks."""
     request = target.batch_request(size)
     deadline = time.perf_counter() + seconds
-    flood = Flood(connections, lambda: request if time.perf_counter() < deadline else None)
+    return await _batches(connections, lambda: request if time.perf_counter() < deadline else None, size)
+
+
+async def fill(target: Target, connections: list[Connection], *, count: int, size: int) -> Seen:
+    """Submit so many tasks in batches, as fast as the connections allow."""
+    requests = iter([target.batch_request(size)] * (count // size))
+    return await _batches(connections, lambda: next(requests, None), size)
+
+
+async def _batches(connections: list[Connection], next_request: Callable[[], bytes | None], size: int) -> Seen:
+    flood = Flood(connections, next_request)
     accepted = sum(map(accepted_of, await flood.run()))
-    _check(accepted == size * len(flood.latencies), "a batch was answered without an outcome for each of its tasks")
-    return {"count": accepted, "rate": size * flood.rate, **_latencies(flood.latencies)}
+    answers.check(
+        accepted == size * len(flood.latencies), "a batch was answered without an outcome for each of its tasks"
+    )
+    return {"count": accepted, "rate": size * flood.rate, **answers.latencies(flood.latencies)}
 
 
 async def one_by_one(target: Target, connections: list[Connection], *, count: int, pause_seconds: float) -> Seen:
@@ -43,11 +55,10 @@ async def one_by_one(target: Target, connections: list[Connection], *, count: in
     latencies = []
     for number in range(count):
         began = time.perf_counter()
-        _, body = await connections[0].ask(target.submit_request(number))
-        body = await _result(target, connections[0], task_id_of(body), pause_seconds)
+        body = await answers.of_one(target, connections[0], number, pause_seconds)
         latencies.append(time.perf_counter() - began)
-        _check(value_of(body) == number, f"task {number} answered {body[:200]!r}")
-    return {"count": count, **_latencies(latencies)}
+        answers.check(value_of(body) == number, f"task {number} answered {body[:200]!r}")
+    return {"count": count, **answers.latencies(latencies)}
 
 
 async def end_to_end(target: Target, connections: list[Connection], *, count: int) -> Seen:
@@ -56,11 +67,11 @@ async def end_to_end(target: Target, connections: list[Connection], *, count: in
     began = time.perf_counter()
     task_ids = [task_id_of(body) for body in await Flood(connections, lambda: next(requests, None)).run()]
     submitted = time.perf_counter()
-    bodies = await _results(target, connections, task_ids)
+    bodies = await answers.results(target, connections, task_ids)
     ended = time.perf_counter()
-    _check(len(set(task_ids)) == count, "two tasks have one id")
+    answers.check(len(set(task_ids)) == count, "two tasks have one id")
     values = sorted(str(value_of(body)) for body in bodies)
-    _check(values == sorted(map(str, range(count))), "not every task came back with its own value")
+    answers.check(values == sorted(map(str, range(count))), "not every task came back with its own value")
     return {
         "count": count,
         "rate": count / (ended - began),
@@ -69,43 +80,14 @@ async def end_to_end(target: Target, connections: list[Connection], *, count: in
     }
 
 
-async def _results(target: Target, connections: list[Connection], task_ids: list[str]) -> list[bytes]:
-    left, bodies = iter(task_ids), []
-
-    async def read(connection: Connection) -> None:
-        # In the order of submission, one waiter a connection: what is ready is not asked for twice.
-        for task_id in left:
-            body = await _result(target, connection, task_id, target.pause_seconds)
-            bodies.append(body)
-
-    await asyncio.gather(*map(read, connections))
-    return bodies
-
-
-async def _result(target: Target, connection: Connection, task_id: str, pause_seconds: float) -> bytes:
-    request = target.result_request(task_id)
-    while True:
-        status, body = await connection.ask(request)
-        _check(status in {b"200", b"202"}, f"a result was answered {status.decode()}: {body[:300]!r}")
-        if has_ended(body):
-            return body
-        await asyncio.sleep(pause_seconds)
-
-
-def _latencies(seconds: list[float]) -> Seen:
-    return {f"p{percent}": percentiles.percentile(seconds, percent) * 1000 for percent in (50, 99)}
-
-
-def _check(holds: bool, message: str) -> None:
-    if not holds:
-        raise BenchmarkError(message)
-
-
 _ACTIONS: dict[str, Callable[..., Awaitable[Seen]]] = {
     "submit": submit,
     "batch": batch,
     "one_by_one": one_by_one,
     "end_to_end": end_to_end,
+    "fill": fill,
+    "even": pace.even,
+    "mixed": pace.mixed,
 }
 
 
@@ -133,7 +115,7 @@ async def _act(order: dict[str, Any]) -> Seen:
             connection.close()
 
 
-def order(target: Target, action: str, connections: int, *, limit_seconds: float, **options: float) -> str:
+def order(target: Target, action: str, connections: int, *, limit_seconds: float, **options: object) -> str:
     """Return what the process is to be told."""
     return json.dumps(
         {

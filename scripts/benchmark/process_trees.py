@@ -35,6 +35,28 @@ def pss_megabytes(roots: Mapping[str, int]) -> dict[str, float]:
     return {name: sum(map(_pss, members)) / 1e6 for name, members in _members(_table(), roots).items()}
 
 
+def open_files(roots: Mapping[str, int]) -> dict[str, float]:
+    """Count what the processes of each tree have open: files, sockets, pipes."""
+    return _count(roots, "fd")
+
+
+def threads(roots: Mapping[str, int]) -> dict[str, float]:
+    """Count the threads of each tree."""
+    return _count(roots, "task")
+
+
+def _count(roots: Mapping[str, int], folder: str) -> dict[str, float]:
+    members = _members(_table(), roots)
+    return {name: sum(_entries(pid, folder) for pid in pids) for name, pids in members.items()}
+
+
+def _entries(pid: int, folder: str) -> int:
+    try:
+        return sum(1 for _ in _PROC.joinpath(str(pid), folder).iterdir())
+    except OSError:
+        return 0
+
+
 def busy_seconds() -> float:
     """Return the CPU time that the machine has spent on anything since it started."""
     user, nice, system, _idle, _wait, interrupts, soft, *_ = (

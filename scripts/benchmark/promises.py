@@ -33,14 +33,17 @@ _FLUSHES = """
 """
 
 
-def check(stack: Stack, account: Account) -> list[str]:
-    """Return what holds, a sentence each; raises ``BenchmarkError`` for the first that does not."""
+def check(stack: Stack, account: Account, task: str) -> list[str]:
+    """Return what holds, a sentence each, having submitted tasks of a type that there is a worker for.
+
+    Raises ``BenchmarkError`` for the first that does not hold.
+    """
     return [
         *_durability(stack),
-        *_flushes(stack, account),
+        *_flushes(stack, account, task),
         *_roles(stack),
         *_policies(stack),
-        *_admission(stack, account),
+        *_admission(stack, account, task),
     ]
 
 
@@ -58,18 +61,18 @@ def _durability(stack: Stack) -> Iterator[str]:
         yield f"{', '.join(_DURABILITY)} are on for {who}"
 
 
-def _flushes(stack: Stack, account: Account) -> Iterator[str]:
+def _flushes(stack: Stack, account: Account, task: str) -> Iterator[str]:
     """Tell by the server's own statistics that each of a few submits was flushed by the role that made it."""
     owner = stack.database_url or ""
     before = database.value(owner, _FLUSHES)
     for _ in range(_PROBES):
-        _require(_submit(stack, account.key)[0] == HTTPStatus.ACCEPTED, "an enterprise tenant may submit")
+        _require(_submit(stack, account.key, task)[0] == HTTPStatus.ACCEPTED, "an enterprise tenant may submit")
     deadline = time.monotonic() + _STATISTICS_SECONDS
     # A neighbour's flush may carry one of ours: nearly all is enough, and without flushes there would be none.
     while (seen := database.value(owner, _FLUSHES) - before) < _PROBES * 0.8:
         _require(time.monotonic() < deadline, f"{_PROBES} submits one by one flushed the log {seen} times")
         time.sleep(0.3)
-        _submit(stack, account.key)
+        _submit(stack, account.key, task)
     yield f"{_PROBES} submits one by one made tq_submit flush the log at least {_PROBES * 0.8:.0f} times"
 
 
@@ -89,19 +92,19 @@ def _policies(stack: Stack) -> Iterator[str]:
     yield f"row-level security is enabled and forced on {', '.join(TENANT_TABLES)}; tq_api sees nothing unscoped"
 
 
-def _admission(stack: Stack, account: Account) -> Iterator[str]:
+def _admission(stack: Stack, account: Account, task: str) -> Iterator[str]:
     limited = accounts.create(stack, "limited")
     accounts.limit(stack, limited, tasks_per_day=_DAY_LIMIT)
-    answers = [_submit(stack, limited.key) for _ in range(_DAY_LIMIT + 1)]
+    answers = [_submit(stack, limited.key, task) for _ in range(_DAY_LIMIT + 1)]
     wanted = [(HTTPStatus.ACCEPTED, None)] * _DAY_LIMIT + [(HTTPStatus.TOO_MANY_REQUESTS, "daily_quota")]
     _require(answers == wanted, f"a limit of {_DAY_LIMIT} tasks a day was answered {answers}")
     wrong = account.key[:-1] + ("a" if account.key[-1] != "a" else "b")
-    status, _ = _submit(stack, wrong)
+    status, _ = _submit(stack, wrong, task)
     _require(status == HTTPStatus.UNAUTHORIZED, f"a wrong key was answered {status}")
     yield f"admission is on: 429 daily_quota for task {_DAY_LIMIT + 1} of {_DAY_LIMIT}, 401 for a wrong key"
 
 
-def _submit(stack: Stack, key: str) -> tuple[int, object]:
-    body = {"task": "echo", "payload": {"n": 0}}
+def _submit(stack: Stack, key: str, task: str) -> tuple[int, object]:
+    body = {"task": task, "payload": {"n": 0}}
     status, answer = http_client.call(f"{stack.api_url}/api/tasks/submit", body=body, key=key)
     return status, answer.get("code")

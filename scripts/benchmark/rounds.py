@@ -3,41 +3,40 @@
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
-from scripts.benchmark import accounts, database, machine, measurements, peers, promises, servers
+from scripts.benchmark import (
+    accounts,
+    checked,
+    database,
+    machine,
+    measurements,
+    noisy,
+    peers,
+    servers,
+    soak,
+    tenants,
+    weights,
+)
 from scripts.benchmark.errors import BenchmarkError
-from scripts.benchmark.measurements import Figures
+from scripts.benchmark.names import (
+    ASYNCIO,
+    EMPTY,
+    GATE,
+    NAIVE,
+    NOISY,
+    OURS,
+    OURS_ASYNCIO,
+    PREFORK,
+    SOAK,
+    TENANTS,
+    WEIGHTS,
+)
 from scripts.benchmark.peers import Peer
 from scripts.benchmark.plan import Plan
+from scripts.benchmark.runs import Figures, Measure, Run
 from scripts.benchmark.target import Target
 from scripts.stack.stackfile import Stack
-
-OURS, NAIVE, EMPTY, GATE = "ours", "naive", "empty", "gate"
-
-
-@dataclass
-class Run:
-    """What a run has found."""
-
-    plan: Plan
-    rounds: list[dict[str, Figures]] = field(default_factory=list)
-    promises: list[str] = field(default_factory=list)
-    """What held in every round."""
-    machine: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def queues(self) -> tuple[str, ...]:
-        """Name the apps that run tasks."""
-        return OURS, NAIVE, *self.plan.peers
-
-    def figures(self, app: str, name: str) -> list[float]:
-        """Return a figure of an app, one for each round; empty when the app has none of the name."""
-        return [figures[app][name] for figures in self.rounds if name in figures[app]]
-
-
-Measure = Callable[[Plan, Run], Figures]
 
 
 def run(plan: Plan) -> Run:
@@ -56,9 +55,9 @@ def run(plan: Plan) -> Run:
 
 def _in_turn(plan: Plan, number: int) -> list[tuple[str, Measure]]:
     """Return all contenders in the order of a round: each goes first once."""
-    all_of_them = [*_CONTENDERS.items()]
+    all_of_them = [(name, _CONTENDERS[name]) for name in plan.contenders if number == 0 or name not in _ONCE]
     all_of_them += [(name, partial(_peer, peers.ALL[name])) for name in plan.peers]
-    first = number % len(all_of_them)
+    first = number % len(all_of_them) if all_of_them else 0
     return all_of_them[first:] + all_of_them[:first]
 
 
@@ -68,13 +67,14 @@ def _note(text: str) -> None:
 
 
 def _ours(plan: Plan, found: Run) -> Figures:
-    with servers.ours() as stack:
-        account = accounts.create(stack, "bench")
-        port = servers.port_of(stack)
-        target = Target(port, "/api/tasks/submit", "/api/tasks/%s/result?wait=20", account.key, "/api/tasks/batch")
-        found.promises = promises.check(stack, account)
-        found.machine |= machine.servers_of(stack)
+    with checked.ours(found, (PREFORK,)) as (stack, target):
         return _counted(lambda: _rows(stack), lambda: measurements.whole(stack, target, plan))
+
+
+def _ours_asyncio(plan: Plan, found: Run) -> Figures:
+    """Measure what another worker makes another: what is submitted costs the same."""
+    with checked.ours(found, (ASYNCIO,)) as (stack, target):
+        return _counted(lambda: _rows(stack), lambda: measurements.with_worker(stack, target, plan))
 
 
 def _naive(plan: Plan, _found: Run) -> Figures:
@@ -129,6 +129,13 @@ def _rows(stack: Stack) -> int:
 _CONTENDERS: dict[str, Measure] = {
     EMPTY: _empty,
     OURS: _ours,
+    OURS_ASYNCIO: _ours_asyncio,
     NAIVE: _naive,
     GATE: _gate,
+    TENANTS: tenants.measure,
+    NOISY: noisy.measure,
+    WEIGHTS: weights.measure,
+    SOAK: soak.measure,
 }
+_ONCE = {SOAK}
+"""Long, and medians of it say no more: in the first round only."""

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
 
-from scripts.benchmark import peers
+from scripts.benchmark import names, peers
 from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.peers import Peer
 from scripts.stack import embedded, files, http_client, parts, ports, processes, provision, readiness
@@ -20,21 +21,43 @@ from scripts.stack.stackfile import Stack
 SERVED_BY = """--host 127.0.0.1 --http httptools --loop uvloop --no-proxy-headers --no-server-header --no-access-log
     --timeout-graceful-shutdown 10"""
 _NAIVE_WORKER = "celery -A scripts.benchmark.naive_worker worker --pool prefork --concurrency 2 --loglevel WARNING"
+_ASYNCIO_WORKER = """celery -A app.celery_app worker -Q tenants.io --pool threads --concurrency 8 --without-gossip
+    --without-mingle --without-heartbeat --loglevel WARNING --hostname worker-asyncio@%h"""
+_WORKER_OF = {names.PREFORK: "worker1", names.ASYNCIO: "worker-asyncio"}
 _NAIVE_DATABASE = "naive"
 _ANSWER_SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def ours() -> Iterator[Stack]:
-    """Run the product as ``scripts/up`` does: api, dispatcher, one worker, and webhooks where there are any."""
+def ours(pools: Sequence[str] = (names.PREFORK,)) -> Iterator[Stack]:
+    """Run the product as ``scripts/up`` does: api, dispatcher, webhooks and a worker for each pool."""
     with _scratch_stack() as stack:
         _start_servers(stack)
         provision.prepare(stack)
-        names = parts.names(1)
-        for part in names:
-            parts.start(stack, part)
-        readiness.wait(stack, dict.fromkeys(names, 0))
+        workers = [_WORKER_OF[pool] for pool in pools]
+        names_of_parts = ["api", "dispatcher", *workers, "webhooks"]
+        with _task_types():
+            for part in names_of_parts:
+                _start_ours(stack, part)
+        readiness.wait(stack, dict.fromkeys(names_of_parts, 0))
         yield stack
+
+
+def _start_ours(stack: Stack, part: str) -> None:
+    if part == _WORKER_OF[names.ASYNCIO]:
+        _start(stack, part, _ASYNCIO_WORKER, {})
+    else:
+        parts.start(stack, part)
+
+
+@contextlib.contextmanager
+def _task_types() -> Iterator[None]:
+    """Let what starts meanwhile have the load's task types, as an operator names those of his own."""
+    os.environ["TASK_MODULES"] = "scripts.benchmark.task_types"
+    try:
+        yield
+    finally:
+        del os.environ["TASK_MODULES"]
 
 
 @contextlib.contextmanager
@@ -96,9 +119,10 @@ def roots(stack: Stack) -> dict[str, int]:
     return {name: pid for name, pid in servers.items() if pid} | running
 
 
-def stop_worker(stack: Stack) -> None:
-    """Stop the worker."""
-    parts.stop(stack, "worker1", lambda: False)
+def stop_workers(stack: Stack) -> None:
+    """Stop the workers."""
+    for part in stack.workers():
+        parts.stop(stack, part, lambda: False)
 
 
 @contextlib.contextmanager

@@ -20,31 +20,42 @@ class Target:
     """Empty where there are no batches."""
     pause_seconds: float = 0.0
     """Between two questions for one result, for one waiter; 0 where the server waits."""
+    task: str = "echo"
+    milliseconds: float | None = None
+    """What its payload asks for; None: the payload is a number."""
+    keys: tuple[str, ...] = ()
+    """Of many tenants, who take turns: the number of a task says whose it is. Empty: all are of ``key``."""
 
     def submit_request(self, number: int) -> bytes:
-        """Return the request that submits an ``echo`` of a number."""
-        return self._post(self.submit_path, _echo(number))
+        """Return the request that submits a task with a number."""
+        return self._post(self.submit_path, self._task(number), number)
 
-    def batch_request(self, size: int) -> bytes:
-        """Return the request that submits so many in one batch."""
-        return self._post(self.batch_path, {"tasks": [_echo(number) for number in range(size)]})
+    def batch_request(self, size: int, number: int = 0) -> bytes:
+        """Return the request that submits so many in one batch, the first with a number."""
+        tasks = [self._task(each) for each in range(number, number + size)]
+        return self._post(self.batch_path, {"tasks": tasks}, number)
 
-    def result_request(self, task_id: str) -> bytes:
-        """Return the request for a task's result."""
-        return self._request("GET", self.result_path % task_id, "")
+    def result_request(self, task_id: str, number: int = 0) -> bytes:
+        """Return the request for the result of the task with a number."""
+        return self._request("GET", self.result_path % task_id, "", number)
 
-    def _post(self, path: str, body: object) -> bytes:
+    def get_request(self, path: str, number: int = 0) -> bytes:
+        """Return the request that reads a path, as the tenant of a number."""
+        return self._request("GET", path, "", number)
+
+    def _task(self, number: int) -> dict[str, object]:
+        payload = {"n": number} if self.milliseconds is None else {"milliseconds": self.milliseconds}
+        return {"task": self.task, "payload": payload}
+
+    def _post(self, path: str, body: object, number: int) -> bytes:
         content = json.dumps(body, separators=(",", ":")).encode()
         head = f"content-type: application/json\r\ncontent-length: {len(content)}\r\n"
-        return self._request("POST", path, head) + content
+        return self._request("POST", path, head, number) + content
 
-    def _request(self, method: str, path: str, head: str) -> bytes:
-        key = f"authorization: Bearer {self.key}\r\n" if self.key else ""
-        return f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\n{key}{head}\r\n".encode()
-
-
-def _echo(number: int) -> dict[str, object]:
-    return {"task": "echo", "payload": {"n": number}}
+    def _request(self, method: str, path: str, head: str, number: int) -> bytes:
+        key = self.keys[number % len(self.keys)] if self.keys else self.key
+        authorization = f"authorization: Bearer {key}\r\n" if key else ""
+        return f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{self.port}\r\n{authorization}{head}\r\n".encode()
 
 
 def accepted_of(body: bytes) -> int:

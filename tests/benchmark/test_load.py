@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from scripts.benchmark import pace
 from scripts.benchmark.connection import Connection
 from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.flood import Flood
@@ -120,3 +121,32 @@ def test_a_failed_task_is_an_error() -> None:
 def test_a_result_without_a_value_is_an_error(body: bytes) -> None:
     with pytest.raises(ValueError, match="no value"):
         value_of(body)
+
+
+def test_many_tenants_take_turns_and_read_what_is_theirs() -> None:
+    target = Target(80, "/submit", "/result/%s", keys=("a", "b"))
+    for number, key in enumerate((b"a", b"b", b"a")):
+        assert b"authorization: Bearer %b\r\n" % key in target.submit_request(number)
+        assert b"authorization: Bearer %b\r\n" % key in target.result_request("x", number)
+
+
+def test_a_task_may_ask_for_its_time() -> None:
+    body = Target(80, "/submit", task="bench.busy", milliseconds=20).submit_request(7).partition(b"\r\n\r\n")[2]
+    assert body == b'{"task":"bench.busy","payload":{"milliseconds":20}}'
+
+
+async def test_an_act_that_waits_for_a_connection_is_late_from_when_it_was_due() -> None:
+    async with connected(b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok") as (connection, _):
+
+        async def act(_: Connection, __: int) -> None:
+            await asyncio.sleep(0.05)
+
+        seconds = await pace.paced([connection], act, count=3, rate=1000)
+    assert seconds[0] >= 0.05
+    assert seconds[2] >= 0.14
+
+
+async def test_a_refused_submit_ends_a_load_at_an_even_rate() -> None:
+    async with connected(b"HTTP/1.1 429 Too Many\r\ncontent-length: 2\r\n\r\nno") as (connection, _):
+        with pytest.raises(BenchmarkError, match="429"):
+            await pace.even(Target(80, "/"), [connection], count=2, rate=100)

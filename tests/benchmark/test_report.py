@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.benchmark import plan, report, servers, targets
+from scripts.benchmark import names, peers, plan, report, servers, targets
 from scripts.benchmark.measurements import Figures
 from scripts.benchmark.rounds import Run
 from scripts.stack import parts
@@ -36,7 +36,7 @@ def run(*rates: float) -> Run:
 
 
 def verdict(found: Run, words: str) -> targets.Verdict:
-    (one,) = [each for each in targets.verdicts(found) if words in each.wanted]
+    (one,) = [each for each in targets.verdicts(found) if words in each.what]
     return one
 
 
@@ -76,8 +76,8 @@ def test_a_busy_load_generator_is_no_measure() -> None:
     ("arguments", "rounds", "tasks"), [([], 3, 5000), (["--quick"], 1, 1000), (["--quick", "--rounds", "2"], 2, 1000)]
 )
 def test_the_arguments_choose_the_plan(arguments: list[str], rounds: int, tasks: int) -> None:
-    chosen, file = plan.parse(arguments)
-    assert (chosen.rounds, chosen.end_to_end_tasks, file) == (rounds, tasks, None)
+    wish = plan.parse(arguments)
+    assert (wish.plan.rounds, wish.plan.end_to_end_tasks, wish.figures) == (rounds, tasks, None)
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "0"], ["--json", "/nowhere/at/all.json"]])
@@ -91,3 +91,48 @@ def test_every_app_is_served_with_the_same_options() -> None:
     # Ours may read HTTP by a protocol of its own, which is part of what is measured.
     ours[ours.index("--http") + 1] = "httptools"
     assert theirs == ours
+
+
+def test_a_plain_run_measures_the_core_and_a_quick_one_every_scenario() -> None:
+    assert plan.parse([]).plan.contenders == names.CORE
+    assert plan.parse(["--quick"]).plan.contenders == (*names.CORE, *names.SCENARIOS)
+    full = plan.parse(["--full"]).plan
+    assert (full.contenders, full.peers) == ((*names.CORE, *names.SCENARIOS), tuple(peers.ALL))
+
+
+def test_what_is_measured_is_chosen_by_name() -> None:
+    chosen = plan.parse(["--only", "weights,core,taskiq", "--weights-seconds", "7"]).plan
+    assert (chosen.contenders, chosen.peers) == ((*names.CORE, names.WEIGHTS), ("taskiq",))
+    assert chosen.weights.seconds == 7
+    with pytest.raises(SystemExit):
+        plan.parse(["--only", "weights,nothing"])
+
+
+def test_what_was_not_measured_has_no_section_and_is_not_judged() -> None:
+    seen = {"deviation": 0.06, "busy": 0.99, **{f"share.{weight}": weight / 7 for weight in (1, 2, 4)}}
+    found = Run(plan.Plan(contenders=(names.WEIGHTS,)), [{names.WEIGHTS: seen}])
+    text = report.write(found)
+    assert "## Weights" in text
+    assert "## Submit" not in text
+    assert "## Soak" not in text
+    (only,) = targets.verdicts(found)
+    assert (only.floor, only.stretch, only.seen, only.word) == ("≤ 10", "≤ 5", "6.00", "met")
+
+
+def test_a_wait_beside_a_line_that_has_ended_is_not_judged() -> None:
+    seen = {"prefork.beside.p95": 20.0, "prefork.left": 5.0, "asyncio.beside.p95": 20.0, "asyncio.left": 0.0}
+    found = Run(plan.Plan(), [{names.NOISY: seen}])
+    assert [(each.what.split(", ")[1], each.word) for each in targets.verdicts(found)] == [
+        ("prefork", "met, stretch too")
+    ]
+
+
+def test_memory_and_open_files_are_compared_before_and_after_a_soak() -> None:
+    states = {"memory.idle": 100.0, "idle": 1.0, "files": 50.0, "threads": 7.0}
+    states |= {f"{name}.api": value for name, value in states.items()}
+    seen = {f"{when}.{name}": value for when in ("before", "after") for name, value in states.items()}
+    found = Run(plan.Plan(), [{names.SOAK: {**seen, "after.memory.idle": 104.0}}])
+    text = report.write(found)
+    assert "| all | 100 | 104 | 1.00 | 1.00 | 50.0 | 50.0 | 7.00 | 7.00 |" in text
+    assert "Memory grew by 4.0 %;" in text
+    assert verdict(found, "growth").is_met

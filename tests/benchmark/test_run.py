@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.benchmark import report, rounds
+from scripts.benchmark import names, report, rounds
 from scripts.benchmark.plan import Plan
 from scripts.stack import parts, processes
 
 TINY = Plan(
     rounds=1,
+    contenders=(names.EMPTY, names.OURS, names.NAIVE, names.GATE),
     connections=(4,),
     submit_seconds=0.2,
     warm_seconds=0.1,

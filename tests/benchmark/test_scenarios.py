@@ -1,0 +1,59 @@
+"""The scenarios with tiny counts, one after the other on one stack."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from scripts.benchmark import accounts, checked, noisy, servers, soak, tenants, weights
+from scripts.benchmark.names import PREFORK
+from scripts.benchmark.plan import NoisyPlan, SoakPlan, TenantsPlan, WeightsPlan
+from scripts.benchmark.target import Target
+from scripts.stack import parts
+from scripts.stack.stackfile import Stack
+from tests.benchmark.test_run import TINY
+
+SMALL = replace(
+    TINY,
+    pools=(PREFORK,),
+    tenants=TenantsPlan(12, connections=4, rate=20, rate_seconds=0.5, submit_connections=4),
+    noisy=NoisyPlan(100, milliseconds=50.0, seconds=0.5, alone_seconds=0.3, warm_seconds=0.1),
+    weights=WeightsPlan(seconds=1.0, warm_seconds=0.5),
+    soak=SoakPlan(0.5, warm_seconds=0.2, rate=20, connections=4, idle_seconds=0.1),
+)
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[tuple[Stack, Target]]:
+    """Yield the product with a prefork worker, and a tenant's target."""
+    with servers.ours((PREFORK,)) as stack:
+        yield stack, checked.target_of(stack, accounts.create(stack, "bench"), PREFORK)
+
+
+def test_every_scenario_measures_what_the_report_shows(product: tuple[Stack, Target]) -> None:
+    stack, target = product
+    # First: the lines that the others leave behind would be in its way. The tenants come last: they stop the worker.
+    soaked = soak.on(stack, target, SMALL)
+    assert soaked["load.operations"] == 10
+    assert soaked["before.files.api"] > 3
+    assert soaked["after.threads.worker1"] >= 3
+    beside = noisy.on(stack, target, SMALL, PREFORK)
+    assert (beside["prefork.alone.count"], beside["prefork.beside.count"]) == (3, 5)
+    assert beside["prefork.left"] > 0
+    shared = weights.on(stack, target, SMALL)
+    assert 0 < shared["busy"] <= 1.01
+    assert sum(shared[f"share.{weight}"] for weight in (1, 2, 4)) == pytest.approx(1)
+    parts.stop(stack, "worker1", lambda: False)
+    parts.start(stack, "worker1")
+    of_many = tenants.on(stack, target, SMALL)
+    assert of_many["prefork.first.count"] == of_many["prefork.e2e.count"] == 12
+    assert of_many["prefork.wait.count"] == 10
+    assert of_many["submit.4.cpu.api"] > 0
+    assert stack.workers() == []
+
+
+def test_a_deviation_is_a_part_of_the_share_that_is_due() -> None:
+    seen = weights._figures({1: 15.0, 2: 30.0, 4: 55.0}, SMALL, seconds=100)
+    assert seen["share.4"] == pytest.approx(0.55)
+    assert seen["deviation"] == pytest.approx(0.05)
+    assert seen["busy"] == pytest.approx(0.5)
