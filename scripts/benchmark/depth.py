@@ -100,7 +100,7 @@ def run(depth: Depth) -> str:
         _in_turn(sides, depth, "end to end", _end_to_end)
         _in_turn(sides, depth, "status", _status)
         for side in sides:
-            servers.stop_worker(side.stack)
+            servers.stop_workers(side.stack)
         _in_turn(sides, depth, "submit", _submit)
         before = _tasks(deep)
         database.fetch(deep.stack.database_url or "", _LET_GO)
