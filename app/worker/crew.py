@@ -42,7 +42,8 @@ class Crew:
         self._is_draining = False
         self._attendants: dict[UUID, Attendant] = {}
         self._limits: dict[UUID, int] = {}
-        self._claims: Lane[tuple[UUID, int], list[Claim]] = Lane(self._claim, largest=_TENANTS)
+        # Without patience: what is claimed must reach who asked for it.
+        self._claims: Lane[tuple[UUID, int], list[Claim]] = Lane(self._claim, largest=_TENANTS, patience=None)
         self._endings = Endings(runtime, self._drop)
         self._offers = Offers(runtime.redis)
 

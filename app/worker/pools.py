@@ -22,7 +22,6 @@ from app.worker.watch import Watch
 _log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
-_DRAINED: Final = 10.0
 
 
 class Pool(Protocol):
@@ -92,6 +91,7 @@ class Asyncio:
         self._worker_id = uuid4()
         self._capacity = capacity
         self._drained: Future[None] | None = None
+        self._crew: Crew | None = None
 
     def begin(self) -> None:
         """Start the loop that runs the tasks, and one of its own for what must never wait for a task's code."""
@@ -110,19 +110,21 @@ class Asyncio:
         """Claim for the tenant; what is claimed runs on when this returns."""
         if pool != ASYNCIO:
             _log.error("a worker of the asyncio pool takes from tenants.io only: start it with -Q tenants.io")
-            return
-        self._crew.serve(tenant_id)
+        elif self._crew is not None:
+            self._crew.serve(tenant_id)
 
     def drain(self, seconds: float) -> None:
         """Give what runs so long, then take it away."""
-        self._drained = self._runtime.start(self._crew.drain(seconds))
+        if self._crew is not None:
+            self._drained = self._runtime.start(self._crew.drain(seconds))
 
     def close(self) -> None:
         """Wait for the drain, then close the connections."""
         if self._drained is not None:
             self._drained.result()
-        self._runtime.close()
-        self._aside.close()
+        if self._crew is not None:
+            self._runtime.close()
+            self._aside.close()
 
 
 def _on_duty(runtime: Runtime, *duties: Coroutine[Any, Any, None]) -> None:
