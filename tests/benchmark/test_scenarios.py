@@ -32,24 +32,24 @@ def product() -> Iterator[tuple[Stack, Target]]:
 
 def test_every_scenario_measures_what_the_report_shows(product: tuple[Stack, Target]) -> None:
     stack, target = product
-    # First: the lines that the others leave behind would be in its way. The tenants come last: they stop the worker.
     soaked = soak.on(stack, target, SMALL)
     assert soaked["load.operations"] == 10
     assert soaked["before.files.api"] > 3
     assert soaked["after.threads.worker1"] >= 3
+    of_many = tenants.on(stack, target, SMALL)
+    assert of_many["prefork.first.count"] == of_many["prefork.e2e.count"] == 12
+    assert of_many["prefork.wait.count"] == 10
+    assert of_many["submit.4.cpu.api"] > 0
+    assert stack.workers() == []
+    # The others leave a line behind: they come last.
+    with servers._task_types():
+        parts.start(stack, "worker1")
     beside = noisy.on(stack, target, SMALL, PREFORK)
     assert (beside["prefork.alone.count"], beside["prefork.beside.count"]) == (3, 5)
     assert beside["prefork.left"] > 0
     shared = weights.on(stack, target, SMALL)
     assert 0 < shared["busy"] <= 1.01
     assert sum(shared[f"share.{weight}"] for weight in (1, 2, 4)) == pytest.approx(1)
-    parts.stop(stack, "worker1", lambda: False)
-    parts.start(stack, "worker1")
-    of_many = tenants.on(stack, target, SMALL)
-    assert of_many["prefork.first.count"] == of_many["prefork.e2e.count"] == 12
-    assert of_many["prefork.wait.count"] == 10
-    assert of_many["submit.4.cpu.api"] > 0
-    assert stack.workers() == []
 
 
 def test_a_deviation_is_a_part_of_the_share_that_is_due() -> None:
