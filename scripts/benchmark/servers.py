@@ -21,9 +21,7 @@ from scripts.stack.stackfile import Stack
 SERVED_BY = """--host 127.0.0.1 --http httptools --loop uvloop --no-proxy-headers --no-server-header --no-access-log
     --timeout-graceful-shutdown 10"""
 _NAIVE_WORKER = "celery -A scripts.benchmark.naive_worker worker --pool prefork --concurrency 2 --loglevel WARNING"
-_ASYNCIO_WORKER = """celery -A app.celery_app worker -Q tenants.io --pool threads --concurrency 8 --without-gossip
-    --without-mingle --without-heartbeat --loglevel WARNING --hostname worker-asyncio@%h"""
-_WORKER_OF = {names.PREFORK: "worker1", names.ASYNCIO: "worker-asyncio"}
+_WORKER_OF = {names.PREFORK: "worker1", names.ASYNCIO: "asyncio1"}
 _NAIVE_DATABASE = "naive"
 _ANSWER_SECONDS = 60.0
 
@@ -38,16 +36,9 @@ def ours(pools: Sequence[str] = (names.PREFORK,)) -> Iterator[Stack]:
         names_of_parts = ["api", "dispatcher", *workers, "webhooks"]
         with _task_types():
             for part in names_of_parts:
-                _start_ours(stack, part)
+                parts.start(stack, part)
         readiness.wait(stack, dict.fromkeys(names_of_parts, 0))
         yield stack
-
-
-def _start_ours(stack: Stack, part: str) -> None:
-    if part == _WORKER_OF[names.ASYNCIO]:
-        _start(stack, part, _ASYNCIO_WORKER, {})
-    else:
-        parts.start(stack, part)
 
 
 @contextlib.contextmanager

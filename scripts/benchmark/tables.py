@@ -12,7 +12,7 @@ PARTS: Final = {
     "valkey": "valkey",
     "dispatcher": "dispatcher",
     "worker1": "worker",
-    "worker-asyncio": "asyncio worker",
+    "asyncio1": "asyncio worker",
     "webhooks": "webhooks",
 }
 """The processes by the names of figures, and what people call them."""

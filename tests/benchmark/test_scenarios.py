@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.benchmark import accounts, checked, noisy, servers, soak, tenants, weights
-from scripts.benchmark.names import PREFORK
+from scripts.benchmark.names import POOLS, PREFORK
 from scripts.benchmark.plan import NoisyPlan, SoakPlan, TenantsPlan, WeightsPlan
 from scripts.benchmark.target import Target
 from scripts.stack import parts
@@ -15,7 +15,7 @@ from tests.benchmark.test_run import TINY
 
 SMALL = replace(
     TINY,
-    pools=(PREFORK,),
+    pools=POOLS,
     tenants=TenantsPlan(12, connections=4, rate=20, rate_seconds=0.5, submit_connections=4),
     noisy=NoisyPlan(100, milliseconds=50.0, seconds=0.5, alone_seconds=0.3, warm_seconds=0.1),
     weights=WeightsPlan(seconds=1.0, warm_seconds=0.5),
@@ -25,8 +25,8 @@ SMALL = replace(
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[tuple[Stack, Target]]:
-    """Yield the product with a prefork worker, and a tenant's target."""
-    with servers.ours((PREFORK,)) as stack:
+    """Yield the product with a worker of each pool, and a tenant's target."""
+    with servers.ours(POOLS) as stack:
         yield stack, checked.target_of(stack, accounts.create(stack, "bench"), PREFORK)
 
 
@@ -37,8 +37,9 @@ def test_every_scenario_measures_what_the_report_shows(product: tuple[Stack, Tar
     assert soaked["before.files.api"] > 3
     assert soaked["after.threads.worker1"] >= 3
     of_many = tenants.on(stack, target, SMALL)
-    assert of_many["prefork.first.count"] == of_many["prefork.e2e.count"] == 12
-    assert of_many["prefork.wait.count"] == 10
+    for pool in POOLS:
+        assert of_many[f"{pool}.first.count"] == of_many[f"{pool}.e2e.count"] == 12
+        assert of_many[f"{pool}.wait.count"] == 10
     assert of_many["submit.4.cpu.api"] > 0
     assert stack.workers() == []
     # The others leave a line behind: they come last.
