@@ -8,6 +8,8 @@ from scripts.benchmark import depth
 from scripts.benchmark.depth import Depth
 
 
+# Two stacks are started, one after the other.
+@pytest.mark.timeout(300)
 def test_both_databases_are_measured_and_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     report = depth.run(Depth(rows=2_000, pairs=1, tasks=20, submit_connections=4, connections=2))
