@@ -19,13 +19,10 @@ _ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth", "tq_account")
 # What these ask is looked up by a key. A plan that is made while a table is empty would read all of it, and be kept
 # while it grows, until the statistics are next taken.
 _LOOKING_UP: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
-_PLANS: Final = (
-    "enable_seqscan = off",
-    "enable_hashjoin = off",
-    "enable_mergejoin = off",
-    # Those plans are the right ones for any values, and planning costs more than running them.
-    "plan_cache_mode = force_generic_plan",
-)
+_PLANS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off")
+# A worker calls functions of arrays: the plan that those settings leave is right for any of them, and to make it anew
+# costs more than to run it. The others' questions differ (a list from a cursor on), and keep Postgres's own judgement.
+_KEPT: Final = "plan_cache_mode = force_generic_plan"
 _TRIES: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 
@@ -46,6 +43,8 @@ def _settings(role: str) -> list[str]:
     settings = ["jit = off", "idle_in_transaction_session_timeout = '30s'"]
     if role in _LOOKING_UP:
         settings += _PLANS
+    if role == "tq_worker":
+        settings.append(_KEPT)
     return [*settings, "statement_timeout = '10s'"] if role in _ANSWERING else settings
 
 
