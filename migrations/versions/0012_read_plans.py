@@ -11,7 +11,7 @@ _READS = ("task_results(uuid[], uuid[])", "task_statuses(uuid[], uuid[])")
 def upgrade() -> None:
     """Keep the plan.
 
-    Left to itself Postgres plans each call anew: for known ids it sees one partition, and takes that to be worth a plan.
+    Left to itself Postgres plans each call anew: for known ids it sees one partition, and takes that to be worth it.
     But to plan over partitions and policies costs four times what it costs to pass over the others when it runs.
     """
     for read in _READS:
