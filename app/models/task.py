@@ -93,13 +93,14 @@ class BacklogEntry(SQLModel, table=True):
     """A waiting task: whoever deletes its row has the right to run or end it."""
 
     __tablename__ = "backlog"
+    # Its tenant is its task's, by which alone it is written: a foreign key here would be checked for each task again.
     __table_args__ = (
         Index("backlog_due", "tenant_id", "pool", "priority", "due_at"),
         Index("backlog_scheduled", "due_at", postgresql_where=text("is_scheduled")),
         Index("backlog_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     )
 
-    tenant_id: UUID = tenant_key()
+    tenant_id: UUID = Field(primary_key=True)
     task_id: UUID = Field(primary_key=True)
     pool: str = Field(sa_type=TEXT)
     priority: int = Field(sa_type=SmallInteger)

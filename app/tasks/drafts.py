@@ -40,11 +40,11 @@ def task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: s
         task_type.pool,
         request.priority,
         payload.decode(),
+        _at_most(task_type.max_attempts, request.max_attempts),
+        _at_most(task_type.time_limit, request.timeout_seconds),
         request.delay_seconds or None,
         request.scheduled_at,
         request.expires_seconds,
-        _at_most(task_type.max_attempts, request.max_attempts),
-        _at_most(task_type.time_limit, request.timeout_seconds),
         request.timeout_seconds,
         json.dumps(request.tags) if request.tags else None,
         request.webhook_url,
@@ -60,7 +60,7 @@ def _at_most(own: _Number, asked: _Number | None) -> _Number:
 def _check_payload(task_type: types.TaskType, payload: bytes) -> None:
     try:
         # JSON mode, strict: "5", true and 5.0 are no integers, but a date may be written as JSON can write it.
-        task_type.payload.model_validate_json(payload, strict=True)
+        task_type.validator.validate_json(payload, strict=True)
     except ValidationError as error:
         detail = f"The payload is not what {task_type.name} takes: see errors, and GET /api/task-types."
         raise InvalidRequest(detail, errors=_faults(error)) from None

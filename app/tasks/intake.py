@@ -27,7 +27,7 @@ _UNDECIDED_AFTER: Final = 1.9
 class NewTask(NamedTuple):
     """A task as it is to be stored, a row of ``store.insert_any_tenant``. ``payload`` and ``tags`` are JSON text.
 
-    Times are seconds from the database's now. What was not asked for is ``None``.
+    Times are seconds from the database's now. What was not asked for is ``None``, and comes after what always is.
     """
 
     tenant_id: UUID
@@ -36,11 +36,11 @@ class NewTask(NamedTuple):
     pool: str
     priority: int
     payload: str
+    max_attempts: int
+    time_limit_seconds: float
     delay_seconds: float | None
     scheduled_at: datetime | None
     expires_seconds: float | None
-    max_attempts: int
-    time_limit_seconds: float
     timeout_seconds: float | None
     tags: str | None
     webhook_url: str | None

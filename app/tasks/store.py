@@ -1,7 +1,7 @@
 """SQL of tasks. Every statement names the tenant, and runs under policies that do so too."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 
 _INSERT = """
 WITH incoming AS MATERIALIZED (
-    SELECT u.*, greatest(now(), coalesce(u.scheduled_at, now() + make_interval(secs => u.delay))) AS due_at,
+    -- A column that says the same throughout comes as one value, which the rows after the first one lack.
+    SELECT coalesce(u.tenant_id, ($1::uuid[])[1]) AS tenant_id, u.id, coalesce(u.task, ($3::text[])[1]) AS task,
+        coalesce(u.pool, ($4::text[])[1]) AS pool, coalesce(u.priority, ($5::smallint[])[1]) AS priority,
+        coalesce(u.payload, ($6::text[])[1]) AS payload, coalesce(u.max_attempts, ($7::smallint[])[1]) AS max_attempts,
+        coalesce(u.time_limit_seconds, ($8::float8[])[1]) AS time_limit_seconds, u.scheduled_at, u.timeout_seconds,
+        u.tags, u.webhook_url, u.retry_of, u.traceparent,
+        greatest(now(), coalesce(u.scheduled_at, now() + make_interval(secs => u.delay))) AS due_at,
         now() + make_interval(secs => u.expires_seconds) AS expires_at
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::float8[],
-                $8::timestamptz[], $9::float8[], $10::smallint[], $11::float8[], $12::float8[], $13::text[],
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::smallint[],
+                $8::float8[], $9::float8[], $10::timestamptz[], $11::float8[], $12::float8[], $13::text[],
                 $14::text[], $15::uuid[], $16::text[])
-        AS u (tenant_id, id, task, pool, priority, payload, delay, scheduled_at, expires_seconds, max_attempts,
-              time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
+        AS u (tenant_id, id, task, pool, priority, payload, max_attempts, time_limit_seconds, delay, scheduled_at,
+              expires_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
 ), stored AS (
     INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, scheduled_at, expires_at, max_attempts,
                       time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
@@ -93,13 +99,22 @@ ORDER BY id DESC LIMIT $8
 async def insert_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> None:
     """Insert tasks and put them into the backlog; ids are ours and nothing is returned, so no task is read."""
     if tasks:
-        await connection.execute(_INSERT, *map(_column, zip(*tasks, strict=True)))
+        await connection.execute(_INSERT, *_columns_of(tasks))
 
 
-def _column(values: "tuple[Any, ...]") -> "Sequence[Any]":
-    # unnest() fills what is short with NULL: where all are, nothing has to be written, sent and read.
-    is_empty = values[0] is None and values.count(None) == len(values)
-    return () if is_empty else values
+# Of NewTask; what comes after them may be None.
+_REQUIRED_COLUMNS = 8
+
+
+def _columns_of(tasks: "Sequence[NewTask]") -> "Iterator[Sequence[Any]]":
+    """Yield the columns. What says the same throughout is written, sent and read once: most columns of most groups."""
+    for place, values in enumerate(zip(*tasks, strict=True)):
+        is_uniform = values.count(values[0]) == len(values)
+        # unnest() fills what is short with NULL.
+        if place < _REQUIRED_COLUMNS:
+            yield values[:1] if is_uniform else values
+        else:
+            yield () if is_uniform and values[0] is None else values
 
 
 async def existing_any_tenant(connection: Connection, task_ids: Sequence[UUID]) -> set[UUID]:

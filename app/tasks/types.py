@@ -8,11 +8,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Literal, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
 from app.core.config import get_settings
+
+if TYPE_CHECKING:
+    from pydantic.plugin._schema_validator import PluggableSchemaValidator
+    from pydantic_core import SchemaValidator
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 _SHIPPED: Final = "app.worker.tasks"
@@ -26,6 +30,8 @@ class TaskType:
     name: str
     function: Callable[..., Any]
     payload: type[BaseModel]
+    validator: "SchemaValidator | PluggableSchemaValidator"
+    """Of the payload; the model's own method asks about each of its options first, which takes as long again."""
     result: TypeAdapter[Any]
     """Validates and serialises what the function returns."""
     summary: str
@@ -72,6 +78,7 @@ def task(
                 name=name,
                 function=function,
                 payload=payload,
+                validator=TypeAdapter(payload).validator,
                 result=TypeAdapter(result),
                 summary=(inspect.getdoc(function) or name).partition("\n")[0],
                 autoretry_for=autoretry_for,
