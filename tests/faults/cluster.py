@@ -22,7 +22,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.waiting import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PARTS: Final = ("api1", "api2", "dispatcher1", "dispatcher2", "worker1", "worker2", "webhooks1")
+PARTS: Final = ("api1", "api2", "dispatcher1", "dispatcher2", "worker1", "worker2", "asyncio1", "webhooks1")
 PROXIED: Final = ("api1", "worker1", "dispatcher1", "webhooks1")
 """Parts whose connections go through proxies of their own, in a cluster with proxies."""
 _CRASHED: Final = 137

@@ -2,7 +2,7 @@
 
 import sys
 
-KINDS = ("api", "dispatcher", "worker", "webhooks")
+KINDS = ("api", "dispatcher", "worker", "asyncio", "webhooks")
 
 _API = """uvicorn app.main:app --host 127.0.0.1 --http app.core.http_guard:GuardedProtocol --loop uvloop
     --no-proxy-headers --no-server-header --no-access-log --timeout-graceful-shutdown 10 --log-level warning --port"""
@@ -10,6 +10,8 @@ CHILDREN = 4
 """Of a worker: its tasks mostly sleep."""
 
 _WORKER = f"""celery -A app.celery_app worker --pool prefork --concurrency {CHILDREN} --without-gossip
+    --without-mingle --without-heartbeat --loglevel WARNING --hostname"""
+_ASYNCIO = """celery -A app.celery_app worker --pool threads --concurrency 8 -Q tenants.io --without-gossip
     --without-mingle --without-heartbeat --loglevel WARNING --hostname"""
 _MODULES = {"dispatcher": "app.dispatch", "webhooks": "app.webhooks"}
 
@@ -25,6 +27,6 @@ def command(name: str, port: int) -> list[str]:
     kind = kind_of(name)
     if kind == "api":
         return [*python, *_API.split(), str(port)]
-    if kind == "worker":
-        return [*python, *_WORKER.split(), f"{name}@faults"]
+    if kind in {"worker", "asyncio"}:
+        return [*python, *(_WORKER if kind == "worker" else _ASYNCIO).split(), f"{name}@faults"]
     return [*python, _MODULES[kind]]

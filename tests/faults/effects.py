@@ -1,5 +1,6 @@
 """Task types of the suite's own: what their code does is written to a file, beside all that the product writes."""
 
+import asyncio
 import json
 import os
 import signal
@@ -44,6 +45,20 @@ def effect(payload: Effect, context: TaskContext) -> int:
     return payload.value
 
 
+@task("faults.io_effect", max_attempts=20, retry_backoff=0.1, retry_backoff_max=0.5, pool="asyncio")
+async def io_effect(payload: Effect, context: TaskContext) -> int:
+    """Leave a trace, wait, leave another."""
+    token = _claim_token_of(context)
+    _write(context, token, "begin")
+    try:
+        if context.attempt <= payload.fail_attempts:
+            raise OSError("asked for")
+        await asyncio.sleep(payload.seconds)
+    finally:
+        _write(context, token, "end")
+    return payload.value
+
+
 @task("faults.poison", max_attempts=2, retry_backoff=0.1, retry_backoff_max=0.2, time_limit=2)
 def poison(payload: Poison, context: TaskContext) -> None:
     """Do what ends processes."""
@@ -59,6 +74,13 @@ def poison(payload: Poison, context: TaskContext) -> None:
             time.sleep(0.2)
         except BaseException:  # noqa: BLE001 deaf on purpose
             continue
+
+
+def _claim_token_of(context: TaskContext) -> str:
+    from app.worker.jobs import _Worker  # noqa: PLC0415
+
+    crew = _Worker.pool._crew
+    return next(str(one.claim_token) for one in crew.in_hand() if one.task_id == context.task_id)
 
 
 def _claim_token() -> str:

@@ -12,6 +12,10 @@ from tests.faults.stage import Stage
 from tests.faults.waiting import NeverHappenedError, last, until
 
 LEASE: Final = 15.0
+_RUN_ON_A_LOOP: Final = """
+SELECT count(*) > 10 FROM attempt a JOIN worker w ON w.id = a.worker_id
+WHERE w.pool = 'asyncio' AND a.finished_at IS NULL
+"""
 
 
 @dataclass
@@ -52,6 +56,18 @@ def kill_worker(stage: Stage, rng: random.Random) -> Felt:
     stage.cluster.start(name)
     felt = Felt(*recovery.taken_away(stage.owner, at))
     stage.cluster.wait_ready(name)
+    return felt
+
+
+def kill_asyncio_worker(stage: Stage, rng: random.Random) -> Felt:
+    """F2: kill -9 the asyncio worker in the middle of many tasks; they run on its successor."""
+    stage.load.submit_many("io_long", "wide", [{"payload": {"seconds": 3, "value": n}} for n in range(20)])
+    until(lambda: stage.owner.value(_RUN_ON_A_LOOP), "tasks on the loop", 30)
+    at = recovery.now(stage.owner)
+    stage.cluster.kill("asyncio1")
+    stage.cluster.start("asyncio1")
+    felt = Felt(*recovery.taken_away(stage.owner, at))
+    stage.cluster.wait_ready("asyncio1")
     return felt
 
 

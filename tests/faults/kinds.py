@@ -29,6 +29,15 @@ def _long(rng: random.Random, number: int) -> dict[str, Any]:
     return {"task": "faults.effect", "payload": {"seconds": rng.choice((0.5, 1, 1.5)), "value": number}}
 
 
+def _io(rng: random.Random, number: int) -> dict[str, Any]:
+    payload = {"seconds": rng.choice((0, 0, 0.1, 1)), "fail_attempts": rng.choice((0, 0, 0, 1)), "value": number}
+    return {"task": "faults.io_effect", "payload": payload}
+
+
+def _io_long(rng: random.Random, number: int) -> dict[str, Any]:
+    return {"task": "faults.io_effect", "payload": {"seconds": 3, "value": number}}
+
+
 def _echo(rng: random.Random, number: int) -> dict[str, Any]:
     return {"task": "echo", "payload": {"n": number, "text": "ü" * rng.randrange(50)}}
 
@@ -78,6 +87,7 @@ _REVOKED: Final = frozenset({"REVOKED"})
 KINDS: Final[dict[str, Kind]] = {
     "effect": Kind(50, _effect, _SUCCESS, result=_value),
     "long": Kind(6, _long, _SUCCESS, result=_value),
+    "io": Kind(16, _io, _SUCCESS, result=_value),
     "echo": Kind(12, _echo, _SUCCESS, result=lambda body: body["payload"]),
     "progress": Kind(3, _progress, _SUCCESS | _FAILURE),
     "sleep": Kind(3, _sleep, _SUCCESS | _FAILURE),
@@ -88,6 +98,7 @@ KINDS: Final[dict[str, Kind]] = {
     "killed": Kind(1, _cancelled_running, frozenset({"REVOKED", "SUCCESS", "FAILURE"}), cancels_after=1.0),
     "expiring": Kind(2, _expiring, _REVOKED),
     # The fault's own: submitted by it, not drawn.
+    "io_long": Kind(0, _io_long, _SUCCESS, result=_value),
     "poison": Kind(0, _effect, _FAILURE),
     "probe": Kind(0, _effect, _SUCCESS, result=_value),
 }

@@ -45,6 +45,7 @@ def _first() -> list[Entry]:
     return [
         Entry("F2", "worker's child: kill -9", faults.kill_child, 3),
         Entry("F2", "worker: kill -9", faults.kill_worker, 20),
+        Entry("F2", "asyncio worker: kill -9", faults.kill_asyncio_worker, 20),
         Entry("F2", "leading dispatcher: kill -9", faults.kill_dispatcher, 6),
         Entry("F2", "leading dispatcher: SIGSTOP", faults.pause_dispatcher, 6),
         Entry("F6", "Redis: FLUSHALL", server_faults.flush_redis, 10),

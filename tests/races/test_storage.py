@@ -6,7 +6,7 @@ import pytest
 
 from app.tasks import lifecycle
 from app.tasks.lifecycle import Outcome
-from tests.races.conftest import Yard
+from tests.races.conftest import Yard, finish
 
 _SOON = {"autovacuum_vacuum_scale_factor": "0.02", "autovacuum_vacuum_threshold": "1000"}
 _IN_PARTS = {"autovacuum_vacuum_scale_factor": "0.05", "autovacuum_vacuum_threshold": "1000"}
@@ -66,7 +66,7 @@ async def test_a_claim_and_a_finish_of_a_task_write_no_index(yard: Yard):
     await yard.tasks(tenant_id, 200)
     for _ in range(200):
         [claim] = await lifecycle.claim(database, tenant_id, pool="prefork", worker_id=uuid.uuid4())
-        await lifecycle.finish(database, claim, Outcome("SUCCESS", "SUCCESS", result=1))
+        await finish(database, claim, Outcome("SUCCESS", "SUCCESS", result=1))
     async with database.connection() as connection:
         await connection.execute("SELECT pg_stat_force_next_flush()")
     await database.close()
