@@ -87,6 +87,8 @@ class Turn:
             self._leave()
 
     def _leave(self) -> None:
+        if self._ahead is not None:
+            self._ahead.result()
         while (claim := self._pop()) is not None:
             self._end(claim, _given_back())
         while self._unwritten:
@@ -164,13 +166,13 @@ class Turn:
 
     async def _claim_ahead(self) -> bool:
         try:
-            return await self._claim()
+            return await self._claim(is_ahead=True)
         except Unavailable:
             # What is due has a ticket, or gets one from the dispatcher.
             self._has_more = False
             return False
 
-    async def _claim(self) -> bool:
+    async def _claim(self, *, is_ahead: bool = False) -> bool:
         limit = self._slot.pace.limit(self._tenant_id) - len(self._held)
         claims = await lifecycle.claim(
             self._slot.runtime.database, self._tenant_id, pool=self._pool, worker_id=self._slot.worker_id, limit=limit
@@ -181,7 +183,7 @@ class Turn:
         self._slot.hand.take(claims)
         with self._lock:
             self._held.extend((claim, time.monotonic()) for claim in claims)
-        if len(claims) > 1 and not self._is_guarded:
+        if (is_ahead or len(claims) > 1) and not self._is_guarded:
             self._is_guarded = True
             self._slot.runtime.spawn(self._give_back_what_waits())
         if self._has_more and not self._has_offered:

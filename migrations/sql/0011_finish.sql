@@ -31,7 +31,9 @@ BEGIN
                          THEN '{"type": "Cancelled", "message": "cancelled on request"}' ELSE g.error::jsonb END
                     || jsonb_build_object('attempt', k.attempt),
             failed_attempts = k.failed_attempts + (g.attempt_status = 'FAILURE')::integer,
-            due_at = CASE WHEN g.waits THEN now() + make_interval(secs => g.delay) ELSE k.due_at END,
+            -- What was taken away, or given back, keeps its place in line.
+            due_at = CASE WHEN g.next = 'RETRY' OR (g.waits AND g.delay > 0) THEN now() + make_interval(secs => g.delay)
+                          ELSE k.due_at END,
             finished_at = CASE WHEN g.waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END
         FROM given g
         WHERE k.tenant_id = g.tenant_id AND k.id = g.task_id AND k.claim_token = g.token AND k.status = 'STARTED'

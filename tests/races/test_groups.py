@@ -104,3 +104,21 @@ async def test_a_result_that_postgres_refuses_keeps_no_other_end_from_being_writ
         await worker.close()
     counts = await yard.owner.fetch("SELECT status, count(*) FROM task WHERE tenant_id = $1 GROUP BY 1", tenant_id)
     assert {row["status"]: row["count"] for row in counts} == {"STARTED": 1, "SUCCESS": 2}
+
+
+async def test_what_was_taken_away_or_given_back_keeps_its_place_in_line(yard: Yard):
+    tenant_id = await yard.tenant()
+    first, second, _ = [(await yard.tasks(tenant_id, 1))[0] for _ in range(3)]
+    worker = yard.database("tq_worker")
+    try:
+        for outcome in (Outcome("PENDING", "LOST"), Outcome("PENDING", "RETURNED")):
+            [claim] = (await _claim(worker, {tenant_id: 1}))[tenant_id]
+            assert claim.task_id == first
+            await finish(worker, claim, outcome)
+        # One that is to wait waits, and the next is first.
+        [claim] = (await _claim(worker, {tenant_id: 1}))[tenant_id]
+        await finish(worker, claim, Outcome("PENDING", "RETURNED", delay_seconds=60))
+        [claim] = (await _claim(worker, {tenant_id: 1}))[tenant_id]
+        assert claim.task_id == second
+    finally:
+        await worker.close()
