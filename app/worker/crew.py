@@ -105,10 +105,10 @@ class Crew:
             self._has_room.clear()
 
     async def _claim(self, wanted: Sequence[tuple[UUID, int]]) -> list[list[Claim]]:
-        crash.point("worker.before_claim")
         # Of two tickets of one tenant the first gets all.
         limits = dict(reversed(wanted))
         claims = await lifecycle.claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
+        crash.point("crew.after_claim")
         found: dict[UUID, list[Claim]] = {}
         for claim in claims:
             found.setdefault(claim.tenant_id, []).append(claim)

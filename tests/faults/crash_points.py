@@ -18,6 +18,7 @@ _KINDS: Final = {
     "worker": "worker",
     "finish": "worker",
     "watch": "worker",
+    "crew": "asyncio",
     "due": "dispatcher",
     "rescue": "dispatcher",
     "webhooks": "webhooks",
