@@ -118,19 +118,15 @@ class Crew:
         try:
             ran = await attendant.attend()
             if ran is None:
-                _log.warning("attempt", extra=_names(claim) | {"outcome": "FENCED"})
+                _log.warning("attempt", extra=endings.names(claim) | {"outcome": "FENCED"})
                 self._drop([claim])
                 return
             ended = await self._endings.write(claim, ran)
             if ended is not None and endings.needs_ticket(ended):
                 self._offers.add(claim.tenant_id, ASYNCIO)
         except Exception:  # noqa: BLE001 logged; the others go on
-            _log.exception("the end of an attempt was not written: it will be found lost", extra=_names(claim))
+            _log.exception("the end of an attempt was not written: it will be found lost", extra=endings.names(claim))
 
     def _drop(self, attempts: Sequence[Held]) -> None:
         gone = [attempt for attempt in attempts if self._attendants.pop(attempt.claim_token, None)]
         self._occupy(-len(gone))
-
-
-def _names(claim: Claim) -> dict[str, str]:
-    return {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id), "task": claim.task}

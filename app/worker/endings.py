@@ -85,6 +85,11 @@ async def write(runtime: Runtime, held: Held, outcome: Outcome, *, pool: str) ->
     return ended.status
 
 
+def names(attempt: Held) -> dict[str, str]:
+    """Return what a log line names an attempt by."""
+    return {"tenant_id": str(attempt.tenant_id), "task_id": str(attempt.task_id)}
+
+
 def needs_ticket(ended: Ended) -> bool:
     """Tell whether what waited for this very slot, or was given back, has no ticket."""
     return ended.frees_slot or ended.status == "PENDING"

@@ -151,7 +151,7 @@ class Turn:
         try:
             ended = await self._slot.endings.write(claim, ran)
         except Exception:  # noqa: BLE001 logged; the others go on
-            _log.exception("the end of an attempt was not written: it will be found lost", extra=_names(claim))
+            _log.exception("the end of an attempt was not written: it will be found lost", extra=endings.names(claim))
         else:
             self._needs_ticket |= ended is not None and endings.needs_ticket(ended)
 
@@ -216,7 +216,3 @@ class Turn:
 
 def _given_back() -> Ran:
     return Ran(outcomes.returned(0), None, 0.0)
-
-
-def _names(claim: Claim) -> dict[str, str]:
-    return {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id)}

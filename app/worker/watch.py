@@ -84,7 +84,7 @@ class Watch:
         # Another worker may run the task by now, so what this one still does is of no use. But an attempt that has
         # just written its end looks the same, and needs a moment to leave.
         if not await self._ends_by_itself(attempt) and await termination.kill(self._board, attempt):
-            _log.warning("attempt", extra=_names(attempt) | {"outcome": "FENCED"})
+            _log.warning("attempt", extra=endings.names(attempt) | {"outcome": "FENCED"})
 
     async def _ends_by_itself(self, attempt: Attempt) -> bool:
         for _ in range(int(_GRACE / _GRACE_STEP)):
@@ -118,8 +118,4 @@ class Watch:
         crash.point("watch.before_write")
         status = await endings.write(self._runtime, attempt, outcome, pool=self._pool)
         error_type = (outcome.error or {}).get("type")
-        _log.info("attempt", extra=_names(attempt) | {"outcome": status or "FENCED", "error_type": error_type})
-
-
-def _names(attempt: Attempt) -> dict[str, str]:
-    return {"tenant_id": str(attempt.tenant_id), "task_id": str(attempt.task_id)}
+        _log.info("attempt", extra=endings.names(attempt) | {"outcome": status or "FENCED", "error_type": error_type})
