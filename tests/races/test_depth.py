@@ -23,6 +23,8 @@ from tests.races.conftest import Yard, finish, new_task
 ROWS = 10_000
 # After so many executions a prepared statement gets the plan that it keeps.
 EXECUTIONS = 8
+# A call that reads too much is repeated so often before it counts.
+RETRIES = 30
 
 Call = Callable[["Deep"], Awaitable[Any]]
 
@@ -214,9 +216,15 @@ async def test_pages_read_do_not_grow_with_the_tenant(deep: Deep, name: str, rol
     for _ in range(EXECUTIONS):
         await call(deep)
     few = await deep.pages(role, call)
-    await deep.fill()
-    # Statistics taken meanwhile, at any moment, make the next call plan anew, which reads the catalogue: not what is asked.
-    many = min([await deep.pages(role, call) for _ in range(3)])
-    # An index of 10,000 rows is a level or two deeper; the table and its index have hundreds of pages.
     assert few > 0
-    assert many <= few * 1.5 + 30, f"{few} pages in a small table, {many} in a large one"
+    await deep.fill()
+    # An index of 10,000 rows is a level or two deeper; the table and its index have hundreds of pages.
+    bound = few * 1.5 + 30
+    many = await deep.pages(role, call)
+    # Statistics taken meanwhile, of one partition after another, make the next calls plan anew, which reads the catalogue: not
+    # what is asked. A plan that grew reads as much each time.
+    for _ in range(RETRIES):
+        if many <= bound:
+            break
+        many = await deep.pages(role, call)
+    assert many <= bound, f"{few} pages in a small table, {many} in a large one"
