@@ -1,8 +1,7 @@
 """What the ledger is asked and answers, and the bodies of the calls on limits and usage."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -11,19 +10,17 @@ from app.tenants.plans import Plan
 Quota: TypeAlias = Literal["day", "month", "backlog"]
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """How many more tasks a tenant wants, and its limits; -1 is none."""
+class Demand(NamedTuple):
+    """How many more tasks a tenant wants, and its limits; -1 is none. In the order of ``tasks_accept``."""
 
-    count: int
+    tasks: int
     per_day: int
     per_month: int
     backlog: int
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """How many of them it gets, which limit refuses the rest, and what is used with them."""
+class Grant(NamedTuple):
+    """How many of them it gets, which limit refuses the rest, and what is used with them. In that order too."""
 
     granted: int
     refused_by: Quota | None

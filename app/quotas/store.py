@@ -1,20 +1,13 @@
 """SQL of the ledger."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.db import Connection
-from app.quotas.schemas import Demand, Grant
 
 if TYPE_CHECKING:
     import asyncpg
-
-_RESERVE = """
-SELECT tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in
-FROM usage_reserve($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[])
-"""
 
 _PERIODS = """
 SELECT today, month, today + 1 AS tomorrow, (month + interval '1 month')::date AS next_month,
@@ -29,6 +22,13 @@ _HELD = """
 SELECT s.running, coalesce(a.admitted, 0) + s.returned - s.departed AS waiting
 FROM tenant_slots s LEFT JOIN tenant_admitted a ON a.tenant_id = s.tenant_id WHERE s.tenant_id = $1
 """
+
+_STANDING = f"""
+SELECT p.day_used, p.month_used, coalesce((SELECT h.waiting FROM ({_HELD}) AS h), 0) AS waiting,
+    ceil(extract(epoch FROM p.tomorrow - (now() AT TIME ZONE 'UTC')))::integer AS day_ends_in,
+    ceil(extract(epoch FROM p.next_month - (now() AT TIME ZONE 'UTC')))::integer AS month_ends_in
+FROM ({_PERIODS}) AS p
+"""  # noqa: S608 no value is in it
 
 # One statement, so that the sums by task type are those of the periods. Attempts that are not added to their day yet
 # are counted too: what is read is exact at every moment.
@@ -50,22 +50,16 @@ ORDER BY c.day, c.task
 """  # noqa: S608 no value is in it
 
 
-async def reserve_any_tenant(connection: Connection, demands: Mapping[UUID, Demand]) -> dict[UUID, Grant]:
-    """Lock and count each tenant's day, month and backlog, in the order of the ids."""
-    rows = await connection.fetch(
-        _RESERVE,
-        list(demands),
-        [demand.count for demand in demands.values()],
-        [demand.per_day for demand in demands.values()],
-        [demand.per_month for demand in demands.values()],
-        [demand.backlog for demand in demands.values()],
-    )
-    return {tenant_id: Grant(*rest) for tenant_id, *rest in rows}
-
-
 async def periods(connection: Connection, tenant_id: UUID) -> "asyncpg.Record":
     """Return what is used in the current day and month, and when they begin and end."""
     row = await connection.fetchrow(_PERIODS, tenant_id)
+    assert row is not None  # noqa: S101 one row, whatever the tenant
+    return row
+
+
+async def standing(connection: Connection, tenant_id: UUID) -> "asyncpg.Record":
+    """Return what is used, what waits and when the periods end, in the names of ``Grant``."""
+    row = await connection.fetchrow(_STANDING, tenant_id)
     assert row is not None  # noqa: S101 one row, whatever the tenant
     return row
 

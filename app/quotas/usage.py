@@ -9,16 +9,36 @@ from uuid import UUID
 from app.core.errors import InvalidRequest
 from app.db import Connection, Database
 from app.quotas import store
-from app.quotas.schemas import DayUsage, Demand, Grant, LimitList, PeriodUsage, TaskUsage, TenantLimit, UsageReport
+from app.quotas.schemas import (
+    DayUsage,
+    Demand,
+    Grant,
+    LimitList,
+    PeriodUsage,
+    Quota,
+    TaskUsage,
+    TenantLimit,
+    UsageReport,
+)
 from app.tenants import plans
 from app.tenants.plans import Limits, Plan
 
 _LONGEST_RANGE: Final = timedelta(days=366)
 
 
-async def reserve(connection: Connection, demands: Mapping[UUID, Demand]) -> dict[UUID, Grant]:
-    """Count what is granted in the caller's transaction, for each tenant."""
-    return await store.reserve_any_tenant(connection, demands)
+def demand(contract: Limits, count: int) -> Demand:
+    """Return what a tenant asks of the ledger that wants so many more tasks."""
+    return Demand(count, contract.tasks_per_day, contract.tasks_per_month, contract.backlog)
+
+
+async def granted(connection: Connection, tenant_id: UUID, asked: Demand, count: int) -> Grant:
+    """Return, from the ledger as it stands now, the grant whose answer was lost; ``count`` tasks of it are stored."""
+    row = await store.standing(connection, tenant_id)
+    used = {"month": row["month_used"], "day": row["day_used"]}
+    limits: dict[Quota, int] = {"month": asked.per_month, "day": asked.per_day}
+    # What may have drained meanwhile is named where nothing else is reached.
+    reached: Quota = next((name for name, limit in limits.items() if 0 <= limit <= used[name]), "backlog")
+    return Grant(count, reached if count < asked.tasks else None, **row)
 
 
 async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mapping[str, int]) -> LimitList:

@@ -1,7 +1,6 @@
 """Accepting tasks: concurrent submits of a process share one transaction, and none answers before it is durable."""
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.quotas import usage
-from app.quotas.schemas import Demand, Grant
+from app.quotas.schemas import Grant
 from app.tasks import store
 from app.tenants.plans import Limits
 
@@ -25,7 +24,7 @@ _UNDECIDED_AFTER: Final = 1.9
 
 
 class NewTask(NamedTuple):
-    """A task as it is to be stored, a row of ``store.insert_any_tenant``. ``payload`` and ``tags`` are JSON text.
+    """A task as it is to be stored, a row of ``store.accept_any_tenant``. ``payload`` and ``tags`` are JSON text.
 
     Times are seconds from the database's now. What was not asked for is ``None``, and comes after what always is.
     """
@@ -157,42 +156,48 @@ class Intake:
                 stored.set_result(outcome)
 
     async def _outcomes(self, group: list[Submission]) -> list[_Outcome]:
-        decided: list[_Outcome] = []
         try:
-            await self._write(group, decided)
+            return await self._write(group)
         except Unavailable:
-            return await self._read_back(group, decided)
+            return await self._read_back(group)
         except Exception as error:  # noqa: BLE001 it is raised to the caller
             if len(group) == 1:
                 _log.exception("a submission could not be stored")
                 return [error]
             # One bad row must not refuse its neighbours: each is tried alone.
             return [(await self._outcomes([submission]))[0] for submission in group]
-        return decided
 
-    async def _write(self, group: list[Submission], decided: list[_Outcome]) -> None:
-        """Store what is granted; ``decided`` is filled before the commit, which may be lost."""
+    async def _write(self, group: list[Submission]) -> list[_Outcome]:
+        """Store what is granted. Where no submission has a key it is one round trip."""
+        if any(submission.idempotency_key is not None for submission in group):
+            outcomes = await self._write_with_keys(group)
+        else:
+            async with self._submit.statement() as connection:
+                crash.point("intake.before_commit")
+                outcomes = list(map(_outcome, await _accept(connection, group)))
+        crash.point("intake.after_commit")
+        return outcomes
+
+    async def _write_with_keys(self, group: list[Submission]) -> list[_Outcome]:
         async with self._submit.transaction(*{submission.tenant_id for submission in group}) as connection:
             taken = await _take_keys(connection, group)
             ours = [submission for submission in group if submission.idempotency_key is None or submission.id in taken]
-            shares = _deal(ours, await _count(connection, ours))
-            await _settle_keys(connection, [(each, shares[each.id]) for each in ours if each.id in taken])
-            crash.point("intake.before_insert")
-            await store.insert_any_tenant(
-                connection, [task for each in ours for task in each.tasks[: shares[each.id].granted]]
+            shares = await _accept(connection, ours)
+            await _settle_keys(
+                connection, [(each, share) for each, share in zip(ours, shares, strict=True) if each.id in taken]
             )
-            decided += [_outcome(shares.get(each.id)) for each in group]
             crash.point("intake.before_commit")
-        crash.point("intake.after_commit")
+        by_id = {each.id: share for each, share in zip(ours, shares, strict=True)}
+        return [_outcome(by_id.get(each.id)) for each in group]
 
-    async def _read_back(self, group: list[Submission], decided: list[_Outcome]) -> list[_Outcome]:
-        """Find out how a lost commit ended: what was decided holds where the first task can be read."""
-        stored: set[UUID] = set()
-        if decided:
-            with contextlib.suppress(Unavailable):
-                async with self._reader.transaction(*{each.tenant_id for each in group}) as connection:
-                    stored = await store.existing_any_tenant(connection, [each.id for each in group])
-        return [decided[place] if each.id in stored else Unavailable() for place, each in enumerate(group)]
+    async def _read_back(self, group: list[Submission]) -> list[_Outcome]:
+        """Find out what became of a write whose answer was lost: all that was granted is stored, or nothing is."""
+        try:
+            async with self._reader.transaction(*{each.tenant_id for each in group}) as connection:
+                stored = await store.existing_any_tenant(connection, [task.id for each in group for task in each.tasks])
+                return [await _found(connection, each, stored) for each in group]
+        except Unavailable as error:
+            return [error for _ in group]
 
 
 def _give_up(stored: "asyncio.Future[Share]") -> None:
@@ -219,25 +224,34 @@ async def _settle_keys(connection: Connection, taken: Sequence[tuple[Submission,
     await store.keep_answers_any_tenant(connection, answers)
 
 
-async def _count(connection: Connection, group: Sequence[Submission]) -> dict[UUID, Grant]:
-    """Count the tasks against their tenants' limits."""
+async def _accept(connection: Connection, group: Sequence[Submission]) -> list[Share]:
+    """Count and store what is granted; return each submission's share of it."""
+    if not group:
+        return []
     counts: Counter[UUID] = Counter()
     for submission in group:
         counts[submission.tenant_id] += len(submission.tasks)
     limits = {submission.tenant_id: submission.limits for submission in group}
-    demands = {
-        tenant_id: Demand(counts[tenant_id], limit.tasks_per_day, limit.tasks_per_month, limit.backlog)
-        for tenant_id, limit in limits.items()
-    }
-    return await usage.reserve(connection, demands)
+    demands = {tenant_id: usage.demand(limit, counts[tenant_id]) for tenant_id, limit in limits.items()}
+    tasks = [task for submission in group for task in submission.tasks]
+    return _deal(group, await store.accept_any_tenant(connection, demands, tasks))
 
 
-def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> dict[UUID, Share]:
+def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> list[Share]:
     """Return each submission's share of what its tenant was granted: oldest first, so the latest are refused."""
     left = {tenant_id: grant.granted for tenant_id, grant in grants.items()}
-    shares = {}
+    shares = []
     for submission in group:
         granted = min(len(submission.tasks), left[submission.tenant_id])
         left[submission.tenant_id] -= granted
-        shares[submission.id] = Share(granted, grants[submission.tenant_id])
+        shares.append(Share(granted, grants[submission.tenant_id]))
     return shares
+
+
+async def _found(connection: Connection, submission: Submission, stored: set[UUID]) -> _Outcome:
+    """Return the share of a submission of which these tasks are stored."""
+    granted = sum(task.id in stored for task in submission.tasks)
+    if not granted:
+        return Unavailable()
+    demand = usage.demand(submission.limits, len(submission.tasks))
+    return Share(granted, await usage.granted(connection, submission.tenant_id, demand, granted))

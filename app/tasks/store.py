@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from app.db import Connection, affected
+from app.quotas.schemas import Demand, Grant
 
 if TYPE_CHECKING:
     import asyncpg
@@ -15,37 +16,9 @@ if TYPE_CHECKING:
     from app.tasks.schemas import TaskFilter
 
 
-_INSERT = """
-WITH incoming AS MATERIALIZED (
-    -- A column that says the same throughout comes as one value, which the rows after the first one lack.
-    SELECT coalesce(u.tenant_id, ($1::uuid[])[1]) AS tenant_id, u.id, coalesce(u.task, ($3::text[])[1]) AS task,
-        coalesce(u.pool, ($4::text[])[1]) AS pool, coalesce(u.priority, ($5::smallint[])[1]) AS priority,
-        coalesce(u.payload, ($6::text[])[1]) AS payload, coalesce(u.max_attempts, ($7::smallint[])[1]) AS max_attempts,
-        coalesce(u.time_limit_seconds, ($8::float8[])[1]) AS time_limit_seconds, u.scheduled_at, u.timeout_seconds,
-        u.tags, u.webhook_url, u.retry_of, u.traceparent,
-        greatest(now(), coalesce(u.scheduled_at, now() + make_interval(secs => u.delay))) AS due_at,
-        now() + make_interval(secs => u.expires_seconds) AS expires_at
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::smallint[],
-                $8::float8[], $9::float8[], $10::timestamptz[], $11::float8[], $12::float8[], $13::text[],
-                $14::text[], $15::uuid[], $16::text[])
-        AS u (tenant_id, id, task, pool, priority, payload, max_attempts, time_limit_seconds, delay, scheduled_at,
-              expires_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
-), stored AS (
-    INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, scheduled_at, expires_at, max_attempts,
-                      time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
-    SELECT tenant_id, id, task, pool, priority, payload::jsonb, due_at,
-        CASE WHEN due_at > now() THEN due_at END, expires_at, max_attempts, time_limit_seconds, timeout_seconds,
-        CASE WHEN tags IS NULL THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(tags::jsonb)) END,
-        webhook_url, retry_of, traceparent
-    FROM incoming
-), counted AS (
-    -- In the order of the key, as usage_roll_up does: two that met in another order would lock each other out.
-    INSERT INTO usage_by_task AS g (tenant_id, day, task, tasks)
-    SELECT tenant_id, (now() AT TIME ZONE 'UTC')::date, task, count(*) FROM incoming GROUP BY 1, 3 ORDER BY 1, 3
-    ON CONFLICT ON CONSTRAINT usage_by_task_pkey DO UPDATE SET tasks = g.tasks + excluded.tasks
-)
-INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
-SELECT tenant_id, id, pool, priority, due_at, due_at > now(), expires_at FROM incoming
+_ACCEPT = """
+SELECT tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in
+FROM tasks_accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 """
 
 _TAKE_KEYS = """
@@ -96,10 +69,12 @@ ORDER BY id DESC LIMIT $8
 """
 
 
-async def insert_any_tenant(connection: Connection, tasks: "Sequence[NewTask]") -> None:
-    """Insert tasks and put them into the backlog; ids are ours and nothing is returned, so no task is read."""
-    if tasks:
-        await connection.execute(_INSERT, *_columns_of(tasks))
+async def accept_any_tenant(
+    connection: Connection, demands: Mapping[UUID, Demand], tasks: "Sequence[NewTask]"
+) -> dict[UUID, Grant]:
+    """Count each tenant's tasks and store what is granted (migrations/sql: tasks_accept); ids are ours."""
+    rows = await connection.fetch(_ACCEPT, list(demands), *zip(*demands.values(), strict=True), *_columns_of(tasks))
+    return {tenant_id: Grant(*rest) for tenant_id, *rest in rows}
 
 
 # Of NewTask; what comes after them may be None.

@@ -14,6 +14,7 @@ import pytest
 
 from app.core import ids
 from app.db import Database
+from app.quotas.schemas import Demand
 from app.tasks import lifecycle, store
 from app.tasks.intake import NewTask, Submission
 from app.tasks.lifecycle import End, Ended, Held, Outcome
@@ -59,10 +60,15 @@ class Yard:
         made = [new_task(tenant_id, **changes) for _ in range(count)]
         try:
             async with submit.transaction(tenant_id) as connection:
-                await store.insert_any_tenant(connection, made)
+                await store.accept_any_tenant(connection, {tenant_id: unlimited(count)}, made)
         finally:
             await submit.close()
         return [task.id for task in made]
+
+
+def unlimited(count: int) -> Demand:
+    """Return what a tenant without limits asks of the ledger."""
+    return Demand(count, -1, -1, -1)
 
 
 def submission(tenant_id: UUID, key: str | None = None, count: int = 1) -> Submission:

@@ -39,22 +39,27 @@ async def _stored(yard: Yard, tenant_id: UUID) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-async def test_a_batch_whose_commit_is_not_answered_is_read_back(yard: Yard):
+@pytest.mark.parametrize("key", [None, "key"])
+async def test_a_batch_whose_commit_is_not_answered_is_read_back(yard: Yard, key: str | None):
     tenant_id = await yard.tenant()
     tasks = [new_task(tenant_id) for _ in range(10)]
     async with _intake(yard) as (intake, wire):
-        wire.weather = Weather(cut_at=b"COMMIT")
-        share = await intake.accept(Submission(tenant_id, _LIMITS, tasks))
+        # By the last id: without a key the statement is the transaction.
+        wire.weather = Weather(cut_at=tasks[-1].id.bytes if key is None else b"COMMIT")
+        share = await intake.accept(Submission(tenant_id, _LIMITS, tasks, key))
     assert wire.cuts == 1
-    # What the ledger said in the transaction holds: it was the one that was committed.
-    assert (share.granted, share.grant.refused_by, share.grant.day_used) == (7, "day", 7)
+    # The answer was lost with the line: the ledger says it once more.
+    grant = share.grant
+    assert (share.granted, grant.refused_by, grant.day_used, grant.month_used, grant.waiting) == (7, "day", 7, 7, 7)
+    assert 0 < grant.day_ends_in <= 86_400
+    assert grant.day_ends_in <= grant.month_ends_in
     assert await _stored(yard, tenant_id) == [task.id for task in tasks[:7]]
 
 
 async def test_a_batch_whose_connection_ends_before_its_commit_is_not_stored(yard: Yard):
     tenant_id = await yard.tenant()
     async with _intake(yard) as (intake, wire):
-        wire.weather = Weather(cut_at=b"usage_reserve")
+        wire.weather = Weather(cut_at=b"tasks_accept")
         with pytest.raises(Unavailable):
             await intake.accept(submission(tenant_id, "key", 10))
         wire.clear()

@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 
 from app.db import Connection, Database
-from app.quotas import usage
 from app.quotas.schemas import Demand
 from app.tasks import control, lifecycle, store, sweep_store
 from app.tasks.intake import Submission
@@ -97,8 +96,8 @@ async def deep(yard: Yard) -> AsyncIterator[Deep]:
 
 async def _submit(deep: Deep) -> None:
     async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
-        await usage.reserve(connection, {deep.tenant_id: Demand(1, -1, -1, 1_000_000)})
-        await store.insert_any_tenant(connection, [new_task(deep.tenant_id)])
+        demands = {deep.tenant_id: Demand(1, -1, -1, 1_000_000)}
+        assert await store.accept_any_tenant(connection, demands, [new_task(deep.tenant_id)])
 
 
 async def _take_and_release_key(deep: Deep) -> None:
