@@ -52,6 +52,8 @@ _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **
 # With the time to get a connection, a caller is told within 2 s that Postgres does not answer.
 _COMMAND_TIMEOUT: Final = 1.5
 
+_YOUNG_OBJECTS: Final = 10_000
+
 _EVERY_CALL: Final = problem.responses(
     InvalidCredentials, Unauthenticated, InsufficientScope, TenantSuspended, RateLimited, Unavailable
 )
@@ -85,6 +87,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.
         gc.freeze()
+        # Requests under way hold some thousand objects, none of them garbage: to look at each 700 finds nothing.
+        gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
         yield
 
 

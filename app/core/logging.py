@@ -18,19 +18,23 @@ _SECRETS: Final = (
     (re.compile(r"eyJ[0-9A-Za-z_-]{6,}(?:\.[0-9A-Za-z_-]*){0,2}"), "jwt…"),
     (re.compile(r"(://[^:/@\s]*):[^@/\s]+@"), r"\1:…@"),
 )
-# Nearly every text has none of these, and one search tells.
-_MARKS: Final = re.compile(r"tq_|whsec_|eyJ|://")
+# Nearly every text has none of these. Four looks take a third of one search by a pattern.
+_MARKS: Final = ("tq_", "whsec_", "eyJ", "://")
 _BLANK: Final = vars(logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"}))
 _STANDARD: Final = frozenset(_BLANK) | {"message", "asctime", "color_message"}
 
 
 def redact(text: str) -> str:
     """Return ``text`` without API keys, webhook secrets, tokens and passwords in URLs."""
-    if not _MARKS.search(text):
+    if not _is_marked(text):
         return text
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _is_marked(text: str) -> bool:
+    return any([mark in text for mark in _MARKS])  # noqa: C419 a generator takes twice as long
 
 
 def _clean(value: Any) -> Any:
@@ -49,9 +53,11 @@ _line: Final = json.JSONEncoder(default=str, ensure_ascii=False).encode
 class _Line(logging.LogRecord):
     """A record of facts alone: no line names the place in the code and the thread that ``LogRecord`` looks for."""
 
+    facts: Mapping[str, str | float | None]
+
     def __init__(self, logger: str, message: str, facts: Mapping[str, str | float | None]) -> None:
-        self.__dict__ = {**_BLANK, **facts, "name": logger, "msg": message, "created": time()}
-        self.facts = {name: value for name, value in facts.items() if value is not None}
+        # Whole, as other formatters want it.
+        self.__dict__ = {**_BLANK, **facts, "name": logger, "msg": message, "created": time(), "facts": facts}
 
 
 def write(logger: logging.Logger, message: str, facts: Mapping[str, str | float | None]) -> None:
@@ -86,13 +92,13 @@ class JsonLine(logging.Formatter):
             "message": record.getMessage(),
         }
         if isinstance(record, _Line):
-            facts |= record.facts
+            facts |= {name: value for name, value in record.facts.items() if value is not None}
             line = to_json(facts).decode()
         else:
             facts |= self._extras(record)
             line = _line(facts)
         # Nearly every line is clean, and one search tells; what is not is cleaned part by part, and stays JSON.
-        return _line(_clean(facts)) if _MARKS.search(line) else line
+        return _line(_clean(facts)) if _is_marked(line) else line
 
     def _extras(self, record: logging.LogRecord) -> dict[str, Any]:
         extras = {name: value for name, value in vars(record).items() if name not in _STANDARD and value is not None}
@@ -103,11 +109,22 @@ class JsonLine(logging.Formatter):
         return extras
 
 
+class _Stderr(logging.StreamHandler[Any]):
+    """Writes whole lines. The stream itself hands on what ends with a line's end, so nothing is left to flush."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            self.stream.write(self.format(record) + "\n")
+        except Exception:  # noqa: BLE001 a line that cannot be written must not end what it tells of
+            self.handleError(record)
+
+
 def configure(level: str) -> None:
     """Make this the process's only logging; uvicorn's loggers join it, but its access log, which has queries, ends."""
     # No line names a thread or the place of its call: not looking for them halves the cost of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler()
+    handler = _Stderr()
     handler.setFormatter(JsonLine())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)

@@ -46,6 +46,11 @@ class Attempt:
         return self.ends_at > 0
 
 
+def packed(attempt: Held) -> bytes:
+    """Return an attempt as it stands on the board."""
+    return _ATTEMPT.pack(attempt.tenant_id.bytes, attempt.task_id.bytes, attempt.claim_token.bytes)
+
+
 class Board:
     """One row for each child. Made before the fork; each child writes its own row, the main process reads all."""
 
@@ -66,10 +71,10 @@ class Board:
         _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, os.getpid())
         return row
 
-    def write(self, row: int, ends_at: float, attempts: Sequence[Held]) -> None:
-        """Say what this process has in hand; with ``ends_at`` the code of the first runs."""
+    def write(self, row: int, ends_at: float, attempts: Sequence[bytes]) -> None:
+        """Say what this process has in hand, by ``packed``; with ``ends_at`` the code of the first runs."""
         at = row * _SIZE
-        parts = [_ATTEMPT.pack(a.tenant_id.bytes, a.task_id.bytes, a.claim_token.bytes) for a in attempts[:MOST]]
+        parts = attempts[:MOST]
         (version,) = _VERSION.unpack_from(self._memory, at)
         _VERSION.pack_into(self._memory, at, version | 1)
         _HEAD.pack_into(self._memory, at + _HEAD_AT, ends_at, len(parts))
@@ -106,7 +111,7 @@ class Board:
         """Take an attempt out of the row of a child that has died."""
         if (row := self._row_of(attempt)) is None:
             return
-        left = [other for other in self._read(row) if other != attempt]
+        left = [packed(other) for other in self._read(row) if other != attempt]
         self.write(row, 0.0, left)
         if not left:
             _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, 0)
@@ -146,20 +151,20 @@ class Hand:
         self._row = board.join(index)
         # The main thread starts and ends code, the loop's thread claims and drops.
         self._lock = threading.Lock()
-        self._attempts: dict[UUID, Held] = {}
-        self._running: Held | None = None
+        self._attempts: dict[UUID, bytes] = {}
+        self._running: UUID | None = None
         self._ends_at = 0.0
 
     def take(self, attempts: Sequence[Held]) -> None:
         """Say that these are claimed."""
         with self._lock:
-            self._attempts |= {attempt.claim_token: attempt for attempt in attempts}
+            self._attempts |= {attempt.claim_token: packed(attempt) for attempt in attempts}
             self._show()
 
     def start(self, attempt: Held, ends_at: float) -> None:
         """Say that the code of one begins, and when it is to be ended by force."""
         with self._lock:
-            self._running, self._ends_at = attempt, ends_at
+            self._running, self._ends_at = attempt.claim_token, ends_at
             self._show()
 
     def stop(self) -> None:
@@ -180,6 +185,6 @@ class Hand:
         return self._board.is_asked_to_end(self._row, attempt.claim_token)
 
     def _show(self) -> None:
-        first = [self._running] if self._running else []
-        others = [attempt for attempt in self._attempts.values() if attempt is not self._running]
-        self._board.write(self._row, self._ends_at, first + others)
+        first = [self._attempts[self._running]] if self._running in self._attempts else []
+        others = [attempt for token, attempt in self._attempts.items() if token != self._running]
+        self._board.write(self._row, self._ends_at if first else 0.0, first + others)

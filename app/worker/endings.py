@@ -8,6 +8,7 @@ from typing import Final
 from redis.exceptions import RedisError
 
 from app.broker import tickets, wakeups
+from app.core import logging as structured_logging
 from app.core.lane import Lane
 from app.tasks import lifecycle
 from app.tasks.lifecycle import Claim, End, Ended, Held, Outcome
@@ -60,9 +61,10 @@ class Endings:
 
 
 def _log_attempt(claim: Claim, ran: Ran, ended: Ended | None) -> None:
-    _log.info(
+    structured_logging.write(
+        _log,
         "attempt",
-        extra={
+        {
             "tenant_id": str(claim.tenant_id),
             "task_id": str(claim.task_id),
             "task": claim.task,

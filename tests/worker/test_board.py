@@ -3,7 +3,7 @@
 import os
 from uuid import uuid4
 
-from app.worker.board import MOST, Attempt, Board, Hand
+from app.worker.board import MOST, Attempt, Board, Hand, packed
 
 
 def _attempt(ends_at: float = 12.5) -> Attempt:
@@ -12,7 +12,7 @@ def _attempt(ends_at: float = 12.5) -> Attempt:
 
 def _start(board: Board, row: int) -> Attempt:
     attempt = _attempt()
-    board.write(row, attempt.ends_at, [attempt])
+    board.write(row, attempt.ends_at, [packed(attempt)])
     return attempt
 
 
@@ -52,7 +52,7 @@ def test_what_one_process_writes_another_reads():
     pid = os.fork()
     if pid == 0:
         row = board.join(1)
-        board.write(row, 1.5, [Attempt(*ids, 1.5, os.getpid())])
+        board.write(row, 1.5, [packed(Attempt(*ids, 1.5, os.getpid()))])
         os._exit(0)
     os.waitpid(pid, 0)
     attempt = Attempt(*ids, 1.5, pid)
@@ -73,7 +73,7 @@ def test_of_a_child_that_died_attempts_are_forgotten_one_by_one():
     board = Board(1)
     row = board.join(0)
     running, waiting = _attempt(), _attempt(0.0)
-    board.write(row, running.ends_at, [running, waiting])
+    board.write(row, running.ends_at, [packed(running), packed(waiting)])
     board.forget(running)
     assert (board.attempts(), board.children()) == ([waiting], [os.getpid()])
     board.forget(waiting)
@@ -101,5 +101,5 @@ def test_a_full_row_holds_as_many_attempts_as_a_hand_may_have():
     board = Board(1)
     row = board.join(0)
     many = [_attempt(0.0) for _ in range(MOST)]
-    board.write(row, 0.0, many)
+    board.write(row, 0.0, list(map(packed, many)))
     assert board.attempts() == many

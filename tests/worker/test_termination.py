@@ -9,12 +9,12 @@ from multiprocessing.process import BaseProcess
 from uuid import UUID, uuid4
 
 from app.worker import termination
-from app.worker.board import Attempt, Board
+from app.worker.board import Attempt, Board, packed
 from tests.conftest import wait_until
 
 
 def _work(board: Board, ids: tuple[UUID, UUID, UUID]) -> None:
-    board.write(board.join(0), 9.0, [Attempt(*ids, 9.0, os.getpid())])
+    board.write(board.join(0), 9.0, [packed(Attempt(*ids, 9.0, os.getpid()))])
     time.sleep(60)
 
 
@@ -59,7 +59,7 @@ async def test_an_attempt_whose_child_is_gone_is_lost():
 async def test_a_process_that_is_no_child_of_ours_is_never_killed():
     board = Board(1)
     stranger = Attempt(uuid4(), uuid4(), uuid4(), 9.0, os.getpid())
-    board.write(board.join(0), 9.0, [stranger])
+    board.write(board.join(0), 9.0, [packed(stranger)])
     # This test's own process is nobody's child here.
     assert await termination.kill(board, stranger)
     assert board.running() == []
