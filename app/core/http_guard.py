@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.core.http_writer import Writer
 from app.core.ids import new_id
 
 HEAD_SECONDS: Final = 5.0
@@ -50,7 +51,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
-        super().connection_made(transport)
+        self._writer = Writer(transport)
+        super().connection_made(self._writer)  # type: ignore[arg-type]  # it stands for one
         self._awaited = "head"
         self._arm()
 
@@ -104,6 +106,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._awaited = None
         self._head_bytes = 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Send what is left of it, before the next one begins."""
+        self._writer.end()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 ours says what to do
         """Answer what the parser has refused."""
