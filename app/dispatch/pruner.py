@@ -26,10 +26,17 @@ class Pruner:
         self._connection = connection
         self._round: Iterator[tuple[UUID, timedelta]] = iter(())
         self._again: tuple[UUID, timedelta] | None = None
+        self._has_more_keys = False
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last batch was full: then there is more, and the next one need not wait."""
+        return self._again is not None or self._has_more_keys
 
     async def tick(self) -> int:
         """Delete at most one batch; return how many tasks went. A tenant that has more is the next one's."""
-        await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH)
+        keys = await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH)
+        self._has_more_keys = keys == _BATCH
         for tenant_id, age in await self._next_tenants():
             pruned = await sweep_store.prune(self._connection, tenant_id, age, _BATCH)
             if pruned:

@@ -89,7 +89,7 @@ class Rounds:
             self._contact.answered(self._due.looked_until)
         if self._rescue.is_due() and self._contact.has_lasted(LEASE):
             due += [(lost.tenant_id, lost.pool) for lost in await self._rescuer.tick()]
-        if self._prune.is_due():
+        if self._prune.is_due() or self._pruner.is_behind:
             await self._pruner.tick()
         if self._roll_up.is_due():
             await self._ledger.roll_up()

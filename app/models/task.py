@@ -95,7 +95,7 @@ class BacklogEntry(SQLModel, table=True):
     __tablename__ = "backlog"
     # Its tenant is its task's, by which alone it is written: a foreign key here would be checked for each task again.
     __table_args__ = (
-        Index("backlog_due", "tenant_id", "pool", "priority", "due_at"),
+        Index("backlog_due", "pool", "tenant_id", "priority", "due_at"),
         Index("backlog_scheduled", "due_at", postgresql_where=text("is_scheduled")),
         Index("backlog_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     )

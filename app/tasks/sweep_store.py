@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, affected
 from app.tenants import plans
 
 
@@ -33,11 +33,11 @@ async def tenants_with_due_work_any_tenant(connection: Connection) -> "list[tupl
 
 _DUE_TENANTS = """
 WITH RECURSIVE line AS (
-    (SELECT tenant_id, pool FROM backlog ORDER BY tenant_id, pool LIMIT 1)
+    (SELECT tenant_id, pool FROM backlog ORDER BY pool, tenant_id LIMIT 1)
     UNION ALL
     SELECT n.tenant_id, n.pool FROM line, LATERAL (
         SELECT b.tenant_id, b.pool FROM backlog b
-        WHERE (b.tenant_id, b.pool) > (line.tenant_id, line.pool) ORDER BY b.tenant_id, b.pool LIMIT 1
+        WHERE (b.pool, b.tenant_id) > (line.pool, line.tenant_id) ORDER BY b.pool, b.tenant_id LIMIT 1
     ) AS n
 )
 SELECT line.tenant_id, line.pool
@@ -135,14 +135,15 @@ async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, l
     return pruned
 
 
-async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int) -> None:
-    """Delete up to ``limit`` keys that are older than the 24 h for which they hold."""
-    await connection.execute(
+async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int) -> int:
+    """Delete up to ``limit`` keys that are older than the 24 h for which they hold; return how many went."""
+    done = await connection.execute(
         "DELETE FROM idempotency_key k USING (SELECT tenant_id, key FROM idempotency_key "
         "WHERE created_at < now() - interval '25 hours' ORDER BY created_at LIMIT $1) AS old "
         "WHERE k.tenant_id = old.tenant_id AND k.key = old.key",
         limit,
     )
+    return affected(done)
 
 
 async def drop_partitions_any_tenant(connection: Connection, retention: timedelta) -> int:

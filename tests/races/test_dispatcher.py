@@ -89,3 +89,24 @@ async def test_a_dispatcher_judges_workers_only_after_a_lease_of_contact(
     status = await yard.owner.fetchval("SELECT status FROM attempt WHERE task_id = $1", task_id)
     assert status == expected
     await yard.owner.execute("UPDATE attempt SET finished_at = now() WHERE task_id = $1", task_id)
+
+
+async def test_what_is_past_its_time_is_deleted_in_each_round_while_there_is_much_of_it(
+    yard: Yard, redis: Redis, finder: Any
+):
+    tenant_id = await yard.tenant()
+    await yard.owner.execute(
+        "INSERT INTO idempotency_key (tenant_id, key, fingerprint, task_id, created_at)"
+        " SELECT $1, n::text, '', gen_random_uuid(), now() - interval '2 days' FROM generate_series(1, 1200) AS n",
+        tenant_id,
+    )
+    left = "SELECT count(*) FROM idempotency_key WHERE tenant_id = $1"
+    worker = yard.database("tq_worker")
+    try:
+        rounds, counts = Rounds(finder, worker, redis, Contact()), []
+        for _ in range(3):
+            await rounds.tick()
+            counts.append(await yard.owner.fetchval(left, tenant_id))
+    finally:
+        await worker.close()
+    assert counts == [700, 200, 0]
