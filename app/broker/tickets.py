@@ -25,6 +25,8 @@ DEFAULT_LIMIT: Final = 4
 
 # Queues in one script call: bounds how long it holds Redis up (about 2 ms).
 _CHUNK: Final = 500
+# Seconds for the offers of one process, which wait behind each other.
+_PATIENCE: Final = 0.5
 
 
 class Offer(NamedTuple):
@@ -118,7 +120,9 @@ class Offers:
         try:
             while self._waiting:
                 waiting, self._waiting = self._waiting, Counter()
-                await offer_quietly(self._redis, [Offer(*line, count) for line, count in waiting.items()])
+                offers = [Offer(*line, count) for line, count in waiting.items()]
+                # Nobody waits for it. A busy loop is late by itself, and what is given up waits for the dispatcher.
+                await offer_quietly(self._redis, offers, deadline=_PATIENCE)
         finally:
             self._lane = None
 

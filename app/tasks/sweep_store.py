@@ -42,8 +42,13 @@ WITH RECURSIVE line AS (
 )
 SELECT line.tenant_id, line.pool
 FROM line
-JOIN tenant t ON t.id = line.tenant_id AND t.status = 'active' AND NOT t.queue_paused
-JOIN tenant_slots s ON s.tenant_id = line.tenant_id AND s.running < s.running_limit
+-- One by one, by the key: statistics that do not know how many tenants have come make a plan compare each with each.
+CROSS JOIN LATERAL (
+    SELECT FROM tenant t WHERE t.id = line.tenant_id AND t.status = 'active' AND NOT t.queue_paused LIMIT 1
+) AS active
+CROSS JOIN LATERAL (
+    SELECT FROM tenant_slots s WHERE s.tenant_id = line.tenant_id AND s.running < s.running_limit LIMIT 1
+) AS free
 WHERE EXISTS (
     -- In the order of the index: without it a plan may read the whole table to find the first row of one tenant.
     SELECT FROM generate_series(0, 9) AS p, LATERAL (

@@ -77,3 +77,35 @@ async def test_batches_that_meet_in_a_group_are_granted_oldest_first(yard: Yard)
         outcomes = await asyncio.gather(*map(intake.accept, wanted), return_exceptions=True)
     assert [getattr(outcome, "granted", 0) for outcome in outcomes] == [3, 3, 1, 0]
     assert await _stored(yard, tenant_id) == [task.id for each in wanted for task in each.tasks][:7]
+
+
+async def test_a_group_of_several_tenants_is_dealt_to_each_by_its_own_limit(yard: Yard):
+    few, many = await yard.tenant(), await yard.tenant()
+    limits = {few: plans.effective("free", {"tasks_per_day": 3}), many: _LIMITS}
+    wanted = [Submission(each, limits[each], [new_task(each) for _ in range(2)]) for each in (few, many) * 3]
+    async with _intake(yard) as (intake, _):
+        outcomes = await asyncio.gather(*map(intake.accept, wanted), return_exceptions=True)
+    assert [getattr(outcome, "granted", 0) for outcome in outcomes] == [2, 2, 1, 2, 0, 2]
+    for tenant_id, count in ((few, 3), (many, 6)):
+        tasks = [task.id for each in wanted if each.tenant_id == tenant_id for task in each.tasks]
+        assert await _stored(yard, tenant_id) == tasks[:count]
+
+
+async def test_tasks_that_meet_in_a_group_keep_what_each_of_them_says(yard: Yard):
+    tenant_id = await yard.tenant()
+    plain, tagged = new_task(tenant_id), new_task(tenant_id, tags='["a", "b"]', priority=9, payload='{"b": 2}')
+    later = new_task(tenant_id, delay_seconds=60.0, webhook_url="https://a.example.com/", pool="asyncio")
+    async with _intake(yard) as (intake, _):
+        group = [Submission(tenant_id, _LIMITS, [task]) for task in (plain, tagged, later)]
+        await asyncio.gather(*map(intake.accept, group))
+    rows = await yard.owner.fetch(
+        "SELECT k.tags, k.priority, k.payload, k.pool, k.webhook_url, k.scheduled_at IS NOT NULL AS is_later,"
+        " b.pool AS line, b.is_scheduled FROM task k JOIN backlog b ON b.task_id = k.id"
+        " WHERE k.tenant_id = $1 ORDER BY k.id",
+        tenant_id,
+    )
+    assert [tuple(row) for row in rows] == [
+        ([], 4, "1", "prefork", None, False, "prefork", False),
+        (["a", "b"], 9, '{"b": 2}', "prefork", None, False, "prefork", False),
+        ([], 4, "1", "asyncio", "https://a.example.com/", True, "asyncio", True),
+    ]
