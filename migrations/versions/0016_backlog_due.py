@@ -1,8 +1,8 @@
 """The index of what is due begins with the pool, so that no lookup by a tenant's task mistakes it for its own.
 
-Where statistics do not know a tenant, they expect one row of it, and then every index that begins with the tenant looks as
-good as the primary key: a cancel read all that its tenant had waiting to find one task. What is due is always asked for
-by pool and tenant both.
+Where statistics do not know a tenant, they expect one row of it, and then every index that begins with the tenant
+looks as good as the primary key: a cancel read all that its tenant had waiting to find one task. What is due is always
+asked for by pool and tenant both.
 """
 
 from alembic import op
