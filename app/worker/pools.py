@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import os
 import signal
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -46,6 +47,7 @@ class Prefork:
     def __init__(self, slots: int) -> None:
         """Before the fork."""
         self._worker_id = uuid4()
+        self._main_pid = os.getpid()
         self._slots = slots
         self._board = Board(slots)
         self._runtime: Runtime | None = None
@@ -55,6 +57,9 @@ class Prefork:
         """Become the pool's child of this index, after the fork."""
         # A child that outlived its main process would run on unwatched, beside the attempt that follows.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self._main_pid:
+            # It has died between the fork and now, of which nothing is told.
+            os._exit(1)
         hand = Hand(self._board, index)
         self._runtime = Runtime()
         self._slot = Slot(self._runtime, hand, self._worker_id)
