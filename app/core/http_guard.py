@@ -47,6 +47,8 @@ class GuardedProtocol(HttpToolsProtocol):
     """What has begun and not ended: ``head`` or ``body``."""
     _armed: str | None = None
     _head_bytes = 0
+    _header_bytes = 0
+    _hosts = 0
     _refusal = HTTPStatus.BAD_REQUEST
 
     def connection_made(self, transport: Any) -> None:
@@ -69,15 +71,16 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._awaited == "head":
             self._head_bytes += len(data)
         super().data_received(data)
-        # What is too long is not read to its end.
+        # One header may be longer than every bound, and is not seen before it ends.
         if self._awaited == "head" and self._head_bytes > MAX_HEAD_BYTES + MAX_URL_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._arm()
 
     def on_message_begin(self) -> None:
-        """Another request may follow in the same piece."""
+        """Count anew."""
         super().on_message_begin()
         self._awaited = "head"
+        self._header_bytes = self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
         """Bound the URL."""
@@ -85,18 +88,21 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.url) > MAX_URL_BYTES:
             self._fail(HTTPStatus.REQUEST_URI_TOO_LONG)
 
-    def on_headers_complete(self) -> None:
-        """Bound the headers; refuse a coding that is not HTTP/1.1's, no host and two. Then the body is awaited."""
-        headers = self.headers
-        size = sum([len(name) + len(value) + 4 for name, value in headers])
-        if size > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS:
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Bound the headers; refuse a coding that is not HTTP/1.1's; count the hosts."""
+        super().on_header(name, value)
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        codings = [value for name, value in headers if name == b"transfer-encoding"]
-        if any(value.strip().lower() != b"chunked" for value in codings):
+        name = self.headers[-1][0]
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
             # The parser would take all that follows, to the end of the connection, for its body.
             self._fail(HTTPStatus.BAD_REQUEST)
-        hosts = sum([name == b"host" for name, _ in headers])
-        if hosts != 1 and not (hosts == 0 and self.parser.get_http_version() == "1.0"):
+        self._hosts += name == b"host"
+
+    def on_headers_complete(self) -> None:
+        """Refuse a request for no host or for two; then the body is awaited."""
+        if self._hosts != 1 and not (self._hosts == 0 and self.parser.get_http_version() == "1.0"):
             self._fail(HTTPStatus.BAD_REQUEST)
         self._awaited = "body"
         super().on_headers_complete()

@@ -1,6 +1,7 @@
 """A connection on which the head of a response leaves with its body, in one packet and one call of the system.
 
-uvicorn writes both as they come, and its loop sends each at once. A tenth of what a small answer costs is the second.
+uvicorn writes both as they come, and its loop sends each at once: two calls, two packets, and two readings for
+the client.
 """
 
 import asyncio

@@ -109,22 +109,11 @@ class JsonLine(logging.Formatter):
         return extras
 
 
-class _Stderr(logging.StreamHandler[Any]):
-    """Writes whole lines. The stream itself hands on what ends with a line's end, so nothing is left to flush."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        try:
-            self.stream.write(self.format(record) + "\n")
-        except Exception:  # noqa: BLE001 a line that cannot be written must not end what it tells of
-            self.handleError(record)
-
-
 def configure(level: str) -> None:
     """Make this the process's only logging; uvicorn's loggers join it, but its access log, which has queries, ends."""
     # No line names a thread or the place of its call: not looking for them halves the cost of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = _Stderr()
+    handler = logging.StreamHandler()
     handler.setFormatter(JsonLine())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _PERIODS = """
 SELECT today, month, today + 1 AS tomorrow, (month + interval '1 month')::date AS next_month,
+    ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')))::integer AS day_ends_in,
+    ceil(extract(epoch FROM month + interval '1 month' - (now() AT TIME ZONE 'UTC')))::integer AS month_ends_in,
     coalesce((SELECT used FROM usage WHERE tenant_id = $1 AND period = 'day' AND starts_on = today), 0) AS day_used,
     coalesce((SELECT used FROM usage WHERE tenant_id = $1 AND period = 'month' AND starts_on = month), 0) AS month_used
 FROM (
@@ -22,13 +24,6 @@ _HELD = """
 SELECT s.running, coalesce(a.admitted, 0) + s.returned - s.departed AS waiting
 FROM tenant_slots s LEFT JOIN tenant_admitted a ON a.tenant_id = s.tenant_id WHERE s.tenant_id = $1
 """
-
-_STANDING = f"""
-SELECT p.day_used, p.month_used, coalesce((SELECT h.waiting FROM ({_HELD}) AS h), 0) AS waiting,
-    ceil(extract(epoch FROM p.tomorrow - (now() AT TIME ZONE 'UTC')))::integer AS day_ends_in,
-    ceil(extract(epoch FROM p.next_month - (now() AT TIME ZONE 'UTC')))::integer AS month_ends_in
-FROM ({_PERIODS}) AS p
-"""  # noqa: S608 no value is in it
 
 # One statement, so that the sums by task type are those of the periods. Attempts that are not added to their day yet
 # are counted too: what is read is exact at every moment.
@@ -53,13 +48,6 @@ ORDER BY c.day, c.task
 async def periods(connection: Connection, tenant_id: UUID) -> "asyncpg.Record":
     """Return what is used in the current day and month, and when they begin and end."""
     row = await connection.fetchrow(_PERIODS, tenant_id)
-    assert row is not None  # noqa: S101 one row, whatever the tenant
-    return row
-
-
-async def standing(connection: Connection, tenant_id: UUID) -> "asyncpg.Record":
-    """Return what is used, what waits and when the periods end, in the names of ``Grant``."""
-    row = await connection.fetchrow(_STANDING, tenant_id)
     assert row is not None  # noqa: S101 one row, whatever the tenant
     return row
 

@@ -31,14 +31,23 @@ def demand(contract: Limits, count: int) -> Demand:
     return Demand(count, contract.tasks_per_day, contract.tasks_per_month, contract.backlog)
 
 
-async def granted(connection: Connection, tenant_id: UUID, asked: Demand, count: int) -> Grant:
-    """Return, from the ledger as it stands now, the grant whose answer was lost; ``count`` tasks of it are stored."""
-    row = await store.standing(connection, tenant_id)
-    used = {"month": row["month_used"], "day": row["day_used"]}
+async def standing(connection: Connection, tenant_id: UUID) -> Grant:
+    """Return the ledger of a tenant as it stands, as a grant of nothing."""
+    periods = await store.periods(connection, tenant_id)
+    held = await store.held(connection, tenant_id)
+    waiting = held["waiting"] if held else 0
+    return Grant(
+        0, None, periods["day_used"], periods["month_used"], waiting, periods["day_ends_in"], periods["month_ends_in"]
+    )
+
+
+def granted(ledger: Grant, asked: Demand, count: int) -> Grant:
+    """Return the grant whose answer was lost, of which ``count`` tasks are stored, by what ``standing`` says since."""
+    used = {"month": ledger.month_used, "day": ledger.day_used}
     limits: dict[Quota, int] = {"month": asked.per_month, "day": asked.per_day}
     # What may have drained meanwhile is named where nothing else is reached.
     reached: Quota = next((name for name, limit in limits.items() if 0 <= limit <= used[name]), "backlog")
-    return Grant(count, reached if count < asked.tasks else None, **row)
+    return ledger._replace(granted=count, refused_by=reached if count < asked.tasks else None)
 
 
 async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mapping[str, int]) -> LimitList:

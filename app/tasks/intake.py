@@ -192,12 +192,14 @@ class Intake:
 
     async def _read_back(self, group: list[Submission]) -> list[_Outcome]:
         """Find out what became of a write whose answer was lost: all that was granted is stored, or nothing is."""
+        tenants = {each.tenant_id for each in group}
         try:
-            async with self._reader.transaction(*{each.tenant_id for each in group}) as connection:
+            async with self._reader.transaction(*tenants) as connection:
                 stored = await store.existing_any_tenant(connection, [task.id for each in group for task in each.tasks])
-                return [await _found(connection, each, stored) for each in group]
+                ledgers = {tenant_id: await usage.standing(connection, tenant_id) for tenant_id in tenants}
         except Unavailable as error:
             return [error for _ in group]
+        return [_found(each, stored, ledgers[each.tenant_id]) for each in group]
 
 
 def _give_up(stored: "asyncio.Future[Share]") -> None:
@@ -248,10 +250,8 @@ def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> list[Sha
     return shares
 
 
-async def _found(connection: Connection, submission: Submission, stored: set[UUID]) -> _Outcome:
+def _found(submission: Submission, stored: set[UUID], ledger: Grant) -> _Outcome:
     """Return the share of a submission of which these tasks are stored."""
-    granted = sum(task.id in stored for task in submission.tasks)
-    if not granted:
-        return Unavailable()
-    demand = usage.demand(submission.limits, len(submission.tasks))
-    return Share(granted, await usage.granted(connection, submission.tenant_id, demand, granted))
+    count = sum(task.id in stored for task in submission.tasks)
+    asked = usage.demand(submission.limits, len(submission.tasks))
+    return Share(count, usage.granted(ledger, asked, count)) if count else Unavailable()

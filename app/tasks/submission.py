@@ -107,8 +107,6 @@ class Submissions:
         await self._offers.close()
 
     async def _submit(self, wanted: Submission) -> Receipt:
-        if wanted.idempotency_key is None:
-            return await self._accept(wanted)
         return await self._keys.once(wanted, partial(self._accept, wanted), _recall, partial(self._taken, wanted))
 
     async def _taken(self, wanted: Submission) -> None:

@@ -22,12 +22,15 @@ async def drain(runtime: Runtime, board: Board, *, pool: str, seconds: float) ->
     not read (reference: billiard's ``_ensure_messages_consumed``), so idle children are ended here.
     """
     await _until_idle(board, until=time.monotonic() + seconds)
-    await asyncio.gather(*(_take_away(runtime, board, attempt, pool) for attempt in board.running()))
+    running = board.running()
+    are_lost = await asyncio.gather(*(termination.kill(board, attempt) for attempt in running))
     for pid in board.children():
         if not termination.is_gone(pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    await asyncio.gather(*(_give_back(runtime, board, attempt, pool) for attempt in board.attempts()))
+    # Now that no child is left that has a ticket in hand, and would claim again what is given back.
+    lost = [attempt for attempt, is_lost in zip(running, are_lost, strict=True) if is_lost]
+    await asyncio.gather(*(_give_back(runtime, board, attempt, pool) for attempt in (*lost, *board.attempts())))
 
 
 async def _until_idle(board: Board, *, until: float) -> None:
@@ -37,11 +40,6 @@ async def _until_idle(board: Board, *, until: float) -> None:
         await asyncio.sleep(_STEP)
         if board.attempts():
             idle_since = time.monotonic()
-
-
-async def _take_away(runtime: Runtime, board: Board, attempt: Attempt, pool: str) -> None:
-    if await termination.kill(board, attempt):
-        await _give_back(runtime, board, attempt, pool)
 
 
 async def _give_back(runtime: Runtime, board: Board, attempt: Attempt, pool: str) -> None:

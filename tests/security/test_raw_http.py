@@ -86,6 +86,22 @@ def test_what_is_no_good_request_is_refused_and_the_connection_closed(stack: Sta
     assert _exchange(stack, _get()).startswith(OK)
 
 
+@pytest.mark.parametrize(
+    "trailers",
+    [["X-Long: " + "a" * 17_000], [f"X-{n}: a" for n in range(70)], ["Host: b", "X-Long: " + "a" * 17_000]],
+    ids=["long", "many", "both"],
+)
+def test_what_follows_a_body_in_pieces_is_bounded_as_headers_are(stack: Stack, acme: Tenant, trailers: list[str]):
+    pieces = b'1d\r\n{"task":"echo","payload":"a"}\r\n0\r\n'
+    whole = _post(acme, pieces + b"X-Sum: a\r\n\r\n", "Transfer-Encoding: chunked")
+    assert _status(_exchange(stack, whole)) == 202
+    # The request is under way, so the connection is closed without an answer.
+    assert (
+        _exchange(stack, _post(acme, pieces + "\r\n".join([*trailers, "", ""]).encode(), "Transfer-Encoding: chunked"))
+        == b""
+    )
+
+
 def test_a_header_that_never_ends_is_cut_off(stack: Stack):
     # What is still on its way when the connection is closed resets it: the answer may be lost.
     endless = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Endless: "
