@@ -31,8 +31,8 @@ class FreeSlots(StartStopStep):
         parent.task_consumer.channel.free_slots = lambda: _free_slots(parent)
         if hasattr(parent.pool, "executor"):
             if self._wake is None:
-                self._wake = _let_ends_wake(parent.pool.executor)
-            parent.hub.add_reader(self._wake, _hear, self._wake)
+                self._wake = let_ends_wake(parent.pool.executor)
+            parent.hub.add_reader(self._wake, hear, self._wake)
 
 
 def _free_slots(worker: _Worker) -> int:
@@ -43,7 +43,7 @@ def _free_slots(worker: _Worker) -> int:
     return max(0, int(slots) - len(state.reserved_requests))
 
 
-def _let_ends_wake(executor: Any) -> int:
+def let_ends_wake(executor: Any) -> int:
     """Return a descriptor that can be read when a job on one of the threads has ended.
 
     Celery's loop takes no ticket while all slots are busy, and hears of its child processes' ends by itself. Of threads
@@ -62,7 +62,8 @@ def _let_ends_wake(executor: Any) -> int:
     return wake
 
 
-def _hear(wake: int) -> None:
+def hear(wake: int) -> None:
+    """Read the descriptor empty."""
     with contextlib.suppress(BlockingIOError):
         os.eventfd_read(wake)
 

@@ -18,7 +18,7 @@ _SECRETS: Final = (
     (re.compile(r"eyJ[0-9A-Za-z_-]{6,}(?:\.[0-9A-Za-z_-]*){0,2}"), "jwt…"),
     (re.compile(r"(://[^:/@\s]*):[^@/\s]+@"), r"\1:…@"),
 )
-# Nearly every text has none of these. Four looks take a third of one search by a pattern.
+# Nearly every text has none of these. Four looks take less than half of one search by a pattern.
 _MARKS: Final = ("tq_", "whsec_", "eyJ", "://")
 _BLANK: Final = vars(logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"}))
 _STANDARD: Final = frozenset(_BLANK) | {"message", "asctime", "color_message"}
@@ -34,7 +34,7 @@ def redact(text: str) -> str:
 
 
 def _is_marked(text: str) -> bool:
-    return any([mark in text for mark in _MARKS])  # noqa: C419 a generator takes twice as long
+    return any(mark in text for mark in _MARKS)
 
 
 def _clean(value: Any) -> Any:

@@ -4,7 +4,7 @@ import select
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from app.broker.slots import _hear, _let_ends_wake
+from app.broker.slots import hear, let_ends_wake
 
 
 def _is_readable(wake: int, seconds: float) -> bool:
@@ -14,23 +14,23 @@ def _is_readable(wake: int, seconds: float) -> bool:
 def test_the_end_of_a_job_wakes_and_nothing_else_does():
     may_end = threading.Event()
     with ThreadPoolExecutor(2) as executor:
-        wake = _let_ends_wake(executor)
+        wake = let_ends_wake(executor)
         job = executor.submit(may_end.wait, 30)
         assert not _is_readable(wake, 0.1)
         may_end.set()
         assert _is_readable(wake, 30)
         assert job.result()
-        _hear(wake)
+        hear(wake)
         assert not _is_readable(wake, 0)
 
 
-def test_a_job_that_raises_wakes_too_and_one_look_hears_of_many():
+def test_a_job_that_raises_wakes_too_and_one_lookhears_of_many():
     with ThreadPoolExecutor(2) as executor:
-        wake = _let_ends_wake(executor)
+        wake = let_ends_wake(executor)
         for _ in range(5):
             executor.submit(int, "x")
     assert _is_readable(wake, 30)
-    _hear(wake)
+    hear(wake)
     assert not _is_readable(wake, 0)
     # A second loop may have heard of it first.
-    _hear(wake)
+    hear(wake)

@@ -89,23 +89,25 @@ class Deep:
 
 @pytest.fixture(params=[False, True], ids=["", "unknown to statistics"])
 async def deep(yard: Yard, request: pytest.FixtureRequest) -> AsyncIterator[Deep]:
+    # What other tests have left running is nobody's.
+    await yard.owner.execute("UPDATE attempt SET finished_at = now() WHERE finished_at IS NULL")
     if request.param:
-        await _let_statistics_know_others(yard)
+        await _let_others_wait(yard)
+        await yard.owner.execute("VACUUM ANALYZE")
     made = Deep(yard, await yard.tenant())
     yield made
     for database in made.databases.values():
         await database.close()
 
 
-async def _let_statistics_know_others(yard: Yard) -> None:
-    """Make tables of many tenants' rows, and statistics by which one who comes next has next to none.
+async def _let_others_wait(yard: Yard) -> None:
+    """Fill the tables with many tenants' rows. By statistics of them one who comes next has next to none.
 
     Then every index that begins with the tenant looks as good as the right one.
     """
     if await yard.owner.fetchval("SELECT count(DISTINCT tenant_id) FROM backlog") < STRANGERS:
         for _ in range(STRANGERS):
             await yard.tasks(await yard.tenant(), ROWS // 10)
-    await yard.owner.execute("VACUUM ANALYZE")
 
 
 async def _submit(deep: Deep) -> None:
@@ -150,8 +152,7 @@ async def _due(deep: Deep) -> None:
 
 async def _lost(deep: Deep) -> None:
     async with deep.database("tq_dispatch").connection() as connection:
-        lost = await sweep_store.lost_any_tenant(connection, 15, 10)
-        assert deep.tenant_id not in {attempt.tenant_id for attempt in lost}
+        assert await sweep_store.lost_any_tenant(connection, 15, 10) == []
 
 
 async def _time_passes(deep: Deep) -> None:
@@ -212,7 +213,7 @@ CALLS: list[tuple[str, str, Call]] = [
     ("result", "tq_api", _reads(lambda c, tenant_id, task_id: store.results_any_tenant(c, [(tenant_id, task_id)]))),
     ("status", "tq_api", _reads(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)]))),
     ("request", "tq_api", _reads(store.request)),
-    ("page", "tq_api", _reads(lambda c, tenant_id, _: store.page(c, tenant_id, TaskFilter(), before=None, limit=20))),
+    ("page", "tq_api", _reads(lambda c, tenant_id, _: store.page(c, tenant_id, TaskFilter(), before=None, limit=5))),
     ("cancel", "tq_api", _cancel),
     ("due tenants", "tq_dispatch", _due),
     ("lost attempts", "tq_dispatch", _lost),
@@ -226,14 +227,17 @@ CALLS: list[tuple[str, str, Call]] = [
 
 @pytest.mark.parametrize(("name", "role", "call"), CALLS, ids=[name for name, _, _ in CALLS])
 async def test_pages_read_do_not_grow_with_the_tenant(deep: Deep, name: str, role: str, call: Call):
+    if name == "due tenants":
+        # It probes the line of each: in a full table from the start, or each probe pays for a level that is added.
+        await _let_others_wait(deep.yard)
     await deep.yard.tasks(deep.tenant_id, EXECUTIONS + 2)
     for _ in range(EXECUTIONS):
         await call(deep)
     few = await deep.pages(role, call)
     assert few > 0
     await deep.fill()
-    # An index of 10,000 rows is a level or two deeper, which each probe pays; the table and its index have hundreds of pages.
-    bound = few * 2 + 20
+    # An index of 10,000 rows is a level or two deeper; the table and its index have hundreds of pages.
+    bound = few * 1.5 + 30
     many = await deep.pages(role, call)
     # Statistics taken meanwhile, of one partition after another, make the next calls plan anew, which reads the catalogue: not
     # what is asked. A plan that grew reads as much each time.
