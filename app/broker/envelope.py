@@ -71,6 +71,14 @@ def ticket(tenant_id: UUID, queue: str) -> str:
     return _MESSAGE_TEMPLATE % {"id": _random_id(), "queue": queue, "tag": _random_id(), "body": body}
 
 
+def queue_of(ticket: bytes) -> str:
+    """Read of a ticket in which queue it lay; an empty string of what is no ticket."""
+    try:
+        return str(json.loads(ticket)["properties"]["delivery_info"]["routing_key"])
+    except (ValueError, LookupError, TypeError):
+        return ""
+
+
 def _random_id() -> str:
     """Return 128 random bits in the shape of Celery's ids; ``uuid4`` takes three times as long."""
     text = urandom(16).hex()

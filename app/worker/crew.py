@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from app.broker.line import Line
 from app.broker.ring import ASYNCIO
 from app.broker.tickets import Offers
 from app.core import crash
@@ -26,15 +27,18 @@ _FEWEST: Final = 4
 _MOST: Final = 32
 # Tenants in one claim.
 _TENANTS: Final = 32
+# For so long a visit takes the next in line itself, before it hands its thread back to Celery.
+_VISIT_SECONDS: Final = 0.25
 _STEP: Final = 0.05
 
 
 class Crew:
     """Claims what tickets tell of, and runs it all at once, up to a number of attempts."""
 
-    def __init__(self, runtime: Runtime, worker_id: UUID, *, capacity: int) -> None:
+    def __init__(self, runtime: Runtime, line: Line, worker_id: UUID, *, capacity: int) -> None:
         """``runtime`` is this process's own, whose loop runs the tasks' code."""
         self._runtime = runtime
+        self._line = line
         self._worker_id = worker_id
         self._capacity = self._free = capacity
         self._has_room = asyncio.Event()
@@ -48,7 +52,10 @@ class Crew:
         self._offers = Offers(runtime.redis)
 
     def serve(self, tenant_id: UUID) -> None:
-        """Claim for a tenant, from another thread; returns when that is done, after a wait where there is no room."""
+        """Claim for a tenant, then for a while for those who are next in line; from another thread.
+
+        Returns when that is done, after a wait where there is no room.
+        """
         self._runtime.run(self._serve(tenant_id))
 
     def in_hand(self) -> list[Attendant]:
@@ -76,6 +83,15 @@ class Crew:
             await asyncio.sleep(_STEP)
 
     async def _serve(self, tenant_id: UUID) -> None:
+        until = self._runtime.loop.time() + _VISIT_SECONDS
+        tenants = [tenant_id]
+        while tenants:
+            await asyncio.gather(*map(self._claim_for, tenants))
+            tenants = []
+            if self._free and not self._is_draining and self._runtime.loop.time() < until:
+                tenants = await self._line.take(ASYNCIO, max(1, min(_TENANTS, self._free // _FEWEST)))
+
+    async def _claim_for(self, tenant_id: UUID) -> None:
         while not self._free and not self._is_draining:
             await self._has_room.wait()
         if self._is_draining:

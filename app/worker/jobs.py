@@ -76,7 +76,12 @@ def _prepare(sender: Any, **_: Any) -> None:
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
     if isinstance(_Worker.pool, Prefork):
-        _Worker.pool.join(getattr(current_process(), "index", 0))
+        _Worker.pool.join(getattr(current_process(), "index", 0), _queues())
+
+
+def _queues() -> list[str]:
+    # What -Q names: Celery has read it by the time that its children start.
+    return [*celery_app.amqp.queues.consume_from]
 
 
 @worker_process_shutdown.connect
@@ -86,7 +91,7 @@ def _end_child(**_: Any) -> None:
 
 @worker_ready.connect
 def _announce(**_: Any) -> None:
-    _Worker.pool.begin()
+    _Worker.pool.begin(_queues())
     signal.signal(signal.SIGQUIT, _stop_now)
 
 

@@ -4,11 +4,12 @@ import ctypes
 import logging
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
+from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK
 from app.core.config import get_settings
 from app.worker import heartbeat
@@ -28,7 +29,7 @@ _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 class Pool(Protocol):
     """What Celery's signals and the job need of a worker."""
 
-    def begin(self) -> None:
+    def begin(self, queues: Collection[str]) -> None:
         """Begin the duties of the main process: heartbeat, and the ends that come from outside."""
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
@@ -53,8 +54,8 @@ class Prefork:
         self._runtime: Runtime | None = None
         self._slot: Slot
 
-    def join(self, index: int) -> None:
-        """Become the pool's child of this index, after the fork."""
+    def join(self, index: int, queues: Collection[str]) -> None:
+        """Become the pool's child of this index, after the fork; ``queues`` are what the worker consumes."""
         # A child that outlived its main process would run on unwatched, beside the attempt that follows.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._main_pid:
@@ -62,9 +63,9 @@ class Prefork:
             os._exit(1)
         hand = Hand(self._board, index)
         self._runtime = Runtime()
-        self._slot = Slot(self._runtime, hand, self._worker_id)
+        self._slot = Slot(self._runtime, hand, Line(self._runtime.redis, queues), self._worker_id)
 
-    def begin(self) -> None:
+    def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
         """Watch and beat, on a thread that no child inherits."""
         runtime = self._runtime = Runtime(connections=2)
         _on_duty(
@@ -98,10 +99,10 @@ class Asyncio:
         self._drained: Future[None] | None = None
         self._crew: Crew | None = None
 
-    def begin(self) -> None:
+    def begin(self, queues: Collection[str]) -> None:
         """Start the loop that runs the tasks, and one of its own for what must never wait for a task's code."""
         self._runtime, self._aside = Runtime(connections=3), Runtime(connections=1)
-        self._crew = Crew(self._runtime, self._worker_id, capacity=self._capacity)
+        self._crew = Crew(self._runtime, Line(self._runtime.redis, queues), self._worker_id, capacity=self._capacity)
         inquiry = Inquiry(self._runtime.database, self._crew.in_hand, self._crew.tell)
         _on_duty(self._runtime, inquiry.run(get_settings().redis_url))
         _on_duty(

@@ -4,12 +4,14 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import Final
 from uuid import UUID
 
 from app.broker import tickets
+from app.broker.line import Line
 from app.core import crash
 from app.core.errors import Unavailable
 from app.tasks import lifecycle
@@ -25,6 +27,10 @@ _log = logging.getLogger(__name__)
 
 # A turn claims nothing more after so long: others in line wait for it.
 _TURN_SECONDS: Final = 0.025
+# For so long a child takes the next in line itself, before it hands its place back to Celery.
+_VISIT_SECONDS: Final = 0.25
+# Attempts in hand at once whose code has not begun; half of what the board has room for.
+_MOST_HELD: Final = 64
 # What waits behind a task that runs for so long is given back, so that others run it.
 _STALL_SECONDS: Final = 0.025
 # Claimed so long ago, an attempt may be another's by now: this process was stopped meanwhile.
@@ -38,40 +44,47 @@ _KILL_AFTER: Final = 1.0
 class Slot:
     """What the turns of one child share."""
 
-    def __init__(self, runtime: Runtime, hand: Hand, worker_id: UUID) -> None:
+    def __init__(self, runtime: Runtime, hand: Hand, line: Line, worker_id: UUID) -> None:
         """``runtime`` is this child's, made after the fork."""
         self.runtime = runtime
         self.hand = hand
         self.worker_id = worker_id
         self.pace = Pace()
         self.endings = Endings(runtime, hand.drop)
+        self._line = line
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
-        """Let a tenant have its turn; when it is over, every end is written."""
-        Turn(self, tenant_id, pool).take()
+        """Let a tenant have its turn, then for a while those who are next in line; every end is written then."""
+        until = time.monotonic() + _VISIT_SECONDS
+        tenants = [tenant_id]
+        while tenants:
+            Turn(self, tenants, pool).take()
+            tenants = []
+            if time.monotonic() < until:
+                tenants = self.runtime.run(self._line.take(pool, self.pace.tenants()))
 
 
 class Turn:
-    """One ticket's worth: the tenant's next due task, and where that was short, those after it.
+    """One ticket's worth of a tenant, or of several: each one's next due task, and where that was short, those after.
 
     Short ones are claimed several at once and ahead, while others run: then neither claims nor ends keep the main
     thread waiting. What turns out to wait behind a long one is given back.
     """
 
-    def __init__(self, slot: Slot, tenant_id: UUID, pool: str) -> None:
+    def __init__(self, slot: Slot, tenants: Sequence[UUID], pool: str) -> None:
         """Nothing is claimed yet."""
         self._slot = slot
-        self._tenant_id = tenant_id
+        self._tenants = tenants
         self._pool = pool
         self._until = time.monotonic() + _TURN_SECONDS
         # Of the main thread, save what says otherwise.
         self._unwritten: deque[Future[None]] = deque()
         self._ahead: Future[bool] | None = None
         # Of the loop's thread.
-        self._has_offered = False
         self._is_guarded = False
-        self._has_more = False
-        self._needs_ticket = False
+        self._have_offered: set[UUID] = set()
+        self._have_more: set[UUID] = set()
+        self._need_ticket: set[UUID] = set()
         # Of both.
         self._lock = threading.Lock()
         self._held: deque[tuple[Claim, float]] = deque()
@@ -80,7 +93,7 @@ class Turn:
     def take(self) -> None:
         """Run what is due until the turn is over; nothing due, or no free slot, is the end of it."""
         try:
-            self._slot.runtime.run(self._claim())
+            self._slot.runtime.run(self._claim(self._tenants))
             while (claim := self._next()) is not None:
                 self._run(claim)
         finally:
@@ -100,8 +113,8 @@ class Turn:
                 return None
         if len(self._unwritten) > _MOST_UNWRITTEN:
             self._unwritten.popleft().result()
-        if self._ahead is None and self._may_claim_ahead():
-            self._ahead = self._slot.runtime.start(self._claim_ahead())
+        if self._ahead is None and (tenants := self._to_claim_ahead()):
+            self._ahead = self._slot.runtime.start(self._claim_ahead(tenants))
         return claim
 
     def _pop(self) -> Claim | None:
@@ -126,9 +139,16 @@ class Turn:
             self._unwritten.popleft().result()
         return self._slot.runtime.run(self._claim_or_offer())
 
-    def _may_claim_ahead(self) -> bool:
-        limit = self._slot.pace.limit(self._tenant_id)
-        return self._has_more and not self._is_over() and limit > 1 and len(self._held) <= limit // 2
+    def _to_claim_ahead(self) -> set[UUID]:
+        if not self._have_more or self._is_over():
+            return set()
+        limits = self._limits(self._have_more)
+        most = sum(limits.values())
+        return set(limits) if most > len(limits) and len(self._held) <= most // 2 else set()
+
+    def _limits(self, tenants: Collection[UUID]) -> dict[UUID, int]:
+        share = max(1, _MOST_HELD // len(tenants))
+        return {tenant_id: min(share, self._slot.pace.limit(tenant_id)) for tenant_id in tenants}
 
     def _is_over(self) -> bool:
         return time.monotonic() > self._until
@@ -139,7 +159,7 @@ class Turn:
         hand.start(claim, began + claim.time_limit_seconds + _KILL_AFTER)
         ran = executor.run(self._slot.runtime, claim, lambda: hand.is_asked_to_end(claim))
         hand.stop()
-        self._slot.pace.note(self._tenant_id, time.monotonic() - began)
+        self._slot.pace.note(claim.tenant_id, time.monotonic() - began)
         self._end(claim, ran)
 
     def _end(self, claim: Claim, ran: Ran) -> None:
@@ -153,31 +173,40 @@ class Turn:
         except Exception:  # noqa: BLE001 logged; the others go on
             _log.exception("the end of an attempt was not written: it will be found lost", extra=endings.names(claim))
         else:
-            self._needs_ticket |= ended is not None and endings.needs_ticket(ended)
+            if ended is not None and endings.needs_ticket(ended):
+                self._need_ticket.add(claim.tenant_id)
 
     async def _claim_or_offer(self) -> bool:
-        if not (self._has_more or self._needs_ticket):
+        tenants = self._have_more | self._need_ticket
+        if not tenants:
             return False
         if self._is_over():
-            self._offer(1)
+            self._offer(tenants, 1)
             return False
-        self._needs_ticket = False
-        return await self._claim_ahead()
+        self._need_ticket.clear()
+        return await self._claim_ahead(tenants)
 
-    async def _claim_ahead(self) -> bool:
+    async def _claim_ahead(self, tenants: Collection[UUID]) -> bool:
         try:
-            return await self._claim(is_ahead=True)
+            return await self._claim(tenants, is_ahead=True)
         except Unavailable:
             # What is due has a ticket, or gets one from the dispatcher.
-            self._has_more = False
+            self._have_more.clear()
             return False
 
-    async def _claim(self, *, is_ahead: bool = False) -> bool:
-        limit = self._slot.pace.limit(self._tenant_id) - len(self._held)
-        claims = await lifecycle.claim(
-            self._slot.runtime.database, self._tenant_id, pool=self._pool, worker_id=self._slot.worker_id, limit=limit
+    async def _claim(self, tenants: Collection[UUID], *, is_ahead: bool = False) -> bool:
+        with self._lock:
+            held = Counter(claim.tenant_id for claim, _ in self._held)
+        wanted = {tenant_id: most - held[tenant_id] for tenant_id, most in self._limits(tenants).items()}
+        claims = await lifecycle.claim_each(
+            self._slot.runtime.database,
+            {tenant_id: limit for tenant_id, limit in wanted.items() if limit > 0},
+            pool=self._pool,
+            worker_id=self._slot.worker_id,
         )
-        self._has_more = bool(claims) and claims[-1].has_more
+        last = {claim.tenant_id: claim for claim in claims}
+        self._have_more.difference_update(wanted)
+        self._have_more.update(tenant_id for tenant_id, claim in last.items() if claim.has_more)
         if not claims:
             return False
         self._slot.hand.take(claims)
@@ -186,11 +215,11 @@ class Turn:
         if (is_ahead or len(claims) > 1) and not self._is_guarded:
             self._is_guarded = True
             self._slot.runtime.spawn(self._give_back_what_waits())
-        if self._has_more and not self._has_offered:
+        if newly := self._have_more - self._have_offered:
             # Before it runs: other slots start at once, however long this one takes. Two, so that a line of tickets
             # grows; whoever takes one and finds more does the same.
-            self._has_offered = True
-            self._offer(2)
+            self._have_offered |= newly
+            self._offer(newly, 2)
         return True
 
     async def _give_back_what_waits(self) -> None:
@@ -199,7 +228,7 @@ class Turn:
             await asyncio.sleep(_STALL_SECONDS)
             if begun == self._begun and (waiting := self._take_all()):
                 await asyncio.gather(*(self._write(claim, _given_back()) for claim in waiting))
-                self._offer(2)
+                self._offer({claim.tenant_id for claim in waiting}, 2)
         self._is_guarded = False
 
     def _take_all(self) -> list[Claim]:
@@ -208,10 +237,9 @@ class Turn:
             self._held.clear()
         return waiting
 
-    def _offer(self, count: int) -> None:
-        self._slot.runtime.spawn(
-            tickets.offer_quietly(self._slot.runtime.redis, [tickets.Offer(self._tenant_id, self._pool, count)])
-        )
+    def _offer(self, tenants: Collection[UUID], count: int) -> None:
+        offers = [tickets.Offer(tenant_id, self._pool, count) for tenant_id in tenants]
+        self._slot.runtime.spawn(tickets.offer_quietly(self._slot.runtime.redis, offers))
 
 
 def _given_back() -> Ran:

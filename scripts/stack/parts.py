@@ -22,7 +22,7 @@ _ANY_WORKER = "--without-gossip --without-mingle --without-heartbeat --loglevel 
 _WORKERS = {
     "worker": f"celery -A app.celery_app worker --pool prefork --concurrency 2 {_ANY_WORKER}",
     # Its threads take tickets; tasks run on one loop.
-    "asyncio": f"celery -A app.celery_app worker --pool threads --concurrency 32 -Q tenants.io {_ANY_WORKER}",
+    "asyncio": f"celery -A app.celery_app worker --pool threads --concurrency 4 -Q tenants.io {_ANY_WORKER}",
 }
 
 

@@ -11,7 +11,7 @@ CHILDREN = 4
 
 _WORKER = f"""celery -A app.celery_app worker --pool prefork --concurrency {CHILDREN} --without-gossip
     --without-mingle --without-heartbeat --loglevel WARNING --hostname"""
-_ASYNCIO = """celery -A app.celery_app worker --pool threads --concurrency 32 -Q tenants.io --without-gossip
+_ASYNCIO = """celery -A app.celery_app worker --pool threads --concurrency 4 -Q tenants.io --without-gossip
     --without-mingle --without-heartbeat --loglevel WARNING --hostname"""
 _MODULES = {"dispatcher": "app.dispatch", "webhooks": "app.webhooks"}
 

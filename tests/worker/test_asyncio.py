@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Stack, Tenant, wait_until
 
-_POOL = ("--pool", "threads", "--concurrency", "32", "-Q", "tenants.io")
+_POOL = ("--pool", "threads", "--concurrency", "4", "-Q", "tenants.io")
 
 
 @pytest.fixture(scope="module")

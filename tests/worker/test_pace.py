@@ -38,6 +38,16 @@ def test_tenants_do_not_know_of_each_other():
     assert pace.limit(uuid4()) == 1
 
 
+def test_turns_are_shared_only_where_all_of_the_last_few_tasks_were_short():
+    pace = Pace()
+    assert pace.tenants() == 1
+    for number in range(8):
+        pace.note(UUID(int=number), 0.001)
+    assert pace.tenants() == 10
+    pace.note(uuid4(), 0.02)
+    assert pace.tenants() == 1
+
+
 def test_what_is_remembered_is_bounded():
     pace = Pace()
     for number in range(1_500):

@@ -1,5 +1,7 @@
 """What a slot claims ahead never waits behind a task that turns out to be long."""
 
+from collections.abc import Callable
+
 from tests.conftest import Tenant, wait_until
 
 
@@ -21,3 +23,22 @@ def test_short_tasks_are_not_held_behind_a_long_one(acme: Tenant):
     attempts = [acme.client.get(f"/api/tasks/{task_id}").json()["attempts"] for task_id in ids]
     assert {tuple(one["status"] for one in of_one)[-1] for of_one in attempts} == {"SUCCESS"}
     assert {one["status"] for of_one in attempts for one in of_one} <= {"SUCCESS", "RETURNED"}
+
+
+def test_tenants_that_share_a_turn_do_not_wait_for_a_long_task_of_one_of_them(
+    acme: Tenant, globex: Tenant, make_tenant: Callable[..., Tenant]
+):
+    others = [globex, *(make_tenant(f"shares-a-turn-{number}") for number in range(4))]
+    # From these the slots learn that tasks are short: they take the next in line together.
+    for tenant in [acme, *others]:
+        for task_id in [tenant.submit(task="echo", payload=n) for n in range(10)]:
+            tenant.result(task_id)
+    before = [tenant.submit(task="echo", payload=n) for n in range(6) for tenant in others]
+    sleeper = acme.submit(task="test.sleep", payload={"a": 15, "b": 1})
+    after = [tenant.submit(task="echo", payload=n) for n in range(6, 12) for tenant in others]
+    expected = [n for n in range(12) for _ in others]
+    seen = [tenant.result(task_id)["result"] for tenant, task_id in zip(others * 12, before + after, strict=True)]
+    assert seen == expected
+    assert acme.status(sleeper)["status"] == "STARTED"
+    assert acme.client.post(f"/api/tasks/{sleeper}/cancel").status_code == 202
+    wait_until(lambda: acme.status(sleeper)["status"] == "REVOKED", "the end of the sleeper")
