@@ -20,8 +20,9 @@ _ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth", "tq_account")
 # while it grows, until the statistics are next taken.
 _LOOKING_UP: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
 _PLANS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off")
-# A worker calls functions of arrays: the plan that those settings leave is right for any of them, and to make it anew
-# costs more than to run it. The others' questions differ (a list from a cursor on), and keep Postgres's own judgement.
+# These call functions of arrays: the plan that those settings leave is right for any of them, and to make it anew costs
+# more than to run it. The others' questions differ (a list from a cursor on), and keep Postgres's own judgement.
+_CALLING: Final = ("tq_submit", "tq_worker")
 _KEPT: Final = "plan_cache_mode = force_generic_plan"
 _TRIES: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
@@ -43,7 +44,7 @@ def _settings(role: str) -> list[str]:
     settings = ["jit = off", "idle_in_transaction_session_timeout = '30s'"]
     if role in _LOOKING_UP:
         settings += _PLANS
-    if role == "tq_worker":
+    if role in _CALLING:
         settings.append(_KEPT)
     return [*settings, "statement_timeout = '10s'"] if role in _ANSWERING else settings
 

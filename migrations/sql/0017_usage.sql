@@ -1,7 +1,9 @@
 -- Count n more tasks for each tenant in its day, its month and its backlog. A limit of -1 is none. Each tenant is named
 -- once. Returns for each, in the order of the ids, how many were granted, which limit refused the rest (where several do:
--- the one that lasts longest), what is used after it, and in how many seconds day and month end. One statement for
--- all: each that names a tenant's table reads the scope anew, whose length is the number of tenants.
+-- the one that lasts longest), what is used after it, and in how many seconds day and month end.
+--
+-- All tenants go through each statement together: each statement reads the scope anew, which is as long as there are
+-- tenants.
 CREATE OR REPLACE FUNCTION usage_reserve(p_tenants uuid[], p_counts integer[], p_day_limits bigint[],
                                          p_month_limits bigint[], p_backlog_limits bigint[])
     RETURNS TABLE (tenant_id uuid, granted integer, refused_by text, day_used bigint, month_used bigint, waiting bigint,
@@ -11,56 +13,62 @@ CREATE OR REPLACE FUNCTION usage_reserve(p_tenants uuid[], p_counts integer[], p
 DECLARE
     today date := (now() AT TIME ZONE 'UTC')::date;
     month date := date_trunc('month', now() AT TIME ZONE 'UTC')::date;
-    to_day_end integer := ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')));
-    to_month_end integer := ceil(extract(epoch FROM month + interval '1 month' - (now() AT TIME ZONE 'UTC')));
     tenants uuid[];
     admitted bigint[];
+    wanted record;
+    room bigint;
+    given uuid[];
+    grants integer[];
 BEGIN
-    -- The one lock of a tenant's submits: what follows is written only by who holds it. In the order of the ids, new
-    -- rows before old ones: in another, two processes lock each other out.
-    IF EXISTS (SELECT FROM unnest(p_tenants) AS u (t)
-               WHERE NOT EXISTS (SELECT FROM tenant_admitted a WHERE a.tenant_id = u.t)) THEN
-        INSERT INTO tenant_admitted (tenant_id) SELECT u.t FROM unnest(p_tenants) AS u (t)
-        WHERE NOT EXISTS (SELECT FROM tenant_admitted a WHERE a.tenant_id = u.t) ORDER BY u.t
+    day_ends_in := ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')));
+    month_ends_in := ceil(extract(epoch FROM month + interval '1 month' - (now() AT TIME ZONE 'UTC')));
+    -- The one lock of a tenant's submits: what follows is written only by who holds it. In the order of the ids, and
+    -- new rows before any is locked: in another order, two processes would lock each other out.
+    IF (SELECT count(*) FROM tenant_admitted a WHERE a.tenant_id = ANY(p_tenants)) < cardinality(p_tenants) THEN
+        INSERT INTO tenant_admitted (tenant_id) SELECT u.t FROM unnest(p_tenants) AS u (t) ORDER BY u.t
         ON CONFLICT DO NOTHING;
     END IF;
-    SELECT array_agg(a.tenant_id), array_agg(a.admitted) INTO tenants, admitted
+    SELECT array_agg(l.tenant_id), array_agg(l.admitted) INTO tenants, admitted
     FROM (SELECT a.tenant_id, a.admitted FROM tenant_admitted a WHERE a.tenant_id = ANY(p_tenants)
-          ORDER BY a.tenant_id FOR NO KEY UPDATE) AS a;
+          ORDER BY a.tenant_id FOR NO KEY UPDATE) AS l;
     -- A statement after the lock, so that it sees what its last holder wrote. Slots are not locked: a claim or a cancel
     -- that has not committed yet makes this count too high, never too low.
-    RETURN QUERY
-    WITH used AS MATERIALIZED (
-        SELECT u.t, u.n, u.d, u.m, u.b,
+    FOR wanted IN
+        SELECT u.t, u.n,
             coalesce((SELECT g.used FROM usage g
-                      WHERE g.tenant_id = u.t AND g.period = 'day' AND g.starts_on = today), 0) AS of_day,
+                      WHERE g.tenant_id = u.t AND g.period = 'day' AND g.starts_on = today), 0) AS day,
             coalesce((SELECT g.used FROM usage g
-                      WHERE g.tenant_id = u.t AND g.period = 'month' AND g.starts_on = month), 0) AS of_month,
-            l.ever + coalesce((SELECT s.returned - s.departed FROM tenant_slots s WHERE s.tenant_id = u.t), 0)
-                AS of_backlog
+                      WHERE g.tenant_id = u.t AND g.period = 'month' AND g.starts_on = month), 0) AS month,
+            admitted[array_position(tenants, u.t)]
+                + coalesce((SELECT s.returned - s.departed FROM tenant_slots s WHERE s.tenant_id = u.t), 0) AS backlog,
+            nullif(u.d, -1) AS most_of_day, nullif(u.m, -1) AS most_of_month, nullif(u.b, -1) AS most_of_backlog
         FROM unnest(p_tenants, p_counts, p_day_limits, p_month_limits, p_backlog_limits) AS u (t, n, d, m, b)
-        JOIN unnest(tenants, admitted) AS l (t, ever) ON l.t = u.t
-    ), room AS MATERIALIZED (
-        SELECT u.*, least(u.n, r.day, r.month, r.backlog)::integer AS granted,
-            CASE least(r.day, r.month, r.backlog)
-                WHEN r.month THEN 'month' WHEN r.day THEN 'day' ELSE 'backlog' END AS narrowest
-        FROM used u, LATERAL (
-            SELECT CASE WHEN u.d >= 0 THEN greatest(0, u.d - u.of_day) END AS day,
-                CASE WHEN u.m >= 0 THEN greatest(0, u.m - u.of_month) END AS month,
-                CASE WHEN u.b >= 0 THEN greatest(0, u.b - u.of_backlog) END AS backlog
-        ) AS r
-    ), counted AS (
-        UPDATE tenant_admitted a SET admitted = a.admitted + r.granted FROM room r
-        WHERE a.tenant_id = r.t AND r.granted > 0
-    ), added AS (
+        ORDER BY u.t
+    LOOP
+        room := greatest(0, least(wanted.most_of_day - wanted.day, wanted.most_of_month - wanted.month,
+                                  wanted.most_of_backlog - wanted.backlog, wanted.n));
+        tenant_id := wanted.t;
+        granted := room;
+        refused_by := CASE WHEN room = wanted.n THEN NULL
+                           WHEN wanted.most_of_month - wanted.month <= room THEN 'month'
+                           WHEN wanted.most_of_day - wanted.day <= room THEN 'day' ELSE 'backlog' END;
+        day_used := wanted.day + room;
+        month_used := wanted.month + room;
+        waiting := wanted.backlog + room;
+        IF room > 0 THEN
+            given := given || wanted.t;
+            grants := grants || granted;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+    IF given IS NOT NULL THEN
+        UPDATE tenant_admitted a SET admitted = a.admitted + g.n
+        FROM unnest(given, grants) AS g (t, n) WHERE a.tenant_id = g.t;
         INSERT INTO usage AS g (tenant_id, period, starts_on, used)
-        SELECT r.t, p.period, p.starts_on, r.granted
-        FROM room r, (VALUES ('day', today), ('month', month)) AS p (period, starts_on) WHERE r.granted > 0
-        ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE SET used = g.used + excluded.used
-    )
-    SELECT r.t, r.granted, CASE WHEN r.granted < r.n THEN r.narrowest END, r.of_day + r.granted,
-        r.of_month + r.granted, r.of_backlog + r.granted, to_day_end, to_month_end
-    FROM room r ORDER BY r.t;
+            SELECT w.t, p.period, p.starts_on, w.n
+            FROM unnest(given, grants) AS w (t, n), (VALUES ('day', today), ('month', month)) AS p (period, starts_on)
+            ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE SET used = g.used + excluded.used;
+    END IF;
 END $$;
 REVOKE ALL ON FUNCTION usage_reserve FROM public;
 GRANT EXECUTE ON FUNCTION usage_reserve TO tq_submit;
