@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -30,6 +30,8 @@ _TENANTS: Final = 32
 # For so long a visit takes the next in line itself, before it hands its thread back to Celery.
 _VISIT_SECONDS: Final = 0.25
 _STEP: Final = 0.05
+# Seconds for what ends by itself: a claim under way, code that was told to end.
+_PATIENCE: Final = 5.0
 
 
 class Crew:
@@ -44,6 +46,7 @@ class Crew:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._is_draining = False
+        self._visits = 0
         self._attendants: dict[UUID, Attendant] = {}
         self._limits: dict[UUID, int] = {}
         # Without patience: what is claimed must reach who asked for it.
@@ -70,19 +73,28 @@ class Crew:
         """Claim no more, let what runs end for up to ``seconds``, then give back the rest uncounted."""
         self._is_draining = True
         self._has_room.set()
-        await self._until_none(seconds)
+        # What is being claimed at this moment is in hand when the answer is here, and not before.
+        await self._until(lambda: not self._visits, _PATIENCE)
+        await self._until(lambda: not self._attendants, seconds)
         for attendant in self.in_hand():
             attendant.tell("drained")
-        await self._until_none(5.0)
+        await self._until(lambda: not self._attendants, _PATIENCE)
         await self._offers.close()
 
-    async def _until_none(self, seconds: float) -> None:
+    async def _until(self, is_so: Callable[[], bool], seconds: float) -> None:
         for _ in range(int(seconds / _STEP)):
-            if not self._attendants:
+            if is_so():
                 return
             await asyncio.sleep(_STEP)
 
     async def _serve(self, tenant_id: UUID) -> None:
+        self._visits += 1
+        try:
+            await self._visit(tenant_id)
+        finally:
+            self._visits -= 1
+
+    async def _visit(self, tenant_id: UUID) -> None:
         until = self._runtime.loop.time() + _VISIT_SECONDS
         tenants = [tenant_id]
         while tenants:
