@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
-from app.broker.line import Line
+from app.broker.line import VISIT_SECONDS, Line
 from app.broker.ring import ASYNCIO
 from app.broker.tickets import Offers
 from app.core import crash
@@ -27,8 +27,6 @@ _FEWEST: Final = 4
 _MOST: Final = 32
 # Tenants in one claim.
 _TENANTS: Final = 32
-# For so long a visit takes the next in line itself, before it hands its thread back to Celery.
-_VISIT_SECONDS: Final = 0.25
 _STEP: Final = 0.05
 # Seconds for what ends by itself: a claim under way, code that was told to end.
 _PATIENCE: Final = 5.0
@@ -95,7 +93,7 @@ class Crew:
             self._visits -= 1
 
     async def _visit(self, tenant_id: UUID) -> None:
-        until = self._runtime.loop.time() + _VISIT_SECONDS
+        until = self._runtime.loop.time() + VISIT_SECONDS
         tenants = [tenant_id]
         while tenants:
             await asyncio.gather(*map(self._claim_for, tenants))

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from app.broker import tickets
-from app.broker.line import Line
+from app.broker.line import VISIT_SECONDS, Line
 from app.core import crash
 from app.core.errors import Unavailable
 from app.tasks import lifecycle
@@ -27,8 +27,6 @@ _log = logging.getLogger(__name__)
 
 # A turn claims nothing more after so long: others in line wait for it.
 _TURN_SECONDS: Final = 0.025
-# For so long a child takes the next in line itself, before it hands its place back to Celery.
-_VISIT_SECONDS: Final = 0.25
 # Attempts in hand at once whose code has not begun; half of what the board has room for.
 _MOST_HELD: Final = 64
 # What waits behind a task that runs for so long is given back, so that others run it.
@@ -55,7 +53,7 @@ class Slot:
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
         """Let a tenant have its turn, then for a while those who are next in line; every end is written then."""
-        until = time.monotonic() + _VISIT_SECONDS
+        until = time.monotonic() + VISIT_SECONDS
         tenants = [tenant_id]
         while tenants:
             Turn(self, tenants, pool).take()
@@ -197,16 +195,13 @@ class Turn:
     async def _claim(self, tenants: Collection[UUID], *, is_ahead: bool = False) -> bool:
         with self._lock:
             held = Counter(claim.tenant_id for claim, _ in self._held)
-        wanted = {tenant_id: most - held[tenant_id] for tenant_id, most in self._limits(tenants).items()}
+        limits = self._limits(tenants).items()
+        wanted = {tenant_id: most - held[tenant_id] for tenant_id, most in limits if most > held[tenant_id]}
         claims = await lifecycle.claim_each(
-            self._slot.runtime.database,
-            {tenant_id: limit for tenant_id, limit in wanted.items() if limit > 0},
-            pool=self._pool,
-            worker_id=self._slot.worker_id,
+            self._slot.runtime.database, wanted, pool=self._pool, worker_id=self._slot.worker_id
         )
-        last = {claim.tenant_id: claim for claim in claims}
         self._have_more.difference_update(wanted)
-        self._have_more.update(tenant_id for tenant_id, claim in last.items() if claim.has_more)
+        self._have_more.update(claim.tenant_id for claim in claims if claim.has_more)
         if not claims:
             return False
         self._slot.hand.take(claims)

@@ -25,12 +25,7 @@ def stop(server: Server) -> None:
 def kill(server: Server) -> None:
     """Kill a server as a crash would, and wait until it is gone."""
     processes.send(server.pid, signal.SIGKILL)
-    processes.wait_until(lambda: _is_gone(server.pid), 10.0)
-
-
-def _is_gone(pid: int | None) -> bool:
-    processes.reap()
-    return pid is None or processes.start_time(pid) is None
+    processes.wait_until(lambda: processes.is_gone(server.pid), 10.0)
 
 
 @contextmanager
@@ -51,6 +46,7 @@ def _stop_all_in(scratch: Path) -> None:
             pid = server.running_pid(lock.parent)
             server.stop(lock.parent)
             # It lets go of its folder a moment before it ends, and a child of ours must be reaped.
-            processes.wait_until(partial(_is_gone, pid), 2.0)
+            if pid is not None:
+                processes.wait_until(partial(processes.is_gone, pid), 2.0)
         if placed := placement.placed_at(lock.parent):
             shutil.rmtree(placed)

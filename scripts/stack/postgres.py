@@ -57,8 +57,13 @@ def stop(folder: Path, is_urgent: Callable[[], bool] = lambda: False) -> None:
         for number, seconds in _STEPS[1:] if is_urgent() else _STEPS:
             if (found := postmaster.find(data)) is None:
                 return
-            processes.send(found.pid, number)
-            processes.wait_until(lambda: postmaster.find(data) is None or is_urgent(), seconds)
+            _signal(found.pid, number, seconds, is_urgent)
+
+
+def _signal(pid: int, number: int, seconds: float, is_urgent: Callable[[], bool]) -> None:
+    processes.send(pid, number)
+    # The process, not its file: that one goes a moment earlier.
+    processes.wait_until(lambda: processes.is_gone(pid) or is_urgent(), seconds)
 
 
 def running_pid(folder: Path) -> int | None:

@@ -69,6 +69,12 @@ def start_time(pid: int) -> str | None:
     return None if fields[0] in "ZX" else f"{_boot()}:{fields[19]}"
 
 
+def is_gone(pid: int) -> bool:
+    """Tell whether no process has this pid any more; a zombie is gone."""
+    reap()
+    return start_time(pid) is None
+
+
 def command_line(pid: int) -> str:
     """Return a process's command line; empty when it is gone or a zombie."""
     if not _PROC.joinpath("self").exists():

@@ -24,7 +24,7 @@ def test_the_end_of_a_job_wakes_and_nothing_else_does():
         assert not _is_readable(wake, 0)
 
 
-def test_a_job_that_raises_wakes_too_and_one_lookhears_of_many():
+def test_a_job_that_raises_wakes_too_and_one_look_hears_of_many():
     with ThreadPoolExecutor(2) as executor:
         wake = let_ends_wake(executor)
         for _ in range(5):

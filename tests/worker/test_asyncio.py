@@ -11,14 +11,21 @@ _POOL = ("--pool", "threads", "--concurrency", "4", "-Q", "tenants.io")
 
 
 @pytest.fixture(scope="module")
-def io_worker(stack: Stack) -> Iterator[Stack]:
-    """Run one beside the usual worker."""
-    stack.start_worker("io", *_POOL)
-    stack.wait_for_workers(2)
+def pool_of_one(stack: Stack) -> Iterator[Stack]:
+    """Stop the worker when the last of these tests has ended."""
     yield stack
     if "io" in stack.processes:
         stack.stop("io")
     stack.wait_for_workers(1)
+
+
+@pytest.fixture
+def io_worker(pool_of_one: Stack) -> Stack:
+    """Run one beside the usual worker, and anew where a test that stopped it has failed."""
+    if "io" not in pool_of_one.processes:
+        pool_of_one.start_worker("io", *_POOL)
+        pool_of_one.wait_for_workers(2)
+    return pool_of_one
 
 
 def _attempts(tenant: Tenant, task_id: str) -> list[str]:

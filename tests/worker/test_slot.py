@@ -42,3 +42,18 @@ def test_tenants_that_share_a_turn_do_not_wait_for_a_long_task_of_one_of_them(
     assert acme.status(sleeper)["status"] == "STARTED"
     assert acme.client.post(f"/api/tasks/{sleeper}/cancel").status_code == 202
     wait_until(lambda: acme.status(sleeper)["status"] == "REVOKED", "the end of the sleeper")
+
+
+def test_tenants_with_short_tasks_share_claims(acme: Tenant, make_tenant: Callable[..., Tenant]):
+    tenants = [make_tenant(f"shares-a-claim-{number}") for number in range(6)]
+    # Both slots are taken while a line forms behind them.
+    sleepers = [acme.submit(task="test.sleep", payload={"a": 2, "b": n}) for n in range(2)]
+    wait_until(lambda: {acme.status(one)["status"] for one in sleepers} == {"STARTED"}, "both sleepers")
+    waiting = [(tenant, tenant.submit(task="echo", payload=n)) for n in range(10) for tenant in tenants]
+    claimed_by: dict[str, set[str]] = {}
+    for tenant, task_id in waiting:
+        tenant.result(task_id)
+        for attempt in tenant.client.get(f"/api/tasks/{task_id}").json()["attempts"]:
+            # What one statement claims begins at the same microsecond.
+            claimed_by.setdefault(attempt["started_at"], set()).add(tenant.slug)
+    assert max(map(len, claimed_by.values())) > 1
