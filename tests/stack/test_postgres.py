@@ -181,7 +181,7 @@ def test_a_busy_backend_that_outlives_its_postmaster_is_no_obstacle(scratch: Pat
     busy = threading.Thread(target=_count_until_killed, args=(server,))
     busy.start()
     assert processes.wait_until(lambda: _is_busy(server), 10)
-    os.kill(server.pid, signal.SIGKILL)
+    embedded.kill(server)
     assert query(embedded.start_postgres(scratch / "pg"), "SELECT 1") == 1
     busy.join(10)
     assert data.exists()
