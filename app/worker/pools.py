@@ -62,7 +62,7 @@ class Prefork:
             # It has died between the fork and now, of which nothing is told.
             os._exit(1)
         hand = Hand(self._board, index)
-        self._runtime = Runtime()
+        self._runtime = Runtime(connections=1)
         self._slot = Slot(self._runtime, hand, Line(self._runtime.redis, queues), self._worker_id)
 
     def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take

@@ -24,7 +24,7 @@ class Runtime:
     the fork: neither loop nor connections survive one.
     """
 
-    def __init__(self, *, connections: int = 2) -> None:
+    def __init__(self, *, connections: int) -> None:
         """Start the thread; connections are opened when first used."""
         self.loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -107,25 +107,24 @@ def _soak(run: Run) -> Iterator[str]:
     plan = run.plan.soak
     yield f"\n## Soak: {plan.seconds:.0f} s of mixed load, {plan.rate} operations/s"
     pairs = ("PSS MB", "% of a core idle", "open files", "threads")
-    yield from head("process", *(text for name in pairs for text in (f"{name} before", "after")))
+    yield from head("process", *(text for name in pairs for text in (f"{name} before", "half-way", "after")))
     for suffix, label in {"": "all", **{f".{part}": label for part, label in PARTS.items()}}.items():
         if run.figures(names.SOAK, f"before.idle{suffix}"):
             figures = ("memory.idle", "idle", "files", "threads")
-            yield row(label, *_before_and_after(run, *(f"{figure}{suffix}" for figure in figures)))
-    growth = [100 * (after / before - 1) for before, after in _memory(run)]
-    yield f"\nMemory grew by {', '.join(f'{each:.1f}' for each in growth)} %;"
-    p50, p99 = cells(run, names.SOAK, "load.p50", "load.p99")
-    yield f"operations took {p50} ms (p50) and {p99} ms (p99)."
+            yield row(label, *_states(run, *(f"{figure}{suffix}" for figure in figures)))
+    yield f"\nMemory grew by {_growth(run, 'half')} % in the first half, and by {_growth(run, 'after')} % in all;"
+    p50, p99 = cells(run, names.SOAK, "load.after.p50", "load.after.p99")
+    yield f"operations took {p50} ms (p50) and {p99} ms (p99) in the second half."
 
 
-def _before_and_after(run: Run, *figures: str) -> Iterator[str]:
+def _states(run: Run, *figures: str) -> Iterator[str]:
     for figure in figures:
-        yield from cells(run, names.SOAK, f"before.{figure}", f"after.{figure}")
+        yield from cells(run, names.SOAK, *(f"{when}.{figure}" for when in ("before", "half", "after")))
 
 
-def _memory(run: Run) -> Iterator[tuple[float, float]]:
-    before, after = (run.figures(names.SOAK, f"{when}.memory.idle") for when in ("before", "after"))
-    return zip(before, after, strict=True)
+def _growth(run: Run, until: str) -> str:
+    before, then = (run.figures(names.SOAK, f"{when}.memory.idle") for when in ("before", until))
+    return ", ".join(f"{100 * (new / old - 1):.1f}" for old, new in zip(before, then, strict=True))
 
 
 SECTIONS: Final[tuple[Section, ...]] = (_tenants, _noisy, _weights, _soak)

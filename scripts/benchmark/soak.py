@@ -21,13 +21,21 @@ def measure(plan: Plan, found: Run) -> Figures:
 
 
 def on(stack: Stack, target: Target, plan: Plan) -> Figures:
-    """Return ``before.*`` and ``after.*`` (``idle``, ``memory.idle``, ``files``, ``threads``) and ``load.*``."""
+    """Return the states ``before.*``, ``half.*`` and ``after.*``, and what the load saw on the way to the last two.
+
+    A state is ``idle``, ``memory.idle``, ``files`` and ``threads``. What fills once has grown in the first half, what
+    leaks grows in both.
+    """
     keys = tuple(account.key for account in accounts.create_many(stack, "soak", _TENANTS))
     everybody = replace(target, keys=keys)
     _load(stack, everybody, plan, plan.soak.warm_seconds)
-    before = _state(stack, plan)
-    load = measurements.account(stack, "load", plan, lambda: _load(stack, everybody, plan, plan.soak.seconds))
-    return _named("before", before) | load | _named("after", _state(stack, plan))
+    figures = _named("before", _state(stack, plan))
+    for when in ("half", "after"):
+        figures |= measurements.account(
+            stack, f"load.{when}", plan, lambda: _load(stack, everybody, plan, plan.soak.seconds / 2)
+        )
+        figures |= _named(when, _state(stack, plan))
+    return figures
 
 
 def _load(stack: Stack, target: Target, plan: Plan, seconds: float) -> Figures:

@@ -127,12 +127,12 @@ def test_a_wait_beside_a_line_that_has_ended_is_not_judged() -> None:
     ]
 
 
-def test_memory_and_open_files_are_compared_before_and_after_a_soak() -> None:
+def test_memory_and_open_files_are_compared_around_a_soak() -> None:
     states = {"memory.idle": 100.0, "idle": 1.0, "files": 50.0, "threads": 7.0}
     states |= {f"{name}.api": value for name, value in states.items()}
-    seen = {f"{when}.{name}": value for when in ("before", "after") for name, value in states.items()}
-    found = Run(plan.Plan(), [{names.SOAK: {**seen, "after.memory.idle": 104.0}}])
+    seen = {f"{when}.{name}": value for when in ("before", "half", "after") for name, value in states.items()}
+    found = Run(plan.Plan(), [{names.SOAK: {**seen, "half.memory.idle": 103.0, "after.memory.idle": 104.0}}])
     text = report.write(found)
-    assert "| all | 100 | 104 | 1.00 | 1.00 | 50.0 | 50.0 | 7.00 | 7.00 |" in text
-    assert "Memory grew by 4.0 %;" in text
+    assert "| all | 100 | 103 | 104 | 1.00 | 1.00 | 1.00 | 50.0 | 50.0 | 50.0 | 7.00 | 7.00 | 7.00 |" in text
+    assert "Memory grew by 3.0 % in the first half, and by 4.0 % in all;" in text
     assert verdict(found, "growth").is_met
