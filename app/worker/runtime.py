@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
+import uvloop
 from redis.asyncio import Redis
 
 from app.core import redis as redis_connections
@@ -26,7 +27,7 @@ class Runtime:
 
     def __init__(self, *, connections: int) -> None:
         """Start the thread; connections are opened when first used."""
-        self.loop = asyncio.new_event_loop()
+        self.loop = uvloop.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self.loop.run_forever, name="runtime", daemon=True)
         self._thread.start()
