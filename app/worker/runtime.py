@@ -26,7 +26,7 @@ class Runtime:
     """
 
     def __init__(self, *, connections: int) -> None:
-        """Start the thread; connections are opened when first used."""
+        """Start the thread; up to so many connections are opened, each when it is first needed."""
         self.loop = uvloop.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self.loop.run_forever, name="runtime", daemon=True)

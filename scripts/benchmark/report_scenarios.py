@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Final, TypeAlias
 
-from scripts.benchmark import names
+from scripts.benchmark import names, targets
 from scripts.benchmark.runs import Run
 from scripts.benchmark.tables import PARTS, by_part, cell, cells, head, row
 
@@ -123,8 +123,7 @@ def _states(run: Run, *figures: str) -> Iterator[str]:
 
 
 def _growth(run: Run, until: str) -> str:
-    before, then = (run.figures(names.SOAK, f"{when}.memory.idle") for when in ("before", until))
-    return ", ".join(f"{100 * (new / old - 1):.1f}" for old, new in zip(before, then, strict=True))
+    return ", ".join(f"{percent:.1f}" for percent in targets.soak_growth(run, until))
 
 
 SECTIONS: Final[tuple[Section, ...]] = (_tenants, _noisy, _weights, _soak)
