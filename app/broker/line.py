@@ -1,18 +1,20 @@
-"""The line as a worker's slots see it: whoever has room takes the next tickets itself, without Celery between."""
+"""The line as a worker's slots see it: whoever has room waits for the next tickets itself, without Celery between."""
 
 import logging
 from collections.abc import Collection
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker.envelope import queue_of
-from app.broker.ring import RINGS, TAKE, tenant_of
+from app.broker.ring import RINGS, TAKE, Ring, tenant_of
 
-VISIT_SECONDS: Final = 0.25
-"""For so long a slot takes from the line by itself, before it hands its place back to Celery."""
+VISIT_SECONDS: Final = 0.5
+"""For so long a slot takes from the line by itself, and waits at it, before it hands its place back to Celery."""
+# To Redis, 0 would be for ever.
+_SHORTEST_WAIT: Final = 0.001
 
 _log = logging.getLogger(__name__)
 
@@ -25,15 +27,25 @@ class Line:
         self._redis = redis
         self._queues = queues
 
-    async def take(self, pool: str, most: int) -> list[UUID]:
-        """Take a ticket of each of the next tenants, up to ``most``, in their order; none where Redis is away."""
+    async def take(self, pool: str, most: int, *, seconds: float) -> list[UUID]:
+        """Wait up to ``seconds`` for somebody in line, then take a ticket of each of the next tenants, up to ``most``.
+
+        They come in their order. None where nobody came, or Redis is away.
+        """
         ring = RINGS[pool]
         if ring.queue not in self._queues:
             return []
         try:
-            taken: list[bytes] = await TAKE.run(self._redis, [ring.order, ring.members, ring.ahead], [most, ""])
+            taken = await self._take(ring, most, max(seconds, _SHORTEST_WAIT))
         except (RedisError, OSError) as error:
             _log.debug("no ticket taken", extra={"error": repr(error)})
             return []
         # A tenant with several tickets may be there twice: its turn is one, and what it lets lie is offered again.
         return [*dict.fromkeys(tenant_id for ticket in taken if (tenant_id := tenant_of(queue_of(ticket))))]
+
+    async def _take(self, ring: Ring, most: int, seconds: float) -> list[bytes]:
+        # Of all who wait, Redis wakes who has waited longest. What that takes out of the line, the take puts back.
+        found: Any = await self._redis.brpop([ring.order], timeout=seconds)
+        if found is None:
+            return []
+        return await TAKE.run(self._redis, [ring.order, ring.members, ring.ahead], [most, found[1].decode()])

@@ -86,8 +86,9 @@ end
 return pushed
 """)
 
-TAKE: Final = Script("""
+TAKE: Final = Script("""#!lua flags=allow-oom
 -- KEYS: order, members, ahead      ARGV: slots, and the queue which the caller has taken out of the line (or '')
+-- A server that is full lets it run: it makes room.
 -- Returns up to `slots` tickets, one for each turn. The queue that was served moves to the end of the line. Those ahead
 -- of their share are passed over while others stand in line, and served where a slot would stay idle.
 if ARGV[2] ~= '' then redis.call('RPUSH', KEYS[1], ARGV[2]) end

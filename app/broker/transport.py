@@ -2,8 +2,8 @@
 
 A worker that consumes a virtual queue (``tenants``) *waits* until somebody stands in line and then *takes*,
 by one script, as many tickets as it has free slots, going once round the line before it serves anybody twice.
-Waiting takes nothing, so a worker that is killed or drained while it waits holds no ticket. A worker that
-consumes tenants' own queues only (``-Q tenant.<id>``) does it as kombu does.
+Of all workers and slots that wait, Redis wakes one for each place in line: who has waited longest. A worker
+that consumes tenants' own queues only (``-Q tenant.<id>``) does it as kombu does.
 
 What is marked "stands for" is private to kombu, which is pinned: tests/broker holds each of them.
 """
@@ -34,9 +34,8 @@ class RingChannel(kombu_redis.Channel):
     ack_emulation = False
     do_restore = False
 
-    # The command of the wait under way, "" when it is kombu's own; and the ring of a BLMOVE.
-    _wait = ""
-    _awaited: Ring
+    # Whether the wait under way is ours, and not kombu's own.
+    _awaits_ring = False
 
     def free_slots(self) -> int:
         """Say how many tickets the consumer can start now; in a worker ``slots.FreeSlots`` replaces it."""
@@ -62,35 +61,25 @@ class RingChannel(kombu_redis.Channel):
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Stands for kombu's ``Channel._brpop_start``: begin to wait without blocking the event loop."""
-        command = self._wait_command(self.active_queues)  # type: ignore[arg-type]  # the stub says set
-        self._wait = command[0] if command else ""
-        if not command:
+        queues = self.active_queues
+        self._awaits_ring = any(queue in RING_BY_QUEUE for queue in queues)
+        if not self._awaits_ring:
             super()._brpop_start(timeout)  # type: ignore[misc]
             return
+        # What it takes out of a line the take puts back; a worker killed in between leaves a member without a place
+        # in line, which the reconciler mends.
+        line = self._queue_cycle.consume(len(queues))  # type: ignore[attr-defined]
+        keys = (ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in line)
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
-        self.client.connection.send_command(*command, timeout or self.brpop_timeout)
-
-    def _wait_command(self, queues: list[str]) -> tuple[str, ...]:
-        """Choose how to wait for these queues; empty when there is no ring among them."""
-        rings = [RING_BY_QUEUE[queue] for queue in queues if queue in RING_BY_QUEUE]
-        if not rings:
-            return ()
-        if len(queues) == 1:
-            # Out of the right end into the right end: nothing moves; it answers as soon as there is a line.
-            self._awaited = rings[0]
-            return ("BLMOVE", rings[0].order, rings[0].order, "RIGHT", "RIGHT")
-        # Only BRPOP waits for several keys. What it takes out of a line the take puts back; a worker killed
-        # in between leaves a member without a place in line, which the reconciler mends.
-        line: list[str] = self._queue_cycle.consume(len(queues))  # type: ignore[attr-defined]
-        return ("BRPOP", *(ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in line))
+        self.client.connection.send_command("BRPOP", *keys, timeout or self.brpop_timeout)
 
     def _brpop_read(self, **options: object) -> bool:
         """Stands for kombu's ``Channel._brpop_read``: the wait is over, take and deliver."""
-        if not self._wait:
+        if not self._awaits_ring:
             return bool(super()._brpop_read(**options))  # type: ignore[misc]
         try:
-            queue, tickets = self._after_blmove() if self._wait == "BLMOVE" else self._after_brpop()
+            queue, tickets = self._after_wait()
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()  # type: ignore[attr-defined]
@@ -101,15 +90,11 @@ class RingChannel(kombu_redis.Channel):
             self._deliver(ticket, queue)
         return True
 
-    def _after_blmove(self) -> tuple[str, list[bytes]]:
-        """Read what ended the wait for one ring; return its virtual queue and tickets, or none."""
+    def _after_wait(self) -> tuple[str, list[bytes]]:
+        """Read what ended the wait; return the queue that it was and its tickets, or none."""
         # A channel that closes drops its connection: no need to sit out the wait.
-        if self._closing or not self._reply("BLMOVE"):  # type: ignore[attr-defined]
+        if self._closing and not self.client.connection.can_read():  # type: ignore[attr-defined]
             return "", []
-        return self._awaited.queue, self._take(self._awaited)
-
-    def _after_brpop(self) -> tuple[str, list[bytes]]:
-        """Read what ended the wait for several queues; return the one it was and its tickets, or none."""
         reply = self._reply("BRPOP")
         if not reply:
             return "", []
@@ -118,7 +103,7 @@ class RingChannel(kombu_redis.Channel):
             return bytes_to_str(reply[0]), [reply[1]]
         return ring.queue, self._take(ring, out_of_line=bytes_to_str(reply[1]))
 
-    def _take(self, ring: Ring, out_of_line: str = "") -> list[bytes]:
+    def _take(self, ring: Ring, out_of_line: str) -> list[bytes]:
         """Take tickets, and put back the queue that the wait took out of the line."""
         call = (3, ring.order, ring.members, ring.ahead, self._wanted(ring), out_of_line)
         try:
@@ -139,10 +124,7 @@ class RingChannel(kombu_redis.Channel):
         return self._reply(str(command[0])) or []
 
     def _reply(self, command: str) -> list[bytes] | None:
-        """Read one reply; after an error of the connection the next turn of the event loop connects anew.
-
-        BLMOVE's is a string, of which only the presence counts.
-        """
+        """Read one reply; after an error of the connection the next turn of the event loop connects anew."""
         try:
             reply: list[bytes] | None = self.client.parse_response(self.client.connection, command)
         except self.connection_errors:  # type: ignore[attr-defined]

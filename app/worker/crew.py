@@ -53,7 +53,7 @@ class Crew:
         self._offers = Offers(runtime.redis)
 
     def serve(self, tenant_id: UUID) -> None:
-        """Claim for a tenant, then for a while for those who are next in line; from another thread.
+        """Claim for a tenant, then for a while for those who come next in line; from another thread.
 
         Returns when that is done, after a wait where there is no room.
         """
@@ -98,13 +98,17 @@ class Crew:
         while tenants:
             await asyncio.gather(*map(self._claim_for, tenants))
             tenants = []
-            if self._free and not self._is_draining and self._runtime.loop.time() < until:
-                tenants = await self._line.take(ASYNCIO, max(1, min(_TENANTS, self._free // _FEWEST)))
+            seconds = until - self._runtime.loop.time()
+            if self._free and not self._is_draining and seconds > 0:
+                most = max(1, min(_TENANTS, self._free // _FEWEST))
+                tenants = await self._line.take(ASYNCIO, most, seconds=seconds)
 
     async def _claim_for(self, tenant_id: UUID) -> None:
         while not self._free and not self._is_draining:
             await self._has_room.wait()
         if self._is_draining:
+            # Its ticket was taken meanwhile.
+            self._offers.add(tenant_id, ASYNCIO)
             return
         limit = min(self._limits.pop(tenant_id, _FEWEST), self._free)
         self._occupy(limit)

@@ -52,14 +52,22 @@ class Slot:
         self._line = line
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
-        """Let a tenant have its turn, then for a while those who are next in line; every end is written then."""
+        """Let a tenant have its turn, then for a while those who come next in line; every end is written then."""
         until = time.monotonic() + VISIT_SECONDS
-        tenants = [tenant_id]
-        while tenants:
-            Turn(self, tenants, pool).take()
-            tenants = []
-            if time.monotonic() < until:
-                tenants = self.runtime.run(self._line.take(pool, self.pace.tenants()))
+        turn: Turn | None = self.runtime.run(self._begin([tenant_id], pool))
+        while turn is not None:
+            turn.take()
+            turn = self.runtime.run(self._next_turn(pool, until))
+
+    async def _next_turn(self, pool: str, until: float) -> "Turn | None":
+        seconds = until - time.monotonic()
+        tenants = await self._line.take(pool, self.pace.tenants(), seconds=seconds) if seconds > 0 else []
+        return await self._begin(tenants, pool) if tenants else None
+
+    async def _begin(self, tenants: Sequence[UUID], pool: str) -> "Turn":
+        turn = Turn(self, tenants, pool)
+        await turn.claim()
+        return turn
 
 
 class Turn:
@@ -78,7 +86,7 @@ class Turn:
         # Of the main thread, save what says otherwise.
         self._unwritten: deque[Future[None]] = deque()
         self._ahead: Future[bool] | None = None
-        # Of the loop's thread.
+        # Of the loop's thread, save where it rests.
         self._is_guarded = False
         self._have_offered: set[UUID] = set()
         self._have_more: set[UUID] = set()
@@ -88,10 +96,13 @@ class Turn:
         self._held: deque[tuple[Claim, float]] = deque()
         self._begun = 0
 
+    async def claim(self) -> None:
+        """Claim what the turn begins with, on the loop; nothing due, or no free slot, is the end of it."""
+        await self._claim(self._tenants)
+
     def take(self) -> None:
-        """Run what is due until the turn is over; nothing due, or no free slot, is the end of it."""
+        """Run what is due until the turn is over."""
         try:
-            self._slot.runtime.run(self._claim(self._tenants))
             while (claim := self._next()) is not None:
                 self._run(claim)
         finally:
@@ -135,6 +146,9 @@ class Turn:
         # A slot is free again when the end is written, and not before.
         while self._unwritten:
             self._unwritten.popleft().result()
+        # Nothing is under way on the loop that would change these.
+        if not self._have_more and not self._need_ticket:
+            return False
         return self._slot.runtime.run(self._claim_or_offer())
 
     def _to_claim_ahead(self) -> set[UUID]:
@@ -176,8 +190,6 @@ class Turn:
 
     async def _claim_or_offer(self) -> bool:
         tenants = self._have_more | self._need_ticket
-        if not tenants:
-            return False
         if self._is_over():
             self._offer(tenants, 1)
             return False

@@ -1,5 +1,7 @@
 """A slot takes the next in line itself."""
 
+import asyncio
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -21,7 +23,7 @@ async def test_it_takes_the_next_in_their_order_and_who_has_more_goes_to_the_end
     put(store, b, 2)
     for last in (c, d):
         put(store, last)
-    assert await Line(astore, BOTH).take(PREFORK, 3) == [a, b, c]
+    assert await Line(astore, BOTH).take(PREFORK, 3, seconds=0.05) == [a, b, c]
     assert in_line(store) == [queue_name(tenant, PREFORK) for tenant in (d, b)]
     assert is_sound(store)
 
@@ -32,7 +34,7 @@ async def test_a_tenant_has_one_turn_however_many_of_its_tickets_were_taken(
     heavy, light = tenants(2)
     put(store, heavy, 3)
     put(store, light)
-    assert await Line(astore, BOTH).take(PREFORK, 4) == [heavy, light]
+    assert await Line(astore, BOTH).take(PREFORK, 4, seconds=0.05) == [heavy, light]
 
 
 async def test_who_is_ahead_of_its_share_is_passed_over(astore: redis.asyncio.Redis, store: Redis) -> None:
@@ -40,21 +42,21 @@ async def test_who_is_ahead_of_its_share_is_passed_over(astore: redis.asyncio.Re
     for tenant in (ahead, behind):
         put(store, tenant)
     store.sadd(RING.ahead, queue_name(ahead, PREFORK))
-    assert await Line(astore, BOTH).take(PREFORK, 1) == [behind]
+    assert await Line(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [behind]
 
 
 async def test_each_pool_has_a_line_of_its_own(astore: redis.asyncio.Redis, store: Redis) -> None:
     tenant = uuid4()
     put(store, tenant, pool=ASYNCIO)
     line = Line(astore, BOTH)
-    assert await line.take(PREFORK, 9) == []
-    assert await line.take(ASYNCIO, 9) == [tenant]
+    assert await line.take(PREFORK, 9, seconds=0.05) == []
+    assert await line.take(ASYNCIO, 9, seconds=0.05) == [tenant]
 
 
 async def test_a_worker_for_some_tenants_leaves_the_line_alone(astore: redis.asyncio.Redis, store: Redis) -> None:
     tenant = uuid4()
     own = put(store, tenant)
-    assert await Line(astore, [own]).take(PREFORK, 9) == []
+    assert await Line(astore, [own]).take(PREFORK, 9, seconds=0.05) == []
     assert store.llen(own) == 1
 
 
@@ -65,13 +67,13 @@ async def test_what_is_no_ticket_is_dropped(astore: redis.asyncio.Redis, store: 
         store.lpush(queue, text)
     store.rpop(queue)
     put(store, whole)
-    assert await Line(astore, BOTH).take(PREFORK, 9) == [whole]
+    assert await Line(astore, BOTH).take(PREFORK, 9, seconds=0.05) == [whole]
     assert in_line(store) == []
 
 
 async def test_nothing_is_taken_where_redis_is_away() -> None:
     async with redis.asyncio.Redis.from_url("redis://127.0.0.1:1") as nobody:
-        assert await Line(nobody, BOTH).take(PREFORK, 9) == []
+        assert await Line(nobody, BOTH).take(PREFORK, 9, seconds=0.05) == []
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
@@ -79,4 +81,67 @@ async def test_it_takes_no_more_than_there_is_room_for(astore: redis.asyncio.Red
     waiting = tenants(4)
     for tenant in waiting:
         put(store, tenant)
-    assert await Line(astore, BOTH).take(PREFORK, most) == waiting[:most]
+    assert await Line(astore, BOTH).take(PREFORK, most, seconds=0.05) == waiting[:most]
+
+
+async def test_it_waits_for_who_comes(astore: redis.asyncio.Redis, store: Redis) -> None:
+    waiting = asyncio.create_task(Line(astore, BOTH).take(PREFORK, 9, seconds=30))
+    await until(lambda: store.info("clients")["blocked_clients"] == 1)
+    [tenant] = tenants(1)
+    put(store, tenant)
+    async with asyncio.timeout(5):
+        assert await waiting == [tenant]
+    assert in_line(store) == []
+
+
+async def test_of_several_who_wait_one_place_in_line_wakes_one(astore: redis.asyncio.Redis, store: Redis) -> None:
+    line = Line(astore, BOTH)
+    waiting = []
+    for number in range(3):
+        waiting.append(asyncio.create_task(line.take(PREFORK, 9, seconds=30)))
+        await until(lambda number=number: store.info("clients")["blocked_clients"] == number + 1)
+    store.config_resetstat()
+    [tenant] = tenants(1)
+    put(store, tenant)
+    async with asyncio.timeout(5):
+        # Who has waited longest.
+        assert await waiting[0] == [tenant]
+    assert store.info("clients")["blocked_clients"] == 2
+    assert store.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
+    for one in waiting[1:]:
+        one.cancel()
+    await asyncio.wait(waiting[1:])
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+async def test_no_time_left_is_no_wait(astore: redis.asyncio.Redis, seconds: float) -> None:
+    async with asyncio.timeout(5):
+        assert await Line(astore, BOTH).take(PREFORK, 9, seconds=seconds) == []
+
+
+async def test_what_a_wait_took_out_of_the_line_is_put_back_where_it_has_more(
+    astore: redis.asyncio.Redis, store: Redis
+) -> None:
+    [tenant] = tenants(1)
+    queue = put(store, tenant, 3)
+    assert await Line(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [tenant]
+    assert in_line(store) == [queue]
+    assert is_sound(store)
+
+
+async def test_it_takes_from_a_server_that_is_full(astore: redis.asyncio.Redis, store: Redis) -> None:
+    [tenant] = tenants(1)
+    queue = put(store, tenant, 2)
+    store.config_set("maxmemory", 1)
+    try:
+        assert await Line(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [tenant]
+        assert store.llen(queue) == 1
+        assert in_line(store) == [queue]
+    finally:
+        store.config_set("maxmemory", 0)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 another process's state
+            await asyncio.sleep(0.01)

@@ -8,6 +8,7 @@ import pytest
 import redis.asyncio
 from celery import Celery
 from redis import Redis
+from redis.exceptions import OutOfMemoryError
 
 from app.broker import tickets
 from app.broker.generation import generation
@@ -149,16 +150,22 @@ def test_worker_goes_on_after_a_redis_that_lost_everything(survivor: Valkey) -> 
         assert is_sound(store)
 
 
-def test_worker_goes_on_after_a_redis_that_was_full(survivor: Valkey) -> None:
-    [tenant] = tenants(1)
+def test_worker_takes_from_a_redis_that_is_full_and_goes_on_after_it(survivor: Valkey) -> None:
+    before, meanwhile, after = tenants(3)
     with Redis.from_url(survivor.url(), decode_responses=True) as store:
-        put(store, tenant)
+        put(store, before)
         wait_for_runs(store, 1)
-        store.config_set("maxmemory", 1)
-        eventually(lambda: store.info("commandstats")["cmdstat_blmove"]["rejected_calls"])
+        with store.pipeline(transaction=True) as both:
+            queue = put(both, meanwhile, 5)
+            both.config_set("maxmemory", 1)
+            both.execute()
+        with pytest.raises(OutOfMemoryError):
+            put(store, after)
+        eventually(lambda: not store.exists(queue))
+        assert is_sound(store)
         store.config_set("maxmemory", 0)
-        put(store, tenant)
-        assert len(wait_for_runs(store, 2)) == 2
+        put(store, after)
+        eventually(lambda: after in [tenant for _, tenant in runs(store)])
 
 
 def test_worker_that_drains_loses_no_ticket(own_valkey: Valkey, tmp_path: Path) -> None:
