@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.core import array_types
 from app.core.config import Settings, get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import SecretsFileError, get_secrets
@@ -58,6 +59,8 @@ async def connect(url: str) -> Connection:
 
 async def _prepare(connection: Connection) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text")
+    # After it: a codec that is set lets a connection forget the types it knew.
+    array_types.register(connection)
 
 
 async def _reset(connection: Connection) -> None:

@@ -37,7 +37,7 @@ _ROLL_UP_INTERVAL: Final = 2.0
 _LEDGER_INTERVAL: Final = 60.0
 _PARTITIONS_INTERVAL: Final = 3600.0
 _REDIS_TIMEOUT: Final = 1.5
-_MONTHS_AHEAD: Final = 3
+_MONTHS_AHEAD: Final = 1
 
 
 class Every:

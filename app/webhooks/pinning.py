@@ -6,9 +6,9 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 import httpcore
-import httpx
 
 from app.webhooks.addresses import Address
+from app.webhooks.http import httpx
 
 _ADDRESSES: Final = 3
 

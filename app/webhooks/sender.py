@@ -9,10 +9,9 @@ from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
-import httpx
-
 from app.webhooks import urls
 from app.webhooks.addresses import Address, Network
+from app.webhooks.http import httpx
 from app.webhooks.pinning import Meter, PinnedTransport
 from app.webhooks.resolver import Resolver
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
 
-import httpx
-
 from app.webhooks.addresses import Address, Network, is_allowed, is_public
 from app.webhooks.endpoints import MAX_LENGTH
+from app.webhooks.http import httpx
 
 LOOPBACK: Final = (ip_address("127.0.0.1"), ip_address("::1"))
 """What ``localhost`` is, whatever a resolver says."""

@@ -51,4 +51,4 @@ END $$;
 CREATE TABLE task_default PARTITION OF task DEFAULT WITH (fillfactor = 70);
 CREATE TABLE attempt_default PARTITION OF attempt DEFAULT WITH (fillfactor = 70);
 CREATE TABLE result_default PARTITION OF result DEFAULT;
-SELECT make_partitions(3);
+SELECT make_partitions(1);

@@ -16,6 +16,8 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
     "max_connections": "200",
+    # Nothing is replicated: one process less.
+    "max_logical_replication_workers": "0",
     # It shares a machine with the rest of the stack; what is read again is in the system's cache. With 128 MB
     # the CPU of a submit and of a task differs by no more than the noise, and memory grows with the tables.
     "shared_buffers": "32MB",

@@ -14,12 +14,12 @@ _CELERY = {"celery", "kombu", "billiard", "amqp"}
 _CLIENT = {"httpx", "httpcore", "rich", "pygments"}
 
 PROCESSES = {
-    # It judges a webhook_url by the parser that will send to it, and httpx brings rich.
-    "app.main": _CELERY | {"alembic", "httpcore", "typer"},
+    # It judges a webhook_url by the parser that will send to it.
+    "app.main": _CELERY | {"alembic", "httpcore", "typer", "click", "rich", "pygments"},
     "app.dispatch.rounds": _API | _TABLES | _CELERY | _CLIENT | {"typer", "click"},
     # Celery brings click.
     "app.worker.jobs": _API | _TABLES | _CLIENT | {"typer"},
-    "app.webhooks.delivery": _API | _TABLES | _CELERY | {"typer", "redis"},
+    "app.webhooks.delivery": _API | _TABLES | _CELERY | {"typer", "redis", "click", "rich", "pygments"},
 }
 
 
