@@ -45,6 +45,8 @@ class Task(SQLModel, table=True):
     claim_token: UUID | None = None
     """Of the latest attempt: whoever writes must hold it."""
     cancel_requested_at: datetime | None = moment()
+    progress: Any = Field(default=None, sa_type=Json, nullable=True)
+    """``{done, total, note}``, as the latest attempt reported it last."""
     error: Any = Field(default=None, sa_type=Json, nullable=True)
     """``{type, message, attempt}`` of the latest failure."""
     tags: list[str] = default("'{}'", sa_type=TextArray)
@@ -70,8 +72,6 @@ class Attempt(SQLModel, table=True):
     status: str = default("'STARTED'", sa_type=TEXT)
     claim_token: UUID
     worker_id: UUID
-    progress: Any = Field(default=None, sa_type=Json, nullable=True)
-    """``{done, total, note}`` as last reported."""
     error: Any = Field(default=None, sa_type=Json, nullable=True)
     started_at: datetime = created()
     deadline_at: datetime = Field(sa_type=Timestamp)

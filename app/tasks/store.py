@@ -207,8 +207,7 @@ async def report_progress(
 ) -> None:
     """Store the progress of the attempt that holds the token; another one's changes nothing."""
     await connection.execute(
-        "UPDATE attempt SET progress = $4 "
-        "WHERE tenant_id = $1 AND task_id = $2 AND claim_token = $3 AND status = 'STARTED'",
+        "UPDATE task SET progress = $4 WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND status = 'STARTED'",
         tenant_id, task_id, claim_token, progress,
     )  # fmt: skip
 

@@ -1,10 +1,11 @@
 """Ends that meet: the token decides, and a terminal status stays."""
 
 import asyncio
+import json
 import uuid
 
-from app.tasks import lifecycle
-from app.tasks.lifecycle import Ended, Outcome
+from app.tasks import lifecycle, store
+from app.tasks.lifecycle import Claim, End, Ended, Outcome
 from tests.races.conftest import Yard, finish
 
 
@@ -50,3 +51,37 @@ async def test_of_a_finish_a_loss_and_a_cancel_at_once_one_ends_the_attempt(yard
         await api.close()
     assert {row["status"] for row in rows} <= {"SUCCESS", "FAILURE", "REVOKED"}
     assert await yard.owner.fetchval("SELECT running FROM tenant_slots WHERE tenant_id = $1", tenant_id) == 0
+
+
+async def test_progress_is_the_latest_attempts_and_only_who_holds_it_writes_it(yard: Yard):
+    tenant_id = await yard.tenant()
+    [task_id] = await yard.tasks(tenant_id, 1)
+    worker = yard.database("tq_worker")
+
+    async def report(claim: Claim, done: int) -> object:
+        async with worker.transaction(tenant_id) as connection:
+            await store.report_progress(
+                connection, tenant_id, task_id, claim_token=claim.claim_token, progress={"done": done}
+            )
+        return await seen()
+
+    async def seen() -> object:
+        stored = await yard.owner.fetchval("SELECT progress FROM task WHERE id = $1", task_id)
+        return stored and json.loads(stored)
+
+    try:
+        [first] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        assert await report(first, 1) == {"done": 1}
+        # Ended from outside, by who does not know of it: what was reported stays.
+        await lifecycle.lose(worker, first, Outcome("PENDING", "LOST"))
+        assert await report(first, 2) == {"done": 1}
+        [second] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        assert await seen() is None
+        assert await report(first, 3) is None
+        assert await report(second, 4) == {"done": 4}
+        end = End(second, Outcome("SUCCESS", "SUCCESS"), progress={"done": 5, "total": 5, "note": "all"})
+        await lifecycle.finish(worker, [end])
+        assert await seen() == {"done": 5, "total": 5, "note": "all"}
+        assert await report(second, 6) == {"done": 5, "total": 5, "note": "all"}
+    finally:
+        await worker.close()
