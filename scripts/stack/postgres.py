@@ -18,9 +18,9 @@ _SETTINGS = {
     "max_connections": "200",
     # Nothing is replicated: one process less.
     "max_logical_replication_workers": "0",
-    # It shares a machine with the rest of the stack; what is read again is in the system's cache. With 128 MB
-    # the CPU of a submit and of a task differs by no more than the noise, and memory grows with the tables.
-    "shared_buffers": "32MB",
+    # It shares a machine with the rest of the stack; what is read again is in the system's cache. With more, a task
+    # costs less only until the buffers have filled, and memory grows with the tables (docs/benchmarks.md).
+    "shared_buffers": "16MB",
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
