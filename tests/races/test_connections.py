@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from app import db
 from app.core.errors import Unavailable
 from app.db import Database
 from tests.races.conftest import Yard
@@ -105,6 +106,18 @@ async def test_an_unfinished_transaction_is_ended_before_the_next_borrower(api: 
         await connection.execute("BEGIN")
     async with api.connection() as connection:
         assert not connection.is_in_transaction()
+
+
+async def test_one_that_nobody_borrows_is_closed_and_the_kept_one_stays(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(db, "_UNUSED", 0.2)
+    database = yard.database("tq_api", 2)
+    try:
+        async with database.connection() as first, database.connection() as second:
+            unused, kept = [await one.fetchval("SELECT pg_backend_pid()") for one in (first, second)]
+        await _until_gone(yard, {unused})
+        assert await _pid(database) == kept
+    finally:
+        await database.close()
 
 
 async def test_closing_ends_the_kept_and_the_borrowed(yard: Yard):
