@@ -115,8 +115,9 @@ class Database:
         self._is_closing = True
         try:
             async with asyncio.timeout(5):
-                if self._kept is not None:
-                    await self._release(self._kept)
+                kept, self._kept = self._kept, None
+                if kept is not None:
+                    await self._release(kept)
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
