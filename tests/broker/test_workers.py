@@ -67,6 +67,8 @@ def test_worker_takes_all_it_can_start_at_once(
     served_broker: Celery, served: Redis, workers: dict[str, Worker]
 ) -> None:
     wait_until_idle(served_broker, workers)
+    # What other tests left in line has been swept: each worker waits.
+    eventually(lambda: served.info("clients")["blocked_clients"] == len(workers))
     served.config_resetstat()
     put(served, uuid4(), 2)
     wait_for_runs(served, 2)
