@@ -1,5 +1,6 @@
 """A server of ours: what its callers need to know, and how a folder remembers its password and port."""
 
+import contextlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -35,9 +36,12 @@ class Identity:
 
 def prepare_folder(folder: Path) -> Path:
     """Make a server's folder; root's can be entered by others, since the server is another user."""
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    # Several starts may find it missing at once: the lock that would order them lies in it.
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode)
+        folder.chmod(mode)
     return folder.resolve()
 
 
