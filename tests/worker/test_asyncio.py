@@ -1,11 +1,15 @@
 """A worker of the asyncio pool: many attempts on one loop, each with its own limits, and none in another's way."""
 
+import signal
 import time
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
+from redis import Redis
 
-from tests.conftest import Stack, Tenant, wait_until
+from app.broker.ring import ASYNCIO, queue_name
+from tests.conftest import Servers, Stack, Tenant, wait_until
 
 _POOL = ("--pool", "threads", "--concurrency", "4", "-Q", "tenants.io")
 
@@ -120,3 +124,36 @@ def test_the_tasks_of_a_killed_worker_run_on_another(io_worker: Stack, acme: Ten
     assert acme.result(task_id)["result"] == 7
     assert _attempts(acme, task_id) == ["LOST", "SUCCESS"]
     io_worker.wait_for_workers(2)
+
+
+def test_a_ticket_that_waits_in_a_full_worker_is_put_back_when_that_is_stopped(
+    io_worker: Stack, servers: Servers, acme: Tenant, globex: Tenant
+):
+    # It would offer another one, within seconds.
+    io_worker.stop("dispatcher")
+    try:
+        io_worker.stop("io")
+        io_worker.start_worker("io", *_POOL, WORKER_ASYNCIO_TASKS="1", WORKER_DRAIN_SECONDS="0.5")
+        filling = acme.submit(task="test.io.sleep", payload={"a": 60, "b": 0})
+        wait_until(lambda: acme.status(filling)["status"] == "STARTED", "the start")
+        waiting = _submit_to_a_full_worker(io_worker, servers, globex)
+        io_worker.stop("io")
+        assert globex.status(waiting)["status"] == "PENDING"
+        io_worker.start_worker("io", *_POOL)
+        assert globex.result(waiting)["result"] == 1
+    finally:
+        io_worker.start("dispatcher", "app.dispatch")
+    assert acme.client.post(f"/api/tasks/{filling}/cancel").status_code in {200, 202}
+    assert acme.result(filling)["status"] == "REVOKED"
+    io_worker.wait_for_workers(2)
+
+
+def _submit_to_a_full_worker(stack: Stack, servers: Servers, tenant: Tenant) -> str:
+    queue, worker = queue_name(UUID(tenant.tenant_id), ASYNCIO), stack.processes["io"]
+    with Redis.from_url(servers.valkey.url) as store:
+        worker.send_signal(signal.SIGSTOP)
+        task_id = tenant.submit(task="test.io.sleep", payload={"a": 0, "b": 1})
+        wait_until(lambda: store.llen(queue) == 1, "the ticket")
+        worker.send_signal(signal.SIGCONT)
+        wait_until(lambda: store.llen(queue) == 0, "its being taken")
+    return task_id
