@@ -16,10 +16,11 @@ from app.db import Connection
 
 _ATTRIBUTES: Final = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
 _ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth", "tq_account")
-# What these ask is looked up by a key. A plan that is made while a table is empty would read all of it, and be kept
-# while it grows, until the statistics are next taken.
-_LOOKING_UP: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
-_PLANS: Final = ("enable_seqscan = off", "enable_hashjoin = off", "enable_mergejoin = off")
+# What these ask has an index. A plan that is made while a table (or a new month's partition) is empty would read all of
+# it, and be kept while it grows, until the statistics are next taken.
+_BY_INDEX: Final = (*_ANSWERING, "tq_worker", "tq_webhook", "tq_dispatch")
+# What these ask is looked up by a key. The dispatcher also joins all that is due.
+_BY_KEY: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
 # These call functions of arrays: the plan that those settings leave is right for any of them, and to make it anew costs
 # more than to run it. The others' questions differ (a list from a cursor on), and keep Postgres's own judgement.
 _CALLING: Final = ("tq_submit", "tq_worker")
@@ -42,8 +43,10 @@ async def ensure(owner: Connection, passwords: Mapping[str, str]) -> None:
 
 def _settings(role: str) -> list[str]:
     settings = ["jit = off", "idle_in_transaction_session_timeout = '30s'"]
-    if role in _LOOKING_UP:
-        settings += _PLANS
+    if role in _BY_INDEX:
+        settings.append("enable_seqscan = off")
+    if role in _BY_KEY:
+        settings += ("enable_hashjoin = off", "enable_mergejoin = off")
     if role in _CALLING:
         settings.append(_KEPT)
     return [*settings, "statement_timeout = '10s'"] if role in _ANSWERING else settings

@@ -36,7 +36,7 @@ class Pruner:
     async def tick(self) -> int:
         """Delete at most one batch; return how many tasks went. A tenant that has more is the next one's."""
         keys = await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH)
-        self._has_more_keys = keys == _BATCH
+        self._has_more_keys = keys >= _BATCH
         for tenant_id, age in await self._next_tenants():
             pruned = await sweep_store.prune(self._connection, tenant_id, age, _BATCH)
             if pruned:

@@ -7,7 +7,7 @@ from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.tasks import lifecycle, sweep_store
-from app.tasks.lifecycle import Outcome
+from app.tasks.attempts import Outcome
 from app.tasks.sweep_store import Lost
 
 _log = logging.getLogger(__name__)

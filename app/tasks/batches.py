@@ -12,7 +12,7 @@ from app.core import problem
 from app.core.errors import InvalidRequest, Problem
 from app.quotas import admission
 from app.tasks import drafts
-from app.tasks.intake import NewTask, Share
+from app.tasks.new_tasks import NewTask, Share
 from app.tasks.schemas import SubmitRequest
 from app.tenants.plans import Limits
 

@@ -13,7 +13,7 @@ from app.broker import wakeups
 from app.core.errors import IllegalState, NotFound
 from app.db import Database
 from app.tasks import lifecycle, store
-from app.tasks.lifecycle import Held
+from app.tasks.attempts import Held
 from app.tasks.status import Status
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from app.core import ids, problem
 from app.core.config import get_settings
 from app.core.errors import InvalidRequest
 from app.tasks import types
-from app.tasks.intake import NewTask
+from app.tasks.new_tasks import NewTask
 from app.tasks.schemas import SubmitRequest
 from app.tenants.plans import Limits
 from app.webhooks import urls

@@ -10,7 +10,8 @@ from uuid import UUID
 from app.core.errors import IdempotencyConflict, IdempotencyMismatch
 from app.db import Connection, Database
 from app.tasks import store
-from app.tasks.intake import IdempotencyKeyTaken, Submission
+from app.tasks.intake import IdempotencyKeyTaken
+from app.tasks.new_tasks import Submission
 
 if TYPE_CHECKING:
     import asyncpg

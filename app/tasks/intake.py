@@ -3,9 +3,8 @@
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from app.core import crash
@@ -14,61 +13,13 @@ from app.db import Connection, Database
 from app.quotas import usage
 from app.quotas.schemas import Grant
 from app.tasks import store
-from app.tenants.plans import Limits
+from app.tasks.new_tasks import Share, Submission
 
 _log = logging.getLogger(__name__)
 
 _MAX_ROWS: Final = 512
 _MAX_BYTES: Final = 1_000_000
 _UNDECIDED_AFTER: Final = 1.9
-
-
-class NewTask(NamedTuple):
-    """A task as it is to be stored, a row of ``store.accept_any_tenant``. ``payload`` and ``tags`` are JSON text.
-
-    Times are seconds from the database's now. What was not asked for is ``None``, and comes after what always is.
-    """
-
-    tenant_id: UUID
-    id: UUID
-    task: str
-    pool: str
-    priority: int
-    payload: str
-    max_attempts: int
-    time_limit_seconds: float
-    delay_seconds: float | None
-    scheduled_at: datetime | None
-    expires_seconds: float | None
-    timeout_seconds: float | None
-    tags: str | None
-    webhook_url: str | None
-    retry_of: UUID | None
-    traceparent: str | None
-
-
-class Share(NamedTuple):
-    """How many of a submission's tasks are stored, from the first one on, and what the ledger says of its tenant."""
-
-    granted: int
-    grant: Grant
-
-
-class Submission(NamedTuple):
-    """What one request wants to be stored, in one transaction: tasks of one tenant, oldest first."""
-
-    tenant_id: UUID
-    limits: Limits
-    tasks: Sequence[NewTask]
-    idempotency_key: str | None = None
-    fingerprint: bytes = b""
-    answer: Callable[[Share], str] | None = None
-    """Returns what is kept with the key, for a replay; ``None`` where the key's task says all."""
-
-    @property
-    def id(self) -> UUID:
-        """The id of its first task, which is stored if any of them is."""
-        return self.tasks[0].id
 
 
 _Outcome: TypeAlias = Exception | Share

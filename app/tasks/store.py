@@ -7,12 +7,12 @@ from uuid import UUID
 
 from app.db import Connection, affected
 from app.quotas.schemas import Demand, Grant
+from app.tasks.attempts import End, Held
+from app.tasks.new_tasks import NewTask, Submission
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from app.tasks.intake import NewTask, Submission
-    from app.tasks.lifecycle import End, Held
     from app.tasks.schemas import TaskFilter
 
 
@@ -70,7 +70,7 @@ ORDER BY id DESC LIMIT $8
 
 
 async def accept_any_tenant(
-    connection: Connection, demands: Mapping[UUID, Demand], tasks: "Sequence[NewTask]"
+    connection: Connection, demands: Mapping[UUID, Demand], tasks: Sequence[NewTask]
 ) -> dict[UUID, Grant]:
     """Count each tenant's tasks and store what is granted (migrations/sql: tasks_accept); ids are ours."""
     rows = await connection.fetch(_ACCEPT, list(demands), *zip(*demands.values(), strict=True), *_columns_of(tasks))
@@ -81,7 +81,7 @@ async def accept_any_tenant(
 _REQUIRED_COLUMNS = 8
 
 
-def _columns_of(tasks: "Sequence[NewTask]") -> "Iterator[Sequence[Any]]":
+def _columns_of(tasks: Sequence[NewTask]) -> Iterator[Sequence[Any]]:
     """Yield the columns. What says the same throughout is written, sent and read once: most columns of most groups."""
     for place, values in enumerate(zip(*tasks, strict=True)):
         is_uniform = values.count(values[0]) == len(values)
@@ -98,7 +98,7 @@ async def existing_any_tenant(connection: Connection, task_ids: Sequence[UUID]) 
     return {row["id"] for row in rows}
 
 
-async def take_keys_any_tenant(connection: Connection, submissions: "Sequence[Submission]") -> set[UUID]:
+async def take_keys_any_tenant(connection: Connection, submissions: Sequence[Submission]) -> set[UUID]:
     """Store the submissions' idempotency keys; return the ids of those whose key was free (or 24 h old)."""
     rows = await connection.fetch(
         _TAKE_KEYS,
@@ -110,7 +110,7 @@ async def take_keys_any_tenant(connection: Connection, submissions: "Sequence[Su
     return {row["task_id"] for row in rows}
 
 
-async def release_keys_any_tenant(connection: Connection, submissions: "Sequence[Submission]") -> None:
+async def release_keys_any_tenant(connection: Connection, submissions: Sequence[Submission]) -> None:
     """Give back the keys of what was refused in the same transaction."""
     if submissions:
         await connection.execute(
@@ -121,7 +121,7 @@ async def release_keys_any_tenant(connection: Connection, submissions: "Sequence
         )
 
 
-async def keep_answers_any_tenant(connection: Connection, answers: "Sequence[tuple[Submission, str]]") -> None:
+async def keep_answers_any_tenant(connection: Connection, answers: Sequence[tuple[Submission, str]]) -> None:
     """Keep with the keys of the same transaction what a replay is answered with."""
     if answers:
         await connection.execute(
@@ -139,17 +139,17 @@ async def find_key(connection: Connection, tenant_id: UUID, key: str) -> "asyncp
     return await connection.fetchrow(_FIND_KEY, tenant_id, key)
 
 
-async def results_any_tenant(connection: Connection, wanted: "Sequence[tuple[UUID, UUID]]") -> "list[asyncpg.Record]":
+async def results_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record]":
     """Return how tasks ended, by the numbers (from 1) of the pairs of tenant and id; none for what is unknown."""
     return list(await connection.fetch(_RESULTS, *_columns(wanted)))
 
 
-async def statuses_any_tenant(connection: Connection, wanted: "Sequence[tuple[UUID, UUID]]") -> "list[asyncpg.Record]":
+async def statuses_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record]":
     """Return where tasks stand, by the numbers (from 1) of the pairs of tenant and id; none for what is unknown."""
     return list(await connection.fetch(_STATUSES, *_columns(wanted)))
 
 
-def _columns(wanted: "Sequence[tuple[UUID, UUID]]") -> tuple[list[UUID], list[UUID]]:
+def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:
     return [tenant_id for tenant_id, _ in wanted], [task_id for _, task_id in wanted]
 
 
@@ -186,12 +186,12 @@ async def claim_any_tenant(
     return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values())))
 
 
-async def finish_any_tenant(connection: Connection, ends: "Sequence[End]") -> "list[asyncpg.Record]":
+async def finish_any_tenant(connection: Connection, ends: Sequence[End]) -> "list[asyncpg.Record]":
     """End attempts by their claim tokens (migrations/sql: attempts_finish says what is returned); one row for each."""
     return list(await connection.fetch(_FINISH, *zip(*map(_ended, ends), strict=True)))
 
 
-def _ended(end: "End") -> "tuple[Any, ...]":
+def _ended(end: End) -> tuple[Any, ...]:
     held, outcome = end.held, end.outcome
     result, error, progress = map(_json, (outcome.result, outcome.error, end.progress))
     ids = held.tenant_id, held.task_id, held.claim_token
@@ -257,7 +257,7 @@ CROSS JOIN LATERAL (
 """
 
 
-async def held_any_tenant(connection: Connection, attempts: "Sequence[Held]") -> dict[UUID, bool]:
+async def held_any_tenant(connection: Connection, attempts: Sequence[Held]) -> dict[UUID, bool]:
     """Return by claim token those attempts which still run, and whether their tenant has asked for their end."""
     rows = await connection.fetch(
         _HELD,

@@ -18,7 +18,8 @@ from app.quotas.admission import Admission
 from app.tasks import batches, drafts, store
 from app.tasks.batches import Batch
 from app.tasks.idempotency import Keys, fingerprint
-from app.tasks.intake import Intake, NewTask, NotGranted, Share, Submission
+from app.tasks.intake import Intake, NotGranted
+from app.tasks.new_tasks import NewTask, Share, Submission
 from app.tasks.schemas import SubmitRequest
 from app.tasks.status import FINAL, Status
 from app.tenants import plans

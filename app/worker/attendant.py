@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from app.tasks import lifecycle
+from app.tasks.attempts import Claim
 from app.tasks.context import SoftTimeLimitExceeded
-from app.tasks.lifecycle import Claim
 from app.worker import outcomes
 from app.worker.executor import Execution, Ran
 from app.worker.interruption import Interruptible

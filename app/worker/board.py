@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from app.tasks.lifecycle import Held
+from app.tasks.attempts import Held
 
 # A row: its version; the child's pid; the token of the attempt that is asked to end, which the main process writes;
 # when the running attempt ends by the monotonic clock, which all processes of a machine share (0: none runs); how many

@@ -13,8 +13,8 @@ from app.core import crash
 from app.core.errors import Unavailable
 from app.core.lane import Lane
 from app.tasks import lifecycle
+from app.tasks.attempts import Claim, Held
 from app.tasks.control import Verdict
-from app.tasks.lifecycle import Claim, Held
 from app.worker import endings
 from app.worker.attendant import Attendant
 from app.worker.endings import Endings

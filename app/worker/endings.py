@@ -11,7 +11,7 @@ from app.broker import tickets, wakeups
 from app.core import logging as structured_logging
 from app.core.lane import Lane
 from app.tasks import lifecycle
-from app.tasks.lifecycle import Claim, End, Ended, Held, Outcome
+from app.tasks.attempts import Claim, End, Ended, Held, Outcome
 from app.worker.executor import Ran
 from app.worker.runtime import Runtime
 

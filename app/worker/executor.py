@@ -10,8 +10,8 @@ from typing import Any, Final
 from app.core import backoff, crash
 from app.db import Database
 from app.tasks import lifecycle, store, types
+from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import Progress, TaskCancelled, TaskContext
-from app.tasks.lifecycle import Claim, Outcome
 from app.tenants import plans
 from app.worker import outcomes, time_limit
 from app.worker.progress import ProgressReporter

@@ -11,7 +11,7 @@ from uuid import UUID
 from app.core.errors import Unavailable
 from app.db import Database
 from app.tasks import types
-from app.tasks.lifecycle import Held
+from app.tasks.attempts import Held
 from app.worker import store
 
 _log = logging.getLogger(__name__)

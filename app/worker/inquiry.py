@@ -10,8 +10,8 @@ from app.broker import wakeups
 from app.core.errors import Unavailable
 from app.db import Database
 from app.tasks import control
+from app.tasks.attempts import Held
 from app.tasks.control import Verdict
-from app.tasks.lifecycle import Held
 
 Attempt = TypeVar("Attempt", bound=Held)
 

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final, Protocol
 
 from app.core import backoff
-from app.tasks.lifecycle import Outcome
+from app.tasks.attempts import Outcome
 from app.tasks.types import TaskType
 
 _MAX_MESSAGE: Final = 2_000

@@ -15,7 +15,7 @@ from app.broker.line import VISIT_SECONDS, Line
 from app.core import crash
 from app.core.errors import Unavailable
 from app.tasks import lifecycle
-from app.tasks.lifecycle import Claim
+from app.tasks.attempts import Claim
 from app.worker import endings, executor, outcomes
 from app.worker.board import Hand
 from app.worker.endings import Endings

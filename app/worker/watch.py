@@ -9,8 +9,8 @@ from uuid import UUID
 
 from app.core import crash
 from app.tasks import lifecycle, types
+from app.tasks.attempts import Outcome
 from app.tasks.control import Verdict
-from app.tasks.lifecycle import Outcome
 from app.worker import endings, outcomes, termination
 from app.worker.board import Attempt, Board
 from app.worker.inquiry import Inquiry

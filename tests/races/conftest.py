@@ -16,8 +16,8 @@ from app.core import ids
 from app.db import Database
 from app.quotas.schemas import Demand
 from app.tasks import lifecycle, store
-from app.tasks.intake import NewTask, Submission
-from app.tasks.lifecycle import End, Ended, Held, Outcome
+from app.tasks.attempts import End, Ended, Held, Outcome
+from app.tasks.new_tasks import NewTask, Submission
 from app.tenants import plans
 from tests.conftest import ROOT, role_url
 

@@ -19,8 +19,8 @@ from app.db import Database
 from app.identity.principal import Principal
 from app.quotas.admission import Admission
 from app.tasks import lifecycle
+from app.tasks.attempts import End, Outcome
 from app.tasks.intake import Intake
-from app.tasks.lifecycle import End, Outcome
 from app.tasks.schemas import SubmitRequest
 from app.tasks.submission import Submissions
 

@@ -10,7 +10,8 @@ import pytest
 
 from app.core.errors import Unavailable
 from app.db import Database
-from app.tasks.intake import Intake, Submission
+from app.tasks.intake import Intake
+from app.tasks.new_tasks import Submission
 from app.tenants import plans
 from tests.conftest import role_url
 from tests.faults.proxy import Proxy, Weather

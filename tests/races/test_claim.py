@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from app.tasks import lifecycle
-from app.tasks.lifecycle import Outcome
+from app.tasks.attempts import Outcome
 from tests.races.conftest import Yard, finish
 
 

@@ -5,7 +5,7 @@ import json
 import uuid
 
 from app.tasks import lifecycle, store
-from app.tasks.lifecycle import Claim, End, Ended, Outcome
+from app.tasks.attempts import Claim, End, Ended, Outcome
 from tests.races.conftest import Yard, finish
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.db import Database
 from app.tasks import lifecycle
-from app.tasks.lifecycle import Claim, End, Ended, Outcome
+from app.tasks.attempts import Claim, End, Ended, Outcome
 from tests.races.conftest import Yard, finish
 
 _DONE = Outcome("SUCCESS", "SUCCESS", result={"n": 1})

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from app.tasks import store, sweep_store
 from app.tasks.intake import IdempotencyKeyTaken, Intake
 from tests.races.conftest import Yard, submission
 
@@ -24,3 +25,35 @@ async def test_of_two_processes_that_store_under_one_key_one_does(yard: Yard):
             await database.close()
     assert await yard.owner.fetchval("SELECT count(*) FROM task WHERE tenant_id = $1", tenant_id) == 10
     assert await yard.owner.fetchval("SELECT used FROM usage WHERE tenant_id = $1 AND period = 'day'", tenant_id) == 10
+
+
+async def test_a_key_that_is_taken_anew_while_old_ones_are_pruned_stays(yard: Yard):
+    tenant_id = await yard.tenant()
+    [task_id] = await yard.tasks(tenant_id, 1)
+    for key in ("left", "taken anew"):
+        await yard.owner.execute(
+            "INSERT INTO idempotency_key (tenant_id, key, fingerprint, task_id, created_at)"
+            " VALUES ($1, $2, '', $3, now() - interval '26 hours')",
+            tenant_id, key, task_id,
+        )  # fmt: skip
+    submit, dispatch = yard.database("tq_submit", 1), yard.database("tq_dispatch", 1)
+    again = submission(tenant_id, "taken anew")
+    try:
+        async with dispatch.connection() as pruner:
+            pid = await pruner.fetchval("SELECT pg_backend_pid()")
+            async with submit.transaction(tenant_id) as connection:
+                assert await store.take_keys_any_tenant(connection, [again]) == {again.id}
+                pruning = asyncio.create_task(sweep_store.prune_idempotency_keys_any_tenant(pruner, 10))
+                await _until_blocked(yard, pid)
+            await pruning
+    finally:
+        await submit.close()
+        await dispatch.close()
+    keys = await yard.owner.fetch("SELECT key, task_id FROM idempotency_key WHERE tenant_id = $1", tenant_id)
+    assert [tuple(row) for row in keys] == [("taken anew", again.id)]
+
+
+async def _until_blocked(yard: Yard, pid: int) -> None:
+    async with asyncio.timeout(10):
+        while not await yard.owner.fetchval("SELECT cardinality(pg_blocking_pids($1))", pid):  # noqa: ASYNC110 the server's
+            await asyncio.sleep(0.01)

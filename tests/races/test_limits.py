@@ -21,7 +21,7 @@ from app.broker.tickets import DEFAULT_LIMIT
 from app.db import connect
 from app.dispatch.ledger import Ledger
 from app.tasks import lifecycle
-from app.tasks.lifecycle import Outcome
+from app.tasks.attempts import Outcome
 from tests.conftest import ROOT, Servers, role_url
 from tests.races.conftest import Yard, finish
 

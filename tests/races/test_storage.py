@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from app.tasks import lifecycle
-from app.tasks.lifecycle import Outcome
+from app.tasks.attempts import Outcome
 from tests.races.conftest import Yard, finish
 
 _SOON = {"autovacuum_vacuum_scale_factor": "0.02", "autovacuum_vacuum_threshold": "1000"}
