@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from app.db import Connection, Database
+from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
 from app.tasks import control, lifecycle, store, sweep_store
 from app.tasks.attempts import Outcome
@@ -85,6 +86,10 @@ class Deep:
             " LATERAL (SELECT CASE WHEN number % 2 = 0 THEN 'PENDING' ELSE 'DELIVERED' END AS status) AS s",
             self.tenant_id, done,
         )  # fmt: skip
+        await owner.execute(
+            "INSERT INTO worker_time (tenant_id, day, task, seconds) SELECT $1, now(), 'echo', 1 FROM unnest($2::uuid[])",
+            self.tenant_id, done,
+        )  # fmt: skip
 
 
 @pytest.fixture(params=["", "unknown to statistics", "known to be empty"])
@@ -96,7 +101,8 @@ async def deep(yard: Yard, request: pytest.FixtureRequest) -> AsyncIterator[Deep
         await yard.owner.execute("VACUUM ANALYZE")
     elif request.param == "known to be empty":
         # As a new month's partitions are once they were vacuumed: to read all of them looks like nothing.
-        await yard.owner.execute("TRUNCATE task, attempt, result, backlog, idempotency_key, delivery CASCADE")
+        tables = "task, attempt, result, backlog, idempotency_key, delivery, worker_time"
+        await yard.owner.execute(f"TRUNCATE {tables} CASCADE")
         await yard.owner.execute("VACUUM ANALYZE")
     made = Deep(yard, await yard.tenant())
     yield made
@@ -176,6 +182,11 @@ async def _prune(deep: Deep) -> None:
         await sweep_store.prune_idempotency_keys_any_tenant(connection, 500)
 
 
+async def _roll_up(deep: Deep) -> None:
+    async with deep.database("tq_dispatch").connection() as connection:
+        await quotas_store.roll_up_any_tenant(connection, 10)
+
+
 @dataclass(frozen=True)
 class _Running:
     tenant_id: UUID
@@ -225,6 +236,7 @@ CALLS: list[tuple[str, str, Call]] = [
     ("attempts", "tq_api", _reads(_attempts)),
     ("schedules", "tq_dispatch", _time_passes),
     ("prune", "tq_dispatch", _prune),
+    ("roll up", "tq_dispatch", _roll_up),
     ("verdicts", "tq_worker", _verdicts),
 ]
 

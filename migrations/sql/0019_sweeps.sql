@@ -1,0 +1,58 @@
+-- No statement joins a table with a batch of itself: a plan that is made while the table is empty would read all of it, and
+-- the batch anew for each row.
+
+-- Delete up to p_limit of a tenant's tasks that ended before p_before, oldest first, with all that belongs to them;
+-- returns how many. Ids carry their time, so what is older is found by the key; what has not ended stays for ever.
+CREATE OR REPLACE FUNCTION prune_tasks(p_tenant uuid, p_before timestamptz, p_limit integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE
+    pruned uuid[];
+    delivered uuid[];
+BEGIN
+    SELECT array_agg(old.id) INTO pruned FROM (
+        SELECT k.id FROM task k
+        WHERE k.tenant_id = p_tenant AND k.id < partition_bound(p_before) AND k.finished_at < p_before
+        ORDER BY k.id LIMIT p_limit FOR UPDATE SKIP LOCKED
+    ) AS old;
+    SELECT array_agg(old.id) INTO delivered FROM (
+        SELECT d.id FROM delivery d
+        WHERE d.tenant_id = p_tenant AND d.id < partition_bound(p_before) AND d.finished_at < p_before
+        ORDER BY d.id LIMIT p_limit
+    ) AS old;
+    DELETE FROM delivery d WHERE d.tenant_id = p_tenant AND d.id = ANY(delivered) AND d.finished_at < p_before;
+    DELETE FROM result r WHERE r.tenant_id = p_tenant AND r.task_id = ANY(pruned);
+    DELETE FROM attempt a WHERE a.tenant_id = p_tenant AND a.task_id = ANY(pruned);
+    DELETE FROM task k WHERE k.tenant_id = p_tenant AND k.id = ANY(pruned);
+    RETURN coalesce(cardinality(pruned), 0);
+END $$;
+
+-- Add up to p_limit rows to their days; returns how many attempts have ended and how long they ran, of each tenant. In the
+-- order of the key, as submits do. A row that somebody holds is left for the next time: the dispatcher waits for nobody.
+CREATE OR REPLACE FUNCTION usage_roll_up(p_limit integer) RETURNS TABLE (tenant_id uuid, attempts bigint, seconds double precision)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public SET lock_timeout = '100ms' AS $$
+#variable_conflict use_column
+DECLARE
+    tenants uuid[];
+    counts bigint[];
+    sums double precision[];
+BEGIN
+    -- Into variables first: rows once returned would stay when the statement then fails.
+    WITH gone AS (
+        DELETE FROM worker_time w
+        WHERE w.id <= (SELECT max(o.id) FROM (SELECT id FROM worker_time ORDER BY id LIMIT p_limit) AS o)
+        RETURNING w.tenant_id, w.day, w.task, w.attempts, w.seconds
+    ), added AS (
+        INSERT INTO usage_by_task AS u (tenant_id, day, task, attempts, worker_seconds)
+        SELECT g.tenant_id, g.day, g.task, sum(g.attempts), sum(g.seconds) FROM gone g GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        ON CONFLICT ON CONSTRAINT usage_by_task_pkey DO UPDATE
+            SET attempts = u.attempts + excluded.attempts, worker_seconds = u.worker_seconds + excluded.worker_seconds
+    )
+    SELECT array_agg(s.tenant_id), array_agg(s.n), array_agg(s.seconds) INTO tenants, counts, sums
+    FROM (SELECT g.tenant_id, sum(g.attempts) AS n, sum(g.seconds) AS seconds FROM gone g GROUP BY g.tenant_id) AS s;
+    RETURN QUERY SELECT * FROM unnest(tenants, counts, sums);
+EXCEPTION WHEN lock_not_available THEN
+    RETURN;
+END $$;
+
+-- It counts all there is, for which to read the tables as they lie is right.
+ALTER FUNCTION ledger_reconcile() SET enable_seqscan = on;
