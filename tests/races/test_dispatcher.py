@@ -97,7 +97,8 @@ async def test_what_is_past_its_time_is_deleted_in_each_round_while_there_is_muc
     tenant_id = await yard.tenant()
     await yard.owner.execute(
         "INSERT INTO idempotency_key (tenant_id, key, fingerprint, task_id, created_at)"
-        " SELECT $1, n::text, '', gen_random_uuid(), now() - interval '2 days' FROM generate_series(1, 1200) AS n",
+        " SELECT $1, n::text, '', gen_random_uuid(), now() - n * interval '2 minutes' - interval '26 hours'"
+        " FROM generate_series(1, 1200) AS n",
         tenant_id,
     )
     left = "SELECT count(*) FROM idempotency_key WHERE tenant_id = $1"
