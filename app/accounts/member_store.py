@@ -24,10 +24,10 @@ async def insert(connection: Connection, tenant_id: UUID, member: Member) -> Mem
     return Member(**row) if row else None
 
 
-async def page(connection: Connection, tenant_id: UUID, *, before: UUID | None, limit: int) -> Sequence[Member]:
+async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[Member]:
     """Return the members added before ``before``, newest first."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM member WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)"  # noqa: S608 constants
+        f"SELECT {_COLUMNS} FROM member WHERE tenant_id = $1 AND id < $2"  # noqa: S608 constants
         " ORDER BY id DESC LIMIT $3",
         tenant_id,
         before,

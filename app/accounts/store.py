@@ -52,10 +52,10 @@ async def list_keys(connection: Connection, tenant_id: UUID) -> Sequence[ApiKey]
     return [ApiKey(**row) for row in rows]
 
 
-async def page_of_keys(connection: Connection, tenant_id: UUID, *, before: UUID | None, limit: int) -> Sequence[ApiKey]:
+async def page_of_keys(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[ApiKey]:
     """Return the keys older than ``before``, newest first."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)"  # noqa: S608 constants
+        f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 AND id < $2"  # noqa: S608 constants
         " ORDER BY id DESC LIMIT $3",
         tenant_id,
         before,

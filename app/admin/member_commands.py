@@ -9,6 +9,7 @@ from app.accounts.schemas import Role
 from app.admin import edge
 from app.admin.output import AsJson, show, show_list
 from app.admin.tenant_commands import Slug
+from app.core import ids
 from app.db import Connection
 from app.tenants import tenancy
 
@@ -43,7 +44,7 @@ def list_(slug: Slug, *, as_json: AsJson = False) -> None:
 
     async def work(connection: Connection) -> list[dict[str, Any]]:
         tenant = await tenancy.find(connection, slug)
-        found = await member_store.page(connection, tenant.id, before=None, limit=_MOST)
+        found = await member_store.page(connection, tenant.id, before=ids.LAST, limit=_MOST)
         return [members.describe(member) for member in found]
 
     show_list(edge.as_admin(work), ("email", "role", "created_at", "disabled_at", "member_id"), as_json=as_json)

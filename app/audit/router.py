@@ -5,14 +5,14 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from app.audit import store
 from app.audit.store import AuditFilter
 from app.core.errors import InvalidCursor, InvalidRequest
 from app.core.problem import responses
 from app.identity.dependencies import KeyManager
-from app.identity.paging import AskedPage
+from app.identity.paging import AskedPage, AskedTime
 
 router: Final = APIRouter(prefix="/api", tags=["audit"])
 
@@ -53,8 +53,8 @@ async def list_audit_events(
     actor: Annotated[
         str | None, Query(max_length=254, pattern="^[!-~]+$", description="A key's id, an e-mail, or `operator`.")
     ] = None,
-    created_from: Annotated[AwareDatetime | None, Query()] = None,
-    created_to: Annotated[AwareDatetime | None, Query()] = None,
+    created_from: Annotated[AskedTime | None, Query()] = None,
+    created_to: Annotated[AskedTime | None, Query()] = None,
 ) -> AuditPage:
     """Every change of keys, members and of the tenant itself. Nobody can alter or remove an event."""
     tenant_id = principal.tenant_id

@@ -31,7 +31,7 @@ SELECT id AS event_id, action, object, detail, created_at, actor_type,
     CASE WHEN actor_type <> 'operator' THEN actor END AS actor,
     CASE WHEN actor_type <> 'operator' THEN address END AS address
 FROM audit_event
-WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR action = $3)
+WHERE tenant_id = $1 AND id < $2 AND ($3::text IS NULL OR action = $3)
   AND ($4::text IS NULL OR CASE actor_type WHEN 'operator' THEN 'operator' ELSE actor END = $4)
   AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at < $6)
 ORDER BY id DESC LIMIT $7
@@ -62,7 +62,7 @@ async def record(
 
 
 async def page(
-    connection: Connection, tenant_id: UUID, wanted: AuditFilter, *, before: UUID | None, limit: int
+    connection: Connection, tenant_id: UUID, wanted: AuditFilter, *, before: UUID, limit: int
 ) -> list[asyncpg.Record]:
     """Return a tenant's events older than ``before``, newest first."""
     return await connection.fetch(

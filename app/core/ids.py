@@ -1,6 +1,5 @@
 """Identifiers: UUIDv7, whose order is the order of their making."""
 
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -9,6 +8,10 @@ from asyncpg.pgproto import pgproto
 
 CANONICAL_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """The one spelling of an id; any other is an unknown id."""
+FIRST: Final = UUID(int=0)
+"""Before every id."""
+LAST: Final = UUID(int=(1 << 128) - 1)
+"""After every id."""
 
 
 def new_id() -> UUID:
@@ -17,6 +20,6 @@ def new_id() -> UUID:
     return pgproto.UUID(uuid_utils.uuid7().bytes)
 
 
-def first_id_at(moment: datetime) -> UUID:
-    """Return the lowest id of a moment (aware): the bound of a partition or of a time filter."""
-    return UUID(int=int(moment.astimezone(UTC).timestamp() * 1000) << 80)
+def first_id_at(seconds: float) -> UUID:
+    """Return the lowest id of a moment, in seconds since 1970; of one before it, ``FIRST``."""
+    return UUID(int=max(0, int(seconds * 1000)) << 80)

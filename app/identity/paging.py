@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeAlias
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
+from pydantic import AfterValidator, AwareDatetime
 
-from app.core import pagination
+from app.core import ids, pagination
 from app.core.errors import InvalidCursor
 
 
@@ -20,10 +22,11 @@ class Page:
     request: Request
     response: Response
 
-    def before(self, tenant_id: UUID) -> UUID | None:
+    def before(self, tenant_id: UUID) -> UUID:
         """Return the id after which the page begins; raises ``InvalidCursor``."""
         if self.cursor is None:
-            return None
+            # A bound like any other: a statement that asks whether there is one may be planned to read all before it.
+            return ids.LAST
         position = pagination.decode(tenant_id, self.cursor, self.request.app.state.cursor_key)
         kind, _, text = position.rpartition(":")
         if kind != self._kind:
@@ -55,3 +58,19 @@ def _page(
 
 
 AskedPage: TypeAlias = Annotated[Page, Depends(_page)]
+
+
+_EARLIEST: Final = datetime(MINYEAR, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(MAXYEAR, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        # The calendar's first and last hours elsewhere are none of UTC's.
+        return _EARLIEST if moment.year == MINYEAR else _LATEST
+
+
+AskedTime: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment by which a list is narrowed, with a UTC offset."""

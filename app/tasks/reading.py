@@ -73,7 +73,7 @@ class Reading:
         with self._waiters.watch(task_id) as wakeup:
             return await self._wait(tenant_id, task_id, wakeup, until, still)
 
-    async def page(self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID | None, limit: int) -> list[TaskSummary]:
+    async def page(self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID, limit: int) -> list[TaskSummary]:
         """Return up to ``limit`` tasks older than ``before``, newest first."""
         async with self._reader.transaction(tenant_id) as connection:
             rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit)

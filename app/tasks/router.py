@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from pydantic import AwareDatetime
 
 from app.core.errors import (
     BacklogFull,
@@ -25,7 +24,7 @@ from app.core.errors import (
 from app.core.problem import responses
 from app.core.strict_json import Bounds
 from app.identity.dependencies import CallerRoute, authenticate_again
-from app.identity.paging import AskedPage
+from app.identity.paging import AskedPage, AskedTime
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import answers, control, types
@@ -277,8 +276,8 @@ async def list_tasks(
     status: Annotated[Status | None, Query()] = None,
     task: Annotated[str | None, Query(max_length=64)] = None,
     tag: Annotated[str | None, Query(max_length=64)] = None,
-    created_from: Annotated[AwareDatetime | None, Query()] = None,
-    created_to: Annotated[AwareDatetime | None, Query()] = None,
+    created_from: Annotated[AskedTime | None, Query()] = None,
+    created_to: Annotated[AskedTime | None, Query()] = None,
 ) -> TaskPage:
     """The tenant's tasks, newest first."""
     wanted = TaskFilter(status, task, tag, created_from, created_to)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from app.core import ids
 from app.db import Connection, affected
 from app.quotas.schemas import Demand, Grant
 from app.tasks.attempts import End, Held
@@ -62,10 +63,10 @@ _FINISH = "SELECT * FROM attempts_finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10
 
 _LIST = """
 SELECT id AS task_id, task, status, priority, tags, attempt, created_at, finished_at FROM task
-WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR status = $3)
-    AND ($4::text IS NULL OR task = $4) AND ($5::text IS NULL OR $5 = ANY(tags))
-    AND ($6::timestamptz IS NULL OR created_at >= $6) AND ($7::timestamptz IS NULL OR created_at < $7)
-ORDER BY id DESC LIMIT $8
+WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND ($4::text IS NULL OR status = $4)
+    AND ($5::text IS NULL OR task = $5) AND ($6::text IS NULL OR $6 = ANY(tags))
+    AND ($7::timestamptz IS NULL OR created_at >= $7) AND ($8::timestamptz IS NULL OR created_at < $8)
+ORDER BY id DESC LIMIT $9
 """
 
 
@@ -172,11 +173,25 @@ async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str 
 
 
 async def page(
-    connection: Connection, tenant_id: UUID, wanted: "TaskFilter", *, before: UUID | None, limit: int
+    connection: Connection, tenant_id: UUID, wanted: "TaskFilter", *, before: UUID, limit: int
 ) -> "list[asyncpg.Record]":
     """Return up to ``limit`` tasks older than ``before``, newest first."""
-    bounds = (wanted.status, wanted.task, wanted.tag, wanted.created_from, wanted.created_to)
-    return list(await connection.fetch(_LIST, tenant_id, before, *bounds, limit))
+    first, last = _ids_of(wanted)
+    others = (wanted.status, wanted.task, wanted.tag, wanted.created_from, wanted.created_to)
+    return list(await connection.fetch(_LIST, tenant_id, first, min(before, last), *others, limit))
+
+
+# An id has the time of the process that made it, a row the database's: these clocks are less apart, in seconds.
+_CLOCKS_APART = 86_400.0
+
+
+def _ids_of(wanted: "TaskFilter") -> tuple[UUID, UUID]:
+    """Return the ids between which all is that was created in the time asked for: only these are read."""
+    earliest, latest = wanted.created_from, wanted.created_to
+    return (
+        ids.first_id_at(earliest.timestamp() - _CLOCKS_APART) if earliest else ids.FIRST,
+        ids.first_id_at(latest.timestamp() + _CLOCKS_APART) if latest else ids.LAST,
+    )
 
 
 async def claim_any_tenant(
@@ -194,8 +209,8 @@ async def finish_any_tenant(connection: Connection, ends: Sequence[End]) -> "lis
 def _ended(end: End) -> tuple[Any, ...]:
     held, outcome = end.held, end.outcome
     result, error, progress = map(_json, (outcome.result, outcome.error, end.progress))
-    ids = held.tenant_id, held.task_id, held.claim_token
-    return *ids, outcome.status, outcome.attempt_status, result, error, progress, outcome.delay_seconds, end.seconds
+    key = held.tenant_id, held.task_id, held.claim_token
+    return *key, outcome.status, outcome.attempt_status, result, error, progress, outcome.delay_seconds, end.seconds
 
 
 def _json(value: Any) -> str | None:

@@ -150,3 +150,11 @@ async def test_tq_auth_prunes_what_has_expired_and_no_revocation_that_counts(
         assert old not in left
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize("first", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+@pytest.mark.parametrize("last", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00"])
+def test_a_time_may_be_as_far_away_as_the_calendar_goes(acme: Tenant, first: str, last: str):
+    page = acme.client.get("/api/audit", params={"created_from": first, "created_to": last, "limit": 1})
+    assert page.status_code == 200
+    assert page.json()["items"]

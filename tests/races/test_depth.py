@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from app.core import ids
 from app.db import Connection, Database
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
@@ -236,7 +237,11 @@ CALLS: list[tuple[str, str, Call]] = [
     ("result", "tq_api", _reads(lambda c, tenant_id, task_id: store.results_any_tenant(c, [(tenant_id, task_id)]))),
     ("status", "tq_api", _reads(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)]))),
     ("request", "tq_api", _reads(store.request)),
-    ("page", "tq_api", _reads(lambda c, tenant_id, _: store.page(c, tenant_id, TaskFilter(), before=None, limit=5))),
+    (
+        "page",
+        "tq_api",
+        _reads(lambda c, tenant_id, _: store.page(c, tenant_id, TaskFilter(), before=ids.LAST, limit=5)),
+    ),
     ("last page", "tq_api", _last_page),
     ("cancel", "tq_api", _cancel),
     ("due tenants", "tq_dispatch", _due),

@@ -1,0 +1,112 @@
+"""The list of a tenant's tasks: newest first, page by page, and what it may be narrowed to."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.conftest import Servers, Tenant
+
+
+@pytest.fixture(scope="module")
+def lister(make_tenant: Callable[..., Tenant]) -> Tenant:
+    """A tenant with seven tasks, of which the newest waits."""
+    tenant = make_tenant("lister")
+    for number in range(6):
+        task = {"task": "echo", "payload": number, "tags": ["even" if number % 2 == 0 else "odd", "all"]}
+        tenant.result(tenant.submit(**task))
+    tenant.submit(task="test.add", payload={"a": 1, "b": 2}, delay_seconds=3600, tags=["all"])
+    return tenant
+
+
+def _list(tenant: Tenant, **wanted: Any) -> dict[str, Any]:
+    answer = tenant.client.get("/api/tasks", params=wanted)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def _ids(tenant: Tenant, **wanted: Any) -> list[str]:
+    return [item["task_id"] for item in _list(tenant, **wanted)["items"]]
+
+
+def _pages(tenant: Tenant, **wanted: Any) -> Iterator[list[str]]:
+    page = _list(tenant, **wanted)
+    yield [item["task_id"] for item in page["items"]]
+    while page["next_cursor"]:
+        page = _list(tenant, **wanted, cursor=page["next_cursor"])
+        yield [item["task_id"] for item in page["items"]]
+
+
+def test_pages_follow_each_other_from_the_newest_to_the_oldest(lister: Tenant):
+    everything = _ids(lister)
+    assert len(everything) == 7
+    assert everything == sorted(everything, reverse=True)
+    pages = list(_pages(lister, limit=3))
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert list(chain(*pages)) == everything
+
+
+def test_what_comes_meanwhile_moves_no_page(lister: Tenant, make_tenant: Callable[..., Tenant]):
+    tenant = make_tenant("lister-meanwhile")
+    first = [tenant.submit(task="echo", payload=number) for number in range(4)]
+    page = _list(tenant, limit=2)
+    tenant.submit(task="echo", payload=4)
+    assert _ids(tenant, limit=2, cursor=page["next_cursor"]) == [first[1], first[0]]
+
+
+def test_a_list_is_narrowed_by_status_task_and_tag(lister: Tenant):
+    everything = _ids(lister)
+    assert _ids(lister, status="SUCCESS") == everything[1:]
+    assert _ids(lister, status="PENDING") == _ids(lister, task="test.add") == everything[:1]
+    assert _ids(lister, tag="all") == everything
+    assert _ids(lister, tag="odd") == everything[1::2]
+    assert _ids(lister, tag="odd", status="PENDING") == []
+    assert list(chain(*_pages(lister, tag="even", limit=1))) == everything[2::2]
+
+
+def test_a_list_is_narrowed_to_a_time(lister: Tenant):
+    items = _list(lister)["items"]
+    third, fifth = (datetime.fromisoformat(items[place]["created_at"]) for place in (2, 4))
+    ids = [item["task_id"] for item in items]
+    assert _ids(lister, created_from=third.isoformat()) == ids[:3]
+    assert _ids(lister, created_to=third.isoformat()) == ids[3:]
+    between = {"created_from": fifth.isoformat(), "created_to": third.isoformat()}
+    assert _ids(lister, **between) == ids[3:5]
+    assert list(chain(*_pages(lister, **between, limit=1))) == ids[3:5]
+    for far in (timedelta(days=40), timedelta(days=-40)):
+        assert _ids(lister, created_from=(third + far).isoformat(), created_to=(fifth + far).isoformat()) == []
+
+
+@pytest.mark.parametrize("first", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z"])
+@pytest.mark.parametrize("last", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "2262-04-12T00:00:00Z"])
+def test_a_time_may_be_as_far_away_as_the_calendar_goes(lister: Tenant, first: str, last: str):
+    assert len(_ids(lister, created_from=first, created_to=last)) == 7
+    assert _ids(lister, created_from=last) == _ids(lister, created_to=first) == []
+
+
+def test_the_time_is_the_row_s_where_its_id_was_made_by_another_clock(
+    servers: Servers, make_tenant: Callable[..., Tenant]
+):
+    tenant = make_tenant("lister-clocks")
+    behind, ahead, same = (tenant.submit(task="echo", payload=number, delay_seconds=3600) for number in range(3))
+    asyncio.run(_move(servers.postgres.url, {behind: timedelta(hours=-20), ahead: timedelta(hours=20)}))
+    now = datetime.now(UTC)
+    assert _ids(tenant, created_to=(now - timedelta(hours=19)).isoformat()) == [behind]
+    assert _ids(tenant, created_from=(now + timedelta(hours=19)).isoformat()) == [ahead]
+    hour = timedelta(hours=1)
+    assert _ids(tenant, created_from=(now - hour).isoformat(), created_to=(now + hour).isoformat()) == [same]
+
+
+async def _move(url: str, tasks: dict[str, timedelta]) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for task_id, by in tasks.items():
+            await connection.execute(
+                "UPDATE task SET created_at = created_at + $2::interval WHERE id = $1", task_id, by
+            )
+    finally:
+        await connection.close()
