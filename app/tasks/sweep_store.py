@@ -50,12 +50,14 @@ CROSS JOIN LATERAL (
     SELECT FROM tenant_slots s WHERE s.tenant_id = line.tenant_id AND s.running < s.running_limit LIMIT 1
 ) AS free
 WHERE EXISTS (
-    -- In the order of the index: without it a plan may read the whole table to find the first row of one tenant.
+    -- The first from here on, in the order of the one index that has it. Asked for by the tenant, a plan that is made
+    -- while statistics are being taken may read all of a tenant's rows by another one, and sort them.
     SELECT FROM generate_series(0, 9) AS p, LATERAL (
-        SELECT b.due_at FROM backlog b WHERE b.tenant_id = line.tenant_id AND b.pool = line.pool AND b.priority = p
-        ORDER BY b.due_at LIMIT 1
+        SELECT b.pool, b.tenant_id, b.priority, b.due_at FROM backlog b
+        WHERE (b.pool, b.tenant_id, b.priority) >= (line.pool, line.tenant_id, p::smallint)
+        ORDER BY b.pool, b.tenant_id, b.priority, b.due_at LIMIT 1
     ) AS first
-    WHERE first.due_at <= now()
+    WHERE first.pool = line.pool AND first.tenant_id = line.tenant_id AND first.priority = p AND first.due_at <= now()
 )
 """
 

@@ -48,4 +48,26 @@ EXCEPTION WHEN lock_not_available THEN
     RETURN;
 END $$;
 
-ALTER FUNCTION ledger_reconcile() RESET enable_seqscan;
+-- Make the counters of slots and backlogs what the rows say, and return those which were not: there should be none. What
+-- is compared is of one snapshot, and what is written is the difference, so that nothing needs to stand still meanwhile.
+CREATE OR REPLACE FUNCTION ledger_reconcile() RETURNS TABLE (tenant_id uuid, running_off integer, waiting_off bigint)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public SET lock_timeout = '100ms' AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY WITH counted AS MATERIALIZED (
+        SELECT s.tenant_id, s.running - coalesce(r.n, 0) AS running_off,
+            coalesce(a.admitted, 0) + s.returned - s.departed - coalesce(b.n, 0) AS waiting_off
+        FROM tenant_slots s
+        JOIN tenant t ON t.id = s.tenant_id AND t.status <> 'deleted'
+        LEFT JOIN tenant_admitted a ON a.tenant_id = s.tenant_id
+        LEFT JOIN (SELECT o.tenant_id, count(*)::integer AS n FROM attempt o WHERE o.finished_at IS NULL GROUP BY 1) r
+            ON r.tenant_id = s.tenant_id
+        LEFT JOIN (SELECT w.tenant_id, count(*) AS n FROM backlog w GROUP BY 1) b ON b.tenant_id = s.tenant_id
+    )
+    UPDATE tenant_slots s SET running = s.running - c.running_off, departed = s.departed + c.waiting_off
+    FROM counted c
+    WHERE s.tenant_id = c.tenant_id AND (c.running_off <> 0 OR c.waiting_off <> 0)
+    RETURNING c.tenant_id, c.running_off, c.waiting_off;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN;
+END $$;
