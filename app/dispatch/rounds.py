@@ -116,10 +116,14 @@ async def run(stopping: asyncio.Event) -> None:
     redis = redis_connections.connect(get_settings().redis_url)
     worker = Database("tq_worker", size=1)
     contact = Contact()
+    stands_by = False
     try:
         while not stopping.is_set():
             try:
                 async with leadership.lead(contact) as connection:
+                    if connection is None and not stands_by:
+                        _log.info("dispatcher stands by")
+                    stands_by = connection is None
                     if connection is not None:
                         await _lead(Rounds(connection, worker, redis, contact).tick, connection, stopping)
             except (*AWAY, Unavailable) as error:

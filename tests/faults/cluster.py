@@ -42,6 +42,7 @@ class Cluster:
     """Name and URL of each api that clients know."""
     proxies: dict[tuple[str, str], Proxy] = field(default_factory=dict)
     """By part and server (``postgres``, ``valkey``)."""
+    _log_began: dict[str, int] = field(default_factory=dict)
 
     @property
     def effects(self) -> Path:
@@ -80,6 +81,7 @@ class Cluster:
             self.apis.setdefault(name, f"http://127.0.0.1:{ports.free_port()}")
             port = int(self.apis[name].rpartition(":")[2])
         with (self.folder / f"{name}.log").open("ab") as log:
+            self._log_began[name] = log.tell()
             self.processes[name] = subprocess.Popen(
                 commands.command(name, port),
                 cwd=ROOT,
@@ -154,7 +156,7 @@ class Cluster:
     def wait_ready(self, *names: str, seconds: float = 60) -> None:
         """Wait until parts do their work: an api answers, a worker has its children and has said that it lives."""
         for name in names:
-            check = {"api": self._answers, "worker": self._has_children}.get(commands.kind_of(name), self._has_logged)
+            check = {"api": self._answers, "worker": self._has_children}.get(commands.kind_of(name), self._is_connected)
             until(lambda name=name, check=check: not self._lives(name) or check(name), f"{name} to start", seconds)
 
     def _lives(self, name: str) -> bool:
@@ -171,10 +173,13 @@ class Cluster:
     def _has_children(self, name: str) -> bool:
         return len(self.children(name)) >= commands.CHILDREN
 
-    def _has_logged(self, name: str) -> bool:
-        # Neither opens a port: both are loaded when they are connected or log.
+    def _is_connected(self, name: str) -> bool:
+        # None of them opens a port. A dispatcher that stands by connects once a second, for some milliseconds: to meet it
+        # then is luck, so it says so.
         process = psutil.Process(self.processes[name].pid)
-        return any(one.raddr for one in process.net_connections("tcp"))
+        if any(one.raddr for one in process.net_connections("tcp")):
+            return True
+        return b"dispatcher stands by" in (self.folder / f"{name}.log").read_bytes()[self._log_began[name] :]
 
     def kill_postgres(self) -> None:
         """Kill the postmaster and its backends."""

@@ -50,7 +50,7 @@ def test_pages_follow_each_other_from_the_newest_to_the_oldest(lister: Tenant):
     assert list(chain(*pages)) == everything
 
 
-def test_what_comes_meanwhile_moves_no_page(lister: Tenant, make_tenant: Callable[..., Tenant]):
+def test_what_comes_meanwhile_moves_no_page(make_tenant: Callable[..., Tenant]):
     tenant = make_tenant("lister-meanwhile")
     first = [tenant.submit(task="echo", payload=number) for number in range(4)]
     page = _list(tenant, limit=2)
