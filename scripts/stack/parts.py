@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.stack import processes
+from scripts.stack import files, processes
 from scripts.stack.stackfile import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,8 +81,7 @@ def kill_leftovers(data_dir: Path, part: str | None = None) -> None:
 
 def log_of(data_dir: Path, part: str) -> Path:
     """Name a part's log; one that grew large is put aside first."""
-    log = data_dir / "logs" / f"{part}.log"
-    log.parent.mkdir(exist_ok=True)
+    log = files.private_folder(data_dir / "logs") / f"{part}.log"
     if log.exists() and log.stat().st_size > _LARGE:
         log.replace(log.with_suffix(".log.1"))
     return log
