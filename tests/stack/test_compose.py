@@ -40,8 +40,8 @@ def test_it_is_a_compose_file():
 
 
 def without_address(command: list[str]) -> list[str]:
-    """Leave the interpreter's path and the values of --host and --port out."""
-    return [one for before, one in pairwise(command) if before not in {"--host", "--port"}]
+    """Leave the interpreter's path and the values of --host, --port and --loglevel out."""
+    return [one for before, one in pairwise(command) if before not in {"--host", "--port", "--loglevel"}]
 
 
 @pytest.mark.parametrize("part", PARTS)
