@@ -17,7 +17,7 @@ from app.accounts.router import router as accounts_router
 from app.accounts.tokens import Tokens
 from app.audit.router import router as audit_router
 from app.broker.wakeups import Waiters
-from app.core import document, pagination, problem
+from app.core import document, open_files, pagination, problem
 from app.core import logging as structured_logging
 from app.core import redis as redis_connections
 from app.core.config import get_settings
@@ -62,7 +62,8 @@ _EVERY_CALL: Final = problem.responses(
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings, secrets = get_settings(), get_secrets()
-    structured_logging.configure(settings.log_level)
+    structured_logging.configure(settings.log_level, service="api")
+    open_files.raise_limit()
     types.load_or_exit()
     async with contextlib.AsyncExitStack() as stack:
         reader, submit, auth = (_database(stack, role) for role in ("tq_api", "tq_submit", "tq_auth"))
@@ -73,6 +74,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(waiters.close)
         accounts, keys = _database(stack, "tq_account"), Keyring(settings.secrets_file)
         verifier = Verifier(auth, secrets.pepper, keys)
+        watching = asyncio.create_task(open_files.OpenFiles().run(), name="open-files")
+        stack.callback(watching.cancel)
         polling = asyncio.create_task(verifier.run(), name="auth-epoch")
         stack.callback(polling.cancel)
         admission = app.state.admission = Admission(redis)
@@ -151,5 +154,9 @@ def _document_events(made: FastAPI) -> None:
         responses={"default": {"description": "Sent again: 10 tries within 75 hours."}},
     )(receive)
 
+
+if structured_logging.is_uvicorn_set_up():
+    # Served, not only imported: what uvicorn says before the application starts is JSON as well.
+    structured_logging.configure("info", service="api")
 
 app: Final = create_app()

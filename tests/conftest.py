@@ -127,7 +127,7 @@ class Stack:
         self.start(
             name,
             "celery", "-A", "app.celery_app", "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip",
-            "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING", "--hostname", f"{name}@test", *options,
+            "--without-mingle", "--without-heartbeat", "--loglevel", "INFO", "--hostname", f"{name}@test", *options,
             **extra,
         )  # fmt: skip
 

@@ -63,7 +63,10 @@ async def list_keys(request: Request, principal: KeyManager, page: AskedPage) ->
     responses=responses(*_BODY, LimitReached),
 )
 async def issue_key(request: Request, response: Response, principal: KeyManager, body: KeyRequest) -> NewKey:
-    """Make a key; it is shown this once. Nobody can give a scope that they do not have."""
+    """Make a key; it is shown this once. Nobody can give a scope that they do not have.
+
+    A key that is made with another key ends no later than that one.
+    """
     scopes = principal.scopes if body.scopes is None else frozenset(body.scopes)
     keys.granted(scopes, principal.scopes)
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
@@ -75,6 +78,7 @@ async def issue_key(request: Request, response: Response, principal: KeyManager,
             scopes=scopes,
             expires_days=body.expires_days,
             secrets=get_secrets(),
+            issuer=principal.key_id,
         )
     return _shown_once(response, key, text)
 
@@ -89,7 +93,7 @@ def _shown_once(response: Response, key: account.ApiKey, text: str) -> NewKey:
     operation_id="rotate_key",
     status_code=201,
     response_model=NewKey,
-    responses=responses(*_BODY, NotFound, IllegalState),
+    responses=responses(*_BODY, NotFound, IllegalState, LimitReached),
 )
 async def rotate_key(
     request: Request, response: Response, principal: KeyManager, key_id: KeyId, body: RotateRequest | None = None
@@ -104,15 +108,21 @@ async def rotate_key(
             overlap_seconds=(body or RotateRequest()).overlap_seconds,
             secrets=get_secrets(),
             held=principal.scopes,
+            issuer=principal.key_id,
         )
     return _shown_once(response, key, text)
 
 
 @router.delete("/keys/{key_id}", operation_id="revoke_key", status_code=204, responses=responses(NotFound))
 async def revoke_key(request: Request, principal: KeyManager, key_id: KeyId) -> None:
-    """Revoke a key, and the tokens made from it: within 2 s every process refuses them."""
+    """Revoke a key, and the tokens made from it: within 2 s every process refuses them.
+
+    Credentials cannot revoke a key with scopes that they do not have themselves.
+    """
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
-        await keys.revoke(connection, acting(request, principal), principal.tenant_id, _key_id(key_id))
+        await keys.revoke(
+            connection, acting(request, principal), principal.tenant_id, _key_id(key_id), held=principal.scopes
+        )
 
 
 def _key_id(text: str) -> str:
@@ -157,6 +167,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
             role=body.role,
             password_hash=hashed,
             held=principal.scopes,
+            issuer=principal.key_id,
         )
     response.headers["Cache-Control"] = _NO_STORE
     return NewMember(**_member(member).model_dump(), initial_password=made)
@@ -166,7 +177,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
     "/members/{member_id}",
     operation_id="change_member",
     response_model=Member,
-    responses=responses(*_BODY, NotFound, LastOwner),
+    responses=responses(*_BODY, NotFound, LastOwner, LimitReached),
 )
 async def change_member(request: Request, principal: KeyManager, member_id: MemberId, body: MemberChange) -> Member:
     """Give a member another role, disable it or let it return. The last owner who can log in stays one."""
@@ -179,6 +190,7 @@ async def change_member(request: Request, principal: KeyManager, member_id: Memb
             role=body.role,
             is_disabled=body.disabled,
             held=principal.scopes,
+            issuer=principal.key_id,
         )
     return _member(changed)
 

@@ -38,6 +38,7 @@ class Pruner:
         keys = await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH)
         self._has_more_keys = keys >= _BATCH
         for tenant_id, age in await self._next_tenants():
+            await sweep_store.prune_account(self._connection, tenant_id, _BATCH)
             pruned = await sweep_store.prune(self._connection, tenant_id, age, _BATCH)
             if pruned:
                 self._again = (tenant_id, age) if pruned == _BATCH else None

@@ -144,6 +144,12 @@ async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, l
     return pruned
 
 
+async def prune_account(connection: Connection, tenant_id: UUID, limit: int) -> int:
+    """Delete up to ``limit`` of the tenant's long ended keys and old audit events (migrations/sql: prune_account)."""
+    pruned: int = await connection.fetchval("SELECT prune_account($1, $2)", tenant_id, limit)
+    return pruned
+
+
 async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int) -> int:
     """Delete the ``limit`` oldest of the keys that are older than the 24 h for which they hold; return how many went.
 

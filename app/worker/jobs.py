@@ -9,8 +9,10 @@ from uuid import UUID
 from billiard import current_process
 from billiard.exceptions import WorkerLostError
 from celery import Task
+from celery.apps import worker as celery_worker
 from celery.concurrency.thread import TaskPool as Threads
 from celery.signals import (
+    celeryd_init,
     setup_logging,
     worker_init,
     worker_process_init,
@@ -28,6 +30,8 @@ from app.core import logging as structured_logging
 from app.core.config import get_settings
 from app.tasks import types
 from app.worker.pools import Asyncio, Pool, Prefork
+
+_log = logging.getLogger(__name__)
 
 _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", "celery.worker.state")
 
@@ -49,10 +53,18 @@ def run_next(self: "Task[Any, Any]", tenant_id: str) -> None:
         _Worker.pool.serve(UUID(tenant_id), pool)
 
 
+@celeryd_init.connect
+def _write_json_from_the_start(**_: Any) -> None:
+    # Before Celery reads its options, it may warn: of being run as root, for one.
+    structured_logging.configure(logging.WARNING, service="worker")
+
+
 @setup_logging.connect
-def _set_up_logging(**_: Any) -> None:
-    # Ours instead of Celery's, which says of every ticket that it came and went.
-    structured_logging.configure(get_settings().log_level)
+def _set_up_logging(loglevel: int, **_: Any) -> None:
+    # Ours instead of Celery's, which says of every ticket that it came and went; the level is that of --loglevel.
+    structured_logging.configure(loglevel, service="worker")
+    # Celery writes of its shutdown as plain text, from a signal's handler.
+    celery_worker.safe_say = structured_logging.say
     logging.getLogger("celery").setLevel(logging.WARNING)
     for name in _TELL_OF_KILLED_CHILDREN:
         logging.getLogger(name).addFilter(_is_news)
@@ -65,6 +77,8 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 @worker_init.connect
 def _prepare(sender: Any, **_: Any) -> None:
+    # No banner: each line is JSON.
+    sender.quiet = True
     is_threads = isinstance(sender.pool_cls, type) and issubclass(sender.pool_cls, Threads)
     _Worker.pool = Asyncio(get_settings().worker_asyncio_tasks) if is_threads else Prefork(int(sender.concurrency or 1))
     types.load_or_exit()

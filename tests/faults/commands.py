@@ -10,9 +10,9 @@ CHILDREN = 4
 """Of a worker: its tasks mostly sleep."""
 
 _WORKER = f"""celery -A app.celery_app worker --pool prefork --concurrency {CHILDREN} --without-gossip
-    --without-mingle --without-heartbeat --loglevel WARNING --hostname"""
+    --without-mingle --without-heartbeat --loglevel INFO --hostname"""
 _ASYNCIO = """celery -A app.celery_app worker --pool threads --concurrency 4 -Q tenants.io --without-gossip
-    --without-mingle --without-heartbeat --loglevel WARNING --hostname"""
+    --without-mingle --without-heartbeat --loglevel INFO --hostname"""
 _MODULES = {"dispatcher": "app.dispatch", "webhooks": "app.webhooks"}
 
 
