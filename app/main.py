@@ -32,7 +32,7 @@ from app.core.errors import (
 from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
-from app.health.router import router as health_router
+from app.monitoring.router import router as health_router
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
 from app.quotas.admission import Admission
