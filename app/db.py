@@ -1,19 +1,22 @@
 """The database as each role sees it: pools, and transactions scoped to tenants. Nothing else commits."""
 
 import asyncio
+import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
 
-from app.core import array_types
+from app.core import array_types, primary, timelines
 from app.core.config import Settings, get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import SecretsFileError, get_secrets
+
+_log = logging.getLogger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -23,23 +26,16 @@ _LENIENCE: Final = 0.4
 # Seconds. A connection that nobody borrows for so long is closed, but for the one that is kept: it costs the server
 # up to 9 MB, and to connect anew takes some 8 ms.
 _UNUSED: Final = 15.0
-# What an ended connection, a server that restarts or one that is full raises. Errors of SQL are not among them.
-AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    # What a connection raises whose end was read and not yet noticed.
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
+AWAY: Final = primary.AWAY
+"""What an ended connection, a server that restarts, is full or read-only, or an old primary raises."""
+_TO_BE_EXPIRED: Final = -1
 _UNANSWERED: Final = (TimeoutError, asyncio.CancelledError)
 
 
 def role_url(role: str, settings: Settings | None = None) -> str:
     """Return the URL by which a role logs in: ``DATABASE_URL_<ROLE>``, else the owner's with the role's password."""
     settings = settings or get_settings()
+    timelines.known().keep_in(settings.secrets_file.parent)
     named: str | None = getattr(settings, f"database_url_{role}", None)
     if named:
         return named
@@ -55,7 +51,7 @@ def role_url(role: str, settings: Settings | None = None) -> str:
 
 async def connect(url: str) -> Connection:
     """Open one connection of its own, as the poolless parts need it; jsonb is plain Python on both sides."""
-    connection: Connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT)
+    connection: Connection = await primary.connect(url, timeout=_CONNECT_TIMEOUT)
     await _prepare(connection)
     return connection
 
@@ -92,6 +88,8 @@ class Database:
         self._kept: Any = None
         self._waiting = 0
         self._is_closing = False
+        self._timelines = timelines.known()
+        self._checked = self._timelines.version
 
     async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
         async with self._opening:
@@ -103,6 +101,7 @@ class Database:
                     timeout=_CONNECT_TIMEOUT,
                     command_timeout=self._command_timeout,
                     max_inactive_connection_lifetime=_UNUSED,
+                    connect=cast("Any", primary.connect),  # its stub wants asyncpg's own parameters, one by one
                     init=_prepare,
                     reset=_reset,
                 )
@@ -122,7 +121,7 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection outside of any transaction; raises ``Unavailable`` when there is none in 1.5 s."""
         borrowed = await self._borrow()
@@ -134,13 +133,37 @@ class Database:
             # The server still owes an answer: to ask it to forget could take as long again.
             borrowed.terminate()
             raise
+        except AWAY as error:
+            self._drop(borrowed, error)
+            raise
         finally:
             if is_whole and self._may_keep(borrowed):
                 self._kept = borrowed
             else:
                 await self._release(borrowed)
 
+    async def expire(self) -> None:
+        """Let every connection be made again before it is next used: it may lead to an old primary."""
+        self._checked = self._timelines.version
+        if self._pool is not None:
+            await self._pool.expire_connections()
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await self._release(kept)
+
+    def _drop(self, borrowed: Any, error: BaseException) -> None:
+        # So that the next connection finds a server that works: after a failover, the new primary.
+        if primary.is_misuse(error):
+            _log.error("a transaction was used wrongly", exc_info=error)
+        if primary.is_lost(error):
+            with contextlib.suppress(asyncpg.InterfaceError):  # it has ended, and the pool has taken it back
+                borrowed.terminate()
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self._checked = _TO_BE_EXPIRED
+
     async def _borrow(self) -> Any:
+        if self._checked != self._timelines.version:
+            await self.expire()
         kept, self._kept = self._kept, None
         if kept is not None:
             if _is_at_rest(kept):
@@ -163,7 +186,7 @@ class Database:
         assert self._pool is not None  # noqa: S101 it was borrowed from it
         await self._pool.release(borrowed)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:
         """Borrow a connection for one statement that is a transaction of its own, and names its tenants itself.
 
@@ -175,7 +198,7 @@ class Database:
         except AWAY as error:
             raise Unavailable from error
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def transaction(self, *tenant_ids: UUID) -> AsyncIterator[Connection]:
         """Open a transaction that sees these tenants' rows only; it commits when the block ends well.
 
@@ -200,6 +223,7 @@ class Database:
             except AWAY as error:
                 if isinstance(error, TimeoutError):
                     connection.terminate()  # as above: its release would wait for the answer
+                self._drop(connection, error)
                 raise Unavailable from error
 
 

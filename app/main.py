@@ -16,6 +16,7 @@ from app.accounts.auth_router import router as auth_router
 from app.accounts.router import router as accounts_router
 from app.accounts.tokens import Tokens
 from app.audit.router import router as audit_router
+from app.broker import timelines
 from app.broker.wakeups import Waiters
 from app.core import document, open_files, pagination, problem
 from app.core import logging as structured_logging
@@ -32,9 +33,9 @@ from app.core.errors import (
 from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
-from app.health.router import router as health_router
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
+from app.monitoring.router import router as health_router
 from app.quotas.admission import Admission
 from app.quotas.dependencies import RATED
 from app.quotas.router import router as quotas_router
@@ -69,6 +70,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         reader, submit, auth = (_database(stack, role) for role in ("tq_api", "tq_submit", "tq_auth"))
         redis = redis_connections.connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
+        # Before the first connection to Postgres: which may be an old primary.
+        await timelines.exchange(redis)
+        stack.callback(asyncio.create_task(timelines.follow(redis), name="timelines").cancel)
         waiters = Waiters(settings.redis_url)
         await waiters.start()
         stack.push_async_callback(waiters.close)

@@ -3,13 +3,13 @@
 import asyncio
 import re
 
-import asyncpg
 from alembic import context
 from sqlalchemy import Connection, NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 import app.models.tables  # noqa: F401 registers the tables
+from app.core import primary
 from app.core.config import get_settings
 
 _PARTITION = re.compile(r"^(task|attempt|result)_(p\d{6}|default)$")
@@ -38,7 +38,7 @@ async def _online() -> None:
     url = get_settings().database_url
     # asyncpg reads the URL itself: SQLAlchemy would refuse options such as sslmode.
     engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, timeout=5), poolclass=NullPool
+        "postgresql+asyncpg://", async_creator=lambda: primary.connect(url, timeout=5), poolclass=NullPool
     )
     try:
         async with engine.connect() as connection:

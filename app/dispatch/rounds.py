@@ -9,9 +9,10 @@ from uuid import UUID
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.broker import tickets, wakeups
+from app.broker import tickets, timelines, wakeups
 from app.core import crash
 from app.core import redis as redis_connections
+from app.core import timelines as known_timelines
 from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.db import AWAY, Connection, Database
@@ -117,6 +118,8 @@ async def run(stopping: asyncio.Event) -> None:
     worker = Database("tq_worker", size=1)
     contact = Contact()
     stands_by = False
+    await timelines.exchange(redis)
+    following = asyncio.create_task(timelines.follow(redis), name="timelines")
     try:
         while not stopping.is_set():
             try:
@@ -130,13 +133,17 @@ async def run(stopping: asyncio.Event) -> None:
                 _log.warning("dispatcher waits for Postgres", extra={"error": type(error).__name__})
             await _pause(stopping, _STANDBY_INTERVAL)
     finally:
+        following.cancel()
         await worker.close()
         await redis.aclose()
 
 
 async def _lead(tick: Callable[[], Awaitable[None]], connection: Connection, stopping: asyncio.Event) -> None:
     _log.info("dispatcher leads")
-    while not stopping.is_set() and not connection.is_closed():
+    known = known_timelines.known()
+    checked = known.version
+    # A newer timeline has become known: this connection may lead to an old primary.
+    while not stopping.is_set() and not connection.is_closed() and known.version == checked:
         try:
             await tick()
         except (RedisError, TimeoutError) as error:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import uvloop
 from redis.asyncio import Redis
 
+from app.broker import timelines
 from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.db import Database
@@ -60,7 +61,11 @@ class Runtime:
         self._thread.join(timeout=5)
 
     async def _connect(self, connections: int) -> tuple[Database, Redis]:
-        return Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
+        database, redis = Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
+        # Before the first connection to Postgres: which may be an old primary.
+        await timelines.exchange(redis)
+        self.spawn(timelines.follow(redis))
+        return database, redis
 
     async def _disconnect(self) -> None:
         # What never ends by itself (heartbeat, watches) says goodbye while there are connections.

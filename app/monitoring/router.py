@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from app.core.errors import Unavailable
 from app.core.problem import responses
-from app.health import store
+from app.monitoring import store
 
 router: Final = APIRouter(tags=["health"])
 
