@@ -25,6 +25,9 @@ _BY_KEY: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
 # more than to run it. The others' questions differ (a list from a cursor on), and keep Postgres's own judgement.
 _CALLING: Final = ("tq_submit", "tq_worker")
 _KEPT: Final = "plan_cache_mode = force_generic_plan"
+# Just above the 1.5 s for which an api process waits for a statement (app/main.py), and below the time after which it
+# gives the place of an unanswered connection away (app/db.py): no process has more backends than its pool has places.
+_TIMED: Final = "statement_timeout = '2s'"
 _TRIES: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 
@@ -49,7 +52,7 @@ def _settings(role: str) -> list[str]:
         settings += ("enable_hashjoin = off", "enable_mergejoin = off")
     if role in _CALLING:
         settings.append(_KEPT)
-    return [*settings, "statement_timeout = '10s'"] if role in _ANSWERING else settings
+    return [*settings, _TIMED] if role in _ANSWERING else settings
 
 
 async def _ensure_role(owner: Connection, role: str, password: str) -> None:
