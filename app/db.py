@@ -30,6 +30,9 @@ AWAY: Final = primary.AWAY
 """What an ended connection, a server that restarts, is full or read-only, or an old primary raises."""
 _TO_BE_EXPIRED: Final = -1
 _UNANSWERED: Final = (TimeoutError, asyncio.CancelledError)
+# Seconds after which the place of a statement that nobody waits for comes back unanswered. By then a server that lives
+# has ended it: the statement_timeout of the answering roles (app/admin/roles.py) is shorter.
+_ANSWER_TIMEOUT: Final = 3.0
 
 
 def role_url(role: str, settings: Settings | None = None) -> str:
@@ -54,6 +57,32 @@ async def connect(url: str) -> Connection:
     connection: Connection = await primary.connect(url, timeout=_CONNECT_TIMEOUT)
     await _prepare(connection)
     return connection
+
+
+class _PooledConnection(asyncpg.Connection):
+    """A connection that never cancels a commit.
+
+    A commit that waits for a synchronous standby ends at once when it is cancelled: everybody sees what it wrote, and
+    no standby has it. A statement outside a transaction commits too. Neither is cancelled: the server ends it alone.
+    """
+
+    _is_committing = False
+
+    async def commit(self) -> None:
+        """End the transaction."""
+        self._is_committing = True
+        try:
+            await self.execute("COMMIT")
+        finally:
+            self._is_committing = False
+
+    # asyncpg calls it for a statement whose caller has gone or has timed out. It then waits for ``sent``, and for the
+    # answer of the server.
+    def _cancel_current_command(self, sent: "asyncio.Future[None]", answered: Any = None) -> None:
+        if self.is_in_transaction() and not self._is_committing:
+            super()._cancel_current_command(sent, answered)  # type: ignore[misc]  # the stubs leave it out
+        else:
+            sent.set_result(None)
 
 
 async def _prepare(connection: Connection) -> None:
@@ -90,6 +119,8 @@ class Database:
         self._is_closing = False
         self._timelines = timelines.known()
         self._checked = self._timelines.version
+        # A task that nothing refers to may be collected before it ends.
+        self._unanswered: set[asyncio.Task[None]] = set()
 
     async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
         async with self._opening:
@@ -104,6 +135,7 @@ class Database:
                     connect=cast("Any", primary.connect),  # its stub wants asyncpg's own parameters, one by one
                     init=_prepare,
                     reset=_reset,
+                    connection_class=_PooledConnection,
                 )
         return self._pool
 
@@ -125,13 +157,12 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection outside of any transaction; raises ``Unavailable`` when there is none in 1.5 s."""
         borrowed = await self._borrow()
-        is_whole = False
+        is_whole = is_unanswered = False
         try:
             yield borrowed
             is_whole = True
-        except _UNANSWERED:
-            # The server still owes an answer: to ask it to forget could take as long again.
-            borrowed.terminate()
+        except (*_UNANSWERED, Unavailable):
+            is_unanswered = True
             raise
         except AWAY as error:
             self._drop(borrowed, error)
@@ -139,6 +170,11 @@ class Database:
         finally:
             if is_whole and self._may_keep(borrowed):
                 self._kept = borrowed
+            elif is_unanswered:
+                # The server may still owe an answer, for which the caller does not wait.
+                task = asyncio.create_task(self._release_answered(borrowed), name="unanswered")
+                self._unanswered.add(task)
+                task.add_done_callback(self._unanswered.discard)
             else:
                 await self._release(borrowed)
 
@@ -186,6 +222,23 @@ class Database:
         assert self._pool is not None  # noqa: S101 it was borrowed from it
         await self._pool.release(borrowed)
 
+    async def _release_answered(self, borrowed: Any) -> None:
+        """Keep the place in the pool until the server has answered: else its backends could outnumber the pool."""
+        is_answered = False
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT):
+                # asyncpg sends nothing before the last statement is answered. Only then it is known what to roll back.
+                await borrowed.execute("", timeout=_ANSWER_TIMEOUT)
+                await _reset(borrowed)
+            is_answered = True
+        except (*AWAY, asyncpg.PostgresError):
+            pass
+        finally:
+            if not is_answered:
+                with contextlib.suppress(asyncpg.InterfaceError):
+                    borrowed.terminate()
+        await self._release(borrowed)
+
     @contextlib.asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:
         """Borrow a connection for one statement that is a transaction of its own, and names its tenants itself.
@@ -219,12 +272,17 @@ class Database:
                     if not connection.is_closed():
                         await connection.execute("ROLLBACK")
                     raise
-                await connection.execute("COMMIT")
+                await _commit(connection)
             except AWAY as error:
-                if isinstance(error, TimeoutError):
-                    connection.terminate()  # as above: its release would wait for the answer
-                self._drop(connection, error)
+                # One that has not answered yet is waited for when it is given back.
+                if not isinstance(error, TimeoutError):
+                    self._drop(connection, error)
                 raise Unavailable from error
+
+
+async def _commit(borrowed: Any) -> None:
+    pooled: _PooledConnection = borrowed
+    await pooled.commit()
 
 
 def _is_at_rest(borrowed: Any) -> bool:

@@ -31,6 +31,9 @@ SELECT p.oid::regprocedure::text FROM pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace
   AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lowrite', 'lo_import')
 """
+# Just above the 1.5 s for which an api process waits for a statement (app/main.py), and below the time after which it
+# gives the place of an unanswered connection away (app/db.py): no process has more backends than its pool has places.
+_TIMED: Final = "statement_timeout = '2s'"
 _TRIES: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 
@@ -66,7 +69,7 @@ def _settings(role: str) -> list[str]:
         settings += ("enable_hashjoin = off", "enable_mergejoin = off")
     if role in _CALLING:
         settings.append(_KEPT)
-    return [*settings, "statement_timeout = '10s'"] if role in _ANSWERING else settings
+    return [*settings, _TIMED] if role in _ANSWERING else settings
 
 
 async def _ensure_role(owner: Connection, role: str, password: str) -> None:
