@@ -173,6 +173,8 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
         str(port),
         "--http",
         "app.core.http_guard:GuardedProtocol",
+        "--timeout-keep-alive",
+        "75",
         "--no-access-log",
     )
     made.start("dispatcher", "app.dispatch")

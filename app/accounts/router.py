@@ -18,6 +18,7 @@ from app.accounts.schemas import (
     NewMember,
     RotateRequest,
 )
+from app.core import ids
 from app.core.errors import (
     EmailTaken,
     IllegalState,
@@ -211,11 +212,7 @@ async def remove_member(request: Request, principal: KeyManager, member_id: Memb
 
 
 def _member_id(text: str) -> UUID:
-    # One spelling is one member: every other one is unknown.
-    try:
-        member_id = UUID(text)
-    except ValueError:
-        raise NotFound("The tenant has no such member.") from None
-    if str(member_id) != text:
+    member_id = ids.read(text)
+    if member_id is None:
         raise NotFound("The tenant has no such member.")
     return member_id

@@ -174,17 +174,19 @@ async def read(request: Request, bounds: Bounds = ORDINARY) -> tuple[bytes, Any]
 
 
 def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
-    """Return each header's value: the first one of a name, but two media types are none."""
+    """Return each header's value: the first one of a name, but two media types are none, and encodings add up."""
     by_name = dict(headers)
     if len(by_name) < len(headers):
         by_name = dict(reversed(headers))
         if sum(name == b"content-type" for name, _ in headers) > 1:
             by_name[b"content-type"] = _NO_TYPE
+        if encodings := [value for name, value in headers if name == b"content-encoding"]:
+            by_name[b"content-encoding"] = b", ".join(encodings)
     return by_name
 
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
-    if headers.get(b"content-encoding"):
+    if (encoding := headers.get(b"content-encoding")) and encoding.strip().lower() != b"identity":
         raise UnsupportedMediaType("The body is encoded. Send it without Content-Encoding.")
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and (len(announced) > len(str(max_bytes)) or int(announced) > max_bytes):

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core import strict_json
-from app.core.ids import CANONICAL_UUID
+from app.core.ids import UUID_IN_ANY_CASE
 from app.identity import scopes
 from app.identity.dependencies import authenticate, authenticate_again, permitted
 from app.identity.principal import Principal
@@ -29,7 +29,7 @@ from app.tasks.schemas import BATCH_BOUNDS, BatchRequest, SubmitRequest
 _Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
 _Body = TypeVar("_Body", bound=BaseModel)
 
-_READ: Final = re.compile(rf"/api/tasks/({CANONICAL_UUID[1:-1]})/(status|result)")
+_READ: Final = re.compile(rf"/api/tasks/({UUID_IN_ANY_CASE})/(status|result)")
 _WAIT: Final = re.compile(rb"(?:wait=([0-9]|[12][0-9]|30))?")
 # Without quotes and spaces: what it says is what it is.
 _IDEMPOTENCY_KEY: Final = re.compile(rb"[!#-~]{1,255}")

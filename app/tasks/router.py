@@ -5,8 +5,10 @@ from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
+from app.core import ids
+from app.core import traceparent as traceparents
 from app.core.errors import (
     BacklogFull,
     DailyQuotaExceeded,
@@ -38,6 +40,7 @@ from app.tasks.schemas import (
     RetryResponse,
     SubmitRequest,
     SubmitResponse,
+    Tag,
     TaskDetail,
     TaskFilter,
     TaskPage,
@@ -78,18 +81,23 @@ IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=257, description="Sent again within 24 h with the same request: the same task."),
 ]
-TraceParent = Annotated[
-    str | None, Header(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", description="W3C Trace Context.")
-]
+
+
+async def _trace(
+    request: Request,
+    _traceparent: Annotated[
+        str | None, Header(alias="traceparent", description="W3C Trace Context. One that cannot be read is ignored.")
+    ] = None,
+) -> str | None:
+    return traceparents.read(request.headers.getlist("traceparent"))
+
+
+TraceParent = Annotated[str | None, Depends(_trace)]
 
 
 def _id(text: str) -> UUID:
-    # One spelling is one task: every other one is unknown.
-    try:
-        task_id = UUID(text)
-    except ValueError:
-        raise NotFound("There is no such task.") from None
-    if str(task_id) != text:
+    task_id = ids.read(text)
+    if task_id is None:
         raise NotFound("There is no such task.")
     return task_id
 
@@ -274,8 +282,8 @@ async def list_tasks(
     principal: TaskReader,
     page: AskedPage,
     status: Annotated[Status | None, Query()] = None,
-    task: Annotated[str | None, Query(max_length=64)] = None,
-    tag: Annotated[str | None, Query(max_length=64)] = None,
+    task: Annotated[str | None, Query(max_length=64, pattern=f"^{types.NAME}$")] = None,
+    tag: Annotated[Tag | None, Query()] = None,
     created_from: Annotated[AskedTime | None, Query()] = None,
     created_to: Annotated[AskedTime | None, Query()] = None,
 ) -> TaskPage:

@@ -17,7 +17,8 @@ _QUICK = ((signal.SIGTERM, 15.0),)
 _WORKER = ((signal.SIGTERM, 45.0), (signal.SIGQUIT, 5.0))
 
 _API = """uvicorn app.main:app --host 127.0.0.1 --http app.core.http_guard:GuardedProtocol --loop uvloop
-    --no-proxy-headers --no-server-header --no-access-log --timeout-graceful-shutdown 10"""
+    --no-proxy-headers --no-server-header --no-access-log --timeout-keep-alive 75
+    --timeout-graceful-shutdown 10"""
 _ANY_WORKER = "--without-gossip --without-mingle --without-heartbeat"
 _WORKERS = {
     "worker": f"celery -A app.celery_app worker --pool prefork --concurrency 2 {_ANY_WORKER}",
