@@ -39,7 +39,7 @@ from app.monitoring.router import router as health_router
 from app.quotas.admission import Admission
 from app.quotas.dependencies import RATED
 from app.quotas.router import router as quotas_router
-from app.tasks import types
+from app.tasks import partitions, types
 from app.tasks.document import with_task_types
 from app.tasks.fast_path import FastPath
 from app.tasks.intake import Intake
@@ -82,6 +82,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.callback(watching.cancel)
         polling = asyncio.create_task(verifier.run(), name="auth-epoch")
         stack.callback(polling.cancel)
+        # No dispatcher may have run for long, and a backup may be of another month.
+        months = asyncio.create_task(partitions.keep_as_submitter(), name="partitions")
+        stack.callback(months.cancel)
         admission = app.state.admission = Admission(redis)
         stack.callback(admission.close)
         submissions = Submissions(admission, Intake(submit, reader), reader, redis)

@@ -72,6 +72,8 @@ def bootstrap(*, as_json: AsJson = False) -> None:
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema to the newest revision. Safe to repeat, and to run twice at once."""
     setup.migrate()
+    # Months of a database that was off for long, or that was restored from a backup. Also where no revision is new.
+    edge.as_owner(setup.keep_months)
     show({"schema": setup.head()}, as_json=as_json)
 
 

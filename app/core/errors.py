@@ -171,3 +171,7 @@ class Unavailable(Problem):
     def __init__(self, detail: str = "The service cannot answer now. Try again in a few seconds.") -> None:
         """Ask for another try in 2 s."""
         super().__init__(detail, headers={"Retry-After": "2"})
+
+
+class LeadLost(Exception):  # noqa: N818 named for the fact
+    """Another dispatcher leads: this one changes nothing more. No caller of the API sees it."""

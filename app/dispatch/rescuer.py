@@ -5,7 +5,8 @@ from typing import Final
 
 from app.core import crash
 from app.core.errors import Unavailable
-from app.db import Connection, Database
+from app.db import Database
+from app.dispatch.leadership import Lead
 from app.tasks import lifecycle, sweep_store
 from app.tasks.attempts import Outcome
 from app.tasks.sweep_store import Lost
@@ -22,9 +23,9 @@ _AT_ONCE: Final = 200
 class Rescuer:
     """Finds as tq_dispatch, ends as tq_worker."""
 
-    def __init__(self, connection: Connection, worker: Database) -> None:
-        """``connection`` is the leader's own, so that one who leads no more rescues nothing."""
-        self._connection = connection
+    def __init__(self, lead: Lead, worker: Database) -> None:
+        """``lead`` fences, so that a dispatcher that leads no more rescues nothing."""
+        self._connection, self._fence = lead.connection, lead.token
         self._worker = worker
 
     async def tick(self) -> list[Lost]:
@@ -35,12 +36,12 @@ class Rescuer:
         rescued = [lost for lost in found if await self._take_away(lost)]
         if rescued:
             crash.point("rescue.before_offer")
-        await sweep_store.forget_dead_workers_any_tenant(self._connection)
+        await sweep_store.forget_dead_workers_any_tenant(self._connection, self._fence)
         return rescued
 
     async def _take_away(self, lost: Lost) -> bool:
         try:
-            ended = await lifecycle.lose(self._worker, lost, _outcome(lost))
+            ended = await lifecycle.lose(self._worker, lost, _outcome(lost), fence=self._fence)
         except Unavailable:
             return False
         _log.warning(

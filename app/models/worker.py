@@ -21,3 +21,16 @@ class Worker(SQLModel, table=True):
     """Of the attempts it runs now."""
     started_at: datetime = created()
     heartbeat_at: datetime = created()
+
+
+class DispatcherLease(SQLModel, table=True):
+    """The one row that says which dispatcher leads, and until when."""
+
+    __tablename__ = "dispatcher_lease"
+
+    id: bool = Field(primary_key=True, sa_column_kwargs={"server_default": "true"})
+    holder: str = default("''", sa_type=TEXT)
+    """Host and process, for people."""
+    token: UUID = default("gen_random_uuid()")
+    """Of this lead alone: every sweep names it."""
+    expires_at: datetime = created()

@@ -60,6 +60,7 @@ WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
 _CLAIM = "SELECT * FROM tasks_claim($1, $2, $3, $4)"
 
 _FINISH = "SELECT * FROM attempts_finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_FINISH_AS_LEADER = f"{_FINISH} WHERE (SELECT dispatcher_leads($11))"
 
 _LIST = """
 SELECT id AS task_id, task, status, priority, tags, attempt, created_at, finished_at FROM task
@@ -201,9 +202,17 @@ async def claim_any_tenant(
     return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values())))
 
 
-async def finish_any_tenant(connection: Connection, ends: Sequence[End]) -> "list[asyncpg.Record]":
-    """End attempts by their claim tokens (migrations/sql: attempts_finish says what is returned); one row for each."""
-    return list(await connection.fetch(_FINISH, *zip(*map(_ended, ends), strict=True)))
+async def finish_any_tenant(
+    connection: Connection, ends: Sequence[End], fence: UUID | None = None
+) -> "list[asyncpg.Record]":
+    """End attempts by their claim tokens (migrations/sql: attempts_finish says what is returned); one row for each.
+
+    With ``fence``, the token of a dispatcher's lease, nothing is ended and no row returned once another one leads.
+    """
+    columns = zip(*map(_ended, ends), strict=True)
+    if fence is None:
+        return list(await connection.fetch(_FINISH, *columns))
+    return list(await connection.fetch(_FINISH_AS_LEADER, *columns, fence))
 
 
 def _ended(end: End) -> tuple[Any, ...]:

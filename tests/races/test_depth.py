@@ -183,20 +183,20 @@ async def _time_passes(deep: Deep) -> None:
         await sweep_store.fallen_due_any_tenant(connection, await connection.fetchval("SELECT now()"))
         await sweep_store.expired_any_tenant(connection, 200)
         await sweep_store.running_seconds_any_tenant(connection)
-        await sweep_store.forget_dead_workers_any_tenant(connection)
+        await sweep_store.forget_dead_workers_any_tenant(connection, await deep.yard.fence())
         await sweep_store.weights_any_tenant(connection, [deep.tenant_id])
 
 
 async def _prune(deep: Deep) -> None:
     """Two batches: nothing is old enough, so each is a look."""
     async with deep.database("tq_dispatch").connection() as connection:
-        assert await sweep_store.prune(connection, deep.tenant_id, timedelta(days=7), 500) == 0
-        await sweep_store.prune_idempotency_keys_any_tenant(connection, 500)
+        assert await sweep_store.prune(connection, deep.tenant_id, timedelta(days=7), 500, await deep.yard.fence()) == 0
+        await sweep_store.prune_idempotency_keys_any_tenant(connection, 500, await deep.yard.fence())
 
 
 async def _roll_up(deep: Deep) -> None:
     async with deep.database("tq_dispatch").connection() as connection:
-        await quotas_store.roll_up_any_tenant(connection, 10)
+        await quotas_store.roll_up_any_tenant(connection, 10, await deep.yard.fence())
 
 
 @dataclass(frozen=True)
