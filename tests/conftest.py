@@ -74,7 +74,7 @@ def environment(servers: Servers) -> dict[str, str]:
         "DATABASE_URL": servers.postgres.url,
         "REDIS_URL": servers.valkey.url,
         "SECRETS_FILE": str(servers.folder / "secrets.json"),
-        "TASK_MODULES": "tests.task_types",
+        "TASK_MODULES": "tests.task_types,tests.wedges",
         "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         "PYTHONUNBUFFERED": "1",
     }

@@ -7,16 +7,13 @@ from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Database
 from app.dispatch.leadership import Lead
-from app.tasks import lifecycle, sweep_store
-from app.tasks.attempts import Outcome
+from app.tasks import attempts, lifecycle, sweep_store
 from app.tasks.sweep_store import Lost
 
 _log = logging.getLogger(__name__)
 
 LEASE: Final = 15.0
 """Seconds after a worker's last heartbeat in which its attempts are its own."""
-MAX_LOST: Final = 5
-"""A task that was lost so often ends: it may be what kills the workers."""
 _AT_ONCE: Final = 200
 
 
@@ -41,7 +38,7 @@ class Rescuer:
 
     async def _take_away(self, lost: Lost) -> bool:
         try:
-            ended = await lifecycle.lose(self._worker, lost, _outcome(lost), fence=self._fence)
+            ended = await lifecycle.lose(self._worker, lost, attempts.lost(lost.times_lost), fence=self._fence)
         except Unavailable:
             return False
         _log.warning(
@@ -55,10 +52,3 @@ class Rescuer:
             },
         )
         return ended is not None
-
-
-def _outcome(lost: Lost) -> Outcome:
-    if lost.times_lost + 1 < MAX_LOST:
-        return Outcome("PENDING", "LOST")
-    message = f"{MAX_LOST} of its attempts ended with their worker's end"
-    return Outcome("FAILURE", "LOST", error={"type": "WorkerLost", "message": message})

@@ -295,9 +295,11 @@ async def held_any_tenant(connection: Connection, attempts: Sequence[Held]) -> d
 async def attempted(
     connection: Connection, tenant_id: UUID, task_id: UUID, claim_token: UUID
 ) -> "asyncpg.Record | None":
-    """Return the task type and the count of failed attempts of a task that runs under this token."""
+    """Return the task type and the counts of failed and lost attempts of a task that runs under this token."""
     return await connection.fetchrow(
-        "SELECT task, failed_attempts, max_attempts FROM task "
+        "SELECT task, failed_attempts, max_attempts, "
+        "(SELECT count(*) FROM attempt a WHERE a.tenant_id = $1 AND a.task_id = $2 AND a.status = 'LOST' "
+        "AND a.error ->> 'type' IS DISTINCT FROM 'WorkerRestarted') AS times_lost FROM task "
         "WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND status = 'STARTED'",
         tenant_id, task_id, claim_token,
     )  # fmt: skip

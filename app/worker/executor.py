@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import os
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from app.tasks import lifecycle, store, types
 from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tenants import plans
-from app.worker import outcomes, time_limit
+from app.worker import descendants, outcomes, time_limit
+from app.worker.coroutines import Coroutines
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
@@ -41,17 +43,23 @@ class Ran:
     seconds: float
 
 
-def run(runtime: Runtime, claim: Claim, is_cancel_requested: Callable[[], bool]) -> Ran:
-    """Run the code of a claimed attempt to its end on this thread; the end is not written yet."""
-    execution = Execution(runtime, claim, is_cancel_requested)
+def run(runtime: Runtime, coroutines: Coroutines, claim: Claim, is_cancel_requested: Callable[[], bool]) -> Ran:
+    """Run the code of a claimed attempt to its end on this thread, with all that it starts; nothing is written yet."""
+    execution, pid = Execution(runtime, claim, is_cancel_requested), os.getpid()
     try:
         with time_limit.soft(execution.soft_limit):
             returned = execution.call()
             if inspect.iscoroutine(returned):
-                returned = runtime.run(returned)
+                returned = coroutines.run(returned)
     except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
-        return execution.raised(error)
-    return execution.returned(returned)
+        descendants.leave_if_forked(pid, error)
+        ran = execution.raised(error)
+    else:
+        descendants.leave_if_forked(pid, None)
+        ran = execution.returned(returned)
+    if left := descendants.end_own():
+        _log.warning("a task has left processes behind: they were ended", extra={"task": claim.task, "processes": left})
+    return ran
 
 
 class Execution:

@@ -4,15 +4,18 @@ import ctypes
 import logging
 import os
 import signal
-from collections.abc import Collection, Coroutine
+import time
+from collections.abc import Collection
 from concurrent.futures import Future
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from uuid import UUID, uuid4
+
+from billiard import current_process
 
 from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK
 from app.core.config import get_settings
-from app.worker import heartbeat
+from app.worker import descendants, heartbeat, stillness, termination
 from app.worker.board import Board, Hand
 from app.worker.crew import Crew
 from app.worker.drain import drain
@@ -49,7 +52,6 @@ class Prefork:
         """Before the fork."""
         self._worker_id = uuid4()
         self._main_pid = os.getpid()
-        self._slots = slots
         self._board = Board(slots)
         self._runtime: Runtime | None = None
         self._slot: Slot
@@ -61,18 +63,28 @@ class Prefork:
         if os.getppid() != self._main_pid:
             # It has died between the fork and now, of which nothing is told.
             os._exit(1)
+        # What its code starts is its own, and ends with the attempt (app/worker/descendants.py).
+        descendants.adopt()
+        # Code may start processes itself: of multiprocessing's rule for daemons only this would be left.
+        current_process().daemon = False
         hand = Hand(self._board, index)
         self._runtime = Runtime(connections=1)
+        self._runtime.on_duty(hand.turn())
         self._slot = Slot(self._runtime, hand, Line(self._runtime.redis, queues), self._worker_id)
 
     def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
         """Watch and beat, on a thread that no child inherits."""
+        descendants.adopt()
         runtime = self._runtime = Runtime(connections=2)
-        _on_duty(
-            runtime,
-            heartbeat.beat(runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._slots),
+        runtime.on_duty(
+            heartbeat.beat(runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._turning),
             Watch(runtime, self._board, pool=PREFORK).run(get_settings().redis_url),
         )
+
+    def _turning(self) -> int:
+        now = time.monotonic()
+        children = self._board.children()
+        return sum(stillness.turns(child, now) and not termination.is_gone(child.pid) for child in children)
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
         """Let the tenant have its turn in this child."""
@@ -104,11 +116,10 @@ class Asyncio:
         self._runtime, self._aside = Runtime(connections=3), Runtime(connections=1)
         self._crew = Crew(self._runtime, Line(self._runtime.redis, queues), self._worker_id, capacity=self._capacity)
         inquiry = Inquiry(self._runtime.database, self._crew.in_hand, self._crew.tell)
-        _on_duty(self._runtime, inquiry.run(get_settings().redis_url))
-        _on_duty(
-            self._aside,
+        self._runtime.on_duty(inquiry.run(get_settings().redis_url))
+        self._aside.on_duty(
             heartbeat.beat(
-                self._aside.database, self._crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._capacity
+                self._aside.database, self._crew.in_hand, self._worker_id, pool=ASYNCIO, slots=lambda: self._capacity
             ),
         )
 
@@ -131,13 +142,3 @@ class Asyncio:
         if self._crew is not None:
             self._runtime.close()
             self._aside.close()
-
-
-def _on_duty(runtime: Runtime, *duties: Coroutine[Any, Any, None]) -> None:
-    for duty in duties:
-        runtime.start(duty).add_done_callback(_report)
-
-
-def _report(duty: "Future[None]") -> None:
-    if not duty.cancelled() and (error := duty.exception()):
-        _log.critical("a duty of the worker's main process has ended: restart the worker", exc_info=error)

@@ -1,6 +1,7 @@
 """The event loop of a worker process, on a thread of its own, with its connections."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -16,6 +17,8 @@ from app.db import Database
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 _GOODBYE: Final = 3.0
 
 
@@ -30,7 +33,8 @@ class Runtime:
         """Start the thread; up to so many connections are opened, each when it is first needed."""
         self.loop = uvloop.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="runtime", daemon=True)
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._turn, name="runtime", daemon=True)
         self._thread.start()
         self.database, self.redis = self.run(self._connect(connections))
 
@@ -54,11 +58,28 @@ class Runtime:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def on_duty(self, *duties: Coroutine[Any, Any, None]) -> None:
+        """Start what goes on until the runtime is closed; that one ends before is logged."""
+        for duty in duties:
+            self.run(self._begin(duty)).add_done_callback(_report)
+
     def close(self) -> None:
         """Cancel what is under way, close the connections and end the thread."""
         self.run(self._disconnect())
+        self._is_closing = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
+
+    def _turn(self) -> None:
+        # A task's code may stop the loop, or raise in it what asyncio hands on: SystemExit of a callback.
+        while not self._is_closing and not self.loop.is_closed():
+            try:
+                self.loop.run_forever()
+            except BaseException:  # noqa: BLE001 the thread must not end before the runtime is closed
+                _log.exception("code of a task has raised what ends an event loop: it goes on")
+
+    async def _begin(self, duty: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self.spawn(duty)
 
     async def _connect(self, connections: int) -> tuple[Database, Redis]:
         database, redis = Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
@@ -69,10 +90,15 @@ class Runtime:
 
     async def _disconnect(self) -> None:
         # What never ends by itself (heartbeat, watches) says goodbye while there are connections.
-        others = asyncio.all_tasks() - {asyncio.current_task()}
+        others = (asyncio.all_tasks() | self._tasks) - {asyncio.current_task()}
         for task in others:
             task.cancel()
         if others:
             await asyncio.wait(others, timeout=_GOODBYE)
         await self.database.close()
         await self.redis.aclose()
+
+
+def _report(duty: asyncio.Task[None]) -> None:
+    if not duty.cancelled() and (error := duty.exception()):
+        _log.critical("a duty of the worker's main process has ended: restart the worker", exc_info=error)
