@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,24 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from app.core import document, errors
+from app.core import document, errors, faults
 from app.core.errors import InvalidRequest, Problem, Unavailable
 
 _log = logging.getLogger(__name__)
 _MEDIA_TYPE: Final = "application/problem+json"
 _EXAMPLE_ID: Final = "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001"
 _MAX_ERRORS: Final = 20
-_MAX_TOKEN: Final = 64
-# Where pydantic's own words repeat a part of the input.
-_WITHOUT_INPUT: Final = {
-    "union_tag_invalid": "Input is of an unknown kind",
-    "uuid_parsing": "Input should be a valid UUID",
-    "datetime_parsing": "Input should be a valid datetime",
-    "datetime_from_date_parsing": "Input should be a valid datetime",
-    "date_from_datetime_parsing": "Input should be a valid date",
-    "url_parsing": "Input should be a valid URL",
-    "url_syntax_violation": "Input should be a valid URL",
-}
 
 
 class FieldError(BaseModel):
@@ -97,29 +85,19 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return render(request.scope, invalid(error.errors()[:_MAX_ERRORS]))
 
 
-def invalid(faults: Iterable[Mapping[str, Any]]) -> InvalidRequest:
+def invalid(found: Iterable[Mapping[str, Any]]) -> InvalidRequest:
     """Return the problem for what pydantic has found; each place begins with the part of the request."""
     detail = "The request is not what this operation takes. See errors for each place."
-    return InvalidRequest(detail, errors=[_fault(fault) for fault in faults])
+    return InvalidRequest(detail, errors=[_fault(fault) for fault in found])
 
 
 def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     place, *path = fault["loc"]
-    detail = _WITHOUT_INPUT.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+    detail = faults.detail(fault, is_by_us=True)
     if place == "body":
-        return {"pointer": pointer(*path), "detail": detail}
-    name = str(path[0])[:_MAX_TOKEN] if path else ""
+        return {"pointer": faults.pointer(*path), "detail": detail}
+    name = str(path[0])[: faults.MAX_TOKEN] if path else ""
     return {"header" if place == "header" else "parameter": name, "detail": detail}
-
-
-def pointer(*steps: object) -> str:
-    """Return the JSON pointer to a place in the body, as a URI fragment."""
-    return "#" + "".join(f"/{_token(step)}" for step in steps)
-
-
-def _token(step: object) -> str:
-    # A name of the caller's own choice may be here, so it is cut and percent-encoded.
-    return quote(str(step)[:_MAX_TOKEN].replace("~", "~0").replace("/", "~1"), safe="~")
 
 
 _BY_STATUS: Final = {

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from email.message import Message
 from math import isfinite
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
+from app.core import storable
 from app.core.errors import MalformedBody, PayloadTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -21,8 +21,6 @@ MAX_DEPTH: Final = 32
 _CONTAINERS: Final = frozenset({dict, list})
 _NO_TYPE: Final = b"none/none"
 _INT64_DIGITS: Final = len(str(-(2**63)))
-# An escape counts when an even number of backslashes precedes it. Within JSON they occur in strings only.
-_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,7 +110,7 @@ def _check_depth(document: Any, max_depth: int) -> None:
 
 
 def _check_escapes(text: str, document: Any) -> None:
-    if _ESCAPED_NUL.search(text):
+    if storable.holds_nul(text):
         raise MalformedBody("A string holds the character U+0000, which cannot be stored. Leave it out.")
     try:
         # Whole pairs have become characters, so whatever still cannot be encoded is half of one.

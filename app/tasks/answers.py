@@ -7,7 +7,7 @@ from uuid import UUID
 
 from starlette.responses import Response
 
-from app.tasks.reading import Outcome
+from app.tasks.reading import Detail, Outcome
 from app.tasks.schemas import TaskStatus
 from app.tasks.status import FINAL
 from app.tasks.submission import BatchReceipt, Receipt
@@ -57,10 +57,16 @@ def status(found: TaskStatus) -> Response:
     return _Json(found.model_dump_json())
 
 
+def detail(found: Detail) -> Response:
+    """Return 200 and everything about a task but its result."""
+    # What is stored is JSON already, and may be long.
+    rest = found.task.model_dump_json()[:-1]
+    return _Json(f'{rest},"payload":{found.payload}}}')
+
+
 def result(found: Outcome) -> Response:
     """Return 200 and how the task ended, or 202 where it has not."""
     if found.status in FINAL:
-        # What is stored is JSON already, and may be long.
         parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
         return _Json(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')
     pending = f'{{"detail":"Result not available yet","task_id":"{found.task_id}","status":"{found.status}"}}'

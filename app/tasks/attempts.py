@@ -34,7 +34,8 @@ class Claim:
     tenant_id: UUID
     task_id: UUID
     task: str
-    payload: Any
+    payload: str
+    """JSON, as it was stored."""
     attempt: int
     failed_attempts: int
     max_attempts: int
@@ -70,7 +71,8 @@ class Outcome:
 
     status: Literal["SUCCESS", "FAILURE", "REVOKED", "RETRY", "PENDING"]
     attempt_status: Literal["SUCCESS", "FAILURE", "REVOKED", "LOST", "RETURNED"]
-    result: Any = None
+    result: str | None = None
+    """JSON, as it is to be stored; None is null."""
     error: dict[str, Any] | None = None
     delay_seconds: float = 0
     """Before the next attempt, where there is one."""

@@ -155,7 +155,7 @@ async def _emit(connection: Connection, tenant_id: UUID, task_id: UUID, ended: A
     await events.emit(connection, [_event(tenant_id, task_id, ended, None)])
 
 
-def _event(tenant_id: UUID, task_id: UUID, ended: Any, result: Any) -> events.TaskEnded:
+def _event(tenant_id: UUID, task_id: UUID, ended: Any, result: str | None) -> events.TaskEnded:
     return events.TaskEnded(
         tenant_id=tenant_id,
         task_id=task_id,

@@ -11,7 +11,7 @@ from app.core.errors import NotFound
 from app.core.lane import Lane
 from app.db import Database
 from app.tasks import store
-from app.tasks.schemas import Attempt, TaskDetail, TaskFilter, TaskStatus, TaskSummary
+from app.tasks.schemas import Attempt, TaskAndAttempts, TaskFilter, TaskStatus, TaskSummary
 from app.tasks.status import FINAL, Status
 
 T = TypeVar("T")
@@ -33,6 +33,14 @@ class Outcome:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A task with its attempts. ``payload`` is JSON, as it is stored."""
+
+    task: TaskAndAttempts
+    payload: str
+
+
 class Reading:
     """What one api process reads of tasks. Callers who come together share a statement."""
 
@@ -52,14 +60,14 @@ class Reading:
         """Return where a task stands; raises ``NotFound``."""
         return TaskStatus.model_validate(_known(await self._statuses.ask((tenant_id, task_id))))
 
-    async def detail(self, tenant_id: UUID, task_id: UUID) -> TaskDetail:
+    async def detail(self, tenant_id: UUID, task_id: UUID) -> Detail:
         """Return everything about a task but its result; raises ``NotFound``."""
         status = _known(await self._statuses.ask((tenant_id, task_id)))
         async with self._reader.transaction(tenant_id) as connection:
             request = _known(await store.request(connection, tenant_id, task_id))
             attempts = await store.attempts(connection, tenant_id, task_id)
         parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts]}
-        return TaskDetail.model_validate({**request, **status, **parts})
+        return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"])
 
     async def result(self, tenant_id: UUID, task_id: UUID, wait: float, still: Callable[[], Awaitable[Any]]) -> Outcome:
         """Return how a task ended, or after up to ``wait`` seconds where it stands; raises ``NotFound``.

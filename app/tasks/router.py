@@ -265,10 +265,10 @@ def _preferred_wait(prefer: str | None) -> float:
 
 
 @router.get("/tasks/{task_id}", operation_id="get_task", response_model=TaskDetail, responses=responses(NotFound))
-async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> TaskDetail:
+async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> Any:
     """Everything about the task but its result, with each attempt."""
     reading: Reading = request.app.state.reading
-    return await reading.detail(principal.tenant_id, _id(task_id))
+    return answers.detail(await reading.detail(principal.tenant_id, _id(task_id)))
 
 
 @router.get(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from app.core.moments import Moment
 from app.core.problem import FieldError
 from app.core.strict_json import MAX_DEPTH, Bounds
 from app.tasks.status import Status
@@ -47,8 +48,9 @@ class SubmitOptions(BaseModel):
     delay_seconds: float | None = Field(
         None, ge=0, le=MAX_DELAY_SECONDS, description="Start no earlier than so long from now."
     )
-    scheduled_at: Annotated[datetime, Field(strict=False)] | None = Field(
-        None, description="Start no earlier than this, with a UTC offset; not with `delay_seconds`."
+    scheduled_at: Moment | None = Field(
+        None,
+        description="Start no earlier than this: an RFC 3339 date-time with its UTC offset; not with `delay_seconds`.",
     )
     expires_seconds: float | None = Field(
         None, gt=0, le=MAX_DELAY_SECONDS, description="Not started within so long, the task ends REVOKED."
@@ -68,9 +70,6 @@ class SubmitOptions(BaseModel):
             return self
         if self.delay_seconds is not None:
             message = "give delay_seconds or scheduled_at, not both"
-            raise ValueError(message)
-        if self.scheduled_at.utcoffset() is None:
-            message = "scheduled_at needs a UTC offset, such as 2027-01-31T09:00:00Z"
             raise ValueError(message)
         if self.scheduled_at.year < _FIRST_YEAR:
             message = f"scheduled_at is before {_FIRST_YEAR}"
@@ -168,10 +167,10 @@ class CancelResponse(BaseModel):
 
 
 class Progress(BaseModel):
-    """As the task's code last reported it."""
+    """As the task's code last reported it; null is a number that JSON does not have (NaN, an infinity)."""
 
-    done: float
-    total: float
+    done: float | None
+    total: float | None
     note: str | None
 
 
@@ -211,10 +210,9 @@ class Attempt(BaseModel):
     finished_at: datetime | None
 
 
-class TaskDetail(TaskStatus):
-    """Everything about a task but its result."""
+class TaskAndAttempts(TaskStatus):
+    """Everything about a task but its payload and its result."""
 
-    payload: JsonValue
     priority: int
     tags: list[str]
     scheduled_at: datetime | None
@@ -223,6 +221,12 @@ class TaskDetail(TaskStatus):
     retry_of: UUID | None
     webhook_url: str | None
     attempts: list[Attempt]
+
+
+class TaskDetail(TaskAndAttempts):
+    """Everything about a task but its result."""
+
+    payload: JsonValue = Field(description="What was submitted, number for number.")
 
 
 class TaskResult(BaseModel):

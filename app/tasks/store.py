@@ -217,9 +217,10 @@ async def finish_any_tenant(
 
 def _ended(end: End) -> tuple[Any, ...]:
     held, outcome = end.held, end.outcome
-    result, error, progress = map(_json, (outcome.result, outcome.error, end.progress))
+    error, progress = map(_json, (outcome.error, end.progress))
     key = held.tenant_id, held.task_id, held.claim_token
-    return *key, outcome.status, outcome.attempt_status, result, error, progress, outcome.delay_seconds, end.seconds
+    content = outcome.result, error, progress
+    return *key, outcome.status, outcome.attempt_status, *content, outcome.delay_seconds, end.seconds
 
 
 def _json(value: Any) -> str | None:

@@ -20,7 +20,7 @@ from app.tasks.batches import Batch
 from app.tasks.idempotency import Keys, fingerprint
 from app.tasks.intake import Intake, NotGranted
 from app.tasks.new_tasks import NewTask, Share, Submission
-from app.tasks.schemas import SubmitRequest
+from app.tasks.schemas import SubmitOptions, SubmitRequest
 from app.tasks.status import FINAL, Status
 from app.tenants import plans
 from app.tenants.plans import Limits
@@ -84,7 +84,7 @@ class Submissions:
         if ended["status"] not in FINAL:
             raise IllegalState("The task has not ended. Wait for its end, or cancel it first.")
         limits = plans.effective(principal.plan, principal.limits)
-        task = drafts.task(principal.tenant_id, limits, _same_request(ended), traceparent)
+        task = drafts.again(principal.tenant_id, ended["payload"], _same_request(ended), ended["task"], traceparent)
         return await self._submit(_submission(limits, task._replace(retry_of=task_id), key, {"retry_of": str(task_id)}))
 
     async def submit_batch(
@@ -171,7 +171,7 @@ async def _recall_batch(_: Connection, found: "asyncpg.Record") -> BatchReceipt:
     return BatchReceipt(found["answer"], is_replay=True)
 
 
-def _same_request(ended: Any) -> SubmitRequest:
+def _same_request(ended: Any) -> SubmitOptions:
     # What was asked, without when: a schedule or an expiry of the past would be of no use.
-    asked = ("task", "payload", "priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
-    return SubmitRequest.model_validate({name: ended[name] for name in asked})
+    asked = ("priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
+    return SubmitOptions.model_validate({name: ended[name] for name in asked})

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from app.core import backoff, crash
 from app.db import Database
-from app.tasks import lifecycle, store, types
+from app.tasks import lifecycle, payloads, store, types
 from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tenants import plans
@@ -86,7 +86,7 @@ class Execution:
         self._began = time.monotonic()
         if self._task_type is None:
             raise _UnknownType
-        return self._task_type.function(self._task_type.payload.model_validate(self._claim.payload), self._context)
+        return self._task_type.function(payloads.read(self._task_type, self._claim.payload), self._context)
 
     def returned(self, value: Any) -> Ran:
         """Return how it ended: the function returned this."""

@@ -143,7 +143,7 @@ async def _take_and_release_key(deep: Deep) -> None:
 async def _run(deep: Deep) -> None:
     worker = deep.database("tq_worker")
     [claim] = await lifecycle.claim(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4())
-    await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result=1))
+    await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result="1"))
 
 
 def _reads(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
