@@ -74,7 +74,12 @@ class Duty:
         _log.error(
             "a duty has failed",
             exc_info=error,
-            extra={"duty": self.name, "failures": self.failures, "failures_in_all": self.failures_in_all, "pause_s": pause},
+            extra={
+                "duty": self.name,
+                "failures": self.failures,
+                "failures_in_all": self.failures_in_all,
+                "pause_s": pause,
+            },
         )
         return pause
 

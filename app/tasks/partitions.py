@@ -24,9 +24,7 @@ _BUSY_PAUSE: Final = 0.25
 _BUSY_ATTEMPTS: Final = 5
 
 
-async def keep_any_tenant(
-    connection: Connection, fence: UUID | None = None, *, attempts: int = _BUSY_ATTEMPTS
-) -> int:
+async def keep_any_tenant(connection: Connection, fence: UUID | None = None, *, attempts: int = _BUSY_ATTEMPTS) -> int:
     """Make the months that are missing and empty the DEFAULT partitions; return how many rows were moved.
 
     Each month of each table is a transaction of its own, with locks of that table alone; one that is locked by others is

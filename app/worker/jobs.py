@@ -64,7 +64,7 @@ def _set_up_logging(loglevel: int, **_: Any) -> None:
     # Ours instead of Celery's, which says of every ticket that it came and went; the level is that of --loglevel.
     structured_logging.configure(loglevel, service="worker")
     # Celery writes of its shutdown as plain text, from a signal's handler.
-    celery_worker.safe_say = structured_logging.say
+    vars(celery_worker)["safe_say"] = structured_logging.say
     logging.getLogger("celery").setLevel(logging.WARNING)
     for name in _TELL_OF_KILLED_CHILDREN:
         logging.getLogger(name).addFilter(_is_news)

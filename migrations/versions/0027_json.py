@@ -6,7 +6,7 @@ What is stored is what was sent, number for number, and about as large; who asks
 from migrations import script
 
 revision = "0027"
-down_revision = "0019"
+down_revision = "0023"
 
 
 def upgrade() -> None:
