@@ -60,7 +60,8 @@ class Standstill:
                 return
 
     def _stands_still(self, holder: Holder, now: float) -> bool:
-        if holder is not self._holder or self._was_stopped(now):
+        was_stopped = self._was_stopped(now)
+        if was_stopped or holder is not self._holder:
             self._holder, self._held_since = holder, now
         return now - max(self._held_since, self._runtime.turned_at) > LONGEST
 
