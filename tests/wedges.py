@@ -10,6 +10,9 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
+
+from pydantic import BaseModel
 
 from app.tasks import TaskContext, task
 from tests.task_types import Nothing, Sum
@@ -181,3 +184,68 @@ def waits_for_processes(payload: Sum, context: TaskContext) -> None:
         with contextlib.suppress(BaseException):
             time.sleep(1)
     time.sleep(payload.a)
+
+
+@task("test.wedge.io.blocks", pool="asyncio", max_attempts=1)
+async def blocks_the_shared_loop(payload: Nothing, context: TaskContext) -> None:
+    """Block every neighbour, in a task beside the function."""
+    await asyncio.gather(asyncio.sleep(60), _block())
+
+
+async def _block() -> None:
+    await asyncio.sleep(0.1)
+    time.sleep(60)  # noqa: ASYNC251 that is the mistake
+
+
+@task("test.wedge.io.stops", pool="asyncio", max_attempts=1)
+async def stops_the_shared_loop(payload: Nothing, context: TaskContext) -> str:
+    """Stop the loop of all."""
+    return await stops(payload, context)
+
+
+@task("test.wedge.io.cancels_all", pool="asyncio", max_attempts=1)
+async def cancels_all_neighbours(payload: Nothing, context: TaskContext) -> str:
+    """Cancel whatever is to be found."""
+    return await cancels_all(payload, context)
+
+
+@task("test.wedge.io.exits_in_a_task", pool="asyncio", max_attempts=1)
+async def exits_in_a_task(payload: Nothing, context: TaskContext) -> str:
+    """Raise what ends a loop, in a task and in a callback beside the function."""
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    def leave_at_once() -> None:
+        raise KeyboardInterrupt
+
+    left = asyncio.create_task(leave())
+    asyncio.get_running_loop().call_soon(leave_at_once)
+    await asyncio.wait([left])
+    with contextlib.suppress(SystemExit):
+        left.result()
+    return "went on"
+
+
+@task("test.wedge.io.swallows", pool="asyncio", max_attempts=1, time_limit=0.2)
+async def swallows_on_the_shared_loop(payload: Nothing, context: TaskContext) -> None:
+    """Hear of no limit and no cancel, for ever."""
+    await swallows(payload, context)
+
+
+class File(BaseModel):
+    """Where to write."""
+
+    path: str
+
+
+@task("test.wedge.io.ends_at_last", pool="asyncio", max_attempts=1, time_limit=0.2)
+async def ends_at_last(payload: File, context: TaskContext) -> None:
+    """Swallow the limit and one cancel, and end with the next."""
+    for _ in range(2):
+        with contextlib.suppress(BaseException):
+            await asyncio.sleep(60)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        Path(payload.path).touch()  # noqa: ASYNC240 one empty file

@@ -38,7 +38,8 @@ class Rescuer:
 
     async def _take_away(self, lost: Lost) -> bool:
         try:
-            ended = await lifecycle.lose(self._worker, lost, attempts.lost(lost.times_lost), fence=self._fence)
+            outcome = attempts.lost(await self._times_lost(lost))
+            ended = await lifecycle.lose(self._worker, lost, outcome, fence=self._fence)
         except Unavailable:
             return False
         _log.warning(
@@ -52,3 +53,10 @@ class Rescuer:
             },
         )
         return ended is not None
+
+    async def _times_lost(self, lost: Lost) -> int:
+        # tq_dispatch, which counted, reads no errors: whether all of them count is asked where it matters only.
+        if lost.times_lost + 1 < attempts.MAX_LOST:
+            return lost.times_lost
+        tried = await lifecycle.look(self._worker, lost)
+        return tried.times_lost if tried else lost.times_lost

@@ -89,7 +89,7 @@ def lost(times_lost: int) -> Outcome:
 def taken_away() -> Outcome:
     """Return the outcome of an attempt whose process ends for another task's code: it is none of the five losses.
 
-    ``sweep_store`` and ``store.attempted`` know it by its error's type.
+    ``store.attempted`` knows it by its error's type.
     """
     return Outcome("PENDING", "LOST", error={"type": "WorkerRestarted", "message": "its worker had to start again"})
 

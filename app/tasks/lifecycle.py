@@ -39,13 +39,14 @@ async def claim_each(worker: Database, wanted: Mapping[UUID, int], *, pool: str,
 
 async def find(worker: Database, held: Held) -> Attempted | None:
     """Return how often the task of a running attempt was tried; None when the attempt has been taken away."""
+    return await _until_back(lambda: look(worker, held))
 
-    async def look() -> Attempted | None:
-        async with worker.transaction(held.tenant_id) as connection:
-            row = await store.attempted(connection, held.tenant_id, held.task_id, held.claim_token)
-        return Attempted(**dict(row)) if row else None
 
-    return await _until_back(look)
+async def look(worker: Database, held: Held) -> Attempted | None:
+    """Return the same, asked once: raises ``Unavailable``."""
+    async with worker.transaction(held.tenant_id) as connection:
+        row = await store.attempted(connection, held.tenant_id, held.task_id, held.claim_token)
+    return Attempted(**dict(row)) if row else None
 
 
 async def finish(worker: Database, ends: Sequence[End]) -> list[Ended | None]:

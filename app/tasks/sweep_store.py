@@ -114,8 +114,6 @@ CROSS JOIN LATERAL (SELECT t.pool FROM task t WHERE t.tenant_id = a.tenant_id AN
 CROSS JOIN LATERAL (
     SELECT count(*) AS times_lost FROM attempt b
     WHERE b.tenant_id = a.tenant_id AND b.task_id = a.task_id AND b.status = 'LOST'
-      -- Not those that another task's code took away.
-      AND b.error ->> 'type' IS DISTINCT FROM 'WorkerRestarted'
 ) AS n
 WHERE a.finished_at IS NULL AND (
     a.deadline_at < now()

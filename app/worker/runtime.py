@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
@@ -14,12 +15,14 @@ from app.broker import timelines
 from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.db import Database
+from app.worker import owners
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 _GOODBYE: Final = 3.0
+_TURN_SECONDS: Final = 0.5
 
 
 class Runtime:
@@ -29,9 +32,16 @@ class Runtime:
     the fork: neither loop nor connections survive one.
     """
 
-    def __init__(self, *, connections: int) -> None:
-        """Start the thread; up to so many connections are opened, each when it is first needed."""
+    def __init__(self, *, connections: int, runs_code: bool = False) -> None:
+        """Start the thread; up to so many connections are opened, each when it is first needed.
+
+        ``runs_code``: tasks' code runs on the loop too, beside ours and other tenants'.
+        """
         self.loop = uvloop.new_event_loop()
+        self.turned_at = time.monotonic()
+        """When the loop has turned last, where ``turn`` is on duty."""
+        if runs_code:
+            self.loop.set_task_factory(owners.make_task)  # type: ignore[arg-type]  # uvloop's stub is too narrow
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closing = False
         self._thread = threading.Thread(target=self._turn, name="runtime", daemon=True)
@@ -62,6 +72,17 @@ class Runtime:
         """Start what goes on until the runtime is closed; that one ends before is logged."""
         for duty in duties:
             self.run(self._begin(duty)).add_done_callback(_report)
+
+    async def turn(self) -> None:
+        """Note twice a second that the loop turns, until cancelled."""
+        while True:
+            self.turned_at = time.monotonic()
+            await asyncio.sleep(_TURN_SECONDS)
+
+    @property
+    def thread_id(self) -> int:
+        """Which thread the loop runs on, as ``threading.get_ident`` tells it."""
+        return self._thread.ident or 0
 
     def close(self) -> None:
         """Cancel what is under way, close the connections and end the thread."""

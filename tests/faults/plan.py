@@ -75,6 +75,7 @@ def _then() -> list[Entry]:
         Entry("F14", "one task in twenty is poison", customers.poison, is_repeated=False),
         Entry("F15", "endpoints that misbehave", customers.misbehave, is_repeated=False),
         Entry("F10", "api1 without Redis, worker1 without Postgres, 30 s", weather.partition, is_repeated=False),
+        Entry("F18", "code that blocks, stops or empties its event loop, in both pools", customers.wedge, 45),
         Entry("F4", "worker: SIGSTOP for half a lease", faults.nap_worker),
         Entry("F5", "Redis: SIGSTOP for 1 s", partial(server_faults.pause_redis, seconds=1), 10),
         Entry("F5", "Redis: SIGSTOP for 30 s", partial(server_faults.pause_redis, seconds=30), 10, is_repeated=False),
