@@ -60,8 +60,7 @@ def status(found: TaskStatus) -> Response:
 def detail(found: Detail) -> Response:
     """Return 200 and everything about a task but its result."""
     # What is stored is JSON already, and may be long.
-    rest = found.task.model_dump_json()[:-1]
-    return _Json(f'{rest},"payload":{found.payload}}}')
+    return _Json(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
 
 
 def result(found: Outcome) -> Response:

@@ -59,15 +59,10 @@ def body(ended: TaskEnded) -> str:
     The result is handed through as it is stored: to read and write it again would take most of the time, and could
     change a number.
     """
-    data = {
-        "task_id": str(ended.task_id),
-        "task": ended.task,
-        "status": ended.status,
-        "attempt_count": ended.attempt_count,
-        "tags": list(ended.tags),
-    }
+    task = {"task_id": str(ended.task_id), "task": ended.task, "status": ended.status}
+    rest = {"attempt_count": ended.attempt_count, "tags": list(ended.tags)}
     is_success = ended.status == "SUCCESS"
     outcome = f'"result":{ended.result or "null"}' if is_success else f'"error":{_compact(ended.error)}'
     timestamp = ended.finished_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     head = f'"type":"{_TYPES[ended.status]}","timestamp":"{timestamp}"'
-    return f'{{{head},"data":{_compact(data)[:-1]},{outcome}}}}}'
+    return f'{{{head},"data":{_compact(task)[:-1]},{outcome},{_compact(rest)[1:]}}}'
