@@ -66,11 +66,11 @@ class Duty:
         return done
 
     def fail(self, error: BaseException | None) -> float:
-        """Log and count a failure; return the seconds until it is done again, at the earliest."""
+        """Log and count a failure; return the seconds until it is due again, however long its interval is."""
         self.failures += 1
         self.failures_in_all += 1
         pause = backoff.delay(self.failures, factor=_FIRST_PAUSE, maximum=_MAX_PAUSE, jitter=False)
-        self._next = time.monotonic() + max(pause, self._interval)
+        self._next = time.monotonic() + pause
         _log.error(
             "a duty has failed",
             exc_info=error,
