@@ -1,4 +1,4 @@
-"""Duties: what a process does again and again, each by itself, so that one that fails keeps none of the others from it."""
+"""Duties: what a process does again and again, each by itself, so that one that fails keeps no other from it."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _LONG: Final = 600.0
 
 
 class Duty:
-    """One thing that is done each ``interval`` seconds. When it fails, that is logged, and it waits longer each time."""
+    """One thing that is done each ``interval`` seconds. A failure is logged, and its pause grows each time."""
 
     def __init__(
         self,
@@ -74,7 +74,12 @@ class Duty:
         _log.error(
             "a duty has failed",
             exc_info=error,
-            extra={"duty": self.name, "failures": self.failures, "failures_in_all": self.failures_in_all, "pause_s": pause},
+            extra={
+                "duty": self.name,
+                "failures": self.failures,
+                "failures_in_all": self.failures_in_all,
+                "pause_s": pause,
+            },
         )
         return pause
 

@@ -4,14 +4,15 @@ import ctypes
 import logging
 import os
 import signal
-from collections.abc import Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Future
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from uuid import UUID, uuid4
 
 from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK
 from app.core.config import get_settings
+from app.core.duty import keep_running
 from app.worker import heartbeat
 from app.worker.board import Board, Hand
 from app.worker.crew import Crew
@@ -68,10 +69,13 @@ class Prefork:
     def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
         """Watch and beat, on a thread that no child inherits."""
         runtime = self._runtime = Runtime(connections=2)
+        watch = Watch(runtime, self._board, pool=PREFORK)
         _on_duty(
             runtime,
-            heartbeat.beat(runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._slots),
-            Watch(runtime, self._board, pool=PREFORK).run(get_settings().redis_url),
+            heartbeat=lambda: heartbeat.beat(
+                runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._slots
+            ),
+            watch=lambda: watch.run(get_settings().redis_url),
         )
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
@@ -102,14 +106,15 @@ class Asyncio:
     def begin(self, queues: Collection[str]) -> None:
         """Start the loop that runs the tasks, and one of its own for what must never wait for a task's code."""
         self._runtime, self._aside = Runtime(connections=3), Runtime(connections=1)
-        self._crew = Crew(self._runtime, Line(self._runtime.redis, queues), self._worker_id, capacity=self._capacity)
-        inquiry = Inquiry(self._runtime.database, self._crew.in_hand, self._crew.tell)
-        _on_duty(self._runtime, inquiry.run(get_settings().redis_url))
+        aside = self._aside.database
+        crew = self._crew = Crew(
+            self._runtime, Line(self._runtime.redis, queues), self._worker_id, capacity=self._capacity
+        )
+        inquiry = Inquiry(self._runtime.database, crew.in_hand, crew.tell)
+        _on_duty(self._runtime, inquiry=lambda: inquiry.run(get_settings().redis_url))
         _on_duty(
             self._aside,
-            heartbeat.beat(
-                self._aside.database, self._crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._capacity
-            ),
+            heartbeat=lambda: heartbeat.beat(aside, crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._capacity),
         )
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
@@ -133,11 +138,7 @@ class Asyncio:
             self._aside.close()
 
 
-def _on_duty(runtime: Runtime, *duties: Coroutine[Any, Any, None]) -> None:
-    for duty in duties:
-        runtime.start(duty).add_done_callback(_report)
-
-
-def _report(duty: "Future[None]") -> None:
-    if not duty.cancelled() and (error := duty.exception()):
-        _log.critical("a duty of the worker's main process has ended: restart the worker", exc_info=error)
+def _on_duty(runtime: Runtime, **duties: Callable[[], Awaitable[None]]) -> None:
+    for name, duty in duties.items():
+        # A worker that does not beat loses all that it runs, and one that does not watch ends nothing: begin again.
+        runtime.start(keep_running(name, duty))

@@ -75,7 +75,9 @@ async def test_what_the_caller_handles_is_raised(caplog: pytest.LogCaptureFixtur
     assert _lines(caplog) == []
 
 
-async def test_a_duty_that_takes_too_long_has_failed_even_where_a_timeout_is_the_callers(caplog: pytest.LogCaptureFixture):
+async def test_a_duty_that_takes_too_long_has_failed_even_where_a_timeout_is_the_callers(
+    caplog: pytest.LogCaptureFixture,
+):
     endless = Duty("sweep", passes=lambda error: isinstance(error, TimeoutError), max_seconds=0.01)
     assert await endless.run(lambda: asyncio.sleep(60)) is None
     assert len(_lines(caplog)) == 1

@@ -87,7 +87,9 @@ async def _store(yard: Yard, days: float = 0, count: int = 1) -> list[UUID]:
         tenant_id, made,
     )  # fmt: skip
     await yard.owner.execute(
-        "INSERT INTO result (tenant_id, task_id, result) SELECT $1, id, '1' FROM unnest($2::uuid[]) AS id", tenant_id, made
+        "INSERT INTO result (tenant_id, task_id, result) SELECT $1, id, '1' FROM unnest($2::uuid[]) AS id",
+        tenant_id,
+        made,
     )
     return made
 
@@ -98,7 +100,8 @@ async def _places(yard: Yard, task_ids: list[UUID]) -> dict[str, set[str]]:
     found = {}
     for table in TABLES:
         rows = await yard.owner.fetch(
-            f"SELECT tableoid::regclass::text AS place FROM {table} WHERE {keys.get(table, 'task_id')} = ANY($1)", task_ids
+            f"SELECT tableoid::regclass::text AS place FROM {table} WHERE {keys.get(table, 'task_id')} = ANY($1)",
+            task_ids,
         )
         assert len(rows) == len(task_ids), table
         found[table] = {row["place"] for row in rows}

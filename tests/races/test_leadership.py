@@ -24,7 +24,7 @@ from app.quotas import store as quotas_store
 from app.tasks import lifecycle, partitions, sweep_store
 from app.tasks.attempts import Outcome
 from tests.conftest import Servers, role_url
-from tests.races.conftest import Yard, own_database, yard  # noqa: F401 fixtures
+from tests.races.conftest import Yard
 
 _NOBODY = uuid.UUID(int=1)
 
@@ -39,7 +39,7 @@ async def redis(servers: Servers) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def lease(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:  # noqa: F811
+async def lease(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
     """A dispatcher's pool for the lease, in a database where no process leads."""
     await yard.owner.execute("UPDATE dispatcher_lease SET expires_at = now() - interval '1 second'")
     monkeypatch.setattr(leadership, "role_url", lambda role: role_url(yard.environment, role))
@@ -48,7 +48,7 @@ async def lease(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Da
     await database.close()
 
 
-async def _end_lease(yard: Yard) -> None:  # noqa: F811
+async def _end_lease(yard: Yard) -> None:
     """Let time pass, for a leader that does not renew."""
     await yard.owner.execute("UPDATE dispatcher_lease SET expires_at = now() - interval '1 second'")
 
@@ -63,7 +63,7 @@ async def test_of_two_dispatchers_one_leads_and_the_other_follows_when_it_ends(l
         assert second.token != first.token
 
 
-async def test_of_many_that_ask_at_once_one_leads(yard: Yard, lease: Database):  # noqa: F811
+async def test_of_many_that_ask_at_once_one_leads(yard: Yard, lease: Database):
     many = yard.database("tq_dispatch", 8)
     try:
 
@@ -78,7 +78,7 @@ async def test_of_many_that_ask_at_once_one_leads(yard: Yard, lease: Database): 
         await many.close()
 
 
-async def test_a_standby_has_heard_postgres_though_it_does_not_lead(yard: Yard, lease: Database):  # noqa: F811
+async def test_a_standby_has_heard_postgres_though_it_does_not_lead(yard: Yard, lease: Database):
     await yard.fence()
     contact = Contact()
     async with leadership.lead(lease, contact) as lead:
@@ -86,7 +86,7 @@ async def test_a_standby_has_heard_postgres_though_it_does_not_lead(yard: Yard, 
     assert contact.has_lasted(0)
 
 
-async def test_a_lead_is_renewed_while_it_lasts(yard: Yard, lease: Database, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+async def test_a_lead_is_renewed_while_it_lasts(yard: Yard, lease: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(leadership, "RENEW_INTERVAL", 0.01)
     ends = "SELECT expires_at FROM dispatcher_lease"
     async with leadership.lead(lease, Contact()):
@@ -96,7 +96,7 @@ async def test_a_lead_is_renewed_while_it_lasts(yard: Yard, lease: Database, mon
                 await asyncio.sleep(0.01)
 
 
-async def test_who_finds_another_one_in_its_place_leads_no_more(yard: Yard, lease: Database):  # noqa: F811
+async def test_who_finds_another_one_in_its_place_leads_no_more(yard: Yard, lease: Database):
     async with leadership.lead(lease, Contact()) as first:
         assert first is not None
         await _end_lease(yard)
@@ -112,7 +112,9 @@ async def test_who_finds_another_one_in_its_place_leads_no_more(yard: Yard, leas
     assert not await yard.owner.fetchval("SELECT dispatcher_leads($1)", second.token)
 
 
-async def test_a_lease_that_cannot_be_renewed_ends_by_the_leaders_own_clock(lease: Database, monkeypatch: pytest.MonkeyPatch):
+async def test_a_lease_that_cannot_be_renewed_ends_by_the_leaders_own_clock(
+    lease: Database, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(leadership, "LEASE", 0.05)
     async with leadership.lead(lease, Contact()) as lead:
         assert lead is not None
@@ -121,17 +123,18 @@ async def test_a_lease_that_cannot_be_renewed_ends_by_the_leaders_own_clock(leas
             lead.require()
 
 
-async def test_the_holder_is_named(yard: Yard, lease: Database):  # noqa: F811
+async def test_the_holder_is_named(yard: Yard, lease: Database):
     async with leadership.lead(lease, Contact()):
         assert ":" in await yard.owner.fetchval("SELECT holder FROM dispatcher_lease")
 
 
-async def _leave_traces(yard: Yard) -> tuple[UUID, UUID]:  # noqa: F811
+async def _leave_traces(yard: Yard) -> tuple[UUID, UUID]:
     """Store what each sweep would change."""
     tenant_id = await yard.tenant()
     await yard.owner.execute("UPDATE tenant_slots SET running = 3 WHERE tenant_id = $1", tenant_id)
     await yard.owner.execute(
-        "INSERT INTO worker_time (tenant_id, day, task, attempts, seconds) VALUES ($1, current_date, 'a', 1, 1)", tenant_id
+        "INSERT INTO worker_time (tenant_id, day, task, attempts, seconds) VALUES ($1, current_date, 'a', 1, 1)",
+        tenant_id,
     )
     await yard.owner.execute(
         "INSERT INTO idempotency_key (tenant_id, key, fingerprint, task_id, created_at)"
@@ -162,7 +165,7 @@ _SWEEPS: dict[str, Callable[[Any, UUID], Awaitable[Any]]] = {
 }
 
 
-async def test_no_sweep_of_who_leads_no_more_changes_anything_and_each_of_the_leader_does(yard: Yard, lease: Database):  # noqa: F811
+async def test_no_sweep_of_who_leads_no_more_changes_anything_and_each_of_the_leader_does(yard: Yard, lease: Database):
     traces = await _leave_traces(yard)
     async with leadership.lead(lease, Contact()) as stopped:
         assert stopped is not None
@@ -178,7 +181,7 @@ async def test_no_sweep_of_who_leads_no_more_changes_anything_and_each_of_the_le
 
 
 @pytest.mark.parametrize("webhook_url", [None, "https://a.example.com/"])
-async def test_who_leads_no_more_takes_no_attempt_away(yard: Yard, lease: Database, webhook_url: str | None):  # noqa: F811
+async def test_who_leads_no_more_takes_no_attempt_away(yard: Yard, lease: Database, webhook_url: str | None):
     tenant_id = await yard.tenant()
     [task_id] = await yard.tasks(tenant_id, 1, webhook_url=webhook_url)
     worker = yard.database("tq_worker", 1)
@@ -215,7 +218,12 @@ _DUTIES = {
 
 @pytest.mark.parametrize("broken", _DUTIES)
 async def test_a_duty_that_raises_is_named_and_every_other_one_is_done(
-    yard: Yard, lease: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog, broken: str  # noqa: F811
+    yard: Yard,
+    lease: Database,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog,
+    broken: str,
 ):
     done: set[str] = set()
 
@@ -241,7 +249,11 @@ async def test_a_duty_that_raises_is_named_and_every_other_one_is_done(
 
 @pytest.mark.parametrize("error", [OSError(), Unavailable(), LeadLost(), asyncpg.AdminShutdownError()])
 async def test_without_postgres_or_the_lead_the_round_ends(
-    yard: Yard, lease: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch, error: Exception  # noqa: F811
+    yard: Yard,
+    lease: Database,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
 ):
     async def fail(*_: Any) -> None:
         raise error
@@ -257,7 +269,7 @@ async def test_without_postgres_or_the_lead_the_round_ends(
         await worker.close()
 
 
-async def test_a_leader_whose_lease_has_ended_does_nothing_in_its_next_round(yard: Yard, redis: Redis):  # noqa: F811
+async def test_a_leader_whose_lease_has_ended_does_nothing_in_its_next_round(yard: Yard, redis: Redis):
     connection = await leadership.connect(role_url(yard.environment, "tq_dispatch"))
     worker = yard.database("tq_worker", 1)
     traces = await _leave_traces(yard)
