@@ -53,6 +53,7 @@ def _first() -> list[Entry]:
         Entry("F6", "Redis: FLUSHALL among 3,000 tasks", extremes.flush_among_many, 10, is_repeated=False),
         Entry("F7", "Postgres: kill -9 and restart, from when it is up", server_faults.kill_postgres, 10),
         Entry("F7", "Postgres: every backend terminated", server_faults.terminate_backends, 10),
+        Entry("F18", "Postgres: rows in DEFAULT, their month not made", server_faults.lose_a_month, 10),
         Entry("F16", "ten rolling restarts", extremes.restart_rolling, is_repeated=False),
         Entry("load", "a backlog of 1,000,000 tasks", extremes.wait_with_a_million, is_repeated=False),
     ]

@@ -23,6 +23,7 @@ _FAULTS: dict[str, Callable[[Stage, random.Random], Felt]] = {
     "F2 worker killed, F4 another paused": faults.lose_both_workers,
     "F6 Redis emptied": server_faults.flush_redis,
     "F7 Postgres killed": server_faults.kill_postgres,
+    "F18 rows in DEFAULT": server_faults.lose_a_month,
 }
 
 
