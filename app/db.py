@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -12,9 +13,10 @@ from uuid import UUID
 import asyncpg
 
 from app.core import array_types, primary, timelines
-from app.core.config import Settings, get_settings
+from app.core.config import Settings, get_driver_settings, get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import SecretsFileError, get_secrets
+from app.core.starvation import Starvation
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +56,8 @@ def role_url(role: str, settings: Settings | None = None) -> str:
 
 async def connect(url: str) -> Connection:
     """Open one connection of its own, as the poolless parts need it; jsonb is plain Python on both sides."""
-    connection: Connection = await primary.connect(url, timeout=_CONNECT_TIMEOUT)
+    cache = get_driver_settings().database_statement_cache
+    connection: Connection = await primary.connect(url, timeout=_CONNECT_TIMEOUT, statement_cache_size=cache)
     await _prepare(connection)
     return connection
 
@@ -110,6 +113,7 @@ class Database:
         self._url = url or role_url(role)
         self._command_timeout = command_timeout
         self._size = size or get_settings().database_pool_size
+        self._starvation = Starvation(role, self._size)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
         # One connection is handed from each borrower to the next. The pool's own way makes a task of every acquire and
@@ -131,6 +135,7 @@ class Database:
                     max_size=self._size,
                     timeout=_CONNECT_TIMEOUT,
                     command_timeout=self._command_timeout,
+                    statement_cache_size=get_driver_settings().database_statement_cache,
                     max_inactive_connection_lifetime=_UNUSED,
                     connect=cast("Any", primary.connect),  # its stub wants asyncpg's own parameters, one by one
                     init=_prepare,
@@ -206,6 +211,7 @@ class Database:
                 return kept
             await self._release(kept)
         self._waiting += 1
+        began = time.monotonic()
         try:
             pool = self._pool or await self._open()
             return await pool.acquire(timeout=_ACQUIRE_TIMEOUT)
@@ -213,6 +219,7 @@ class Database:
             raise Unavailable from error
         finally:
             self._waiting -= 1
+            self._starvation.waited(time.monotonic() - began)
 
     def _may_keep(self, borrowed: Any) -> bool:
         # Who waits is served by the pool.

@@ -35,11 +35,19 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _online() -> None:
-    url = get_settings().database_url
-    # asyncpg reads the URL itself: SQLAlchemy would refuse options such as sslmode.
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: primary.connect(url, timeout=5), poolclass=NullPool
-    )
+    settings = get_settings()
+    cache = settings.database_statement_cache
+
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
+        # asyncpg reads the URL itself: SQLAlchemy would refuse options such as sslmode.
+        return await primary.connect(settings.database_url, timeout=5, statement_cache_size=cache)
+
+    def create() -> object:
+        # Without a cache the statements have no name: behind a pooler another connection may have the same one.
+        unnamed = {} if cache else {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+        return engine.dialect.loaded_dbapi.connect(async_creator_fn=connect, **unnamed)
+
+    engine = create_async_engine("postgresql+asyncpg://", creator=create, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_migrate)

@@ -4,23 +4,31 @@ import sys
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _MOUNTED: Final = Path("/run/secrets")
+_Kind = TypeVar("_Kind", bound=BaseSettings)
 
 
-class Settings(BaseSettings):
-    """Everything an operator may set; a field's name in upper case is the variable's.
-
-    A file ``/run/secrets/<field>`` sets it too, where containers mount secrets; the environment comes first.
-    """
+class DriverSettings(BaseSettings):
+    """What holds for every connection to Postgres, whichever server it is to."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", frozen=True, secrets_dir=_MOUNTED if _MOUNTED.is_dir() else None
     )
+
+    database_statement_cache: int = Field(default=100, ge=0, le=10_000)
+    """Prepared statements that a connection keeps; 0 for a pooler in transaction mode that does not know them."""
+
+
+class Settings(DriverSettings):
+    """Everything an operator may set; a field's name in upper case is the variable's.
+
+    A file ``/run/secrets/<field>`` sets it too, where containers mount secrets; the environment comes first.
+    """
 
     database_url: str
     """The owner's ``postgresql://`` URL; the roles' URLs derive from it (see ``role_url`` in app/db.py)."""
@@ -77,8 +85,18 @@ class Settings(BaseSettings):
 @cache
 def get_settings() -> Settings:
     """Read the settings once; a wrong or missing one ends the process with a line that names the variable."""
+    return _read(Settings)
+
+
+@cache
+def get_driver_settings() -> DriverSettings:
+    """Read those of every connection, which need no server to be named; else as ``get_settings``."""
+    return _read(DriverSettings)
+
+
+def _read(kind: type[_Kind]) -> _Kind:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         lines = [f"{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         sys.exit("Settings are not usable. Set these variables in the environment or .env:\n  " + "\n  ".join(lines))

@@ -1,4 +1,4 @@
-"""Duties: what a process does again and again, each by itself, so that one that fails keeps none of the others from it."""
+"""Duties: what a process does again and again, each by itself, so that one that fails keeps no other from it."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ _LONG: Final = 600.0
 
 
 class Duty:
-    """One thing that is done each ``interval`` seconds. When it fails, that is logged, and it waits longer each time."""
+    """One thing that is done each ``interval`` seconds. A failure is logged, and its pause grows each time."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class Duty:
         return done
 
     def fail(self, error: BaseException | None) -> float:
-        """Log and count a failure; return the seconds until it is done again, at the earliest."""
+        """Log and count a failure; return the seconds until it is due again, however long its interval is."""
         self.failures += 1
         self.failures_in_all += 1
         pause = backoff.delay(self.failures, factor=_FIRST_PAUSE, maximum=_MAX_PAUSE, jitter=False)
-        self._next = time.monotonic() + max(pause, self._interval)
+        self._next = time.monotonic() + pause
         _log.error(
             "a duty has failed",
             exc_info=error,

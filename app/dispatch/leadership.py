@@ -1,8 +1,8 @@
 """Of several dispatchers one leads: the one that holds the lease, a row that it renews each second.
 
-The lease needs no session: through a pooler that gives each transaction another connection it is the same. It is a fence as
-well. Every sweep that changes something names the lease's token in its statement, so that a leader which stood still, and
-comes back after another one has taken over, changes nothing.
+The lease needs no session: through a pooler that gives each transaction another connection it is the same. It is a
+fence as well. Every sweep that changes something names the lease's token in its statement, so that a leader which stood
+still, and comes back after another one has taken over, changes nothing.
 """
 
 import asyncio
@@ -59,8 +59,8 @@ class Lead:
 async def lead(database: Database, contact: Contact) -> AsyncIterator[Lead | None]:
     """Yield the lead, renewed while the block lasts; None when another process leads.
 
-    ``database`` logs in as tq_dispatch and serves the lease alone, so that no sweep keeps it waiting. The standby takes over
-    at most 4 s after it has last been renewed. Raises ``db.AWAY`` or ``Unavailable`` when Postgres is away.
+    ``database`` logs in as tq_dispatch and serves the lease alone, so that no sweep keeps it waiting. A standby takes
+    over at most 4 s after the lease was last renewed. Raises ``db.AWAY`` or ``Unavailable`` when Postgres is away.
     """
     token, asked_at = uuid4(), time.monotonic()
     async with database.statement() as connection:

@@ -1,6 +1,7 @@
 """The leader's rounds: what falls due, what is lost, what is past its time; first in Postgres, then in Redis.
 
-Each of these is a duty of its own. One that fails is logged, counted and tried again after a growing pause; the others go on.
+Each of these is a duty of its own. One that fails is logged, counted and tried again after a growing pause; the others
+go on.
 """
 
 import asyncio

@@ -61,8 +61,8 @@ async def finish(worker: Database, ends: Sequence[End]) -> list[Ended | None]:
 async def lose(worker: Database, held: Held, outcome: Outcome, *, fence: UUID | None = None) -> Ended | None:
     """Take an attempt away; return what that has done, None when it had ended by itself.
 
-    ``fence`` is the token of the dispatcher's lease: once another one leads, it changes nothing and raises ``LeadLost``.
-    Tried once: raises ``Unavailable``.
+    ``fence`` is the token of the dispatcher's lease: once another one leads, it changes nothing and raises
+    ``LeadLost``. Tried once: raises ``Unavailable``.
     """
     ended = await _finish(worker, [End(held, outcome)], fence)
     if not ended:

@@ -1,7 +1,7 @@
 """The months of task, attempt and result: there before they are needed, and where a row came first, it moves into them.
 
 Whoever starts makes them: ``scripts/admin migrate``, the api and the dispatcher. A row whose month is missing lies in a
-DEFAULT partition, from where it is served like any other; it is moved by the next of these (migrations/sql: partition_step).
+DEFAULT partition, from where it is served like any other; the next of these moves it (migrations/sql: partition_step).
 """
 
 import asyncio
@@ -27,9 +27,9 @@ _BUSY_ATTEMPTS: Final = 5
 async def keep_any_tenant(connection: Connection, fence: UUID | None = None, *, attempts: int = _BUSY_ATTEMPTS) -> int:
     """Make the months that are missing and empty the DEFAULT partitions; return how many rows were moved.
 
-    Each month of each table is a transaction of its own, with locks of that table alone; one that is locked by others is
-    tried ``attempts`` times. One table's failure keeps no other from it: the first is raised at the end. ``fence`` is the
-    token of a dispatcher's lease.
+    Each month of each table is a transaction of its own, with locks of that table alone; one that is locked by others
+    is tried ``attempts`` times. One table's failure keeps no other from it: the first is raised at the end. ``fence``
+    is the token of a dispatcher's lease.
     """
     moved, failed = 0, None
     for table in await sweep_store.partitioned_tables_any_tenant(connection):
@@ -68,7 +68,7 @@ async def _step(connection: Connection, table: str, fence: UUID | None, attempts
 
 
 async def keep_as_submitter() -> None:
-    """Keep the months for as long as an api runs: at its start, then each hour. A dispatcher may be missing for long."""
+    """Keep the months for as long as an api runs: at its start, then each hour. There may be no dispatcher."""
     keeping = duty.Duty("partitions", INTERVAL)
     while True:
         await keeping.run(_keep_once)

@@ -1,7 +1,7 @@
 """SQL of what goes over all tenants' tasks, for the dispatcher: what is due, lost, or past its time.
 
-What changes something takes ``fence``, the token of the dispatcher's lease: after the lease has passed to another one, the
-statement changes nothing. What only looks needs none: what follows from a look is fenced, or no more than a hint.
+What changes something takes ``fence``, the token of the dispatcher's lease: after the lease has passed to another one,
+the statement changes nothing. What only looks needs none: what follows from a look is fenced, or no more than a hint.
 """
 
 from collections.abc import Iterable
@@ -193,12 +193,12 @@ async def partition_step_any_tenant(
 ) -> "tuple[str, int] | None":
     """Make one month that is missing, or whose rows lie in DEFAULT (migrations/sql: partition_step).
 
-    Returns the month and how many rows it got out of DEFAULT; None when nothing is left to do. Without ``fence`` it is no
-    dispatcher who asks.
+    Returns the month and how many rows it got out of DEFAULT; None when nothing is left to do. Without ``fence`` it is
+    no dispatcher who asks.
     """
-    row = await connection.fetchrow(
-        # A role that may not ask who leads has nothing to ask.
-        "SELECT month, moved FROM partition_step($1, $2)" + (" WHERE (SELECT dispatcher_leads($3))" if fence else ""),
-        *((table, months_ahead, fence) if fence else (table, months_ahead)),
-    )
+    step = "SELECT month, moved FROM partition_step($1, $2)"
+    if fence is None:
+        row = await connection.fetchrow(step, table, months_ahead)
+    else:
+        row = await connection.fetchrow(f"{step} WHERE (SELECT dispatcher_leads($3))", table, months_ahead, fence)
     return (row["month"], row["moved"]) if row else None

@@ -11,6 +11,7 @@ import asyncpg
 
 from app.core import crash
 from app.core.config import get_settings
+from app.core.duty import Duty
 from app.core.errors import Unavailable
 from app.core.secrets import get_secrets
 from app.db import AWAY, Connection, Database
@@ -156,11 +157,13 @@ async def run(stopping: asyncio.Event) -> None:
     sender = Sender(settings.webhook_allowed_networks)
     deliveries = Deliveries(database, Attempts(database, sender, secrets))
     _log.info("webhooks are delivered")
+    delivering = Duty("deliver", passes=lambda error: isinstance(error, _AWAY) and not isinstance(error, ValueError))
     try:
         while not stopping.is_set():
             try:
-                await deliveries.claim_due()
-                await deliveries.refill_until_next_look(stopping)
+                # Whatever else it raises costs a pause: what is in flight goes on, and so does the process.
+                await delivering.run(lambda: _deliver(deliveries, stopping))
+                await _wait(stopping, delivering.seconds_left)
             except _AWAY as error:
                 _log.warning("webhooks wait for Postgres", extra={"error": type(error).__name__})
                 await _wait(stopping, _AWAY_INTERVAL)
@@ -169,7 +172,14 @@ async def run(stopping: asyncio.Event) -> None:
         await database.close()
 
 
+async def _deliver(deliveries: Deliveries, stopping: asyncio.Event) -> None:
+    await deliveries.claim_due()
+    await deliveries.refill_until_next_look(stopping)
+
+
 async def _wait(event: asyncio.Event, seconds: float) -> None:
+    if seconds <= 0:
+        return
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

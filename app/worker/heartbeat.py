@@ -40,10 +40,12 @@ async def beat(
         while True:
             await _beat_once(database, [one.claim_token for one in in_hand()], worker_id, pool, slots())
             await asyncio.sleep(INTERVAL)
-    finally:
+    except asyncio.CancelledError:
+        # At its end alone: an error is followed by another beat, and without the row its attempts would be taken away.
         with contextlib.suppress(Unavailable):
             async with database.transaction() as connection:
                 await store.remove_any_tenant(connection, worker_id)
+        raise
 
 
 async def _until_a_slot_turns(slots: Callable[[], int]) -> None:

@@ -79,9 +79,12 @@ class Prefork:
         """Watch and beat, on a thread that no child inherits."""
         descendants.adopt()
         runtime = self._runtime = Runtime(connections=2)
+        watch = Watch(runtime, self._board, pool=PREFORK)
         runtime.on_duty(
-            heartbeat.beat(runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._turning),
-            Watch(runtime, self._board, pool=PREFORK).run(get_settings().redis_url),
+            heartbeat=lambda: heartbeat.beat(
+                runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._turning
+            ),
+            watch=lambda: watch.run(get_settings().redis_url),
         )
 
     def _turning(self) -> int:
@@ -120,6 +123,7 @@ class Asyncio:
         """Start the loop that runs the tasks, and one of its own for what must never wait for a task's code."""
         descendants.adopt()
         self._runtime, self._aside = Runtime(connections=3, runs_code=True), Runtime(connections=1)
+        aside = self._aside.database
         self._crew = crew = Crew(
             self._runtime,
             Line(self._runtime.redis, queues),
@@ -129,11 +133,13 @@ class Asyncio:
         )
         inquiry = Inquiry(self._runtime.database, crew.in_hand, crew.tell)
         self._runtime.on_duty(
-            self._runtime.turn(), inquiry.run(get_settings().redis_url), crew.cancel_what_was_given_up()
+            turn=self._runtime.turn,
+            inquiry=lambda: inquiry.run(get_settings().redis_url),
+            cancel_what_was_given_up=crew.cancel_what_was_given_up,
         )
         self._standstill = Standstill(self._runtime, self._end_process)
         self._aside.on_duty(
-            heartbeat.beat(self._aside.database, crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._turning)
+            heartbeat=lambda: heartbeat.beat(aside, crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._turning)
         )
 
     def _turning(self) -> int:

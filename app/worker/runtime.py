@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from app.broker import timelines
 from app.core import redis as redis_connections
 from app.core.config import get_settings
+from app.core.duty import keep_running
 from app.db import Database
 from app.worker import owners
 
@@ -68,10 +69,11 @@ class Runtime:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def on_duty(self, *duties: Coroutine[Any, Any, None]) -> None:
-        """Start what goes on until the runtime is closed; that one ends before is logged."""
-        for duty in duties:
-            self.run(self._begin(duty)).add_done_callback(_report)
+    def on_duty(self, **duties: Callable[[], Awaitable[None]]) -> None:
+        """Start what goes on until the runtime is closed, each by its name; one that fails is begun again."""
+        # A worker that does not beat loses all that it runs, and one that does not watch ends nothing.
+        for name, duty in duties.items():
+            self.run(self._begin(keep_running(name, duty)))
 
     async def turn(self) -> None:
         """Note twice a second that the loop turns, until cancelled."""
@@ -118,8 +120,3 @@ class Runtime:
             await asyncio.wait(others, timeout=_GOODBYE)
         await self.database.close()
         await self.redis.aclose()
-
-
-def _report(duty: asyncio.Task[None]) -> None:
-    if not duty.cancelled() and (error := duty.exception()):
-        _log.critical("a duty of the worker's main process has ended: restart the worker", exc_info=error)

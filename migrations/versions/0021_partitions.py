@@ -1,7 +1,7 @@
 """Months are made by whoever starts, rows come back out of DEFAULT, and the leading dispatcher holds a lease.
 
-A row in a DEFAULT partition made its month impossible to make, and with it every dispatcher end. The advisory lock by which
-a dispatcher led needed a session of its own, which a pooler in transaction mode does not give.
+A row in a DEFAULT partition made its month impossible to make, and with it every dispatcher end. The advisory lock by
+which a dispatcher led needed a session of its own, which a pooler in transaction mode does not give.
 """
 
 from alembic import op
@@ -13,7 +13,7 @@ down_revision = "0019"
 
 
 def upgrade() -> None:
-    """Add the functions and the lease; ``scripts/admin migrate`` then makes the months, in transactions of their own."""
+    """Add the functions and the lease; ``scripts/admin migrate`` then makes the months, each in a transaction."""
     script.run("0021_partitions", "0021_lease")
 
 

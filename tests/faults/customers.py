@@ -56,7 +56,7 @@ def poison(stage: Stage, rng: random.Random) -> Felt:
 
 
 def wedge(stage: Stage, rng: random.Random) -> Felt:
-    """F18: as many coroutines as there are slots block, stop and empty their event loops: all end, and counted."""
+    """F22: as many coroutines as there are slots block, stop and empty their event loops: all end, and counted."""
     began = time.time()
     kinds = [_WEDGES[number % len(_WEDGES)] for number in range(2 * commands.CHILDREN)]
     rng.shuffle(kinds)

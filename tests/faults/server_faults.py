@@ -4,7 +4,9 @@ import os
 import random
 import signal
 import time
+from typing import Final
 
+import asyncpg
 from redis import Redis
 
 from tests.faults import recovery
@@ -87,3 +89,44 @@ def make_a_queue(stage: Stage) -> None:
     """Let tasks of several tenants wait for a slot: more than can start for some seconds."""
     for tenant, count in (("narrow", 4), ("pair", 6), ("pro", 16), ("wide", 24)):
         stage.load.submit_many("long", tenant, [{"payload": {"seconds": 0.8, "value": n}} for n in range(count)])
+
+
+_DEFAULTS: Final = ("task_default", "attempt_default", "result_default")
+_LEFT: Final = " UNION ALL ".join(f"SELECT 1 FROM {name}" for name in _DEFAULTS)
+# The month of what is submitted now becomes one that nobody has made: as after a restore, or with a clock that is ahead.
+_UNMAKE: Final = """
+DO $$
+DECLARE
+    name text;
+    month text := to_char(now() AT TIME ZONE 'UTC', 'YYYYMM');
+BEGIN
+    FOREACH name IN ARRAY ARRAY['task', 'attempt', 'result'] LOOP
+        EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', name);
+        EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', name, name || '_p' || month);
+        EXECUTE format('INSERT INTO %I SELECT * FROM %I', name, name || '_p' || month);
+        EXECUTE format('DROP TABLE %I', name || '_p' || month);
+    END LOOP;
+END $$
+"""
+_RETRIED: Final = 20
+
+
+def lose_a_month(stage: Stage, rng: random.Random) -> Felt:
+    """DEFAULT holds rows of this month while the load runs: they move into their month, and nothing stops."""
+    make_a_queue(stage)
+    for left in reversed(range(_RETRIED)):
+        try:
+            stage.owner.rows(_UNMAKE)
+            break
+        except asyncpg.DeadlockDetectedError:
+            # The three tables at once, under load: the product locks one at a time.
+            if not left:
+                raise
+    at = recovery.now(stage.owner)
+    rows = stage.owner.value(f"SELECT count(*) FROM ({_LEFT}) AS rows")
+    assert rows, "no row lies in DEFAULT"
+    until(lambda: not stage.owner.value(f"SELECT EXISTS ({_LEFT})"), "DEFAULT to be empty", 60, 0.1)
+    emptied = recovery.now(stage.owner) - at
+    until(lambda: first_accepted(stage, at) is not None, "an accepted submit", 60, 0.05)
+    affected, felt = recovery.starved(stage.owner, at)
+    return Felt(affected, felt, {"rows in DEFAULT": rows, "DEFAULT empty after": emptied})

@@ -23,7 +23,8 @@ _FAULTS: dict[str, Callable[[Stage, random.Random], Felt]] = {
     "F2 worker killed, F4 another paused": faults.lose_both_workers,
     "F6 Redis emptied": server_faults.flush_redis,
     "F7 Postgres killed": server_faults.kill_postgres,
-    "F18 event loops wedged": customers.wedge,
+    "F21 rows in DEFAULT": server_faults.lose_a_month,
+    "F22 event loops wedged": customers.wedge,
 }
 
 
