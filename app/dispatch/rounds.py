@@ -15,6 +15,7 @@ from app.core import redis as redis_connections
 from app.core import timelines as known_timelines
 from app.core.config import get_settings
 from app.core.errors import Unavailable
+from app.core.seldom import Seldom
 from app.db import AWAY, Connection, Database
 from app.dispatch import leadership
 from app.dispatch.contact import Contact
@@ -24,9 +25,12 @@ from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import LEASE, Rescuer
 from app.dispatch.shares import WorkerShares
+from app.processes import heartbeat, schema
+from app.processes.heartbeat import Turns
 from app.tasks import sweep_store
 
 _log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
 
 _TICK: Final = 0.2
 _STANDBY_INTERVAL: Final = 1.0
@@ -39,6 +43,7 @@ _LEDGER_INTERVAL: Final = 60.0
 _PARTITIONS_INTERVAL: Final = 3600.0
 _REDIS_TIMEOUT: Final = 1.5
 _MONTHS_AHEAD: Final = 1
+_GOODBYE: Final = 2.0
 
 
 class Every:
@@ -119,26 +124,37 @@ async def run(stopping: asyncio.Event) -> None:
     contact = Contact()
     stands_by = False
     await timelines.exchange(redis)
-    following = asyncio.create_task(timelines.follow(redis), name="timelines")
+    turns = Turns()
+    duties = [
+        asyncio.create_task(timelines.follow(redis), name="timelines"),
+        asyncio.create_task(heartbeat.beat(worker, "dispatcher", turns), name="heartbeat"),
+    ]
     try:
         while not stopping.is_set():
+            await schema.wait_until_it_fits(worker, stopping)
             try:
                 async with leadership.lead(contact) as connection:
+                    turns.turned(leads=connection is not None)
                     if connection is None and not stands_by:
                         _log.info("dispatcher stands by")
                     stands_by = connection is None
                     if connection is not None:
-                        await _lead(Rounds(connection, worker, redis, contact).tick, connection, stopping)
+                        await _lead(Rounds(connection, worker, redis, contact).tick, connection, stopping, turns)
             except (*AWAY, Unavailable) as error:
-                _log.warning("dispatcher waits for Postgres", extra={"error": type(error).__name__})
+                turns.turned(leads=False)
+                _seldom.warn("dispatcher waits for Postgres", reason=type(error).__name__)
             await _pause(stopping, _STANDBY_INTERVAL)
     finally:
-        following.cancel()
+        for duty in duties:
+            duty.cancel()
+        await asyncio.wait(duties, timeout=_GOODBYE)
         await worker.close()
         await redis.aclose()
 
 
-async def _lead(tick: Callable[[], Awaitable[None]], connection: Connection, stopping: asyncio.Event) -> None:
+async def _lead(
+    tick: Callable[[], Awaitable[None]], connection: Connection, stopping: asyncio.Event, turns: Turns
+) -> None:
     _log.info("dispatcher leads")
     known = known_timelines.known()
     checked = known.version
@@ -147,7 +163,8 @@ async def _lead(tick: Callable[[], Awaitable[None]], connection: Connection, sto
         try:
             await tick()
         except (RedisError, TimeoutError) as error:
-            _log.warning("tickets not offered, Redis is away", extra={"error": type(error).__name__})
+            _seldom.warn("tickets not offered", reason=redis_connections.reason(error))
+        turns.turned(leads=True)
         await _pause(stopping, _TICK)
 
 
