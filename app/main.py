@@ -17,6 +17,7 @@ from app.accounts.router import router as accounts_router
 from app.accounts.tokens import Tokens
 from app.audit.router import router as audit_router
 from app.broker import timelines
+from app.broker.redis_check import RedisCheck
 from app.broker.wakeups import Waiters
 from app.core import document, pagination, problem
 from app.core import logging as structured_logging
@@ -36,7 +37,6 @@ from app.db import AWAY, Database
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
 from app.monitoring.readiness import ReadinessProbe
-from app.monitoring.redis_check import RedisCheck
 from app.monitoring.router import router as health_router
 from app.quotas.admission import Admission
 from app.quotas.dependencies import RATED

@@ -10,13 +10,13 @@ from typing import Final
 
 import asyncpg
 
+from app.broker.redis_check import RedisCheck
 from app.core import schema
 from app.core.errors import Unavailable
 from app.core.seldom import Seldom
 from app.core.timelines import ServerRefused
 from app.db import Database
 from app.monitoring import store
-from app.monitoring.redis_check import RedisCheck
 from app.monitoring.store import Found
 
 _log = logging.getLogger(__name__)

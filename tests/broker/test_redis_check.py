@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from app.broker.redis_check import RedisCheck
 from app.core.redis import connect, reason
-from app.monitoring.redis_check import RedisCheck
 from scripts.stack import account, binaries, embedded, ports, processes
 from tests.conftest import Servers
 from tests.faults.waiting import until
