@@ -17,6 +17,7 @@ from app.accounts.router import router as accounts_router
 from app.accounts.tokens import Tokens
 from app.audit.router import router as audit_router
 from app.broker import timelines
+from app.broker.redis_check import RedisCheck
 from app.broker.wakeups import Waiters
 from app.core import document, open_files, pagination, problem
 from app.core import logging as structured_logging
@@ -35,6 +36,7 @@ from app.core.secrets import get_secrets
 from app.db import AWAY, Database
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
+from app.monitoring.readiness import ReadinessProbe
 from app.monitoring.router import router as health_router
 from app.quotas.admission import Admission
 from app.quotas.dependencies import RATED
@@ -94,6 +96,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.reader, app.state.redis, app.state.reading = reader, redis, Reading(reader, waiters)
         stack.push_async_callback(app.state.reading.close)
         app.state.verifier, app.state.submissions = verifier, submissions
+        app.state.readiness = ReadinessProbe(
+            # A connection of its own: it must not wait behind the requests.
+            Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT),
+            RedisCheck(redis),
+            others=(reader, submit, auth, accounts),
+            hears=lambda: waiters.healthy,
+        )
+        stack.push_async_callback(app.state.readiness.close)
+        await app.state.readiness.start()
         app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.
         gc.freeze()

@@ -2,8 +2,10 @@
 
 import asyncio
 import re
+from typing import Any
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
@@ -21,16 +23,53 @@ def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
     return not (kind == "table" and name and _PARTITION.match(name))
 
 
+def _tables(connection: Connection) -> set[str]:
+    found = connection.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {name for (name,) in found if not _PARTITION.match(name)}
+
+
+def _has_tenants(connection: Connection) -> bool:
+    return "tenant" in _tables(connection) and bool(
+        connection.exec_driver_sql("SELECT EXISTS (SELECT FROM public.tenant)").scalar()
+    )
+
+
+class _Guard:
+    """Refuses a step down that would drop a table while there are tenants; the whole transaction is taken back."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._before: set[str] = set()
+
+    def begin(self) -> None:
+        """Note which tables there are, in the transaction of the migration."""
+        self._before = _tables(self._connection) if _has_tenants(self._connection) else set()
+
+    def look(self, *, step: Any, **_: Any) -> None:
+        """Look after each step."""
+        if step.is_upgrade or not self._before:
+            return
+        if dropped := sorted(self._before - _tables(self._connection)):
+            message = (
+                f"this downgrade drops {', '.join(dropped)}, and the database has tenants. Nothing was changed."
+                " To go back to an older version, restore the backup that you made before the upgrade"
+            )
+            raise CommandError(message)
+
+
 def _migrate(connection: Connection) -> None:
+    guard = _Guard(connection)
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
         include_object=_is_ours,
         compare_type=True,
+        on_version_apply=guard.look,
     )
     with context.begin_transaction():
         # The second of two migrates waits here, then reads a version at which nothing is left to do.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        guard.begin()
         context.run_migrations()
 
 

@@ -44,6 +44,13 @@ def wait_until_in_sync(primary: Server, standby: Server) -> None:
     until(lambda: value(standby, f"SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn"), "the standby", 20)
 
 
+def wait_for_commits(primary: Server) -> None:
+    """Let every commit wait until the standby has it: then a failover loses nothing that was accepted."""
+    value(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+    value(primary, "SELECT pg_reload_conf()")
+    until(lambda: value(primary, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"), "sync", 20)
+
+
 def promote(standby: Server) -> None:
     """Make the standby a primary, on a new timeline."""
     assert value(standby, "SELECT pg_promote(true, 30)")

@@ -10,13 +10,15 @@ from redis.exceptions import RedisError
 
 from app.broker import envelope
 from app.broker.ring import RINGS, TAKE, Ring, tenant_of
+from app.core.redis import reason
+from app.core.seldom import Seldom
 
 VISIT_SECONDS: Final = 0.5
 """For so long a slot takes from the line by itself, and waits at it, before it hands its place back to Celery."""
 # To Redis, 0 would be for ever.
 _SHORTEST_WAIT: Final = 0.001
 
-_log = logging.getLogger(__name__)
+_seldom = Seldom(logging.getLogger(__name__))
 
 
 class Line:
@@ -38,7 +40,7 @@ class Line:
         try:
             taken = await self._take(ring, most, max(seconds, _SHORTEST_WAIT))
         except (RedisError, OSError) as error:
-            _log.debug("no ticket taken", extra={"error": repr(error)})
+            _seldom.warn("no ticket taken", reason=reason(error))
             return []
         # A tenant with several tickets may be there twice: its turn is one, and what it lets lie is offered again.
         return [*dict.fromkeys(tenant_id for queue, ticket in taken if (tenant_id := _tenant_of(ticket, queue)))]

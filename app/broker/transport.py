@@ -20,14 +20,18 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from app.broker import envelope
 from app.broker.ring import PUSH, RING_BY_ORDER, RING_BY_QUEUE, TAKE, Ring, ring_of
+from app.core.redis import reason
+from app.core.seldom import Seldom
 
 _log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
 
 # More in one take would wait in the worker instead of in Redis.
 _MAX_TAKE: Final = 32
 _UNBOUNDED: Final = 2**31
 # One that is empty is none.
 _LIST_TYPES: Final = frozenset({b"list", b"none", "list", "none"})
+_REST: Final = 1.0
 
 
 class RingChannel(kombu_redis.Channel):
@@ -39,6 +43,8 @@ class RingChannel(kombu_redis.Channel):
 
     # Whether the wait under way is ours, and not kombu's own.
     _awaits_ring = False
+    # Until then nothing is asked of a Redis that refuses: it would be asked again at once, for ever.
+    _rests_until = 0.0
 
     def free_slots(self) -> int:
         """Say how many tickets the consumer can start now; in a worker ``slots.FreeSlots`` replaces it."""
@@ -64,6 +70,8 @@ class RingChannel(kombu_redis.Channel):
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Stands for kombu's ``Channel._brpop_start``: begin to wait without blocking the event loop."""
+        if monotonic() < self._rests_until:
+            return
         queues = self.active_queues
         self._awaits_ring = any(queue in RING_BY_QUEUE for queue in queues)
         if not self._awaits_ring:
@@ -81,6 +89,12 @@ class RingChannel(kombu_redis.Channel):
         """Stands for kombu's ``Channel._brpop_read``: the wait is over, take and deliver."""
         try:
             consumed, taken = self._after_wait()
+        except ResponseError as error:
+            # Read-only, full, a Cluster, a right that is missing: the connection is well. To start the consumer again,
+            # which Celery does up to five times a second, changes nothing.
+            self._rests_until = monotonic() + _REST
+            _seldom.warn("no tickets taken", reason=reason(error))
+            raise Empty from error
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()  # type: ignore[attr-defined]

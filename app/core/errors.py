@@ -168,9 +168,11 @@ class Unavailable(Problem):
 
     status, code, title = 503, "unavailable", "Temporarily unavailable"
 
-    def __init__(self, detail: str = "The service cannot answer now. Try again in a few seconds.") -> None:
+    def __init__(
+        self, detail: str = "The service cannot answer now. Try again in a few seconds.", **extensions: Any
+    ) -> None:
         """Ask for another try in 2 s."""
-        super().__init__(detail, headers={"Retry-After": "2"})
+        super().__init__(detail, headers={"Retry-After": "2"}, **extensions)
 
 
 class LeadLost(Exception):  # noqa: N818 named for the fact

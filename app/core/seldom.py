@@ -33,8 +33,3 @@ class Seldom:
     def warn(self, message: str, *, reason: str) -> bool:
         """Log a warning, seldom."""
         return self.log(logging.WARNING, message, reason=reason)
-
-    def forget(self) -> None:
-        """Log each reason at once when it comes again: for when things are well."""
-        if self._logged_at:
-            self._logged_at.clear()

@@ -20,6 +20,7 @@ from app.core import timelines as known_timelines
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import LeadLost, Unavailable
+from app.core.seldom import Seldom
 from app.db import AWAY, Database
 from app.dispatch import leadership
 from app.dispatch.contact import Contact
@@ -30,9 +31,12 @@ from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import LEASE, Rescuer
 from app.dispatch.shares import WorkerShares
+from app.processes import heartbeat, schema
+from app.processes.heartbeat import Turns
 from app.tasks import partitions
 
 _log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
 
 T = TypeVar("T")
 
@@ -51,6 +55,7 @@ _REDIS_TIMEOUT: Final = 1.5
 # A statement that a lock keeps waiting must not keep the others from their turn for ever.
 _DUTY_TIMEOUT: Final = 60.0
 _COMMAND_TIMEOUT: Final = 1.5
+_GOODBYE: Final = 2.0
 # What ends the round: without Postgres, Redis or the lead there is nothing that the next duty could do.
 _ENDING: Final = (*AWAY, Unavailable, LeadLost, RedisError)
 
@@ -140,48 +145,64 @@ async def run(stopping: asyncio.Event) -> None:
         return Rounds(lead, worker, redis, contact)
 
     await timelines.exchange(redis)
-    following = asyncio.create_task(timelines.follow(redis), name="timelines")
+    turns = Turns()
+    duties = [
+        asyncio.create_task(timelines.follow(redis), name="timelines"),
+        asyncio.create_task(heartbeat.beat(worker, "dispatcher", turns), name="heartbeat"),
+    ]
+    attempts = _Attempts(lease, contact, make, stopping, turns)
     try:
-        turns = _Turns(lease, contact, make, stopping)
         while not stopping.is_set():
-            await leading.run(turns.take)
-            await _pause(stopping, max(leading.seconds_left, turns.pause))
+            await schema.wait_until_it_fits(worker, stopping)
+            await leading.run(attempts.make)
+            await _pause(stopping, max(leading.seconds_left, attempts.pause))
     finally:
-        following.cancel()
+        for duty in duties:
+            duty.cancel()
+        await asyncio.wait(duties, timeout=_GOODBYE)
         await lease.close()
         await worker.close()
         await redis.aclose()
 
 
-class _Turns:
+class _Attempts:
     """One attempt after the other to lead; none raises because Postgres is away."""
 
     def __init__(
-        self, lease: Database, contact: Contact, make: Callable[[Lead], Rounds], stopping: asyncio.Event
+        self,
+        lease: Database,
+        contact: Contact,
+        make_rounds: Callable[[Lead], Rounds],
+        stopping: asyncio.Event,
+        turns: Turns,
     ) -> None:
-        self._lease, self._contact, self._make, self._stopping = lease, contact, make, stopping
+        self._lease, self._contact, self._make_rounds = lease, contact, make_rounds
+        self._stopping, self._turns = stopping, turns
         self._stands_by = False
         self.pause = _STANDBY_INTERVAL
         """Seconds before the next attempt."""
 
-    async def take(self) -> None:
+    async def make(self) -> None:
         """Lead for as long as nobody else does; return at once where another dispatcher leads."""
         self.pause = _STANDBY_INTERVAL
         try:
             async with leadership.lead(self._lease, self._contact) as lead:
+                self._turns.turned(leads=lead is not None)
                 if lead is None and not self._stands_by:
                     _log.info("dispatcher stands by")
                 self._stands_by = lead is None
                 if lead is not None:
-                    await _lead(self._make(lead).tick, lead, self._stopping)
+                    await _lead(self._make_rounds(lead).tick, lead, self._stopping, self._turns)
         except LeadLost:
+            self._turns.turned(leads=False)
             _log.warning("dispatcher leads no more: its lease was not renewed in time")
         except (*AWAY, Unavailable) as error:
+            self._turns.turned(leads=False)
             self.pause = _AWAY_INTERVAL
-            _log.warning("dispatcher waits for Postgres", extra={"error": type(error).__name__})
+            _seldom.warn("dispatcher waits for Postgres", reason=type(error).__name__)
 
 
-async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: asyncio.Event) -> None:
+async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: asyncio.Event, turns: Turns) -> None:
     _log.info("dispatcher leads")
     known = known_timelines.known()
     checked = known.version
@@ -191,7 +212,8 @@ async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: async
         try:
             await tick()
         except (RedisError, TimeoutError) as error:
-            _log.warning("tickets not offered, Redis is away", extra={"error": type(error).__name__})
+            _seldom.warn("tickets not offered", reason=redis_connections.reason(error))
+        turns.turned(leads=True)
         await _pause(stopping, _TICK)
 
 

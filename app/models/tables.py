@@ -3,6 +3,7 @@
 from app.models.account import ApiKey, AuthEpoch, Member, RevokedToken
 from app.models.audit_event import AuditEvent
 from app.models.delivery import Delivery, DeliveryAttempt, WebhookSecret
+from app.models.process import ProcessHeartbeat
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
 from app.models.tenant import Tenant, TenantSlots
 from app.models.usage import TenantAdmitted, Usage, UsageByTask, WorkerTime
@@ -19,6 +20,7 @@ __all__ = [
     "DispatcherLease",
     "IdempotencyKey",
     "Member",
+    "ProcessHeartbeat",
     "Result",
     "RevokedToken",
     "Task",

@@ -17,6 +17,8 @@ class Worker(SQLModel, table=True):
     slots: int
     """How many tasks it runs at once."""
     task_types: list[str] = Field(sa_type=TextArray, nullable=False)
+    pid: int | None = None
+    """Of its main process; none in a row that an older version wrote."""
     claim_tokens: list[UUID] = default("'{}'", sa_type=UuidArray)
     """Of the attempts it runs now."""
     started_at: datetime = created()

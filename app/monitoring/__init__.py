@@ -1,1 +1,1 @@
-"""Whether the process lives, and whether it can do its work."""
+"""Whether the service can do its work, and whether one process does."""

@@ -1,5 +1,6 @@
 """The Celery side: the one job, and the worker's life as Celery's signals tell of it."""
 
+import asyncio
 import gc
 import logging
 import signal
@@ -28,6 +29,8 @@ from app.broker.ring import pool_of
 from app.celery_app import celery_app
 from app.core import logging as structured_logging
 from app.core.config import get_settings
+from app.db import Database
+from app.processes import schema
 from app.tasks import types
 from app.worker.pools import Asyncio, Pool, Prefork
 
@@ -82,6 +85,9 @@ def _prepare(sender: Any, **_: Any) -> None:
     is_threads = isinstance(sender.pool_cls, type) and issubclass(sender.pool_cls, Threads)
     _Worker.pool = Asyncio(get_settings().worker_asyncio_tasks) if is_threads else Prefork(int(sender.concurrency or 1))
     types.load_or_exit()
+    # Celery's own call for it comes later, and why this worker waits has to be read now.
+    structured_logging.configure(get_settings().log_level)
+    asyncio.run(_wait_for_schema())
     # What is loaded by now lives as long as the worker: a collection that passes over it leaves the pages shared.
     gc.collect()
     gc.freeze()
@@ -91,6 +97,14 @@ def _prepare(sender: Any, **_: Any) -> None:
 def _start_child(**_: Any) -> None:
     if isinstance(_Worker.pool, Prefork):
         _Worker.pool.join(getattr(current_process(), "index", 0), _queues())
+
+
+async def _wait_for_schema() -> None:
+    database = Database("tq_worker", size=1)
+    try:
+        await schema.wait_until_it_fits(database)
+    finally:
+        await database.close()
 
 
 def _queues() -> list[str]:

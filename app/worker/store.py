@@ -1,12 +1,13 @@
 """SQL of the workers' rows."""
 
+import os
 from collections.abc import Sequence
 from uuid import UUID
 
 from app.db import Connection
 
 _BEAT = """
-INSERT INTO worker (id, hostname, pool, slots, task_types, claim_tokens) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO worker (id, hostname, pool, slots, task_types, claim_tokens, pid) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), slots = excluded.slots, claim_tokens = excluded.claim_tokens
 """
 
@@ -22,7 +23,7 @@ async def beat_any_tenant(
     claim_tokens: Sequence[UUID],
 ) -> None:
     """Write that the worker lives, by the database's clock."""
-    await connection.execute(_BEAT, worker_id, hostname, pool, slots, task_types, claim_tokens)
+    await connection.execute(_BEAT, worker_id, hostname, pool, slots, task_types, claim_tokens, os.getpid())
 
 
 async def turning_slots_any_tenant(connection: Connection, hostname: str) -> int:

@@ -7,7 +7,7 @@ table of its own in the way of a SECURITY DEFINER function, with a trigger that 
 from migrations import script
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 
 
 def upgrade() -> None:

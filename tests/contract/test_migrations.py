@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
-from app.core import ids
+from app.core import ids, schema
 from tests.conftest import ROOT
 
 
@@ -27,6 +27,15 @@ class Scratch:
             cwd=ROOT, env=os.environ | self.settings, check=False, text=True, capture_output=True, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    def refused(self, *command: str) -> str:
+        """Run a command that must be refused; return what it says."""
+        done = subprocess.run(
+            [sys.executable, "-m", "alembic", *command],
+            cwd=ROOT, env=os.environ | self.settings, check=False, text=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode != 0
+        return done.stdout + done.stderr
 
     async def value(self, statement: str, *values: object) -> object:
         connection = await asyncpg.connect(self.url)
@@ -79,3 +88,16 @@ async def test_progress_moves_with_its_task_there_and_back(scratch: Scratch):
     scratch.alembic("downgrade", "0017")
     moved = "SELECT array_agg(progress::text ORDER BY attempt) FROM attempt WHERE task_id = $1"
     assert await scratch.value(moved, task_id) == [None, '{"done": 2}']
+
+
+async def test_a_downgrade_that_drops_tables_is_refused_where_there_are_tenants(scratch: Scratch):
+    scratch.alembic("upgrade", "head")
+    head = await scratch.value("SELECT version_num FROM alembic_version")
+    await scratch.value("INSERT INTO tenant (id, slug, name, plan) VALUES ($1, 'a', 'a', 'pro')", uuid.uuid4())
+    for target in ("base", "0001", "0019"):
+        said = scratch.refused("downgrade", target)
+        assert "the database has tenants" in said
+        assert "Traceback" not in said
+    assert await scratch.value("SELECT version_num FROM alembic_version") == head == schema.EXPECTED
+    assert await scratch.value("SELECT count(*) FROM process_heartbeat") == 0
+    assert await scratch.value("SELECT count(*) FROM tenant") == 1

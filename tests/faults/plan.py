@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from tests.faults import crash_points, customers, disks, extremes, faults, server_faults, weather
+from tests.faults import crash_points, customers, disks, extremes, failover, faults, server_faults, weather
 from tests.faults.faults import Felt
 from tests.faults.stage import Stage
 
@@ -54,6 +54,16 @@ def _first() -> list[Entry]:
         Entry("F7", "Postgres: kill -9 and restart, from when it is up", server_faults.kill_postgres, 10),
         Entry("F7", "Postgres: every backend terminated", server_faults.terminate_backends, 10),
         Entry("F21", "Postgres: rows in DEFAULT, their month not made", server_faults.lose_a_month, 10),
+        Entry("F18", "Postgres: read-only for 5 s", server_faults.make_postgres_read_only, 10),
+        Entry(
+            "F19",
+            "Postgres: failover to the standby, the old primary returns",
+            failover.fail_over,
+            20,
+            is_repeated=False,
+        ),
+        Entry("F20", "Redis: a read-only replica for 5 s", server_faults.make_redis_a_replica, 10),
+        Entry("F20", "Redis: full for 5 s", server_faults.fill_redis, 10),
         Entry("F16", "ten rolling restarts", extremes.restart_rolling, is_repeated=False),
         Entry("load", "a backlog of 1,000,000 tasks", extremes.wait_with_a_million, is_repeated=False),
     ]
