@@ -35,6 +35,7 @@ from app.db import AWAY, Database
 from app.health.router import router as health_router
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
+from app.quotas import dependencies as quotas
 from app.quotas.admission import Admission
 from app.quotas.dependencies import RATED
 from app.quotas.router import router as quotas_router
@@ -84,6 +85,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.reader, app.state.redis, app.state.reading = reader, redis, Reading(reader, waiters)
         stack.push_async_callback(app.state.reading.close)
         app.state.verifier, app.state.submissions = verifier, submissions
+        app.state.count_call = quotas.count
         app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.
         gc.freeze()

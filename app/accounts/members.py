@@ -44,16 +44,26 @@ async def add(
     Raises ``InvalidRequest``, ``InsufficientScope`` for a role that may do more than the caller, who holds the scopes
     ``held``, ``EmailTaken`` and ``LimitReached``.
     """
-    granted(_scopes(role), held)
     await tenancy.lock(connection, tenant_id)
-    if await store.count(connection, tenant_id) >= _MOST:
-        raise LimitReached(f"A tenant may have {_MOST} members: remove one.")
+    await check_room(connection, tenant_id, role=role, held=held)
     member = Member(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
     added = await store.insert(connection, tenant_id, member)
     if added is None:
-        raise EmailTaken("A member has this e-mail address: each belongs to one tenant.")
+        raise taken()
     await audit.record(connection, tenant_id, actor, "member.added", added.email, {"role": role})
     return added
+
+
+async def check_room(connection: Connection, tenant_id: UUID, *, role: str, held: Collection[str]) -> None:
+    """Refuse a member for whom there is no room, or whose role the caller cannot give; raises as ``add`` does."""
+    granted(_scopes(role), held)
+    if await store.count(connection, tenant_id) >= _MOST:
+        raise LimitReached(f"A tenant may have {_MOST} members: remove one.")
+
+
+def taken() -> EmailTaken:
+    """Return the refusal of an address that a member has."""
+    return EmailTaken("A member has this e-mail address: each belongs to one tenant.")
 
 
 def _scopes(role: str) -> frozenset[str]:

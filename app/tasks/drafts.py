@@ -2,7 +2,7 @@
 
 import json
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -17,7 +17,6 @@ from app.tasks.schemas import SubmitRequest
 from app.tenants.plans import Limits
 from app.webhooks import urls
 
-_MAX_FAULTS: Final = 100
 _Number = TypeVar("_Number", int, float)
 
 
@@ -67,9 +66,9 @@ def _check_payload(task_type: types.TaskType, payload: bytes) -> None:
 
 
 def _faults(error: ValidationError) -> list[dict[str, str]]:
-    if error.error_count() > _MAX_FAULTS:
-        # Each costs time to describe, and a body has room for a hundred thousand.
-        return [{"pointer": "#/payload", "detail": f"It has more than {_MAX_FAULTS} faults"}]
+    if error.error_count() > problem.MAX_FAULTS:
+        faults: list[dict[str, str]] = problem.too_many_faults("payload").extensions["errors"]
+        return faults
     return [
         {"pointer": problem.pointer("payload", *fault["loc"]), "detail": fault["msg"]}
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
