@@ -135,6 +135,7 @@ def create_app() -> FastAPI:
     made.include_router(health_router)
     _document_events(made)
     document.amend(made, with_task_types)
+    document.serve(made)
     return made
 
 

@@ -147,8 +147,8 @@ def _member(member: account.Member) -> Member:
 async def add_member(request: Request, response: Response, principal: KeyManager, body: MemberRequest) -> NewMember:
     """Add a person who may log in, with a password of yours or one that is made and shown this once."""
     tokens: Tokens = request.app.state.tokens
-    # All that may refuse it is asked first, for a password takes long; and nothing is open while one is hashed. What has
-    # changed meanwhile is found when the member is added.
+    # All that may refuse it is asked before the password is hashed, which takes long: nothing is open meanwhile. What
+    # has changed in that time is found when the member is added.
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         await members.check_room(connection, principal.tenant_id, role=body.role, held=principal.scopes)
     await tokens.check_address(members.normalise(body.email))

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.tasks.reading import Outcome
 from app.tasks.schemas import TaskStatus
@@ -57,8 +58,17 @@ def status(found: TaskStatus) -> Response:
     return _Json(found.model_dump_json())
 
 
-def result(found: Outcome) -> Response:
-    """Return 200 and how the task ended, or 202 where it has not."""
+class _Nothing(Response):
+    """What is answered to nobody; the log has a 499."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
+def result(found: Outcome | None) -> Response:
+    """Return 200 and how the task ended, or 202 where it has not; nothing where the client has gone."""
+    if found is None:
+        return _Nothing()
     if found.status in FINAL:
         # What is stored is JSON already, and may be long.
         parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'

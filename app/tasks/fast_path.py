@@ -18,11 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.core import strict_json
 from app.core.ids import CANONICAL_UUID
 from app.identity import scopes
-from app.identity.dependencies import authenticate, authenticate_again, permitted
+from app.identity.dependencies import authenticate, permitted
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
 from app.quotas.limits import Left
 from app.tasks import answers, bodies
+from app.tasks.callers import waiting_caller
 from app.tasks.schemas import BATCH_BOUNDS
 from app.tasks.submission import Submissions
 
@@ -120,8 +121,9 @@ async def _status(request: Request, task_id: UUID) -> Response:
 
 async def _result(request: Request, task_id: UUID, wait: int) -> Response:
     principal = await _reader(request)
-    still = partial(authenticate_again, request)
-    return answers.result(await request.app.state.reading.result(principal.tenant_id, task_id, wait, still))
+    return answers.result(
+        await request.app.state.reading.result(principal.tenant_id, task_id, wait, waiting_caller(request))
+    )
 
 
 async def _reader(request: Request) -> Principal:

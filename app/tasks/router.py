@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
+from app.core import document
 from app.core.errors import (
     BacklogFull,
     DailyQuotaExceeded,
@@ -25,13 +26,14 @@ from app.core.errors import (
 )
 from app.core.problem import responses
 from app.core.strict_json import ORDINARY, Bounds, loads
-from app.identity.dependencies import CallerRoute, authenticate, authenticate_again, permitted
+from app.identity.dependencies import CallerRoute, authenticate, permitted
 from app.identity.paging import AskedPage, AskedTime
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import answers, bodies, control, types
 from app.tasks.bodies import Sent
+from app.tasks.callers import waiting_caller
 from app.tasks.reading import Reading
 from app.tasks.schemas import (
     BATCH_BOUNDS,
@@ -282,8 +284,8 @@ async def get_task_result(
 ) -> Any:
     """The result, once there is one; with `wait` the answer comes when the task ends."""
     seconds = wait or _preferred_wait(prefer)
-    still = partial(authenticate_again, request)
-    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds, still))
+    caller = waiting_caller(request)
+    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds, caller))
 
 
 def _preferred_wait(prefer: str | None) -> float:
@@ -327,9 +329,13 @@ async def list_tasks(
 
 
 @router.get("/task-types", operation_id="list_task_types", response_model=TaskTypeList)
-async def list_task_types(_principal: TaskReader) -> TaskTypeList:
+async def list_task_types(request: Request, _principal: TaskReader) -> Any:
     """Every task type, with JSON schemas of payload and result."""
-    return TaskTypeList(
+    return await _TASK_TYPES(request)
+
+
+def _task_types() -> str:
+    known = TaskTypeList(
         items=[
             TaskTypeInfo(
                 name=task_type.name,
@@ -343,3 +349,7 @@ async def list_task_types(_principal: TaskReader) -> TaskTypeList:
             for task_type in types.all_types().values()
         ]
     )
+    return known.model_dump_json()
+
+
+_TASK_TYPES: Final = document.kept(_task_types)
