@@ -38,6 +38,7 @@ from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
 from app.monitoring.readiness import ReadinessProbe
 from app.monitoring.router import router as health_router
+from app.quotas import dependencies as quotas
 from app.quotas.admission import Admission
 from app.quotas.dependencies import RATED
 from app.quotas.router import router as quotas_router
@@ -96,6 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.reader, app.state.redis, app.state.reading = reader, redis, Reading(reader, waiters)
         stack.push_async_callback(app.state.reading.close)
         app.state.verifier, app.state.submissions = verifier, submissions
+        app.state.count_call = quotas.count
         app.state.readiness = ReadinessProbe(
             # A connection of its own: it must not wait behind the requests.
             Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT),
@@ -154,6 +156,7 @@ def create_app() -> FastAPI:
     made.include_router(health_router)
     _document_events(made)
     document.amend(made, with_task_types)
+    document.serve(made)
     return made
 
 

@@ -48,18 +48,31 @@ async def add(
     ``InsufficientScope`` for a role that may do more than the caller, who holds the scopes ``held``, or where the
     caller's key has an end, and ``LimitReached`` for too many members, or too many changes of one day.
     """
-    granted(_scopes(role), held)
     await tenancy.lock(connection, tenant_id)
+    await check_room(connection, actor, tenant_id, role=role, held=held, issuer=issuer)
+    member = Member(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
+    added = await store.insert(connection, tenant_id, member)
+    if added is None:
+        raise taken()
+    await audit.record(connection, tenant_id, actor, "member.added", added.email, {"role": role})
+    return added
+
+
+async def check_room(
+    connection: Connection,
+    actor: Actor,
+    tenant_id: UUID,
+    *,
+    role: str,
+    held: Collection[str],
+    issuer: str | None,
+) -> None:
+    """Refuse a member for whom there is no room, or whose role the caller cannot give; raises as ``add`` does."""
+    granted(_scopes(role), held)
     await daily_changes.admit(connection, actor, tenant_id)
     await _refuse_key_with_end(connection, tenant_id, issuer)
     if await store.count(connection, tenant_id) >= _MOST:
         raise LimitReached(f"A tenant may have {_MOST} members: remove one.")
-    member = Member(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
-    added = await store.insert(connection, tenant_id, member)
-    if added is None:
-        raise EmailTaken("A member has this e-mail address: each belongs to one tenant.")
-    await audit.record(connection, tenant_id, actor, "member.added", added.email, {"role": role})
-    return added
 
 
 async def _refuse_key_with_end(connection: Connection, tenant_id: UUID, issuer: str | None) -> None:
@@ -69,6 +82,11 @@ async def _refuse_key_with_end(connection: Connection, tenant_id: UUID, issuer: 
         raise InsufficientScope(
             "A key that expires cannot give rights to members. Log in, or use a key without an end."
         )
+
+
+def taken() -> EmailTaken:
+    """Return the refusal of an address that a member has."""
+    return EmailTaken("A member has this e-mail address: each belongs to one tenant.")
 
 
 def _scopes(role: str) -> frozenset[str]:

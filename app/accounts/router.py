@@ -18,6 +18,7 @@ from app.accounts.schemas import (
     NewMember,
     RotateRequest,
 )
+from app.accounts.tokens import Tokens
 from app.core import ids
 from app.core.errors import (
     EmailTaken,
@@ -29,6 +30,7 @@ from app.core.errors import (
     MalformedBody,
     NotFound,
     PayloadTooLarge,
+    TooManyAttempts,
     UnsupportedMediaType,
 )
 from app.core.problem import responses
@@ -151,14 +153,25 @@ def _member(member: account.Member) -> Member:
     operation_id="add_member",
     status_code=201,
     response_model=NewMember,
-    responses=responses(*_BODY, EmailTaken, LimitReached),
+    responses=responses(*_BODY, EmailTaken, LimitReached, TooManyAttempts),
 )
 async def add_member(request: Request, response: Response, principal: KeyManager, body: MemberRequest) -> NewMember:
     """Add a person who may log in, with a password of yours or one that is made and shown this once."""
-    members.normalise(body.email)
-    made = None if body.password else passwords.generate()
-    # Before the transaction: nothing is open while a password is hashed.
-    hashed = await request.app.state.tokens.hasher.hash(body.password or made)
+    tokens: Tokens = request.app.state.tokens
+    # All that may refuse it is asked before the password is hashed, which takes long: nothing is open meanwhile. What
+    # has changed in that time is found when the member is added.
+    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+        await members.check_room(
+            connection,
+            acting(request, principal),
+            principal.tenant_id,
+            role=body.role,
+            held=principal.scopes,
+            issuer=principal.key_id,
+        )
+    await tokens.check_address(members.normalise(body.email))
+    made = passwords.generate() if body.password is None else None
+    hashed = await tokens.hasher.hash(principal.tenant_id, body.password or made or "")
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         member = await members.add(
             connection,

@@ -9,7 +9,8 @@ Problem                     status, code, title
 ├── PayloadTooLarge         413
 ├── UnsupportedMediaType    415
 ├── InvalidRequest          422, and IdempotencyMismatch
-├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts
+├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts,
+│                           TooManyLargeBodies
 └── Unavailable             503
 """
 
@@ -143,6 +144,12 @@ class RateLimited(Problem):
     """More requests than the tenant's rate admits."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class TooManyLargeBodies(Problem):
+    """The tenant's large bodies take longer to read than it may keep others waiting."""
+
+    status, code, title = 429, "too_many_large_bodies", "Too many large bodies"
 
 
 class BacklogFull(Problem):

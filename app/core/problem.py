@@ -20,7 +20,8 @@ from app.core.errors import InvalidRequest, Problem, Unavailable
 _log = logging.getLogger(__name__)
 _MEDIA_TYPE: Final = "application/problem+json"
 _EXAMPLE_ID: Final = "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001"
-_MAX_ERRORS: Final = 20
+MAX_FAULTS: Final = 20
+"""Each costs time to describe, and a body has room for a hundred thousand."""
 
 
 class FieldError(BaseModel):
@@ -82,13 +83,27 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 the handlers are registered by type
-    return render(request.scope, invalid(error.errors()[:_MAX_ERRORS]))
+    return render(request.scope, invalid(error.errors()[:MAX_FAULTS]))
 
 
 def invalid(found: Iterable[Mapping[str, Any]]) -> InvalidRequest:
     """Return the problem for what pydantic has found; each place begins with the part of the request."""
     detail = "The request is not what this operation takes. See errors for each place."
     return InvalidRequest(detail, errors=[_fault(fault) for fault in found])
+
+
+def too_many_faults(*place: str) -> InvalidRequest:
+    """Return the problem for more faults than are described."""
+    return invalid([{"type": "", "loc": ("body", *place), "msg": f"It has more than {MAX_FAULTS} faults"}])
+
+
+def bound_members(document: Any, fields: int) -> None:
+    """Refuse an object of so many members that too many must be unknown, before anybody describes each of them.
+
+    Raises ``InvalidRequest``.
+    """
+    if isinstance(document, dict) and len(document) > fields + MAX_FAULTS:
+        raise too_many_faults()
 
 
 def _fault(fault: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.tasks.reading import Detail, Outcome
 from app.tasks.schemas import TaskStatus
@@ -63,8 +64,17 @@ def detail(found: Detail) -> Response:
     return _Json(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
 
 
-def result(found: Outcome) -> Response:
-    """Return 200 and how the task ended, or 202 where it has not."""
+class _Nothing(Response):
+    """What is answered to nobody; the log has a 499."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
+def result(found: Outcome | None) -> Response:
+    """Return 200 and how the task ended, or 202 where it has not; nothing where the client has gone."""
+    if found is None:
+        return _Nothing()
     if found.status in FINAL:
         parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
         return _Json(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')

@@ -1,13 +1,14 @@
 """The task calls."""
 
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
-from app.core import ids
+from app.core import document, ids
 from app.core import traceparent as traceparents
 from app.core.errors import (
     BacklogFull,
@@ -21,15 +22,19 @@ from app.core.errors import (
     MonthlyQuotaExceeded,
     NotFound,
     PayloadTooLarge,
+    TooManyLargeBodies,
     UnsupportedMediaType,
 )
 from app.core.problem import responses
-from app.core.strict_json import Bounds
-from app.identity.dependencies import CallerRoute, authenticate_again
+from app.core.strict_json import ORDINARY, Bounds, loads
+from app.identity.dependencies import CallerRoute, authenticate, permitted
 from app.identity.paging import AskedPage, AskedTime
+from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
-from app.tasks import answers, control, types
+from app.tasks import answers, bodies, control, types
+from app.tasks.bodies import Sent
+from app.tasks.callers import waiting_caller
 from app.tasks.reading import Reading
 from app.tasks.schemas import (
     BATCH_BOUNDS,
@@ -50,28 +55,52 @@ from app.tasks.schemas import (
     TaskTypeList,
 )
 from app.tasks.status import Status
+from app.tasks.submission import Submissions
 
 _SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
 
 
 class _TaskRoute(CallerRoute):
-    """A submit counts against the rate where it asks for its quotas; one that is refused before that counts here."""
+    """A submit is counted as one before its body is read; a large body is received and parsed where there is room."""
 
     @property
     def bounds(self) -> Bounds:
         """How large a body may be."""
-        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else super().bounds
+        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else ORDINARY
+
+    async def before_body(self, request: Request) -> None:
+        """Authenticate, and count."""
+        principal = permitted(await authenticate(request), *(self.required_scopes or ()))
+        await quotas.admit(request, principal)
+        request.scope["state"]["exit_stack"].enter_context(
+            _submissions(request).large_bodies.receiving(
+                principal.tenant_id, request.scope["headers"], self.bounds.size
+            )
+        )
+
+    async def parse(self, request: Request, raw: bytes) -> Any:
+        """Return the document in a body; a large one is parsed in a thread."""
+        principal: Principal = request.scope["state"]["principal"]
+        parse = partial(loads, raw, self.bounds.depth)
+        return await _submissions(request).large_bodies.read(principal.tenant_id, raw, parse, lambda _: 0)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Count what is refused early; a request without a caller counts for nobody."""
+        """Give back the room for a body at the end; tell what is left of the rate also where it is refused."""
         answer = super().get_route_handler()
         if self.operation_id not in _SUBMITS:
             return answer
 
-        async def answer_counted(request: Request) -> Response:
-            return await quotas.answer_submit(request, answer)
+        async def answer_submit(request: Request) -> Response:
+            with ExitStack() as stack:
+                request.scope["state"]["exit_stack"] = stack
+                return await quotas.answer_submit(request, answer)
 
-        return answer_counted
+        return answer_submit
+
+
+def _submissions(request: Request) -> Submissions:
+    submissions: Submissions = request.app.state.submissions
+    return submissions
 
 
 router: Final = APIRouter(prefix="/api", route_class=_TaskRoute, tags=["tasks"])
@@ -114,6 +143,7 @@ def _id(text: str) -> UUID:
         IdempotencyMismatch,
         PayloadTooLarge,
         UnsupportedMediaType,
+        TooManyLargeBodies,
         BacklogFull,
         DailyQuotaExceeded,
         MonthlyQuotaExceeded,
@@ -128,9 +158,9 @@ async def submit_task(
     traceparent: TraceParent = None,
 ) -> Any:
     """Accept a task: a 202 means that it is stored and will finish."""
-    receipt = await request.app.state.submissions.submit(
-        principal, body, await request.json(), key=_key(idempotency_key), traceparent=traceparent
-    )
+    sent = await _sent(request, idempotency_key, traceparent)
+    read = partial(bodies.submission, principal, body, sent)
+    receipt = await _submissions(request).submit(principal, sent.raw, read, await quotas.admit(request, principal))
     return answers.accepted(receipt)
 
 
@@ -146,6 +176,7 @@ async def submit_task(
         IdempotencyMismatch,
         PayloadTooLarge,
         UnsupportedMediaType,
+        TooManyLargeBodies,
         BacklogFull,
         DailyQuotaExceeded,
         MonthlyQuotaExceeded,
@@ -163,10 +194,16 @@ async def submit_tasks(
 
     It is one request for the rate. A 429 means that none was accepted.
     """
-    receipt = await request.app.state.submissions.submit_batch(
-        principal, body.tasks, await request.json(), key=_key(idempotency_key), traceparent=traceparent
+    sent = await _sent(request, idempotency_key, traceparent)
+    read = partial(bodies.batch, principal, body.tasks, sent)
+    receipt = await _submissions(request).submit_batch(
+        principal, sent.raw, read, await quotas.admit(request, principal)
     )
     return answers.batch(receipt)
+
+
+async def _sent(request: Request, key: str | None, traceparent: str | None) -> Sent:
+    return Sent(await request.body(), await request.json(), _key(key), traceparent)
 
 
 def _key(header: str | None) -> str | None:
@@ -206,6 +243,7 @@ async def cancel_task(request: Request, response: Response, principal: TaskWrite
         InvalidRequest,
         IdempotencyConflict,
         IdempotencyMismatch,
+        TooManyLargeBodies,
         BacklogFull,
         DailyQuotaExceeded,
         MonthlyQuotaExceeded,
@@ -220,8 +258,9 @@ async def retry_task(
     traceparent: TraceParent = None,
 ) -> Any:
     """Run an ended task again as a new one, which counts against the quotas."""
-    receipt = await request.app.state.submissions.retry(
-        principal, _id(task_id), key=_key(idempotency_key), traceparent=traceparent
+    rate = await quotas.admit(request, principal)
+    receipt = await _submissions(request).retry(
+        principal, _id(task_id), rate, key=_key(idempotency_key), traceparent=traceparent
     )
     return answers.accepted(receipt, retry_of=_id(task_id))
 
@@ -252,8 +291,8 @@ async def get_task_result(
 ) -> Any:
     """The result, once there is one; with `wait` the answer comes when the task ends."""
     seconds = wait or _preferred_wait(prefer)
-    still = partial(authenticate_again, request)
-    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds, still))
+    caller = waiting_caller(request)
+    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds, caller))
 
 
 def _preferred_wait(prefer: str | None) -> float:
@@ -297,9 +336,13 @@ async def list_tasks(
 
 
 @router.get("/task-types", operation_id="list_task_types", response_model=TaskTypeList)
-async def list_task_types(_principal: TaskReader) -> TaskTypeList:
+async def list_task_types(request: Request, _principal: TaskReader) -> Any:
     """Every task type, with JSON schemas of payload and result."""
-    return TaskTypeList(
+    return await _TASK_TYPES(request)
+
+
+def _task_types() -> str:
+    known = TaskTypeList(
         items=[
             TaskTypeInfo(
                 name=task_type.name,
@@ -313,3 +356,7 @@ async def list_task_types(_principal: TaskReader) -> TaskTypeList:
             for task_type in types.all_types().values()
         ]
     )
+    return known.model_dump_json()
+
+
+_TASK_TYPES: Final = document.kept(_task_types)

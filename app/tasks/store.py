@@ -52,6 +52,12 @@ SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expire
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 
+# The payload as text: it may be large, and is read where large ones are.
+_REQUEST_TO_REPEAT = """
+SELECT status, task, payload::text AS payload, priority, tags, max_attempts, timeout_seconds, webhook_url
+FROM task WHERE tenant_id = $1 AND id = $2
+"""
+
 _ATTEMPTS = """
 SELECT attempt, status, error, started_at, finished_at FROM attempt
 WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
@@ -158,6 +164,11 @@ def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID
 async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
     """Return what was asked of a task, and its status."""
     return await connection.fetchrow(_REQUEST, tenant_id, task_id)
+
+
+async def request_to_repeat(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
+    """Return what was asked of a task apart from when, its payload as text, and its status."""
+    return await connection.fetchrow(_REQUEST_TO_REPEAT, tenant_id, task_id)
 
 
 async def attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> "list[asyncpg.Record]":

@@ -85,8 +85,6 @@ def _prepare(sender: Any, **_: Any) -> None:
     is_threads = isinstance(sender.pool_cls, type) and issubclass(sender.pool_cls, Threads)
     _Worker.pool = Asyncio(get_settings().worker_asyncio_tasks) if is_threads else Prefork(int(sender.concurrency or 1))
     types.load_or_exit()
-    # Celery's own call for it comes later, and why this worker waits has to be read now.
-    structured_logging.configure(get_settings().log_level)
     asyncio.run(_wait_for_schema())
     # What is loaded by now lives as long as the worker: a collection that passes over it leaves the pages shared.
     gc.collect()

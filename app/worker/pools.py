@@ -72,7 +72,7 @@ class Prefork:
         current_process().daemon = False
         hand = Hand(self._board, index)
         self._runtime = Runtime(connections=1)
-        self._runtime.on_duty(hand.turn())
+        self._runtime.on_duty(turn=hand.turn)
         self._slot = Slot(self._runtime, hand, Line(self._runtime.redis, queues), self._worker_id)
 
     def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
