@@ -106,7 +106,7 @@ END $$;
 
 -- Purpose: do the next thing that is to be done for the months of one table: make a month that is missing, from this one to
 -- p_months_ahead (12 at most), or one whose rows lie in DEFAULT. One call is one transaction, so that locks are short: call
--- it until it returns no row. p_table: the partitioned table. A DEFAULT partition of more than 16 MB becomes a partition as it
+-- it until it returns no row. p_table: the partitioned table. A DEFAULT partition of more than 4 MB becomes a partition as it
 -- is; of a smaller one the rows are copied. Returns the month and how many rows it got out of DEFAULT.
 -- Locks: an advisory one to the transaction's end, then as partition_attach. Called by: app/tasks/partitions.py, make_partitions.
 CREATE FUNCTION partition_step(p_table text, p_months_ahead integer) RETURNS TABLE (month text, moved bigint)
@@ -119,7 +119,7 @@ BEGIN
     SELECT * INTO t FROM partitioned_tables() WHERE name = p_table;
     IF NOT FOUND THEN RAISE EXCEPTION '% is no table with months', p_table; END IF;
     PERFORM pg_advisory_xact_lock(hashtext('make_partitions'));
-    IF t.spare IS NOT NULL AND pg_table_size(format('%I', t.spare)::regclass) > 16 * 1024 * 1024 THEN
+    IF t.spare IS NOT NULL AND pg_table_size(format('%I', t.spare)::regclass) > 4 * 1024 * 1024 THEN
         -- The months that have no partition, in runs that no partition interrupts; of them the one with the most rows.
         SELECT min(r.month) AS first, max(r.month) AS last INTO run FROM (
             SELECT d.month, d.count, (

@@ -144,7 +144,7 @@ async def test_what_was_moved_is_kept_as_every_month_is(bare: Yard):
 async def test_a_large_default_becomes_the_partition_of_its_months_and_rows_of_others_move_on(bare: Yard):
     await bare.owner.execute("SELECT make_partitions(0)")
     many, gap, few = await _store(bare, 65, 20), await _store(bare, 125, 2), await _store(bare, -70)
-    # More than 16 MB, which does not compress.
+    # Much more than 4 MB, which does not compress.
     await bare.owner.execute(
         "INSERT INTO result SELECT k.tenant_id, (left(k.id::text, 13) || right(gen_random_uuid()::text, 23))::uuid,"
         " to_jsonb((SELECT string_agg(gen_random_uuid()::text, '') FROM generate_series(1, 2000 + n)))"
