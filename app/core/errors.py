@@ -9,7 +9,8 @@ Problem                     status, code, title
 ├── PayloadTooLarge         413
 ├── UnsupportedMediaType    415
 ├── InvalidRequest          422, and IdempotencyMismatch
-├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts
+├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts,
+│                           TooManyLists
 └── Unavailable             503
 """
 
@@ -143,6 +144,17 @@ class RateLimited(Problem):
     """More requests than the tenant's rate admits."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class TooManyLists(Problem):
+    """Two lists of the tenant are being read already."""
+
+    status, code, title = 429, "too_many_lists", "Too many lists at once"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        detail = "Two lists of yours are being read. Wait for their answers, or as long as Retry-After says."
+        super().__init__(detail, headers={"Retry-After": "1"})
 
 
 class BacklogFull(Problem):
