@@ -22,9 +22,9 @@ class Account:
     key: str
 
 
-def create(stack: Stack, slug: str) -> Account:
-    """Make a tenant of the enterprise plan."""
-    made = _admin(stack, "tenant", "create", slug, "--name", slug, "--plan", "enterprise", "--json")
+def create(stack: Stack, slug: str, plan: str = "enterprise") -> Account:
+    """Make a tenant of a plan."""
+    made = _admin(stack, "tenant", "create", slug, "--name", slug, "--plan", plan, "--json")
     return Account(slug, made["tenant_id"], made["api_key"])
 
 

@@ -20,5 +20,6 @@ TENANTS: Final = "tenants"
 NOISY: Final = "noisy"
 WEIGHTS: Final = "weights"
 SOAK: Final = "soak"
-SCENARIOS: Final = (TENANTS, NOISY, WEIGHTS, SOAK)
+FLOODS: Final = "floods"
+SCENARIOS: Final = (TENANTS, NOISY, WEIGHTS, FLOODS, SOAK)
 """Ours alone, under a load that only a product for many tenants has to bear."""

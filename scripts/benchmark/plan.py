@@ -50,6 +50,16 @@ class WeightsPlan:
 
 
 @dataclass(frozen=True)
+class FloodsPlan:
+    """Each flood for so long, after a look at what the other tenant waits without it."""
+
+    seconds: float = 6.0
+    before_seconds: float = 2.0
+    names: tuple[str, ...] = ()
+    """Those whose name begins so; empty: all of them."""
+
+
+@dataclass(frozen=True)
 class SoakPlan:
     """Everything at once, far from the limit, for long."""
 
@@ -91,6 +101,7 @@ class Plan:
     noisy: NoisyPlan = field(default_factory=NoisyPlan)
     weights: WeightsPlan = field(default_factory=WeightsPlan)
     soak: SoakPlan = field(default_factory=SoakPlan)
+    floods: FloodsPlan = field(default_factory=FloodsPlan)
 
 
 QUICK = Plan(
@@ -105,6 +116,7 @@ QUICK = Plan(
     noisy=NoisyPlan(10_000, seconds=6.0, alone_seconds=3.0, warm_seconds=1.0),
     weights=WeightsPlan(seconds=10.0, warm_seconds=2.0),
     soak=SoakPlan(10.0, warm_seconds=5.0, idle_seconds=2.0),
+    floods=FloodsPlan(2.0, before_seconds=1.0),
 )
 
 
@@ -136,8 +148,15 @@ def _plan(values: argparse.Namespace) -> Plan:
         chosen = (*names.CORE, *names.SCENARIOS), tuple(peers.ALL)
     soak = replace(plan.soak, seconds=values.soak_seconds or plan.soak.seconds)
     weights = replace(plan.weights, seconds=values.weights_seconds or plan.weights.seconds)
+    floods = replace(plan.floods, names=tuple(values.floods.split(",")) if values.floods else ())
     return replace(
-        plan, rounds=values.rounds or plan.rounds, contenders=chosen[0], peers=chosen[1], soak=soak, weights=weights
+        plan,
+        rounds=values.rounds or plan.rounds,
+        contenders=chosen[0],
+        peers=chosen[1],
+        soak=soak,
+        weights=weights,
+        floods=floods,
     )
 
 
@@ -168,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--soak-seconds", type=_positive, metavar="N", help="length of the soak (default: 600)")
     parser.add_argument("--weights-seconds", type=_positive, metavar="N", help="length of the weights (default: 60)")
+    parser.add_argument("--floods", metavar="NAMES", help="only the floods whose names begin so (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures of every round")
     return parser
 

@@ -1,10 +1,11 @@
 """The report's sections on ours under loads of many tenants; what was not measured has none."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Final, TypeAlias
 
-from scripts.benchmark import names, targets
+from scripts.benchmark import flood_kinds, names, targets
 from scripts.benchmark.runs import Run
 from scripts.benchmark.tables import PARTS, by_part, cell, cells, head, row
 
@@ -126,4 +127,26 @@ def _growth(run: Run, until: str) -> str:
     return ", ".join(f"{percent:.1f}" for percent in targets.soak_growth(run, until))
 
 
-SECTIONS: Final[tuple[Section, ...]] = (_tenants, _noisy, _weights, _soak)
+@_of(names.FLOODS)
+def _floods(run: Run) -> Iterator[str]:
+    yield f"\n## Floods: {run.plan.floods.seconds:.0f} s each, one api process"
+    yield "The p95 is that of another tenant's status, asked every 20 ms; memory is the api's, at its largest:\n"
+    yield from head("flood", "its answers", "p95 ms before", "during", "other tenant's refused", "memory MB more")
+    for flood in flood_kinds.chosen(run.plan.floods.names):
+        figures = cells(
+            run, names.FLOODS, *(f"{flood.name}.{name}" for name in ("before", "during", "refused", "memory"))
+        )
+        yield row(flood.name, _statuses(run, flood.name), *figures)
+
+
+def _statuses(run: Run, flood: str) -> str:
+    """Return how often each status was answered, in all rounds."""
+    prefix, counts = f"{flood}.status.", Counter[str]()
+    for figures in run.rounds:
+        for name, count in figures.get(names.FLOODS, {}).items():
+            if name.startswith(prefix):
+                counts[name.removeprefix(prefix)] += int(count)
+    return ", ".join(f"{status}: {count:,}" for status, count in sorted(counts.items())) or "none"
+
+
+SECTIONS: Final[tuple[Section, ...]] = (_tenants, _noisy, _weights, _floods, _soak)

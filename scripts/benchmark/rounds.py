@@ -9,6 +9,7 @@ from scripts.benchmark import (
     accounts,
     checked,
     database,
+    floods,
     machine,
     measurements,
     noisy,
@@ -22,6 +23,7 @@ from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.names import (
     ASYNCIO,
     EMPTY,
+    FLOODS,
     GATE,
     NAIVE,
     NOISY,
@@ -135,6 +137,7 @@ _CONTENDERS: dict[str, Measure] = {
     TENANTS: tenants.measure,
     NOISY: noisy.measure,
     WEIGHTS: weights.measure,
+    FLOODS: floods.measure,
     SOAK: soak.measure,
 }
 _ONCE = {SOAK}

@@ -8,6 +8,7 @@ from scripts.benchmark import percentiles, tables
 from scripts.benchmark.names import (
     ASYNCIO,
     EMPTY,
+    FLOODS,
     GATE,
     NAIVE,
     NOISY,
@@ -124,6 +125,16 @@ def soak_growth(run: Run, until: str = "after") -> list[float]:
     return [100 * (new / old - 1) for old, new in zip(before, then, strict=True)]
 
 
+def _floods(figure: str) -> Read:
+    """Read the worst figure of all floods, one for each round."""
+
+    def read(run: Run) -> list[float]:
+        found = [figures[FLOODS] for figures in run.rounds if FLOODS in figures]
+        return [max(value for name, value in figures.items() if name.endswith(f".{figure}")) for figures in found]
+
+    return read
+
+
 TARGETS: Final = (
     Target("submit, 64 connections, requests/s", _figure(OURS, "submit.64.rate"), 6_000, 10_000, is_ceiling=False),
     Target("submit, 64 connections, CPU ms per 1,000", _figure(OURS, "submit.64.cpu", 1000), 150, 100),
@@ -156,6 +167,9 @@ TARGETS: Final = (
     ),
     *(Target(f"light tenant beside a long line, {pool}, wait p95, ms", _beside_a_line(pool), 60, 30) for pool in POOLS),
     Target("weights 1:2:4, largest deviation of a share, %", _figure(WEIGHTS, "deviation", 100), 10, 5),
+    Target("the worst flood, another tenant's status p95, ms", _floods("during"), 25),
+    Target("the worst flood, another tenant's calls refused", _floods("refused"), 0),
+    Target("the worst flood, memory of the api, MB more", _floods("memory"), 100),
     Target("idle stack, MB PSS", _figure(OURS, "memory.idle"), 350, 260),
     Target("idle stack, % of one core", _figure(OURS, "idle"), 3),
     Target("soak, growth of memory, %", soak_growth, 5),

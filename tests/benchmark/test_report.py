@@ -119,6 +119,16 @@ def test_what_was_not_measured_has_no_section_and_is_not_judged() -> None:
     assert (only.floor, only.stretch, only.seen, only.word) == ("≤ 10", "≤ 5", "6.00", "met")
 
 
+def test_a_flood_is_told_with_its_answers_and_the_worst_one_is_judged() -> None:
+    calm = {"before": 3.0, "during": 20.0, "refused": 0.0, "memory": 5.0, "status.429": 7.0, "status.200": 1_000.0}
+    seen = {f"replays.{name}": value for name, value in calm.items()} | {"forged.during": 26.0}
+    found = Run(plan.Plan(), [{names.FLOODS: seen}])
+    assert "| replays | 200: 1,000, 429: 7 | 3.00 | 20.0 | 0 | 5.00 |" in report.write(found)
+    assert [(each.seen, each.word) for each in targets.verdicts(found)] == [
+        ("26.0", "**missed**"), ("0", "met"), ("5.00", "met"),
+    ]  # fmt: skip
+
+
 def test_a_wait_beside_a_line_that_has_ended_is_not_judged() -> None:
     seen = {"prefork.beside.p95": 20.0, "prefork.left": 5.0, "asyncio.beside.p95": 20.0, "asyncio.left": 0.0}
     found = Run(plan.Plan(), [{names.NOISY: seen}])

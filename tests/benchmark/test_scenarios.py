@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.benchmark import accounts, checked, noisy, servers, soak, tenants, weights
+from scripts.benchmark import accounts, checked, floods, noisy, servers, soak, tenants, weights
 from scripts.benchmark.names import POOLS, PREFORK
-from scripts.benchmark.plan import NoisyPlan, SoakPlan, TenantsPlan, WeightsPlan
+from scripts.benchmark.plan import FloodsPlan, NoisyPlan, SoakPlan, TenantsPlan, WeightsPlan
 from scripts.benchmark.target import Target
 from scripts.stack import parts
 from scripts.stack.stackfile import Stack
@@ -19,6 +19,7 @@ SMALL = replace(
     tenants=TenantsPlan(12, connections=4, rate=20, rate_seconds=0.5, submit_connections=4),
     noisy=NoisyPlan(100, milliseconds=50.0, seconds=0.5, alone_seconds=0.3, warm_seconds=0.1),
     weights=WeightsPlan(seconds=1.0, warm_seconds=0.5),
+    floods=FloodsPlan(0.5, before_seconds=0.3, names=("openapi", "members", "replays of")),
     soak=SoakPlan(0.5, warm_seconds=0.2, rate=20, connections=4, idle_seconds=0.1),
 )
 
@@ -51,6 +52,10 @@ def test_every_scenario_measures_what_the_report_shows(product: tuple[Stack, Tar
     shared = weights.on(stack, target, SMALL)
     assert 0 < shared["busy"] <= 1.01
     assert sum(shared[f"share.{weight}"] for weight in (1, 2, 4)) == pytest.approx(1)
+    flooded = floods.on(stack, SMALL)
+    assert flooded["openapi.json, 400 a second.status.200"] > 50
+    assert flooded["members with a taken address.status.201"] == 1
+    assert flooded["replays of a batch.before"] > 0
 
 
 def test_a_deviation_is_a_part_of_the_share_that_is_due() -> None:
