@@ -31,6 +31,7 @@ from app.core.errors import (
     Unauthenticated,
     Unavailable,
 )
+from app.core.list_limit import ListLimit
 from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
@@ -107,6 +108,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         )
         stack.push_async_callback(app.state.readiness.close)
         await app.state.readiness.start()
+        app.state.list_limit = ListLimit(settings.database_pool_size)
         app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.
         gc.freeze()

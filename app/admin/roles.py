@@ -31,6 +31,9 @@ SELECT p.oid::regprocedure::text FROM pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace
   AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lowrite', 'lo_import')
 """
+# These read lists, whose order is that of an index. A plan that was made for a few rows may read and sort all of them,
+# also where a list asks for the first ones only.
+_LISTING: Final = ("tq_api", "tq_account")
 # Just above the 1.5 s for which an api process waits for a statement (app/main.py), and below the time after which it
 # gives the place of an unanswered connection away (app/db.py): no process has more backends than its pool has places.
 _TIMED: Final = "statement_timeout = '2s'"
@@ -67,6 +70,8 @@ def _settings(role: str) -> list[str]:
         settings.append("enable_seqscan = off")
     if role in _BY_KEY:
         settings += ("enable_hashjoin = off", "enable_mergejoin = off")
+    if role in _LISTING:
+        settings.append("enable_sort = off")
     if role in _CALLING:
         settings.append(_KEPT)
     return [*settings, _TIMED] if role in _ANSWERING else settings

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.audit import store
 from app.audit.store import AuditFilter
-from app.core.errors import InvalidCursor, InvalidRequest
+from app.core.errors import InvalidCursor, InvalidRequest, RateLimited, TooManyLists
 from app.core.problem import responses
 from app.identity.dependencies import KeyManager
 from app.identity.paging import AskedPage, AskedTime
@@ -41,7 +41,7 @@ class AuditPage(BaseModel):
     "/audit",
     operation_id="list_audit_events",
     response_model=AuditPage,
-    responses=responses(InvalidCursor, InvalidRequest),
+    responses=responses(InvalidCursor, InvalidRequest, RateLimited, TooManyLists),
 )
 async def list_audit_events(
     request: Request,
@@ -56,12 +56,15 @@ async def list_audit_events(
     created_from: Annotated[AskedTime | None, Query()] = None,
     created_to: Annotated[AskedTime | None, Query()] = None,
 ) -> AuditPage:
-    """Every change of keys, members and of the tenant itself. Nobody can alter or remove an event."""
+    """Every change of keys, members and of the tenant itself. Nobody can alter or remove an event.
+
+    One call reads 20,000 events: with a filter a page may be short, or empty, and have a `next_cursor`.
+    """
     tenant_id = principal.tenant_id
     wanted = AuditFilter(action, actor, created_from, created_to)
     before = page.before(tenant_id)
-    async with request.app.state.accounts.transaction(tenant_id) as connection:
-        rows = await store.page(connection, tenant_id, wanted, before=before, limit=page.limit + 1)
+    async with page.place(tenant_id), request.app.state.accounts.transaction(tenant_id) as connection:
+        rows, read_to = await store.page(connection, tenant_id, wanted, before=before, limit=page.limit + 1)
     entries = [AuditEntry.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page.cut(tenant_id, entries, "event_id")
+    items, next_cursor = page.cut(tenant_id, entries, "event_id", read_to)
     return AuditPage(items=list(items), next_cursor=next_cursor)

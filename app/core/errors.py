@@ -10,7 +10,7 @@ Problem                     status, code, title
 ├── UnsupportedMediaType    415
 ├── InvalidRequest          422, and IdempotencyMismatch
 ├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts,
-│                           TooManyLargeBodies
+│                           TooManyLargeBodies, TooManyLists
 └── Unavailable             503
 """
 
@@ -150,6 +150,17 @@ class TooManyLargeBodies(Problem):
     """The tenant's large bodies take longer to read than it may keep others waiting."""
 
     status, code, title = 429, "too_many_large_bodies", "Too many large bodies"
+
+
+class TooManyLists(Problem):
+    """Two lists of the tenant are being read already."""
+
+    status, code, title = 429, "too_many_lists", "Too many lists at once"
+
+    def __init__(self) -> None:
+        """Ask for another try in a second."""
+        detail = "Two lists of yours are being read. Wait for their answers, or as long as Retry-After says."
+        super().__init__(detail, headers={"Retry-After": "1"})
 
 
 class BacklogFull(Problem):

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.core import http_upgrade
 from app.core.http_writer import Writer
 from app.core.ids import new_id
+from app.core.write_deadline import WriteDeadline
 
 HEAD_SECONDS: Final = 5.0
 """From the first byte (or the connection) to the end of the headers."""
@@ -62,6 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         self._writer = Writer(transport)
+        self._write_deadline = WriteDeadline(transport, self.loop)
         super().connection_made(self._writer)  # type: ignore[arg-type]  # it stands for one
         self._awaited = "head"
         self._arm()
@@ -70,7 +72,18 @@ class GuardedProtocol(HttpToolsProtocol):
         """Wait for nothing more."""
         self._awaited = None
         self._arm()
+        self._write_deadline.end()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, for a time."""
+        super().pause_writing()
+        self._write_deadline.begin()
+
+    def resume_writing(self) -> None:
+        """All is sent."""
+        self._write_deadline.end()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Parse; what is then unfinished gets a deadline. A request that comes in one piece costs no timer."""

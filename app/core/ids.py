@@ -1,6 +1,7 @@
 """Identifiers: UUIDv7, whose order is the order of their making."""
 
 import re
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +18,9 @@ LAST: Final = UUID(int=(1 << 128) - 1)
 """After every id."""
 _ID: Final = re.compile(UUID_IN_ANY_CASE)
 
+# An id has the time of the process that made it, a row the database's: these clocks are less apart, in seconds.
+_CLOCKS_APART: Final = 86_400.0
+
 
 def new_id() -> UUID:
     """Make an id; within a process each is greater than the one before."""
@@ -32,3 +36,11 @@ def read(text: str) -> UUID | None:
 def first_id_at(seconds: float) -> UUID:
     """Return the lowest id of a moment, in seconds since 1970; of one before it, ``FIRST``."""
     return UUID(int=max(0, int(seconds * 1000)) << 80)
+
+
+def between(earliest: datetime | None, latest: datetime | None) -> tuple[UUID, UUID]:
+    """Return the ids between which all is that was created between two moments (None: at any time)."""
+    return (
+        first_id_at(earliest.timestamp() - _CLOCKS_APART) if earliest else FIRST,
+        first_id_at(latest.timestamp() + _CLOCKS_APART) if latest else LAST,
+    )

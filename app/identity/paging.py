@@ -1,6 +1,7 @@
 """Pages of a tenant's lists: which page is asked for, and where the next one is."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Annotated, Any, Final, TypeAlias
@@ -11,6 +12,7 @@ from pydantic import AfterValidator
 
 from app.core import ids, pagination
 from app.core.errors import InvalidCursor
+from app.core.list_limit import ListLimit
 from app.core.moments import Moment
 
 
@@ -34,12 +36,23 @@ class Page:
             raise InvalidCursor("The cursor is of another list. Begin without a cursor.")
         return UUID(text)
 
-    def cut(self, tenant_id: UUID, found: Sequence[Any], name: str = "id") -> tuple[Sequence[Any], str | None]:
-        """Return the page of ``limit + 1`` items found, and the cursor of the next; the Link header names it too."""
-        if len(found) <= self.limit:
-            return found, None
+    def place(self, tenant_id: UUID) -> AbstractAsyncContextManager[None]:
+        """Hold one of the tenant's places for lists that may read much; raises ``TooManyLists``."""
+        limit: ListLimit = self.request.app.state.list_limit
+        return limit.place(tenant_id)
+
+    def cut(
+        self, tenant_id: UUID, found: Sequence[Any], name: str = "id", read_to: UUID | None = None
+    ) -> tuple[Sequence[Any], str | None]:
+        """Return the page of ``limit + 1`` items found, and the cursor of the next; the Link header names it too.
+
+        A list that has not read to its end has found fewer, and goes on after the id ``read_to``.
+        """
         items = found[: self.limit]
-        position = f"{self._kind}:{getattr(items[-1], name)}"
+        last = getattr(items[-1], name) if len(found) > self.limit else read_to
+        if last is None:
+            return items, None
+        position = f"{self._kind}:{last}"
         cursor = pagination.encode(tenant_id, position, self.request.app.state.cursor_key)
         self.response.headers["Link"] = pagination.next_link(str(self.request.url), cursor)
         return items, cursor

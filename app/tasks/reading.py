@@ -93,11 +93,16 @@ class Reading:
             found = await self._result(tenant_id, task_id)
             return found if found.status in FINAL else await self._wait(tenant_id, task_id, wakeup, until, caller)
 
-    async def page(self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID, limit: int) -> list[TaskSummary]:
-        """Return up to ``limit`` tasks older than ``before``, newest first."""
+    async def page(
+        self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID, limit: int
+    ) -> tuple[list[TaskSummary], UUID | None]:
+        """Return up to ``limit`` tasks older than ``before``, newest first.
+
+        Where these are fewer, but older tasks were not read: with the id of the oldest one which was.
+        """
         async with self._reader.transaction(tenant_id) as connection:
-            rows = await store.page(connection, tenant_id, wanted, before=before, limit=limit)
-        return [TaskSummary.model_validate(dict(row)) for row in rows]
+            rows, read_to = await store.page(connection, tenant_id, wanted, before=before, limit=limit)
+        return [TaskSummary.model_validate(dict(row)) for row in rows], read_to
 
     async def _wait(
         self, tenant_id: UUID, task_id: UUID, wakeup: Wakeup, until: float, caller: Caller

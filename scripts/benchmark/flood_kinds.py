@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
 
+from scripts.benchmark import flood_history
 from scripts.benchmark.accounts import Account
 from scripts.stack.stackfile import Stack
 
@@ -106,6 +107,20 @@ def _forged_keys(_: str) -> Sequence[bytes]:
     return [request("GET", "/api/tasks", f"tq_live_{secrets.token_hex(8)}_{secrets.token_hex(20)}") for _ in range(200)]
 
 
+def _lists_that_find_nothing(key: str) -> Sequence[bytes]:
+    filters = ("status=FAILURE", "task=long_task", "tag=none", "status=REVOKED&tag=none")
+    return [request("GET", f"/api/tasks?{wanted}", key) for wanted in filters]
+
+
+def _events_that_are_not_there(key: str) -> Sequence[bytes]:
+    return [request("GET", "/api/audit?action=no.such", key)]
+
+
+def _large_answers(key: str) -> Sequence[bytes]:
+    # The kernel holds some megabytes for each connection: the process holds what comes after them.
+    return [request("GET", f"/api/tasks/{flood_history.large_task_id(key)}", key) * 40]
+
+
 ALL: Final[tuple[Flood, ...]] = (
     Flood("login: unknown members", _login_unknown, plan=None, connections=24),
     Flood("submit: 256 KiB of unknown members", _submit_unknown, connections=24),
@@ -122,6 +137,32 @@ ALL: Final[tuple[Flood, ...]] = (
     Flood("members with a taken address", _taken_address, plan="pro", connections=60),
     Flood("openapi.json, 400 a second", _document, plan=None, connections=8, rate=400),
     Flood("forged keys, 2,000 a second", _forged_keys, plan=None, connections=16, rate=2_000),
+    Flood(
+        "lists that find nothing in 2.4 million tasks",
+        _lists_that_find_nothing,
+        plan="pro",
+        prepare=flood_history.many_tasks,
+    ),
+    Flood(
+        "lists that find nothing in 2.4 million tasks, no rate",
+        _lists_that_find_nothing,
+        plan="enterprise",
+        prepare=flood_history.many_tasks,
+    ),
+    Flood(
+        "audit: lists that find nothing, no rate",
+        _events_that_are_not_there,
+        plan="enterprise",
+        prepare=flood_history.many_events,
+    ),
+    Flood(
+        "unread: 40 answers of 250 KB on each of 120 connections",
+        _large_answers,
+        plan="enterprise",
+        connections=120,
+        prepare=flood_history.a_large_task,
+        reads_answers=False,
+    ),
 )
 
 

@@ -1,9 +1,11 @@
 """The audit log: what a tenant sees of who did what, and what nobody can do to it."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import httpx
 import pytest
 
 from tests.accounts.conftest import Anonymous, issue, token_of
@@ -56,6 +58,25 @@ def test_the_log_is_read_by_action_by_time_and_in_pages(acme: Tenant):
     later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
     assert acme.client.get("/api/audit", params={"created_from": later}).json()["items"] == []
     assert acme.client.get("/api/audit", params={"created_to": later}).json()["items"]
+
+
+async def test_a_third_list_at_once_is_refused_and_others_are_served_meanwhile(
+    owner: asyncpg.Connection, acme: Tenant, globex: Tenant
+):
+    who = {"base_url": acme.client.base_url, "headers": acme.client.headers, "trust_env": False}
+    async with httpx.AsyncClient(**who) as client, owner.transaction():
+        # Whoever reads the log waits for as long as the api waits for Postgres.
+        await owner.execute("LOCK audit_event")
+        asked = [asyncio.create_task(client.get("/api/audit")) for _ in range(3)]
+        done, _ = await asyncio.wait(asked, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        served = await asyncio.to_thread(globex.client.get, "/api/tasks")
+        answers = [await task for task in asked]
+    [refused] = [await task for task in done]
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_lists")
+    assert refused.headers["Retry-After"] == "1"
+    assert served.status_code == 200
+    assert sorted(answer.status_code for answer in answers) == [429, 503, 503]
+    assert acme.client.get("/api/audit").status_code == 200
 
 
 def test_a_tenant_sees_its_own_log_only(acme: Tenant, globex: Tenant):

@@ -158,8 +158,16 @@ def _reads(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
 async def _last_page(deep: Deep) -> None:
     oldest = await deep.yard.owner.fetch("SELECT id FROM task WHERE tenant_id = $1 ORDER BY id LIMIT 5", deep.tenant_id)
     async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
-        found = await store.page(connection, deep.tenant_id, TaskFilter(), before=oldest[-1]["id"], limit=100)
+        found, _ = await store.page(connection, deep.tenant_id, TaskFilter(), before=oldest[-1]["id"], limit=100)
     assert [row["task_id"] for row in found] == [row["id"] for row in oldest[3::-1]]
+
+
+def _first_page(wanted: TaskFilter) -> Call:
+    async def read(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
+        found, _ = await store.page(connection, tenant_id, wanted, before=ids.LAST, limit=5)
+        return bool(found[0]["task_id"] == task_id)
+
+    return _reads(read)
 
 
 async def _cancel(deep: Deep) -> None:
@@ -240,11 +248,8 @@ CALLS: list[tuple[str, str, Call]] = [
     ("result", "tq_api", _reads(lambda c, tenant_id, task_id: store.results_any_tenant(c, [(tenant_id, task_id)]))),
     ("status", "tq_api", _reads(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)]))),
     ("request", "tq_api", _reads(store.request)),
-    (
-        "page",
-        "tq_api",
-        _reads(lambda c, tenant_id, _: store.page(c, tenant_id, TaskFilter(), before=ids.LAST, limit=5)),
-    ),
+    ("page", "tq_api", _first_page(TaskFilter())),
+    ("filtered page", "tq_api", _first_page(TaskFilter(task="echo"))),
     ("last page", "tq_api", _last_page),
     ("cancel", "tq_api", _cancel),
     ("due tenants", "tq_dispatch", _due),

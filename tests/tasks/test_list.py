@@ -101,6 +101,53 @@ def test_the_time_is_the_row_s_where_its_id_was_made_by_another_clock(
     assert _ids(tenant, created_from=(now - hour).isoformat(), created_to=(now + hour).isoformat()) == [same]
 
 
+@pytest.fixture(scope="module")
+def heap(servers: Servers, make_tenant: Callable[..., Tenant]) -> Tenant:
+    """A tenant of 50,001 tasks, of which the oldest alone is of another type, has a tag and has failed."""
+    tenant = make_tenant("lister-heap")
+    oldest = tenant.submit(task="echo", payload=0, delay_seconds=3600)
+    asyncio.run(_fill(servers.postgres.url, oldest))
+    return tenant
+
+
+@pytest.mark.parametrize("wanted", [{"status": "FAILURE"}, {"task": "echo"}, {"tag": "rare"}, {"created_to": None}])
+def test_a_rare_task_is_found_by_following_the_cursors_of_empty_pages(heap: Tenant, wanted: dict[str, Any]):
+    [oldest] = list(_pages(heap, limit=100))[-1][-1:]
+    if "created_to" in wanted:
+        wanted = {"created_to": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
+    pages = list(_pages(heap, **wanted))
+    assert pages == [[], [], [oldest]]
+    first = heap.client.get("/api/tasks", params=wanted)
+    assert 'rel="next"' in first.headers["Link"]
+
+
+def test_a_full_page_of_what_is_frequent_needs_no_second_look(heap: Tenant):
+    page = _list(heap, status="SUCCESS", limit=100)
+    assert len(page["items"]) == 100
+    assert page["next_cursor"]
+
+
+async def _fill(url: str, oldest: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "UPDATE task SET status = 'FAILURE', tags = '{rare}', finished_at = now(),"
+            " created_at = now() - interval '2 hours' WHERE id = $1",
+            oldest,
+        )
+        # Newer ids than any that a process makes.
+        await connection.execute(
+            "INSERT INTO task (tenant_id, id, task, pool, status, priority, payload, due_at, attempt, max_attempts,"
+            " time_limit_seconds, finished_at)"
+            " SELECT tenant_id, (substr(id::text, 1, 13) || '7fff-bfff-' || lpad(to_hex(n), 12, '0'))::uuid, 'test.add',"
+            " pool, 'SUCCESS', 4, '{}', now(), 1, 3, 900, now() FROM task, generate_series(1, 50000) AS n WHERE id = $1",
+            oldest,
+        )
+        await connection.execute("DELETE FROM backlog WHERE task_id = $1", oldest)
+    finally:
+        await connection.close()
+
+
 async def _move(url: str, tasks: dict[str, timedelta]) -> None:
     connection = await asyncpg.connect(url)
     try:
