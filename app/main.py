@@ -17,7 +17,7 @@ from app.accounts.router import router as accounts_router
 from app.accounts.tokens import Tokens
 from app.audit.router import router as audit_router
 from app.broker.wakeups import Waiters
-from app.core import document, pagination, problem
+from app.core import calls, document, pagination, problem
 from app.core import logging as structured_logging
 from app.core import redis as redis_connections
 from app.core.config import get_settings
@@ -131,6 +131,8 @@ def create_app() -> FastAPI:
     made.include_router(audit_router, dependencies=[RATED], responses=_EVERY_CALL)
     made.include_router(auth_router)
     made.include_router(health_router)
+    routers = (tasks_router, quotas_router, accounts_router, audit_router, auth_router, health_router)
+    calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)
     document.amend(made, with_task_types)
     return made

@@ -8,11 +8,13 @@ from email.message import Message
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
+from app.core import queries
 from app.core.errors import MalformedBody, PayloadTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -134,7 +136,7 @@ class _JsonRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """The ``route_class`` of every router that takes JSON. An empty body is left to the validation (422)."""
+    """The ``route_class`` of every router: reads bodies and queries strictly. An empty body fails validation (422)."""
 
     @property
     def bounds(self) -> Bounds:
@@ -142,19 +144,23 @@ class StrictRoute(APIRoute):
         return ORDINARY
 
     async def before_body(self, request: Request) -> None:
-        """Look at the request before its body is read; whoever is refused here has sent it in vain."""
+        """Look at the request before its body is read, or its query refused."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Parse before FastAPI does, which would turn our problems into a bare 400."""
+        """Parse before FastAPI does: of a body it would turn our problems into a bare 400, of a query read the half."""
         answer = super().get_route_handler()
-        if self.body_field is None:
-            return answer
+        takes_body, known = self.body_field is not None, queries.names(self.dependant)
 
-        async def answer_json(request: Request) -> Response:
-            await self.before_body(request)
-            return await answer(_JsonRequest(request, *await read(request, self.bounds)))
+        async def answer_strictly(request: Request) -> Response:
+            query = request.scope["query_string"]
+            faults = queries.faults(query, known) if query else None
+            if faults or takes_body:
+                await self.before_body(request)
+            if faults:
+                raise RequestValidationError(faults)
+            return await answer(_JsonRequest(request, *await read(request, self.bounds)) if takes_body else request)
 
-        return answer_json
+        return answer_strictly
 
 
 async def read(request: Request, bounds: Bounds = ORDINARY) -> tuple[bytes, Any]:

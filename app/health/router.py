@@ -8,9 +8,10 @@ from redis.exceptions import RedisError
 
 from app.core.errors import Unavailable
 from app.core.problem import responses
+from app.core.strict_json import StrictRoute
 from app.health import store
 
-router: Final = APIRouter(tags=["health"])
+router: Final = APIRouter(route_class=StrictRoute, tags=["health"])
 
 
 class Health(BaseModel):
