@@ -19,7 +19,7 @@ from app.audit.router import router as audit_router
 from app.broker import timelines
 from app.broker.redis_check import RedisCheck
 from app.broker.wakeups import Waiters
-from app.core import document, open_files, pagination, problem
+from app.core import calls, document, open_files, pagination, problem
 from app.core import logging as structured_logging
 from app.core import redis as redis_connections
 from app.core.config import get_settings
@@ -156,6 +156,8 @@ def create_app() -> FastAPI:
     made.include_router(audit_router, dependencies=[RATED], responses=_EVERY_CALL)
     made.include_router(auth_router)
     made.include_router(health_router)
+    routers = (tasks_router, quotas_router, accounts_router, audit_router, auth_router, health_router)
+    calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)
     document.amend(made, with_task_types)
     document.serve(made)

@@ -133,13 +133,19 @@ _DETAILS: Final = {
 
 
 async def _http(request: Request, error: Exception) -> Response:
+    return refused(request.scope, error)
+
+
+def refused(scope: Scope, error: Exception, detail: str | None = None) -> Response:
+    """Return the response for a refusal of the framework's own; ``detail`` says more than its status does."""
     assert isinstance(error, HTTPException)  # noqa: S101 the handlers are registered by type
     status = error.status_code
     if known := _BY_STATUS.get(status):
         code, title = known.code, known.title
     else:
         code, title = HTTPStatus(status).name.lower(), HTTPStatus(status).phrase
-    return _render(request.scope, _body(code, title, status, _DETAILS.get(status, error.detail)), error.headers)
+    detail = detail or _DETAILS.get(status, error.detail)
+    return _render(scope, _body(code, title, status, detail), error.headers)
 
 
 async def _away(request: Request, error: Exception) -> Response:
@@ -191,6 +197,9 @@ def _with_problems(described: dict[str, Any]) -> dict[str, Any]:
     invalid = json.loads(json.dumps(responses(InvalidRequest)[422]))
     for path in described.get("paths", {}).values():
         for operation in path.values():
-            if isinstance(operation, dict) and "HTTPValidationError" in str(operation.get("responses", {}).get("422")):
+            if not isinstance(operation, dict) or "responses" not in operation:
+                continue
+            # Every call refuses a query parameter that it does not take.
+            if "HTTPValidationError" in str(operation["responses"].setdefault("422", invalid)):
                 operation["responses"]["422"] = invalid
     return described

@@ -7,12 +7,13 @@ from email.message import Message
 from math import isfinite
 from typing import Any, Final, NamedTuple, get_args
 
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from app.core import problem, storable
+from app.core import problem, queries, storable
 from app.core.errors import InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -147,7 +148,7 @@ class _JsonRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """The ``route_class`` of every router that takes JSON. An empty body is left to the validation (422)."""
+    """The ``route_class`` of every router: reads bodies and queries strictly. An empty body fails validation (422)."""
 
     @property
     def bounds(self) -> Bounds:
@@ -155,27 +156,33 @@ class StrictRoute(APIRoute):
         return ORDINARY
 
     async def before_body(self, request: Request) -> None:
-        """Look at the request before its body is read; whoever is refused here has sent it in vain."""
+        """Look at the request before its body is read, or its query refused."""
 
     async def parse(self, _request: Request, raw: bytes) -> Any:
         """Return the document in a body."""
         return loads(raw, self.bounds.depth)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Parse before FastAPI does, which would turn our problems into a bare 400."""
+        """Parse before FastAPI does: of a body it would turn our problems into a bare 400, of a query read the half."""
         answer = super().get_route_handler()
-        if self.body_field is None:
-            return answer
-        fields = _fields(self.body_field.field_info.annotation)
+        takes_body, known = self.body_field is not None, queries.names(self.dependant)
+        fields = _fields(self.body_field.field_info.annotation) if self.body_field is not None else 0
 
-        async def answer_json(request: Request) -> Response:
-            await self.before_body(request)
+        async def answer_strictly(request: Request) -> Response:
+            query = request.scope["query_string"]
+            faults = queries.faults(query, known) if query else None
+            if faults or takes_body:
+                await self.before_body(request)
+            if faults:
+                raise RequestValidationError(faults)
+            if not takes_body:
+                return await answer(request)
             raw = await read(request, self.bounds)
             document = await self.parse(request, raw) if raw else None
             problem.bound_members(document, fields)
             return await answer(_JsonRequest(request, raw, document))
 
-        return answer_json
+        return answer_strictly
 
 
 def _fields(annotation: Any) -> int:

@@ -66,7 +66,7 @@ class FastPath:
 def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
     """Return the operation and what answers it, where the request is none that needs its twin."""
     path, method = scope["path"], scope["method"]
-    if method == "POST" and path in _SUBMITS:
+    if method == "POST" and path in _SUBMITS and not scope["query_string"]:
         headers = dict(scope["headers"])
         key = headers.get(b"idempotency-key")
         # What is sent twice may differ: the twin decides.
@@ -77,9 +77,10 @@ def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
         return operation_id, partial(quotas.answer_submit, answer=partial(answer, key=key and key.decode()))
     if method == "GET" and (read := _READ.fullmatch(path)):
         task_id = UUID(read[1])
+        query = scope["query_string"]
         if read[2] == "status":
-            return "get_task_status", partial(_status, task_id=task_id)
-        wait = _WAIT.fullmatch(scope["query_string"])
+            return None if query else ("get_task_status", partial(_status, task_id=task_id))
+        wait = _WAIT.fullmatch(query)
         if wait and not any(name == b"prefer" for name, _ in scope["headers"]):
             return "get_task_result", partial(_result, task_id=task_id, wait=int(wait[1] or 0))
     return None
