@@ -59,10 +59,10 @@ class Coroutines:
 
     def _sound_loop(self) -> asyncio.AbstractEventLoop:
         loop = self._loop
-        # The second: its threads are gone, and there would be no others.
-        if loop is None or loop.is_closed() or getattr(loop, "_executor_shutdown_called", False):
-            return asyncio.SelectorEventLoop()
-        return loop
+        # A loop whose threads are gone gets no others.
+        if loop is not None and getattr(loop, "_executor_shutdown_called", False):
+            loop.close()
+        return asyncio.SelectorEventLoop() if loop is None or loop.is_closed() else loop
 
     def _tidy(self, loop: asyncio.AbstractEventLoop) -> None:
         if loop.is_closed() or not (left := asyncio.all_tasks(loop)):
