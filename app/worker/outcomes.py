@@ -1,7 +1,7 @@
 """How an attempt ended, made fit to be stored before anything is written (pure)."""
 
 import json
-from collections.abc import Mapping
+from collections import deque
 from dataclasses import replace
 from math import isfinite
 from typing import Any, Final, Protocol
@@ -12,6 +12,7 @@ from app.tasks.types import TaskType
 
 _MAX_MESSAGE: Final = 2_000
 _MAX_TYPE: Final = 128
+_SEQUENCES: Final = (list, tuple, set, frozenset, deque)
 _compact: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -102,13 +103,14 @@ def _holds_no_number(task_type: TaskType, value: Any) -> bool:
     except Exception:  # noqa: BLE001 it can be made JSON of, and of nothing else
         return False
     while left:
-        match left.pop():
-            case float() as number if not isfinite(number):
+        one = left.pop()
+        if isinstance(one, float):
+            if not isfinite(one):
                 return True
-            case Mapping() as members:
-                left.extend(members.values())
-            case list() | tuple() | set() | frozenset() as items:
-                left.extend(items)
+        elif isinstance(one, dict):
+            left.extend(one.values())
+        elif isinstance(one, _SEQUENCES):
+            left.extend(one)
     return False
 
 

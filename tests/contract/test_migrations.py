@@ -101,3 +101,29 @@ async def test_a_downgrade_that_drops_tables_is_refused_where_there_are_tenants(
     assert await scratch.value("SELECT version_num FROM alembic_version") == head == schema.EXPECTED
     assert await scratch.value("SELECT count(*) FROM process_heartbeat") == 0
     assert await scratch.value("SELECT count(*) FROM tenant") == 1
+
+
+async def test_payloads_and_results_become_text_and_functions_stay_what_they_are(scratch: Scratch):
+    scratch.alembic("upgrade", "head")
+    scratch.alembic("downgrade", "-1")
+    functions = (
+        "SELECT string_agg(replace(pg_get_functiondef(p.oid), 'jsonb', 'json') || coalesce(p.proacl::text, ''), ';'"
+        " ORDER BY p.proname) FROM pg_proc p WHERE p.proname IN ('tasks_accept', 'tasks_claim', 'attempts_finish')"
+    )
+    before = await scratch.value(functions)
+    tenant_id, task_id = uuid.uuid4(), ids.new_id()
+    await scratch.value("INSERT INTO tenant (id, slug, name, plan) VALUES ($1, 'a', 'a', 'pro')", tenant_id)
+    await scratch.value(
+        "INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, max_attempts, time_limit_seconds)"
+        " VALUES ($1, $2, 'echo', 'prefork', 4, '{\"b\": 1e22, \"a\": [null]}', now(), 3, 9)",
+        tenant_id, task_id,
+    )  # fmt: skip
+    await scratch.value("INSERT INTO result VALUES ($1, $2, '\"x\"')", tenant_id, task_id)
+    scratch.alembic("upgrade", "head")
+    stored = "SELECT pg_typeof(payload)::text || ' ' || payload::text FROM task WHERE id = $1"
+    assert await scratch.value(stored, task_id) == 'json {"a": [null], "b": 10000000000000000000000}'
+    assert await scratch.value("SELECT result::text FROM result WHERE task_id = $1", task_id) == '"x"'
+    assert await scratch.value(functions) == before
+    scratch.alembic("downgrade", "-1")
+    assert str(await scratch.value(stored, task_id)).startswith("jsonb ")
+    assert await scratch.value(functions) == before
