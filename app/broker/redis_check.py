@@ -12,8 +12,9 @@ from app.core.redis import reason
 # Each command that a script of ours calls, on keys that it leaves empty.
 _COMMANDS: Final = Script("""
 local list, other, set, text = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-redis.call('DEL', other)
+-- First what takes memory: a script that has written, if only a DEL, may go on writing when memory has run out.
 redis.call('LPUSH', list, 'a', 'b')
+redis.call('DEL', other)
 redis.call('RPUSH', list, 'c')
 redis.call('LMOVE', list, other, 'LEFT', 'RIGHT')
 redis.call('LRANGE', list, 0, -1)

@@ -13,6 +13,7 @@ import asyncpg
 from app.broker.redis_check import RedisCheck
 from app.core import schema
 from app.core.errors import Unavailable
+from app.core.logging import redact
 from app.core.seldom import Seldom
 from app.core.timelines import ServerRefused
 from app.db import Database
@@ -136,7 +137,8 @@ class ReadinessProbe:
         except Unavailable as error:
             faults = [_why(error.__cause__)]
         except asyncpg.PostgresError as error:
-            faults = [f"Postgres answers with an error: {type(error).__name__}: {error}"]
+            # Anybody may read this: the text stays in the server's log.
+            faults = [f"Postgres answers with an error ({type(error).__name__}): see its log"]
         self._found, self._postgres = found, Look(faults)
         if found.place is not None and (found.place.is_read_only or found.place.timeline is None):
             # The next connections may lead to another server, which is the primary by now.
@@ -151,6 +153,7 @@ class ReadinessProbe:
                 faults = await self._redis_check.faults()
         except TimeoutError:
             faults = [_REDIS_HANGS]
+        faults = [redact(fault) for fault in faults]
         self._redis = Look(faults)
         for fault in faults:
             _seldom.warn("degraded", reason=fault)

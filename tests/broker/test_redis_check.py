@@ -60,6 +60,22 @@ async def test_a_right_that_is_missing_is_named(admin: Redis, servers: Servers, 
     assert any(named in fault and "docs/operations.md" in fault for fault in faults), faults
 
 
+async def test_a_redis_that_is_full_or_a_replica_is_named_and_only_while_it_is(admin: Redis):
+    check = RedisCheck(admin)
+    assert await check.faults() == []
+    await admin.config_set("maxmemory", 1)
+    try:
+        assert await check.faults() == ["Redis is full (maxmemory): give it more memory"]
+    finally:
+        await admin.config_set("maxmemory", 0)
+    await admin.replicaof("127.0.0.1", 1)
+    try:
+        assert await check.faults() == ["Redis is read-only (a replica): point REDIS_URL to the primary"]
+    finally:
+        await admin.replicaof("NO", "ONE")
+    assert await check.faults() == []
+
+
 async def test_a_wrong_password_is_named(servers: Servers):
     client = connect(f"redis://:wrong@127.0.0.1:{servers.valkey.port}/0")
     assert await RedisCheck(client).faults() == ["Redis refuses the user or the password of REDIS_URL"]

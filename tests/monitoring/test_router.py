@@ -86,6 +86,11 @@ def test_a_redis_that_is_a_replica_is_named_and_recovers(stack: Stack, servers: 
             client.replicaof("NO", "ONE")
     _wait_for(stack, "ready")
     assert acme.result(task_id)["result"] == 1
+    logs = {name: (stack.folder / f"{name}.log").read_text() for name in ("worker", "dispatcher")}
+    # Each says it once a minute, by its name; the worker's consumer is not started again and again.
+    assert 0 < logs["dispatcher"].count('"tickets not offered", "reason": "Redis is read-only') < 5
+    assert 0 < logs["worker"].count('"no tickets taken", "reason": "Redis is read-only') < 5
+    assert "CRITICAL" not in logs["worker"]
 
 
 def test_a_redis_that_is_full_is_named_and_recovers(stack: Stack, servers: Servers, acme: Tenant):
