@@ -23,6 +23,7 @@ from app.core.errors import (
     TooManyLists,
     UnsupportedMediaType,
 )
+from app.core.list_limit import ListLimit
 from app.core.problem import responses
 from app.core.strict_json import Bounds
 from app.identity.dependencies import CallerRoute, authenticate_again
@@ -258,11 +259,19 @@ def _preferred_wait(prefer: str | None) -> float:
     return 0
 
 
-@router.get("/tasks/{task_id}", operation_id="get_task", response_model=TaskDetail, responses=responses(NotFound))
+@router.get(
+    "/tasks/{task_id}",
+    operation_id="get_task",
+    response_model=TaskDetail,
+    responses=responses(NotFound, RateLimited, TooManyLists),
+)
 async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> TaskDetail:
     """Everything about the task but its result, with each attempt."""
     reading: Reading = request.app.state.reading
-    return await reading.detail(principal.tenant_id, _id(task_id))
+    limit: ListLimit = request.app.state.list_limit
+    # A payload may be large, and the connections are everybody's: as with lists.
+    async with limit.place(principal.tenant_id):
+        return await reading.detail(principal.tenant_id, _id(task_id))
 
 
 @router.get(
