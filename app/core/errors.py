@@ -153,13 +153,13 @@ class TooManyLargeBodies(Problem):
 
 
 class TooManyLists(Problem):
-    """Two lists of the tenant are being read already."""
+    """Two lists of the tenant, or tasks with their attempts, are being read already."""
 
     status, code, title = 429, "too_many_lists", "Too many lists at once"
 
     def __init__(self) -> None:
         """Ask for another try in a second."""
-        detail = "Two lists of yours are being read. Wait for their answers, or as long as Retry-After says."
+        detail = "Two lists, or whole tasks, of yours are being read. Wait for them, or as long as Retry-After says."
         super().__init__(detail, headers={"Retry-After": "1"})
 
 

@@ -1,4 +1,4 @@
-"""How many lists are read at once: they may read much, and what a tenant reads must not keep others waiting."""
+"""How many lists, and tasks with their payloads, are read at once: what is large must not keep others waiting."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ _WAIT_TIMEOUT: Final = 1.0
 
 
 class ListLimit:
-    """Places for lists: two for a tenant, and for all tenants together no more than half of a pool of connections."""
+    """Places for such reads: two for a tenant, and for all tenants together half of a pool of connections."""
 
     def __init__(self, pool_size: int) -> None:
         """``pool_size`` is how many connections the lists and everything else share."""

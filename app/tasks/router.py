@@ -27,6 +27,7 @@ from app.core.errors import (
     TooManyLists,
     UnsupportedMediaType,
 )
+from app.core.list_limit import ListLimit
 from app.core.problem import responses
 from app.core.strict_json import ORDINARY, Bounds, loads
 from app.identity.dependencies import CallerRoute, authenticate, permitted
@@ -49,7 +50,6 @@ from app.tasks.schemas import (
     SubmitResponse,
     Tag,
     TaskDetail,
-    TaskFilter,
     TaskPage,
     TaskResult,
     TaskStatus,
@@ -58,6 +58,7 @@ from app.tasks.schemas import (
 )
 from app.tasks.status import Status
 from app.tasks.submission import Submissions
+from app.tasks.task_filter import TaskFilter
 
 _SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
 
@@ -305,11 +306,19 @@ def _preferred_wait(prefer: str | None) -> float:
     return 0
 
 
-@router.get("/tasks/{task_id}", operation_id="get_task", response_model=TaskDetail, responses=responses(NotFound))
+@router.get(
+    "/tasks/{task_id}",
+    operation_id="get_task",
+    response_model=TaskDetail,
+    responses=responses(NotFound, RateLimited, TooManyLists),
+)
 async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> Any:
     """Everything about the task but its result, with each attempt."""
     reading: Reading = request.app.state.reading
-    return answers.detail(await reading.detail(principal.tenant_id, _id(task_id)))
+    limit: ListLimit = request.app.state.list_limit
+    # A payload may be large, and the connections are everybody's: as with lists.
+    async with limit.place(principal.tenant_id):
+        return answers.detail(await reading.detail(principal.tenant_id, _id(task_id)))
 
 
 @router.get(

@@ -1,6 +1,5 @@
 """The bodies of the task calls."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
@@ -244,17 +243,6 @@ class ResultPending(BaseModel):
     detail: Literal["Result not available yet"] = "Result not available yet"
     task_id: UUID
     status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class TaskFilter:
-    """Which tasks a list holds; None is any."""
-
-    status: Status | None = None
-    task: str | None = None
-    tag: str | None = None
-    created_from: datetime | None = None
-    created_to: datetime | None = None
 
 
 class TaskSummary(BaseModel):

@@ -10,7 +10,7 @@ from app.db import Connection, affected
 from app.quotas.schemas import Demand, Grant
 from app.tasks.attempts import End, Held
 from app.tasks.new_tasks import NewTask, Submission
-from app.tasks.schemas import TaskFilter
+from app.tasks.task_filter import TaskFilter
 
 if TYPE_CHECKING:
     import asyncpg

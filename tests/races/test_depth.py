@@ -17,7 +17,7 @@ from app.quotas.schemas import Demand
 from app.tasks import control, lifecycle, store, sweep_store
 from app.tasks.attempts import Outcome
 from app.tasks.new_tasks import Submission
-from app.tasks.schemas import TaskFilter
+from app.tasks.task_filter import TaskFilter
 from app.tenants import plans
 from app.webhooks import store as webhook_store
 from tests.races.conftest import Yard, finish, new_task

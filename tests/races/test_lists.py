@@ -11,7 +11,7 @@ from app.audit import store as audit_store
 from app.audit.store import AuditFilter
 from app.core import ids
 from app.tasks import store
-from app.tasks.schemas import TaskFilter
+from app.tasks.task_filter import TaskFilter
 from app.tasks.status import Status
 from tests.races.conftest import Yard
 

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from tests.conftest import Servers, Tenant
@@ -125,6 +126,30 @@ def test_a_full_page_of_what_is_frequent_needs_no_second_look(heap: Tenant):
     page = _list(heap, status="SUCCESS", limit=100)
     assert len(page["items"]) == 100
     assert page["next_cursor"]
+
+
+async def test_tasks_with_their_payloads_of_one_tenant_never_keep_all_connections(
+    servers: Servers, make_tenant: Callable[..., Tenant]
+):
+    """Lists and whole tasks share two places: with those taken a third is refused, and a status is answered."""
+    tenant, other = make_tenant("lister-whole"), make_tenant("lister-other")
+    task_id, others_id = (one.submit(task="echo", payload=1, delay_seconds=3600) for one in (tenant, other))
+    owner = await asyncpg.connect(servers.postgres.url)
+    who = {"base_url": tenant.client.base_url, "headers": tenant.client.headers, "trust_env": False}
+    try:
+        async with httpx.AsyncClient(**who) as client, owner.transaction():
+            # A whole task has attempts; what else is read of a task does not ask for them.
+            await owner.execute("LOCK attempt")
+            asked = [asyncio.create_task(client.get(f"/api/tasks/{task_id}")) for _ in range(12)]
+            done, _ = await asyncio.wait(asked, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+            own = await client.get(f"/api/tasks/{task_id}/status")
+            theirs = await asyncio.to_thread(other.client.get, f"/api/tasks/{others_id}/status")
+            answers = [await task for task in asked]
+    finally:
+        await owner.close()
+    assert {(await task).json()["code"] for task in done} == {"too_many_lists"}
+    assert (own.status_code, theirs.status_code) == (200, 200)
+    assert sorted(answer.status_code for answer in answers) == [429] * 10 + [503] * 2
 
 
 async def _fill(url: str, oldest: str) -> None:
