@@ -2,7 +2,7 @@
 
 import json
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -13,20 +13,23 @@ from app.core.config import get_settings
 from app.core.errors import InvalidRequest
 from app.tasks import types
 from app.tasks.new_tasks import NewTask
-from app.tasks.schemas import SubmitRequest
+from app.tasks.schemas import DEFAULT_PRIORITY, DEFAULT_TASK, SubmitRequest
 from app.tenants.plans import Limits
 from app.webhooks import urls
 
 _MAX_FAULTS: Final = 100
+_NOTHING: Final = b"{}"
 _Number = TypeVar("_Number", int, float)
 
 
 def task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: str | None) -> NewTask:
     """Return the task that is asked for. Raises ``InvalidRequest``."""
-    task_type = types.find(request.task)
+    task_type = types.find(DEFAULT_TASK if request.task is None else request.task)
     if task_type is None:
         raise _invalid("/task", "unknown task type: GET /api/task-types lists them")
     payload = to_json(request.payload)
+    if request.payload is None and not _takes_null(task_type):
+        payload = _NOTHING
     _check_payload(task_type, payload)
     if len(payload) > limits.payload_bytes:
         raise _invalid("/payload", f"larger than the {limits.payload_bytes} bytes of this plan")
@@ -38,7 +41,7 @@ def task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: s
         ids.new_id(),
         task_type.name,
         task_type.pool,
-        request.priority,
+        DEFAULT_PRIORITY if request.priority is None else request.priority,
         payload.decode(),
         _at_most(task_type.max_attempts, request.max_attempts),
         _at_most(task_type.time_limit, request.timeout_seconds),
@@ -51,6 +54,32 @@ def task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: s
         None,
         traceparent,
     )
+
+
+def meant(body: Any) -> Any:
+    """Return a submit as it was sent, without the members that are null: these are as good as missing.
+
+    A payload that is null stays where the task type takes null.
+    """
+    if type(body) is not dict or all(value is not None for value in body.values()):
+        return body
+    return {name: value for name, value in body.items() if value is not None or _is_null_payload(name, body)}
+
+
+def _is_null_payload(name: str, body: dict[str, Any]) -> bool:
+    if name != "payload":
+        return False
+    task = body.get("task")
+    task_type = types.find(DEFAULT_TASK if task is None else task) if isinstance(task, str | None) else None
+    return task_type is not None and _takes_null(task_type)
+
+
+def _takes_null(task_type: types.TaskType) -> bool:
+    try:
+        task_type.validator.validate_json(b"null", strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def _at_most(own: _Number, asked: _Number | None) -> _Number:

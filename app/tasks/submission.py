@@ -148,16 +148,16 @@ class Submissions:
 
 
 def _submission(limits: Limits, task: NewTask, key: str | None, body: Any) -> Submission:
-    return Submission(task.tenant_id, limits, (task,), key, fingerprint(body) if key is not None else b"")
+    print_ = fingerprint(drafts.meant(body)) if key is not None else b""
+    return Submission(task.tenant_id, limits, (task,), key, print_)
 
 
 def _read_batch(
     tenant_id: UUID, limits: Limits, items: list[Any], body: Any, key: str | None, traceparent: str | None
 ) -> tuple[Submission, Batch]:
     batch = batches.read(tenant_id, limits, items, traceparent)
-    return Submission(
-        tenant_id, limits, batch.tasks, key, fingerprint(body) if key is not None else b"", batch.answer
-    ), batch
+    print_ = fingerprint({**body, "tasks": [drafts.meant(item) for item in items]}) if key is not None else b""
+    return Submission(tenant_id, limits, batch.tasks, key, print_, batch.answer), batch
 
 
 async def _recall(connection: Connection, found: "asyncpg.Record") -> Receipt:
