@@ -160,6 +160,7 @@ def create_app() -> FastAPI:
     calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)
     document.amend(made, with_task_types)
+    document.amend(made, document.without_null_defaults)
     document.serve(made)
     return made
 

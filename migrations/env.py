@@ -77,7 +77,7 @@ async def _online() -> None:
     settings = get_settings()
     cache = settings.database_statement_cache
 
-    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
+    async def connect() -> Any:
         # asyncpg reads the URL itself: SQLAlchemy would refuse options such as sslmode.
         return await primary.connect(settings.database_url, timeout=5, statement_cache_size=cache)
 

@@ -28,6 +28,7 @@ _NAME_LENGTH: Final = 200
 _LONGEST_DAYS: Final = 3_650
 
 LONGEST_OVERLAP_SECONDS: Final = 7 * 86_400
+DEFAULT_OVERLAP_SECONDS: Final = 86_400
 
 
 async def issue(

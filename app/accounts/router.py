@@ -102,13 +102,14 @@ async def rotate_key(
     request: Request, response: Response, principal: KeyManager, key_id: KeyId, body: RotateRequest | None = None
 ) -> NewKey:
     """Replace a key by one of the same name, scopes and length of life. For the overlap both hold, and count as one."""
+    overlap = None if body is None else body.overlap_seconds
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         key, text = await keys.rotate(
             connection,
             acting(request, principal),
             principal.tenant_id,
             _key_id(key_id),
-            overlap_seconds=(body or RotateRequest()).overlap_seconds,
+            overlap_seconds=keys.DEFAULT_OVERLAP_SECONDS if overlap is None else overlap,
             secrets=get_secrets(),
             held=principal.scopes,
             issuer=principal.key_id,
@@ -202,7 +203,7 @@ async def change_member(request: Request, principal: KeyManager, member_id: Memb
             principal.tenant_id,
             _member_id(member_id),
             role=body.role,
-            is_disabled=body.disabled,
+            is_disabled=body.is_disabled,
             held=principal.scopes,
             issuer=principal.key_id,
         )

@@ -73,4 +73,9 @@ def batch(principal: Principal, items: list[Any], sent: Sent) -> tuple[Submissio
 
 
 def _fingerprint(sent: Sent) -> bytes:
-    return b"" if sent.key is None else fingerprint(sent.document, is_large=is_large(sent.raw))
+    if sent.key is None:
+        return b""
+    document = drafts.meant(sent.document)
+    if isinstance(document, dict) and isinstance(items := document.get("tasks"), list):
+        document = {**document, "tasks": [drafts.meant(item) for item in items]}
+    return fingerprint(document, is_large=is_large(sent.raw))

@@ -2,7 +2,7 @@
 
 import json
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -12,17 +12,20 @@ from app.core.config import get_settings
 from app.core.errors import InvalidRequest
 from app.tasks import payloads, types
 from app.tasks.new_tasks import NewTask
-from app.tasks.schemas import SubmitOptions, SubmitRequest
+from app.tasks.schemas import DEFAULT_PRIORITY, DEFAULT_TASK, SubmitOptions, SubmitRequest
 from app.tenants.plans import Limits
 from app.webhooks import urls
 
+_NOTHING: Final = b"{}"
 _Number = TypeVar("_Number", int, float)
 
 
 def task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: str | None) -> NewTask:
     """Return the task that is asked for. Raises ``InvalidRequest``."""
-    task_type = _type(request.task)
+    task_type = _type(DEFAULT_TASK if request.task is None else request.task)
     payload = to_json(request.payload)
+    if request.payload is None and not _takes_null(task_type):
+        payload = _NOTHING
     text = payload.decode()
     _check_payload(task_type, text)
     if len(payload) > limits.payload_bytes:
@@ -58,7 +61,7 @@ def _task(
         ids.new_id(),
         task_type.name,
         task_type.pool,
-        request.priority,
+        DEFAULT_PRIORITY if request.priority is None else request.priority,
         payload,
         _at_most(task_type.max_attempts, request.max_attempts),
         _at_most(task_type.time_limit, request.timeout_seconds),
@@ -71,6 +74,32 @@ def _task(
         None,
         traceparent,
     )
+
+
+def meant(body: Any) -> Any:
+    """Return a submit as it was sent, without the members that are null: these are as good as missing.
+
+    A payload that is null stays where the task type takes null.
+    """
+    if type(body) is not dict or all(value is not None for value in body.values()):
+        return body
+    return {name: value for name, value in body.items() if value is not None or _is_null_payload(name, body)}
+
+
+def _is_null_payload(name: str, body: dict[str, Any]) -> bool:
+    if name != "payload":
+        return False
+    task = body.get("task")
+    task_type = types.find(DEFAULT_TASK if task is None else task) if isinstance(task, str | None) else None
+    return task_type is not None and _takes_null(task_type)
+
+
+def _takes_null(task_type: types.TaskType) -> bool:
+    try:
+        payloads.read(task_type, "null")
+    except payloads.UnusablePayload:
+        return False
+    return True
 
 
 def _at_most(own: _Number, asked: _Number | None) -> _Number:

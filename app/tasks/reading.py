@@ -12,8 +12,8 @@ from app.core.lane import Lane
 from app.db import Database
 from app.tasks import store
 from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus, TaskSummary
-from app.tasks.task_filter import TaskFilter
 from app.tasks.status import FINAL, Status
+from app.tasks.task_filter import TaskFilter
 
 T = TypeVar("T")
 

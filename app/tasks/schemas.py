@@ -14,6 +14,7 @@ from app.tasks.status import Status
 
 MAX_DELAY_SECONDS: Final = 366 * 86_400
 DEFAULT_TASK: Final = "long_task"
+DEFAULT_PRIORITY: Final = 4
 MAX_BATCH: Final = 1_000
 # What stands around each task of a batch takes two levels.
 BATCH_BOUNDS: Final = Bounds(size=1024 * 1024, depth=MAX_DEPTH + 2)
@@ -41,8 +42,10 @@ class SubmitOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    priority: int = Field(
-        4, ge=0, le=9, description="9 is most urgent. A minute of waiting weighs as much as one step."
+    # A member that is null is as good as missing, for programs that write all of their members (idempotency too: see
+    # app/tasks/drafts.py).
+    priority: Annotated[int, Field(ge=0, le=9)] | None = Field(
+        DEFAULT_PRIORITY, description="9 is most urgent. A minute of waiting weighs as much as one step."
     )
     delay_seconds: float | None = Field(
         None, ge=0, le=MAX_DELAY_SECONDS, description="Start no earlier than so long from now."
@@ -58,7 +61,9 @@ class SubmitOptions(BaseModel):
     timeout_seconds: float | None = Field(
         None, gt=0, le=86_400, description="Time limit of one attempt, at most the task type's own."
     )
-    tags: list[Tag] = Field(default_factory=list, max_length=10, description="To find the task by.")
+    tags: Annotated[list[Tag], Field(max_length=10)] | None = Field(
+        default_factory=list, description="To find the task by."
+    )
     webhook_url: str | None = Field(
         None, max_length=2048, description="An https URL that gets the task's end as a signed event (see webhooks)."
     )
@@ -82,7 +87,9 @@ class SubmitOptions(BaseModel):
 class SubmitRequest(SubmitOptions):
     """A submit before its payload is held against the task type's model."""
 
-    task: str = Field(DEFAULT_TASK, max_length=64, description="A name of `GET /api/task-types`.")
+    task: Annotated[str, Field(max_length=64)] | None = Field(
+        DEFAULT_TASK, description="A name of `GET /api/task-types`."
+    )
     # JSON already: it has been parsed strictly, and to look at each value again would take most of the time.
     payload: Any = Field(default_factory=dict)
 
