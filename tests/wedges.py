@@ -192,6 +192,12 @@ async def blocks_the_shared_loop(payload: Nothing, context: TaskContext) -> None
     await asyncio.gather(asyncio.sleep(60), _block())
 
 
+@task("test.wedge.io.blocks_beyond_its_limit", pool="asyncio", max_attempts=1, time_limit=1)
+async def blocks_beyond_its_limit(payload: Nothing, context: TaskContext) -> None:
+    """Block every neighbour, in the function itself."""
+    time.sleep(60)  # noqa: ASYNC251 that is the mistake
+
+
 async def _block() -> None:
     await asyncio.sleep(0.1)
     time.sleep(60)  # noqa: ASYNC251 that is the mistake

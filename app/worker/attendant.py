@@ -72,7 +72,12 @@ class Attendant:
     def blocked(self) -> Ran:
         """Return how it ended: its code holds the loop, and will end with the process."""
         message = "the code blocked the event loop: what blocks or computes belongs into a prefork type, or a thread"
-        return self._execution.raised(outcomes.TaskCrashed(message))
+        error = outcomes.TimeLimitExceeded if self.is_overdue() else outcomes.TaskCrashed
+        return self._execution.raised(error(message))
+
+    def is_overdue(self) -> bool:
+        """Tell whether its code runs beyond the hard limit, and what is granted after it."""
+        return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + _GRACE
 
     def ended(self, outcome: Outcome) -> Ran:
         """Return how it ended: from outside, with this outcome."""

@@ -73,6 +73,10 @@ class Crew:
         """Return the attempts whose ends are not written yet; from any thread."""
         return list(self._attendants.values())
 
+    def run_by(self, task: "asyncio.Task[Any] | None") -> Attendant | None:
+        """Return the attempt whose code a task of the loop runs; from any thread."""
+        return next((one for one in self.in_hand() if task is not None and one.is_run_by(task)), None)
+
     def tell(self, attempt: Attendant, verdict: Verdict) -> None:
         """Have an attempt end that was cancelled or taken away."""
         attempt.tell(verdict)

@@ -80,6 +80,10 @@ class Execution:
         limit = self._claim.time_limit_seconds
         return min(limit, (self._task_type and self._task_type.soft_time_limit) or limit)
 
+    def seconds(self) -> float:
+        """Return how long the code has run so far."""
+        return time.monotonic() - self._began
+
     def call(self) -> Any:
         """Call the function; what an ``async def`` returns is to be awaited. Raises whatever the code raises."""
         crash.point("worker.before_run")
@@ -109,7 +113,7 @@ class Execution:
         return self._ran(outcome)
 
     def _ran(self, outcome: Outcome) -> Ran:
-        return Ran(outcome, self._reporter.take(), time.monotonic() - self._began)
+        return Ran(outcome, self._reporter.take(), self.seconds())
 
 
 class _UnknownType(Exception):  # noqa: N818 never told to anybody

@@ -137,7 +137,7 @@ class Asyncio:
             inquiry=lambda: inquiry.run(get_settings().redis_url),
             cancel_what_was_given_up=crew.cancel_what_was_given_up,
         )
-        self._standstill = Standstill(self._runtime, self._end_process)
+        self._standstill = Standstill(self._runtime, self._end_process, self._is_overdue)
         self._aside.on_duty(
             heartbeat=lambda: heartbeat.beat(aside, crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._turning)
         )
@@ -169,6 +169,10 @@ class Asyncio:
         if self._is_restarting and not self._is_stopping:
             restart.begin_again()
 
+    def _is_overdue(self, holder: Holder) -> bool:
+        blocking = self._crew.run_by(holder) if self._crew else None
+        return blocking is not None and blocking.is_overdue()
+
     def _drain_and_restart(self) -> None:
         _log.error("much code goes on although it was cancelled: the worker drains, and starts again")
         self._is_restarting = True
@@ -178,9 +182,8 @@ class Asyncio:
         """Write all ends beside the loop that stands still, then start again, or end where that was asked for."""
         assert self._crew is not None  # noqa: S101 it has begun
         self._crew.stop_claiming()
-        in_hand = self._crew.in_hand()
-        blocking = next((one for one in in_hand if holder is not None and one.is_run_by(holder)), None)
-        _log.critical(
+        in_hand, blocking = self._crew.in_hand(), self._crew.run_by(holder)
+        _log.error(
             "the event loop stood still: the process ends",
             extra=(endings.names(blocking) if blocking else {}) | {"attempts": len(in_hand)},
         )

@@ -14,6 +14,7 @@ from app.worker.stillness import LONGEST
 _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.5
+_OVERDUE_SECONDS: Final = 2.0
 # After a gap in which it did not compute this process was itself stopped: then nobody is to blame for it.
 _GAP: Final = 2.0
 # Of CPU time of the loop's thread, in which this thread was not let run once.
@@ -27,14 +28,19 @@ Holder: TypeAlias = "asyncio.Task[Any] | None"
 class Standstill:
     """Looks at the loop twice a second until it is closed, or the loop stands still for ten seconds.
 
+    Code whose time is over gets two: the dispatcher would soon take its attempt away, uncounted, to be run again.
     A loop that is merely slow, since a thousand tasks compute a little each, is left alone: it must be one and the same
     task, or callback, that holds it at every look.
     """
 
-    def __init__(self, runtime: Runtime, end: Callable[[Holder], None]) -> None:
-        """``end`` is called once, on this thread, with the task that holds the loop; None for a callback."""
+    def __init__(self, runtime: Runtime, end: Callable[[Holder], None], is_overdue: Callable[[Holder], bool]) -> None:
+        """``end`` is called once, on this thread, with the task that holds the loop; None for a callback.
+
+        ``is_overdue`` is asked whether the code that holds it has run beyond its hard limit.
+        """
         self._runtime = runtime
         self._end = end
+        self._is_overdue = is_overdue
         self._is_closed = threading.Event()
         self._alarm = CpuAlarm(runtime.thread_id, _ALONE_SECONDS)
         self._holder: Holder = None
@@ -63,7 +69,8 @@ class Standstill:
         was_stopped = self._was_stopped(now)
         if was_stopped or holder is not self._holder:
             self._holder, self._held_since = holder, now
-        return now - max(self._held_since, self._runtime.turned_at) > LONGEST
+        held = now - max(self._held_since, self._runtime.turned_at)
+        return held > LONGEST or (held > _OVERDUE_SECONDS and self._is_overdue(holder))
 
     def _was_stopped(self, now: float) -> bool:
         gap, self._looked_at = now - self._looked_at, now

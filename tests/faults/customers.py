@@ -61,7 +61,7 @@ def wedge(stage: Stage, rng: random.Random) -> Felt:
     kinds = [_WEDGES[number % len(_WEDGES)] for number in range(2 * commands.CHILDREN)]
     rng.shuffle(kinds)
     wedges = [("faults.wedge", kind) for kind in kinds] + [("faults.io_wedge", kind) for kind in _WEDGES]
-    operations = [stage.load.submit("poison", "pro", task=task, payload={"kind": kind}) for task, kind in wedges]
+    operations = [stage.load.submit("poison", "wide", task=task, payload={"kind": kind}) for task, kind in wedges]
     ids = [one.task_ids[0] for one in operations]
     open_ = "SELECT count(*) FROM task WHERE id = ANY($1::uuid[]) AND finished_at IS NULL"
     until(lambda: not stage.owner.value(open_, ids), "the end of each wedge", 90, 0.1)

@@ -76,6 +76,15 @@ def test_code_that_blocks_the_loop_fails_and_its_neighbours_run_again(
     assert _files(io_worker) < files + 10
 
 
+def test_code_that_blocks_the_loop_beyond_its_limit_fails_once(io_worker: Stack, acme: Tenant):
+    # Before the dispatcher takes it away as lost, five seconds after its limit.
+    blocking = acme.submit(task="test.wedge.io.blocks_beyond_its_limit")
+    ended = acme.result(blocking)
+    assert (ended["status"], ended["error"]["type"], _attempts(acme, blocking)) == (
+        "FAILURE", "TimeLimitExceeded", ["FAILURE"],
+    )  # fmt: skip
+
+
 def test_code_that_swallows_its_cancel_is_cancelled_again(io_worker: Stack, acme: Tenant, tmp_path: Path):
     task_id = acme.submit(task="test.wedge.io.ends_at_last", payload={"path": str(tmp_path / "ended")})
     assert acme.result(task_id)["error"]["type"] == "TimeLimitExceeded"

@@ -12,6 +12,8 @@ import pytest
 from app.worker.standstill import Holder, Standstill
 from app.worker.stillness import LONGEST
 
+_OVERDUE: list[Holder] = []
+
 
 @pytest.fixture
 def watched() -> Iterator[Standstill]:
@@ -19,7 +21,7 @@ def watched() -> Iterator[Standstill]:
     runtime: Any = SimpleNamespace(
         loop=asyncio.SelectorEventLoop(), thread_id=threading.get_ident(), turned_at=time.monotonic()
     )
-    made = Standstill(runtime, lambda _: None)
+    made = Standstill(runtime, lambda _: None, lambda holder: holder in _OVERDUE)
     made.close()
     yield made
     runtime.loop.close()
@@ -42,6 +44,12 @@ def test_one_task_that_holds_the_loop_for_ten_seconds_is_a_standstill(watched: S
 
 def test_a_callback_may_hold_it_too(watched: Standstill):
     assert _looks(watched, [None] * (int(LONGEST / 0.5) + 2))
+
+
+def test_code_whose_time_is_over_gets_two_seconds(watched: Standstill):
+    _OVERDUE.append(holder := _task())
+    assert not _looks(watched, [holder] * 4)
+    assert _looks(watched, [holder] * 2)
 
 
 def test_many_tasks_that_hold_it_in_turn_are_merely_slow(watched: Standstill):
