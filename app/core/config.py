@@ -38,6 +38,8 @@ class Settings(DriverSettings):
     """Pepper, key-encryption keys and role passwords; made by ``scripts/admin bootstrap``, mode 0600."""
     task_modules: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated modules of task types of the operator's own."""
+    task_modules_folder: Path | None = None
+    """Where these are looked for too, after all other places: a file there shadows no module of Python's or ours."""
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Comma-separated networks that are not public but may get webhooks, over plain http too: ``127.0.0.0/8``."""
 

@@ -136,7 +136,11 @@ def _refuse_unusable(task_type: TaskType) -> None:
 
 @cache
 def _load() -> None:
-    for module in (_SHIPPED, *get_settings().task_modules):
+    settings = get_settings()
+    # At the end, unlike PYTHONPATH: an email.py beside somebody's task types must not stand in for Python's own.
+    if settings.task_modules_folder is not None:
+        sys.path.append(str(settings.task_modules_folder.absolute()))
+    for module in (_SHIPPED, *settings.task_modules):
         importlib.import_module(module)
 
 

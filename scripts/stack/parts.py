@@ -43,11 +43,12 @@ def in_stopping_order(stack: Stack) -> list[str]:
 def environment(stack: Stack) -> dict[str, str]:
     """Return what all processes of the application get."""
     secrets = os.environ.get("SECRETS_FILE") or str(stack.data_dir / "secrets.json")
-    # The caller's folder comes last: task modules are found there, and it shadows nothing of ours.
-    paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep), str(Path.cwd())]
+    paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(path for path in paths if path)),
+        # Task modules are found where the caller is. PYTHONPATH comes before Python's own library, and this behind it.
+        "TASK_MODULES_FOLDER": os.environ.get("TASK_MODULES_FOLDER") or str(Path.cwd()),
         "PYTHONUNBUFFERED": "1",
         "DATABASE_URL": stack.database_url or "",
         "REDIS_URL": stack.redis_url or "",
