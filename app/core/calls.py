@@ -85,4 +85,7 @@ def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
 
 def _named(routes: Iterable[APIRoute]) -> str:
     # By its template: what was sent is never repeated.
-    return " or ".join(f"{method} {route.path_format}" for route in routes for method in sorted(methods_of([route])))
+    documented = [route for route in routes if route.include_in_schema]
+    return " or ".join(
+        f"{method} {route.path_format}" for route in documented for method in sorted(methods_of([route]))
+    )
