@@ -365,3 +365,9 @@ class Carded(BaseModel):
 @task("test.card", max_attempts=1)
 def card(payload: Carded, context: TaskContext) -> None:
     """Take a card."""
+
+
+@task("test.log")
+def log(payload: Nothing, context: TaskContext) -> None:
+    """Write a line."""
+    context.log.info("hello from the task")

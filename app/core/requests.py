@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core import ids, problem
 from app.core import logging as structured_logging
-from app.core import problem
 from app.core.ids import new_id
 
 _log = logging.getLogger(__name__)
@@ -91,6 +91,13 @@ def _with(headers: _Headers, more: Mapping[str, str]) -> _Headers:
     return [header for header in headers if header[0] not in added] + list(added.items())
 
 
+def _task_id(scope: Scope) -> str | None:
+    """Return the id of the task that is asked for. What is none is a text of the caller's, and stays out of the log."""
+    named = scope.get("path_params", {}).get("task_id")
+    found = named and ids.read(named)
+    return str(found) if found else None
+
+
 def _facts(scope: Scope, response: _Response) -> dict[str, Any]:
     # The path's template, never the path: ids and whatever a caller puts there stay out of the log.
     state = scope["state"]
@@ -101,6 +108,8 @@ def _facts(scope: Scope, response: _Response) -> dict[str, Any]:
         "duration_ms": response.duration_ms,
         "request_id": response.request_id,
         "code": state.get("code"),
+        "task_id": state.get("task_id") or _task_id(scope),
+        "trace_id": state.get("trace_id"),
     }
     caller = state.get("principal")
     if caller:

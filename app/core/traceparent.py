@@ -10,6 +10,11 @@ _NO_VERSION: Final = "ff"
 _SAMPLED: Final = 1
 
 
+def trace_id(traceparent: str | None) -> str | None:
+    """Return the trace's id, of 32 hexadecimal digits, of what ``read`` has returned."""
+    return traceparent and traceparent[3:35]
+
+
 def read(sent: Sequence[str]) -> str | None:
     """Return the trace and its parent as version 00 writes them, or None where the trace begins here.
 

@@ -77,6 +77,7 @@ def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
         return operation_id, partial(quotas.answer_submit, answer=partial(answer, key=key and key.decode()))
     if method == "GET" and (read := _READ.fullmatch(path)):
         task_id = UUID(read[1])
+        scope.setdefault("state", {})["task_id"] = read[1]
         query = scope["query_string"]
         if read[2] == "status":
             return None if query else ("get_task_status", partial(_status, task_id=task_id))
@@ -93,7 +94,9 @@ async def _submit(request: Request, key: str | None) -> Response:
     with submissions.large_bodies.receiving(principal.tenant_id, headers, strict_json.MAX_BODY_BYTES):
         raw = await strict_json.read(request)
         read = partial(bodies.read_submit, principal, raw, key)
-        return answers.accepted(await submissions.submit(principal, raw, read, rate))
+        receipt = await submissions.submit(principal, raw, read, rate)
+        request.scope["state"]["task_id"] = str(receipt.task_id)
+        return answers.accepted(receipt)
 
 
 async def _batch(request: Request, key: str | None) -> Response:

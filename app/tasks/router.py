@@ -121,7 +121,9 @@ async def _trace(
         str | None, Header(alias="traceparent", description="W3C Trace Context. One that cannot be read is ignored.")
     ] = None,
 ) -> str | None:
-    return traceparents.read(request.headers.getlist("traceparent"))
+    traceparent = traceparents.read(request.headers.getlist("traceparent"))
+    request.scope["state"]["trace_id"] = traceparents.trace_id(traceparent)
+    return traceparent
 
 
 TraceParent = Annotated[str | None, Depends(_trace)]
@@ -164,6 +166,7 @@ async def submit_task(
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.submission, principal, body, sent)
     receipt = await _submissions(request).submit(principal, sent.raw, read, await quotas.admit(request, principal))
+    request.scope["state"]["task_id"] = str(receipt.task_id)
     return answers.accepted(receipt)
 
 

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from app.broker import tickets, wakeups
 from app.core import logging as structured_logging
+from app.core import traceparent
 from app.core.lane import Lane
 from app.tasks import lifecycle
 from app.tasks.attempts import Claim, End, Ended, Held, Outcome
@@ -107,6 +108,7 @@ def _log_attempt(claim: Claim, ran: Ran, ended: Ended | None) -> None:
             "task_id": str(claim.task_id),
             "task": claim.task,
             "attempt": claim.attempt,
+            "trace_id": traceparent.trace_id(claim.traceparent),
             "outcome": ended.status if ended else "FENCED",
             "error_type": (ran.outcome.error or {}).get("type"),
             "duration_ms": round(ran.seconds * 1000, 1),

@@ -8,7 +8,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.core import backoff, crash
+from app.core import backoff, crash, traceparent
 from app.db import Database
 from app.tasks import lifecycle, payloads, store, types
 from app.tasks.attempts import Claim, Outcome
@@ -139,8 +139,17 @@ def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Call
         deadline=claim.deadline_at,
         report=reporter.report,
         is_cancel_requested=is_cancel_requested,
-        log=_TaskLog(log, {"tenant_id": str(claim.tenant_id), "task_id": str(claim.task_id)}),
+        log=_TaskLog(log, _names(claim)),
     )
+
+
+def _names(claim: Claim) -> dict[str, object]:
+    return {
+        "tenant_id": str(claim.tenant_id),
+        "task_id": str(claim.task_id),
+        "attempt": claim.attempt,
+        "trace_id": traceparent.trace_id(claim.traceparent),
+    }
 
 
 def _store_progress(runtime: Runtime, claim: Claim, progress: Progress) -> None:

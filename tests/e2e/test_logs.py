@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts.stack import ports
-from tests.conftest import ROOT, Stack, Tenant, wait_until
+from tests.conftest import ROOT, Servers, Stack, Tenant, wait_until
 
 
 def lines(log: Path) -> list[dict[str, Any]]:
@@ -66,6 +66,32 @@ def test_a_worker_writes_json_alone_and_obeys_its_loglevel(
     found = lines(tmp_path / "worker.log")
     assert {line["service"] for line in found} <= {"worker"}
     assert len([line for line in found if line.get("task_id") == task_id and line["message"] == "attempt"]) == attempts
+
+
+def test_a_trace_is_followed_from_the_request_to_the_attempt_and_the_tasks_own_lines(
+    stack: Stack, servers: Servers, acme: Tenant
+):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    response = acme.client.post(
+        "/api/tasks/submit",
+        json={"task": "test.log", "payload": {}},
+        headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"},
+    )
+    task_id = response.json()["task_id"]
+    acme.result(task_id)
+    acme.client.get(f"/api/tasks/{task_id.upper()}")
+    found = [line for name in ("api", "worker") for line in lines(servers.folder / f"{name}.log")]
+    of_task = [line for line in found if line.get("task_id") == task_id]
+    routes = {line.get("route") for line in of_task if line["message"] == "request"}
+    assert routes == {"/api/tasks/submit", "/api/tasks/{task_id}/result", "/api/tasks/{task_id}"}
+    of_trace = {line["message"] for line in of_task if line.get("trace_id") == trace}
+    assert of_trace == {"request", "attempt", "hello from the task"}
+
+
+def test_what_is_no_id_in_a_path_stays_out_of_the_log(servers: Servers, acme: Tenant):
+    acme.client.get("/api/tasks/not-an-id-4711")
+    acme.client.get("/api/tasks/not-an-id-4711/status")
+    assert "4711" not in (servers.folder / "api.log").read_text()
 
 
 def test_an_error_that_ends_a_process_is_a_line_of_json(tmp_path: Path):
