@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from argon2 import PasswordHasher
 
@@ -263,3 +264,19 @@ async def test_a_password_of_older_parameters_is_stored_anew_at_login(
     stored = await owner.fetchval("SELECT password_hash FROM member WHERE id = $1", member_id)
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert login(anonymous, member["email"]).status_code == 200
+
+
+@pytest.mark.parametrize(("body", "status"), [({}, 409), ({"role": "owner", "email": "new@example.com"}, 403)])
+def test_a_member_who_is_refused_costs_no_password(acme: Tenant, body: dict[str, str], status: int):
+    known = add(acme)
+    assert acme.client.patch(f"/api/members/{known['member_id']}", json={"disabled": True}).status_code == 200
+    manager = issue(acme, scopes=["keys:manage"] + ([] if status == 403 else ["tasks:read", "usage:read"]))
+    sent = {"email": known["email"], "role": "viewer", "password": PASSWORD} | body
+
+    def ask(_: int) -> int:
+        headers = {"Authorization": f"Bearer {manager['api_key']}"}
+        return httpx.post(acme.client.base_url.join("/api/members"), json=sent, headers=headers, timeout=30).status_code
+
+    # Two passwords of a tenant may wait: were they hashed, most of these would be told to come again.
+    with ThreadPoolExecutor(20) as threads:
+        assert set(threads.map(ask, range(40))) == {status}

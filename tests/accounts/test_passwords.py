@@ -1,15 +1,19 @@
 """Passwords, and how often they may be tried."""
 
+import asyncio
 import subprocess
 import sys
+import threading
+from collections.abc import AsyncIterator
 from time import perf_counter
+from uuid import UUID
 
 import pytest
 from argon2 import PasswordHasher
 
 from app.accounts import passwords
 from app.accounts.attempts import Attempts
-from app.core.errors import InvalidRequest, TooManyAttempts
+from app.core.errors import InvalidRequest, TooManyAttempts, Unavailable
 from tests.conftest import ROOT
 
 STORED = passwords.hash_now("correct horse battery")
@@ -132,3 +136,46 @@ def test_memory_is_bounded() -> None:
     for number in range(21_000):
         attempts.enter(f"{number}@example.com")
     assert len(attempts._records) == 20_000
+
+
+TENANT, OTHER = UUID(int=1), UUID(int=2)
+
+
+@pytest.fixture
+async def hasher() -> AsyncIterator[tuple[passwords.Hasher, threading.Event]]:
+    """A hasher whose thread for new passwords is busy until the event is set."""
+    made, may_go_on = passwords.Hasher(), threading.Event()
+    made._for_all._executor.submit(may_go_on.wait, 20)
+    yield made, may_go_on
+    may_go_on.set()
+    made.close()
+
+
+async def test_a_tenant_has_two_new_passwords_waiting_at_most(
+    hasher: tuple[passwords.Hasher, threading.Event],
+) -> None:
+    made, may_go_on = hasher
+    waiting = [asyncio.create_task(made.hash(TENANT, "a password")) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyAttempts) as refused:
+        await made.hash(TENANT, "a password")
+    assert refused.value.headers == {"Retry-After": "1"}
+    of_another = asyncio.create_task(made.hash(OTHER, "a password"))
+    may_go_on.set()
+    assert all(found.startswith("$argon2id$") for found in await asyncio.gather(*waiting, of_another))
+    assert not made._of_tenants
+
+
+async def test_a_login_waits_for_no_new_password(hasher: tuple[passwords.Hasher, threading.Event]) -> None:
+    made, may_go_on = hasher
+    waiting = [
+        asyncio.create_task(made.hash(UUID(int=number), "a password")) for number in range(passwords._MOST_WAITING)
+    ]
+    await asyncio.sleep(0)
+    assert await made.verify("correct horse battery", STORED)
+    assert not any(each.done() for each in waiting)
+    with pytest.raises(Unavailable):
+        await made.hash(UUID(int=99), "a password")
+    for each in waiting:
+        each.cancel()
+    may_go_on.set()
