@@ -3,18 +3,22 @@
 import asyncio
 import contextlib
 import json
+import logging
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
 
-from app.core import array_types
-from app.core.config import Settings, get_settings
+from app.core import array_types, primary, timelines
+from app.core.config import Settings, get_driver_settings, get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import SecretsFileError, get_secrets
+from app.core.starvation import Starvation
+
+_log = logging.getLogger(__name__)
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -24,17 +28,9 @@ _LENIENCE: Final = 0.4
 # Seconds. A connection that nobody borrows for so long is closed, but for the one that is kept: it costs the server
 # up to 9 MB, and to connect anew takes some 8 ms.
 _UNUSED: Final = 15.0
-# What an ended connection, a server that restarts or one that is full raises. Errors of SQL are not among them.
-AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    # What a connection raises whose end was read and not yet noticed.
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
+AWAY: Final = primary.AWAY
+"""What an ended connection, a server that restarts, is full or read-only, or an old primary raises."""
+_TO_BE_EXPIRED: Final = -1
 _UNANSWERED: Final = (TimeoutError, asyncio.CancelledError)
 # Seconds after which the place of a statement that nobody waits for comes back unanswered. By then a server that lives
 # has ended it: the statement_timeout of the answering roles (app/admin/roles.py) is shorter.
@@ -44,6 +40,7 @@ _ANSWER_TIMEOUT: Final = 3.0
 def role_url(role: str, settings: Settings | None = None) -> str:
     """Return the URL by which a role logs in: ``DATABASE_URL_<ROLE>``, else the owner's with the role's password."""
     settings = settings or get_settings()
+    timelines.known().keep_in(settings.secrets_file.parent)
     named: str | None = getattr(settings, f"database_url_{role}", None)
     if named:
         return named
@@ -59,7 +56,8 @@ def role_url(role: str, settings: Settings | None = None) -> str:
 
 async def connect(url: str) -> Connection:
     """Open one connection of its own, as the poolless parts need it; jsonb is plain Python on both sides."""
-    connection: Connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT)
+    cache = get_driver_settings().database_statement_cache
+    connection: Connection = await primary.connect(url, timeout=_CONNECT_TIMEOUT, statement_cache_size=cache)
     await _prepare(connection)
     return connection
 
@@ -115,6 +113,7 @@ class Database:
         self._url = url or role_url(role)
         self._command_timeout = command_timeout
         self._size = size or get_settings().database_pool_size
+        self._starvation = Starvation(role, self._size)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
         # One connection is handed from each borrower to the next. The pool's own way makes a task of every acquire and
@@ -122,6 +121,8 @@ class Database:
         self._kept: Any = None
         self._waiting = 0
         self._is_closing = False
+        self._timelines = timelines.known()
+        self._checked = self._timelines.version
         # A task that nothing refers to may be collected before it ends.
         self._unanswered: set[asyncio.Task[None]] = set()
 
@@ -134,7 +135,9 @@ class Database:
                     max_size=self._size,
                     timeout=_CONNECT_TIMEOUT,
                     command_timeout=self._command_timeout,
+                    statement_cache_size=get_driver_settings().database_statement_cache,
                     max_inactive_connection_lifetime=_UNUSED,
+                    connect=cast("Any", primary.connect),  # its stub wants asyncpg's own parameters, one by one
                     init=_prepare,
                     reset=_reset,
                     connection_class=_PooledConnection,
@@ -155,7 +158,7 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection outside of any transaction; raises ``Unavailable`` when there is none in 1.5 s."""
         borrowed = await self._borrow()
@@ -165,6 +168,9 @@ class Database:
             is_whole = True
         except (*_UNANSWERED, Unavailable):
             is_unanswered = True
+            raise
+        except AWAY as error:
+            self._drop(borrowed, error)
             raise
         finally:
             if is_whole and self._may_keep(borrowed):
@@ -177,13 +183,35 @@ class Database:
             else:
                 await self._release(borrowed)
 
+    async def expire(self) -> None:
+        """Let every connection be made again before it is next used: it may lead to an old primary."""
+        self._checked = self._timelines.version
+        if self._pool is not None:
+            await self._pool.expire_connections()
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await self._release(kept)
+
+    def _drop(self, borrowed: Any, error: BaseException) -> None:
+        # So that the next connection finds a server that works: after a failover, the new primary.
+        if primary.is_misuse(error):
+            _log.error("a transaction was used wrongly", exc_info=error)
+        if primary.is_lost(error):
+            with contextlib.suppress(asyncpg.InterfaceError):  # it has ended, and the pool has taken it back
+                borrowed.terminate()
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self._checked = _TO_BE_EXPIRED
+
     async def _borrow(self) -> Any:
+        if self._checked != self._timelines.version:
+            await self.expire()
         kept, self._kept = self._kept, None
         if kept is not None:
             if _is_at_rest(kept):
                 return kept
             await self._release(kept)
         self._waiting += 1
+        began = time.monotonic()
         try:
             pool = self._pool or await self._open()
             return await pool.acquire(timeout=_ACQUIRE_TIMEOUT)
@@ -191,6 +219,7 @@ class Database:
             raise Unavailable from error
         finally:
             self._waiting -= 1
+            self._starvation.waited(time.monotonic() - began)
 
     def _may_keep(self, borrowed: Any) -> bool:
         # Who waits is served by the pool.
@@ -217,7 +246,7 @@ class Database:
                     borrowed.terminate()
         await self._release(borrowed)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:
         """Borrow a connection for one statement that is a transaction of its own, and names its tenants itself.
 
@@ -229,7 +258,7 @@ class Database:
         except AWAY as error:
             raise Unavailable from error
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def transaction(self, *tenant_ids: UUID) -> AsyncIterator[Connection]:
         """Open a transaction that sees these tenants' rows only; it commits when the block ends well.
 
@@ -252,6 +281,9 @@ class Database:
                     raise
                 await _commit(connection)
             except AWAY as error:
+                # One that has not answered yet is waited for when it is given back.
+                if not isinstance(error, TimeoutError):
+                    self._drop(connection, error)
                 raise Unavailable from error
 
 

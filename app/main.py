@@ -16,8 +16,10 @@ from app.accounts.auth_router import router as auth_router
 from app.accounts.router import router as accounts_router
 from app.accounts.tokens import Tokens
 from app.audit.router import router as audit_router
+from app.broker import timelines
+from app.broker.redis_check import RedisCheck
 from app.broker.wakeups import Waiters
-from app.core import document, pagination, problem
+from app.core import calls, document, open_files, pagination, problem
 from app.core import logging as structured_logging
 from app.core import redis as redis_connections
 from app.core.config import get_settings
@@ -33,13 +35,15 @@ from app.core.list_limit import ListLimit
 from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
-from app.health.router import router as health_router
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
+from app.monitoring.readiness import ReadinessProbe
+from app.monitoring.router import router as health_router
+from app.quotas import dependencies as quotas
 from app.quotas.admission import Admission
 from app.quotas.dependencies import RATED
 from app.quotas.router import router as quotas_router
-from app.tasks import types
+from app.tasks import partitions, types
 from app.tasks.document import with_task_types
 from app.tasks.fast_path import FastPath
 from app.tasks.intake import Intake
@@ -63,19 +67,28 @@ _EVERY_CALL: Final = problem.responses(
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings, secrets = get_settings(), get_secrets()
-    structured_logging.configure(settings.log_level)
+    structured_logging.configure(settings.log_level, service="api")
+    open_files.raise_limit()
     types.load_or_exit()
     async with contextlib.AsyncExitStack() as stack:
         reader, submit, auth = (_database(stack, role) for role in ("tq_api", "tq_submit", "tq_auth"))
         redis = redis_connections.connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
+        # Before the first connection to Postgres: which may be an old primary.
+        await timelines.exchange(redis)
+        stack.callback(asyncio.create_task(timelines.follow(redis), name="timelines").cancel)
         waiters = Waiters(settings.redis_url)
         await waiters.start()
         stack.push_async_callback(waiters.close)
         accounts, keys = _database(stack, "tq_account"), Keyring(settings.secrets_file)
         verifier = Verifier(auth, secrets.pepper, keys)
+        watching = asyncio.create_task(open_files.OpenFiles().run(), name="open-files")
+        stack.callback(watching.cancel)
         polling = asyncio.create_task(verifier.run(), name="auth-epoch")
         stack.callback(polling.cancel)
+        # No dispatcher may have run for long, and a backup may be of another month.
+        months = asyncio.create_task(partitions.keep_as_submitter(), name="partitions")
+        stack.callback(months.cancel)
         admission = app.state.admission = Admission(redis)
         stack.callback(admission.close)
         submissions = Submissions(admission, Intake(submit, reader), reader, redis)
@@ -85,6 +98,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.reader, app.state.redis, app.state.reading = reader, redis, Reading(reader, waiters)
         stack.push_async_callback(app.state.reading.close)
         app.state.verifier, app.state.submissions = verifier, submissions
+        app.state.count_call = quotas.count
+        app.state.readiness = ReadinessProbe(
+            # A connection of its own: it must not wait behind the requests.
+            Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT),
+            RedisCheck(redis),
+            others=(reader, submit, auth, accounts),
+            hears=lambda: waiters.healthy,
+        )
+        stack.push_async_callback(app.state.readiness.close)
+        await app.state.readiness.start()
         app.state.list_limit = ListLimit(settings.database_pool_size, app.state.reading.require_postgres)
         app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.
@@ -133,8 +156,12 @@ def create_app() -> FastAPI:
     made.include_router(audit_router, dependencies=[RATED], responses=_EVERY_CALL)
     made.include_router(auth_router)
     made.include_router(health_router)
+    routers = (tasks_router, quotas_router, accounts_router, audit_router, auth_router, health_router)
+    calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)
     document.amend(made, with_task_types)
+    document.amend(made, document.without_null_defaults)
+    document.serve(made)
     return made
 
 
@@ -153,5 +180,9 @@ def _document_events(made: FastAPI) -> None:
         responses={"default": {"description": "Sent again: 10 tries within 75 hours."}},
     )(receive)
 
+
+if structured_logging.is_uvicorn_set_up():
+    # Served, not only imported: what uvicorn says before the application starts is JSON as well.
+    structured_logging.configure("info", service="api")
 
 app: Final = create_app()

@@ -74,7 +74,7 @@ def environment(servers: Servers) -> dict[str, str]:
         "DATABASE_URL": servers.postgres.url,
         "REDIS_URL": servers.valkey.url,
         "SECRETS_FILE": str(servers.folder / "secrets.json"),
-        "TASK_MODULES": "tests.task_types",
+        "TASK_MODULES": "tests.task_types,tests.wedges",
         "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         "PYTHONUNBUFFERED": "1",
     }
@@ -127,7 +127,7 @@ class Stack:
         self.start(
             name,
             "celery", "-A", "app.celery_app", "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip",
-            "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING", "--hostname", f"{name}@test", *options,
+            "--without-mingle", "--without-heartbeat", "--loglevel", "INFO", "--hostname", f"{name}@test", *options,
             **extra,
         )  # fmt: skip
 
@@ -173,6 +173,8 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
         str(port),
         "--http",
         "app.core.http_guard:GuardedProtocol",
+        "--timeout-keep-alive",
+        "75",
         "--no-access-log",
     )
     made.start("dispatcher", "app.dispatch")

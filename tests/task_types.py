@@ -2,14 +2,20 @@
 
 import asyncio
 import contextlib
+import decimal
+import math
 import os
 import signal
 import socket
+import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Strict, field_validator
 
 from app.tasks import SoftTimeLimitExceeded, TaskCancelled, TaskContext, task
 
@@ -231,3 +237,131 @@ async def progress_in_the_loop(payload: Sum, context: TaskContext) -> int:
         message = "once"
         raise OSError(message)
     return payload.a + payload.b
+
+
+class Name(BaseModel):
+    """Which case."""
+
+    name: str
+
+
+_REPORTS: Final[dict[str, Callable[[TaskContext], None]]] = {
+    "nan": lambda context: context.progress(math.nan, 1),
+    "inf": lambda context: context.progress(1, math.inf),
+    "decimal": lambda context: context.progress(decimal.Decimal("0.5"), 1),
+    "huge": lambda context: context.progress(10**400, 2**64),
+    "no number": lambda context: context.progress(object(), None),
+    "nul": lambda context: context.progress(1, 2, "a\0b"),
+    "surrogate": lambda context: context.progress(1, 2, "a\ud800b"),
+    "long": lambda context: context.progress(1, 2, "\0" * 100_000),
+    "no text": lambda context: context.progress(1, 2, ["a"]),
+    # Past what makes progress storable, as a wrapper of somebody's own may.
+    "raw nan": lambda context: context.report({"done": math.nan, "total": 1, "note": None}),
+    "raw nul": lambda context: context.report({"done": 1, "total": 1, "note": "a\0b"}),
+    "raw surrogate": lambda context: context.report({"done": 1, "total": 1, "note": "\ud800"}),
+    "raw object": lambda context: context.report({"done": decimal.Decimal(1)}),
+    "raw text": lambda context: context.report("half"),
+}
+
+
+@task("test.reports", max_attempts=1)
+def reports(payload: Name, context: TaskContext) -> str:
+    """Report what JSON or Postgres cannot take, and succeed."""
+    _REPORTS[payload.name](context)
+    return "done"
+
+
+@task("test.io.reports", max_attempts=1, pool="asyncio")
+async def reports_in_the_loop(payload: Name, context: TaskContext) -> str:
+    """The same, side by side with others."""
+    return reports(payload, context)
+
+
+class _OddMeta(type):
+    __name__ = property(lambda _: "a\0\ud800" * 1000)
+
+
+class Odd(Exception, metaclass=_OddMeta):  # noqa: N818
+    """Of a name that no text is."""
+
+
+@task("test.odd_error", max_attempts=1)
+def odd_error(payload: Nothing, context: TaskContext) -> None:
+    """Raise what has an odd name and message."""
+    raise Odd("\0\udfff" * 100_000)
+
+
+@task("test.any_nan", max_attempts=1)
+def any_nan(payload: Nothing, context: TaskContext) -> Any:
+    """Return what JSON cannot say, and no type tells."""
+    return {"v": math.nan}
+
+
+class Items(BaseModel):
+    """Any values."""
+
+    items: list[Any]
+
+
+@task("test.repr", max_attempts=1)
+def represent(payload: Items, context: TaskContext) -> list[str]:
+    """Return how Python writes what it was given."""
+    return [repr(item) for item in payload.items]
+
+
+class Colour(Enum):
+    """Of a strict payload."""
+
+    RED = "red"
+
+
+class Strictly(BaseModel):
+    """Each kind that strict models take as JSON only."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    day: date
+    moment: datetime
+    length: timedelta
+    id: UUID
+    colour: Colour
+    amount: decimal.Decimal
+    raw: bytes
+    pair: tuple[int, str]
+    some: set[int]
+
+
+class Annotatedly(BaseModel):
+    """Strict in one member."""
+
+    day: Annotated[date, Strict()]
+
+
+@task("test.strict", max_attempts=1)
+def strict(payload: Strictly, context: TaskContext) -> Strictly:
+    """Return the payload."""
+    return payload
+
+
+@task("test.strict_member", max_attempts=1)
+def strict_member(payload: Annotatedly, context: TaskContext) -> Annotatedly:
+    """Return the payload."""
+    return payload
+
+
+class Carded(BaseModel):
+    """A payload whose validator quotes what it was given."""
+
+    card: str
+
+    @field_validator("card")
+    @classmethod
+    def _is_known(cls, card: str) -> str:
+        if "worker" in sys.argv or card == "refused":
+            raise ValueError(f"{card} is no card")
+        return card
+
+
+@task("test.card", max_attempts=1)
+def card(payload: Carded, context: TaskContext) -> None:
+    """Take a card."""

@@ -1,24 +1,22 @@
 """How often a login may be tried: for each account here, for each address by slowapi."""
 
-import functools
 import hashlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from time import monotonic
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Final, TypeVar
 
 from limits import parse
 from slowapi import Limiter
-from slowapi.errors import RateLimitExceeded
 from starlette.requests import Request
 
 from app.core.errors import TooManyAttempts
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
+_MARK: Final = "address_limit"
 _FREE: Final = 5
 _LONGEST_WAIT: Final = 300.0
 _MOST_ACCOUNTS: Final = 20_000
@@ -82,30 +80,36 @@ def _network(request: Request) -> str:
     return host
 
 
-# In memory, for this process: a shared store would be asked synchronously, on the event loop. By the endpoint, not by
-# the URL. slowapi's middleware limits nothing on routes that are included; its decorator does.
-_LIMITER: Final = Limiter(
-    key_func=_network, key_style="endpoint", storage_uri="memory://", strategy="moving-window", headers_enabled=False
-)
-# Else RATELIMIT_ENABLED in the environment or .env could switch it off.
-_LIMITER.enabled = True
+# In memory, for this process: a shared store would be asked synchronously, on the event loop. By the operation, not by
+# the URL. slowapi's middleware limits nothing on routes that are included, and its decorator counts only what has been
+# read and found valid: each try counts here.
+_LIMITER: Final = Limiter(key_func=_network, storage_uri="memory://", strategy="moving-window", headers_enabled=False)
 
 
-def limited(rate: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
-    """Let one address call an endpoint so often (``10/minute``); it must take ``request``. Else ``TooManyAttempts``."""
-    period = parse(rate).get_expiry()
+class AddressLimit:
+    """How often one address may call an operation."""
 
-    def decorate(endpoint: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-        counted: Callable[..., Any] = _LIMITER.limit(rate)(endpoint)
+    def __init__(self, rate: str) -> None:
+        """``rate`` is of the form ``10/minute``."""
+        self._rate = parse(rate)
 
-        @functools.wraps(endpoint)
-        async def answer(*args: P.args, **kwargs: P.kwargs) -> T:
-            try:
-                found: T = await counted(*args, **kwargs)
-            except RateLimitExceeded:
-                raise TooManyAttempts(period) from None
-            return found
+    def count(self, request: Request, operation_id: str) -> None:
+        """Count a try of the request's address; raises ``TooManyAttempts``."""
+        if not _LIMITER.limiter.hit(self._rate, operation_id, _network(request)):
+            raise TooManyAttempts(self._rate.get_expiry())
 
-        return answer
+
+def limited(rate: str) -> Callable[[T], T]:
+    """Let one address call an endpoint so often (``10/minute``), whatever it sends; ``AuthRoute`` counts."""
+
+    def decorate(endpoint: T) -> T:
+        setattr(endpoint, _MARK, AddressLimit(rate))
+        return endpoint
 
     return decorate
+
+
+def limit_of(endpoint: object) -> AddressLimit | None:
+    """Return the limit that ``limited`` has given an endpoint."""
+    found: AddressLimit | None = getattr(endpoint, _MARK, None)
+    return found

@@ -1,5 +1,6 @@
 """The calls that give tokens and take them back."""
 
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -7,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from app.accounts import oauth
-from app.accounts.attempts import limited
+from app.accounts.attempts import limit_of, limited
 from app.accounts.oauth import OAuthError
 from app.accounts.schemas import KeySet, LoginRequest, OAuthProblem, PasswordRequest, TokenAnswer
 from app.core.errors import (
@@ -22,11 +23,38 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.problem import responses
-from app.identity.dependencies import Caller, CallerRoute, acting, client_address
+from app.core.strict_json import TINY, Bounds
+from app.identity.dependencies import Caller, CallerRoute, acting, authenticate, client_address
 
-router: Final = APIRouter(route_class=CallerRoute, tags=["auth"])
 
-_MOST_FORM_BYTES: Final = 16_384
+class AuthRoute(CallerRoute):
+    """Counts every try of an address before anything of the request is read."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """How large a body may be: small from anybody."""
+        return TINY if self.required_scopes is None else super().bounds
+
+    async def before_body(self, request: Request) -> None:
+        """Authenticate, where the operation needs it; these calls do not count against a tenant's rate."""
+        if self.required_scopes is not None:
+            await authenticate(request)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Count first."""
+        answer, limit = super().get_route_handler(), limit_of(self.endpoint)
+        if limit is None:
+            return answer
+
+        async def answer_counted(request: Request) -> Response:
+            limit.count(request, self.operation_id or self.name)
+            return await answer(request)
+
+        return answer_counted
+
+
+router: Final = APIRouter(route_class=AuthRoute, tags=["auth"])
+
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _BODY: Final = (MalformedBody, InvalidRequest, PayloadTooLarge, UnsupportedMediaType)
 
@@ -59,6 +87,7 @@ _REVOKE_FORM: Final = _form(
     responses=responses(TooManyAttempts, Unavailable)
     | {
         400: {"model": OAuthProblem, "description": "Not what RFC 6749 has in a request."},
+        413: {"model": OAuthProblem, "description": "The form is larger than 4 KiB."},
         401: {"model": OAuthProblem, "description": "The client's credentials do not hold."},
         403: {"model": OAuthProblem, "description": "The tenant is suspended."},
     },
@@ -80,8 +109,8 @@ async def _read(request: Request) -> dict[str, str]:
     try:
         async for chunk in request.stream():
             raw += chunk
-            if len(raw) > _MOST_FORM_BYTES:
-                raise OAuthError("invalid_request", f"The form is larger than {_MOST_FORM_BYTES} bytes.")
+            if len(raw) > TINY.size:
+                raise OAuthError("invalid_request", f"The form is larger than {TINY.size} bytes.", 413)
     except ClientDisconnect:
         raise OAuthError("invalid_request", "The form ended early.") from None
     return oauth.form(request.headers.getlist("content-type"), bytes(raw))
@@ -101,7 +130,10 @@ def _refuse(error: OAuthError) -> Response:
     response_class=Response,
     openapi_extra=_REVOKE_FORM,
     responses=responses(TooManyAttempts, Unavailable)
-    | {400: {"model": OAuthProblem, "description": "No form, or none with a token."}},
+    | {
+        400: {"model": OAuthProblem, "description": "No form, or none with a token."},
+        413: {"model": OAuthProblem, "description": "The form is larger than 4 KiB."},
+    },
 )
 @limited("120/minute")
 async def revoke_token(request: Request) -> Response:

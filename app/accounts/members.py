@@ -5,11 +5,13 @@ from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
+from app.accounts import daily_changes
 from app.accounts import member_store as store
+from app.accounts import store as keys_store
 from app.accounts.keys import ALL_SCOPES, granted
 from app.audit import store as audit
 from app.audit.store import Actor
-from app.core.errors import EmailTaken, InvalidRequest, LastOwner, LimitReached, NotFound
+from app.core.errors import EmailTaken, InsufficientScope, InvalidRequest, LastOwner, LimitReached, NotFound
 from app.core.ids import new_id
 from app.db import Connection
 from app.identity.scopes import ROLES
@@ -38,22 +40,53 @@ async def add(
     role: str,
     password_hash: str,
     held: Collection[str] = ALL_SCOPES,
+    issuer: str | None = None,
 ) -> Member:
     """Add a member.
 
-    Raises ``InvalidRequest``, ``InsufficientScope`` for a role that may do more than the caller, who holds the scopes
-    ``held``, ``EmailTaken`` and ``LimitReached``.
+    ``issuer`` is the ``key_id`` of the key that the caller used. Raises ``InvalidRequest``, ``EmailTaken``,
+    ``InsufficientScope`` for a role that may do more than the caller, who holds the scopes ``held``, or where the
+    caller's key has an end, and ``LimitReached`` for too many members, or too many changes of one day.
     """
-    granted(_scopes(role), held)
     await tenancy.lock(connection, tenant_id)
-    if await store.count(connection, tenant_id) >= _MOST:
-        raise LimitReached(f"A tenant may have {_MOST} members: remove one.")
+    await check_room(connection, actor, tenant_id, role=role, held=held, issuer=issuer)
     member = Member(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
     added = await store.insert(connection, tenant_id, member)
     if added is None:
-        raise EmailTaken("A member has this e-mail address: each belongs to one tenant.")
+        raise taken()
     await audit.record(connection, tenant_id, actor, "member.added", added.email, {"role": role})
     return added
+
+
+async def check_room(
+    connection: Connection,
+    actor: Actor,
+    tenant_id: UUID,
+    *,
+    role: str,
+    held: Collection[str],
+    issuer: str | None,
+) -> None:
+    """Refuse a member for whom there is no room, or whose role the caller cannot give; raises as ``add`` does."""
+    granted(_scopes(role), held)
+    await daily_changes.admit(connection, actor, tenant_id)
+    await _refuse_key_with_end(connection, tenant_id, issuer)
+    if await store.count(connection, tenant_id) >= _MOST:
+        raise LimitReached(f"A tenant may have {_MOST} members: remove one.")
+
+
+async def _refuse_key_with_end(connection: Connection, tenant_id: UUID, issuer: str | None) -> None:
+    """Refuse to let a key that ends give somebody rights that do not end; raises ``InsufficientScope``."""
+    key = await keys_store.find_key(connection, tenant_id, issuer) if issuer else None
+    if key is not None and key.expires_at is not None:
+        raise InsufficientScope(
+            "A key that expires cannot give rights to members. Log in, or use a key without an end."
+        )
+
+
+def taken() -> EmailTaken:
+    """Return the refusal of an address that a member has."""
+    return EmailTaken("A member has this e-mail address: each belongs to one tenant.")
 
 
 def _scopes(role: str) -> frozenset[str]:
@@ -71,12 +104,17 @@ async def change(
     role: str | None = None,
     is_disabled: bool | None = None,
     held: Collection[str] = ALL_SCOPES,
+    issuer: str | None = None,
 ) -> Member:
     """Give a member another role, bar it or let it return; ``None`` leaves things as they are.
 
-    Raises ``NotFound``, ``InsufficientScope`` as ``add`` does, also for a member who may do more, and ``LastOwner``.
+    Raises ``NotFound``, ``InsufficientScope`` as ``add`` does, also for a member who may do more, ``LastOwner``, and
+    ``LimitReached`` after too many changes of one day, unless it only disables the member.
     """
     await tenancy.lock(connection, tenant_id)
+    if role is not None or not is_disabled:
+        await daily_changes.admit(connection, actor, tenant_id)
+        await _refuse_key_with_end(connection, tenant_id, issuer)
     before = await _known(connection, tenant_id, member_id)
     granted(_scopes(before.role) | _scopes(role or before.role), held)
     if is_disabled or (role or "owner") != "owner":

@@ -3,20 +3,22 @@
 import asyncio
 import secrets
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
-from app.core.errors import InvalidRequest, Unavailable
+from app.core.errors import InvalidRequest, TooManyAttempts, Unavailable
 
 T = TypeVar("T")
 
 SHORTEST: Final = 12
 LONGEST: Final = 256
 
-_THREADS: Final = 2
-# A second's work; whoever comes after that is told to come again.
-_MOST_WAITING: Final = 50
+# A second's work of a thread; whoever comes after that is told to come again.
+_MOST_WAITING: Final = 40
+_MOST_OF_TENANT: Final = 2
 
 
 def _make_context() -> Any:
@@ -78,30 +80,57 @@ def needs_rehash(stored: str) -> bool:
 
 
 class Hasher:
-    """Hashes and verifies beside the event loop, and refuses what would wait too long."""
+    """Hashes and verifies beside the event loop, and refuses what would wait too long.
+
+    One of the two threads is for logins alone, so that no tenant's new passwords keep anybody from logging in.
+    """
 
     def __init__(self) -> None:
         """Make the threads when they are first needed."""
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
-        self._waiting = 0
-
-    async def hash(self, password: str) -> str:
-        """Return the stored form of a password; raises ``Unavailable`` when too many wait."""
-        return await self._run(hash_now, password)
+        self._for_logins, self._for_all = _Thread("logins"), _Thread("passwords")
+        self._of_tenants: Counter[UUID] = Counter()
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Say whether a password is the stored one; raises ``Unavailable`` when too many wait."""
-        return await self._run(verify_now, password, stored)
+        """Say whether a login's password is the stored one; raises ``Unavailable`` when too many wait."""
+        thread = min(self._for_logins, self._for_all, key=lambda thread: thread.waiting)
+        return await thread.run(verify_now, password, stored)
 
-    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
-        if self._waiting >= _MOST_WAITING:
-            raise Unavailable
-        self._waiting += 1
+    async def hash(self, tenant_id: UUID, password: str) -> str:
+        """Return the stored form of a tenant's new password.
+
+        Raises ``TooManyAttempts`` when as many of the tenant's wait as may, ``Unavailable`` when too many wait.
+        """
+        if self._of_tenants[tenant_id] >= _MOST_OF_TENANT:
+            raise TooManyAttempts(1)
+        self._of_tenants[tenant_id] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+            return await self._for_all.run(hash_now, password)
         finally:
-            self._waiting -= 1
+            self._of_tenants[tenant_id] -= 1
+            if not self._of_tenants[tenant_id]:
+                del self._of_tenants[tenant_id]
 
     def close(self) -> None:
         """Take no more work."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._for_logins.close()
+        self._for_all.close()
+
+
+class _Thread:
+    """One thread, and how many wait for it."""
+
+    def __init__(self, name: str) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self.waiting = 0
+
+    async def run(self, work: Callable[..., T], *arguments: object) -> T:
+        if self.waiting >= _MOST_WAITING:
+            raise Unavailable
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
+        finally:
+            self.waiting -= 1
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)

@@ -18,6 +18,8 @@ from app.accounts.schemas import (
     NewMember,
     RotateRequest,
 )
+from app.accounts.tokens import Tokens
+from app.core import ids
 from app.core.errors import (
     EmailTaken,
     IllegalState,
@@ -28,6 +30,7 @@ from app.core.errors import (
     MalformedBody,
     NotFound,
     PayloadTooLarge,
+    TooManyAttempts,
     UnsupportedMediaType,
 )
 from app.core.problem import responses
@@ -63,7 +66,10 @@ async def list_keys(request: Request, principal: KeyManager, page: AskedPage) ->
     responses=responses(*_BODY, LimitReached),
 )
 async def issue_key(request: Request, response: Response, principal: KeyManager, body: KeyRequest) -> NewKey:
-    """Make a key; it is shown this once. Nobody can give a scope that they do not have."""
+    """Make a key; it is shown this once. Nobody can give a scope that they do not have.
+
+    A key that is made with another key ends no later than that one.
+    """
     scopes = principal.scopes if body.scopes is None else frozenset(body.scopes)
     keys.granted(scopes, principal.scopes)
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
@@ -75,6 +81,7 @@ async def issue_key(request: Request, response: Response, principal: KeyManager,
             scopes=scopes,
             expires_days=body.expires_days,
             secrets=get_secrets(),
+            issuer=principal.key_id,
         )
     return _shown_once(response, key, text)
 
@@ -89,30 +96,37 @@ def _shown_once(response: Response, key: account.ApiKey, text: str) -> NewKey:
     operation_id="rotate_key",
     status_code=201,
     response_model=NewKey,
-    responses=responses(*_BODY, NotFound, IllegalState),
+    responses=responses(*_BODY, NotFound, IllegalState, LimitReached),
 )
 async def rotate_key(
     request: Request, response: Response, principal: KeyManager, key_id: KeyId, body: RotateRequest | None = None
 ) -> NewKey:
     """Replace a key by one of the same name, scopes and length of life. For the overlap both hold, and count as one."""
+    overlap = None if body is None else body.overlap_seconds
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         key, text = await keys.rotate(
             connection,
             acting(request, principal),
             principal.tenant_id,
             _key_id(key_id),
-            overlap_seconds=(body or RotateRequest()).overlap_seconds,
+            overlap_seconds=keys.DEFAULT_OVERLAP_SECONDS if overlap is None else overlap,
             secrets=get_secrets(),
             held=principal.scopes,
+            issuer=principal.key_id,
         )
     return _shown_once(response, key, text)
 
 
 @router.delete("/keys/{key_id}", operation_id="revoke_key", status_code=204, responses=responses(NotFound))
 async def revoke_key(request: Request, principal: KeyManager, key_id: KeyId) -> None:
-    """Revoke a key, and the tokens made from it: within 2 s every process refuses them."""
+    """Revoke a key, and the tokens made from it: within 2 s every process refuses them.
+
+    Credentials cannot revoke a key with scopes that they do not have themselves.
+    """
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
-        await keys.revoke(connection, acting(request, principal), principal.tenant_id, _key_id(key_id))
+        await keys.revoke(
+            connection, acting(request, principal), principal.tenant_id, _key_id(key_id), held=principal.scopes
+        )
 
 
 def _key_id(text: str) -> str:
@@ -140,14 +154,25 @@ def _member(member: account.Member) -> Member:
     operation_id="add_member",
     status_code=201,
     response_model=NewMember,
-    responses=responses(*_BODY, EmailTaken, LimitReached),
+    responses=responses(*_BODY, EmailTaken, LimitReached, TooManyAttempts),
 )
 async def add_member(request: Request, response: Response, principal: KeyManager, body: MemberRequest) -> NewMember:
     """Add a person who may log in, with a password of yours or one that is made and shown this once."""
-    members.normalise(body.email)
-    made = None if body.password else passwords.generate()
-    # Before the transaction: nothing is open while a password is hashed.
-    hashed = await request.app.state.tokens.hasher.hash(body.password or made)
+    tokens: Tokens = request.app.state.tokens
+    # All that may refuse it is asked before the password is hashed, which takes long: nothing is open meanwhile. What
+    # has changed in that time is found when the member is added.
+    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+        await members.check_room(
+            connection,
+            acting(request, principal),
+            principal.tenant_id,
+            role=body.role,
+            held=principal.scopes,
+            issuer=principal.key_id,
+        )
+    await tokens.check_address(members.normalise(body.email))
+    made = passwords.generate() if body.password is None else None
+    hashed = await tokens.hasher.hash(principal.tenant_id, body.password or made or "")
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         member = await members.add(
             connection,
@@ -157,6 +182,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
             role=body.role,
             password_hash=hashed,
             held=principal.scopes,
+            issuer=principal.key_id,
         )
     response.headers["Cache-Control"] = _NO_STORE
     return NewMember(**_member(member).model_dump(), initial_password=made)
@@ -166,7 +192,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
     "/members/{member_id}",
     operation_id="change_member",
     response_model=Member,
-    responses=responses(*_BODY, NotFound, LastOwner),
+    responses=responses(*_BODY, NotFound, LastOwner, LimitReached),
 )
 async def change_member(request: Request, principal: KeyManager, member_id: MemberId, body: MemberChange) -> Member:
     """Give a member another role, disable it or let it return. The last owner who can log in stays one."""
@@ -177,8 +203,9 @@ async def change_member(request: Request, principal: KeyManager, member_id: Memb
             principal.tenant_id,
             _member_id(member_id),
             role=body.role,
-            is_disabled=body.disabled,
+            is_disabled=body.is_disabled,
             held=principal.scopes,
+            issuer=principal.key_id,
         )
     return _member(changed)
 
@@ -199,11 +226,7 @@ async def remove_member(request: Request, principal: KeyManager, member_id: Memb
 
 
 def _member_id(text: str) -> UUID:
-    # One spelling is one member: every other one is unknown.
-    try:
-        member_id = UUID(text)
-    except ValueError:
-        raise NotFound("The tenant has no such member.") from None
-    if str(member_id) != text:
+    member_id = ids.read(text)
+    if member_id is None:
         raise NotFound("The tenant has no such member.")
     return member_id

@@ -1,12 +1,12 @@
 """The bodies of the account calls."""
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.accounts.keys import LONGEST_OVERLAP_SECONDS
+from app.accounts.keys import DEFAULT_OVERLAP_SECONDS, LONGEST_OVERLAP_SECONDS
 from app.accounts.oauth import ErrorCode
 from app.accounts.passwords import LONGEST, SHORTEST
 
@@ -37,8 +37,8 @@ class KeyRequest(_Body):
 class RotateRequest(_Body):
     """How a key is to be replaced."""
 
-    overlap_seconds: int = Field(
-        86_400, ge=0, le=LONGEST_OVERLAP_SECONDS, description="So long the old key holds beside the new one."
+    overlap_seconds: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP_SECONDS)] | None = Field(
+        DEFAULT_OVERLAP_SECONDS, description="So long the old key holds beside the new one."
     )
 
 
@@ -79,10 +79,18 @@ class MemberRequest(_Body):
 
 
 class MemberChange(_Body):
-    """What to change of a member."""
+    """What to change of a member. A member that is missing here stays as it is; null clears it."""
 
-    role: Role | None = None
-    disabled: bool | None = Field(None, description="A member who is disabled cannot log in; its tokens are dead.")
+    # None stands for missing only: a default is not validated, and a null that is sent is refused.
+    role: Role = Field(cast("Role", None), description="It cannot be null: a member has a role.")
+    disabled: bool | None = Field(
+        None, description="A member who is disabled cannot log in; its tokens are dead. Null is false."
+    )
+
+    @property
+    def is_disabled(self) -> bool | None:
+        """Whether the member shall be disabled; None where nothing is said."""
+        return bool(self.disabled) if "disabled" in self.model_fields_set else None
 
 
 class Member(BaseModel):

@@ -24,12 +24,18 @@ WHERE tenant_id = $1 AND key_id = $2
 """
 
 
-async def insert_key(connection: Connection, tenant_id: UUID, key: ApiKey, *, expires_days: int | None) -> ApiKey:
-    """Insert a key whose life, if it is bounded, starts by the database's clock, or else ends as the key says."""
+async def insert_key(
+    connection: Connection, tenant_id: UUID, key: ApiKey, *, expires_days: int | None, issuer: str | None
+) -> ApiKey:
+    """Insert a key. It ends ``expires_days`` from now by the database's clock, or when the key says.
+
+    It ends no later than the key with the ``key_id`` ``issuer``.
+    """
     rows = await connection.fetch(
         # Constants alone make the text.
         "INSERT INTO api_key (tenant_id, id, key_id, digest, pepper_id, name, scopes, expires_at)"  # noqa: S608
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($9, now() + make_interval(days => $8))) RETURNING " + _COLUMNS,
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, least(coalesce($9, now() + make_interval(days => $8)),"
+        " (SELECT i.expires_at FROM api_key i WHERE i.tenant_id = $1 AND i.key_id = $10))) RETURNING " + _COLUMNS,
         tenant_id,
         key.id,
         key.key_id,
@@ -39,6 +45,7 @@ async def insert_key(connection: Connection, tenant_id: UUID, key: ApiKey, *, ex
         key.scopes,
         expires_days,
         key.expires_at,
+        issuer,
     )
     return ApiKey(**rows[0])
 
@@ -75,6 +82,16 @@ async def find_valid_key(connection: Connection, tenant_id: UUID, key_id: str) -
     return ApiKey(**row) if row else None
 
 
+async def find_key(connection: Connection, tenant_id: UUID, key_id: str) -> ApiKey | None:
+    """Return a key, also one that has ended."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 AND key_id = $2",  # noqa: S608 constants
+        tenant_id,
+        key_id,
+    )
+    return ApiKey(**row) if row else None
+
+
 async def has_valid_predecessor(connection: Connection, tenant_id: UUID, key_id: str) -> bool:
     """Say whether a key holds in whose place this one came."""
     found: bool = await connection.fetchval(
@@ -93,19 +110,19 @@ async def count_valid_keys(connection: Connection, tenant_id: UUID) -> int:
 
 
 async def replace_key(
-    connection: Connection, tenant_id: UUID, old: ApiKey, new: ApiKey, *, overlap_seconds: int
+    connection: Connection, tenant_id: UUID, old: ApiKey, new: ApiKey, *, overlap_seconds: int, issuer: str | None
 ) -> ApiKey:
     """Insert a key in the place of another, which ends after the overlap or at its own end."""
     new.expires_at = await connection.fetchval(_LIFE, tenant_id, old.key_id)
-    inserted = await insert_key(connection, tenant_id, new, expires_days=None)
+    inserted = await insert_key(connection, tenant_id, new, expires_days=None, issuer=issuer)
     await connection.execute(_REPLACE, tenant_id, old.key_id, new.key_id, overlap_seconds)
     return inserted
 
 
 async def revoke_key(connection: Connection, tenant_id: UUID, key_id: str) -> bool:
-    """Revoke a key for good, keeping the time of a first revocation; ``False`` when there is no such key."""
+    """Revoke a key for good; ``False`` when it was revoked before."""
     tag = await connection.execute(
-        "UPDATE api_key SET revoked_at = coalesce(revoked_at, now()) WHERE tenant_id = $1 AND key_id = $2",
+        "UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL",
         tenant_id,
         key_id,
     )

@@ -84,6 +84,12 @@ class Tokens:
             await self._rehash(row, password)
         return self._answer(_member_subject(row, row["member_version"]), ROLES[row["role"]])
 
+    async def check_address(self, email: str) -> None:
+        """Refuse the address of a member, of whichever tenant; raises ``EmailTaken``."""
+        async with self._auth.connection() as connection:
+            if await identity.is_address_taken_any_tenant(connection, email):
+                raise members.taken()
+
     async def _member(self, email: str, password: str) -> asyncpg.Record:
         """Return the member whose password this is; the tries are counted."""
         address = email.strip().lower()
@@ -98,7 +104,8 @@ class Tokens:
         return row
 
     async def _rehash(self, row: asyncpg.Record, password: str) -> None:
-        hashed, tenant_id = await self.hasher.hash(password), row["tenant_id"]
+        tenant_id = row["tenant_id"]
+        hashed = await self.hasher.hash(tenant_id, password)
         async with self._accounts.transaction(tenant_id) as connection:
             await member_store.set_hash(connection, tenant_id, row["member_id"], hashed, version=row["member_version"])
 
@@ -111,7 +118,7 @@ class Tokens:
             raise InsufficientScope("Only a member has a password: log in, and send the token of the login.")
         check(new)
         row = await self._member(principal.email, current)
-        hashed = await self.hasher.hash(new)
+        hashed = await self.hasher.hash(principal.tenant_id, new)
         async with self._accounts.transaction(principal.tenant_id) as connection:
             version = await members.set_password(connection, actor, principal.tenant_id, row["member_id"], hashed)
         return self._answer(_member_subject(row, version), ROLES[row["role"]])

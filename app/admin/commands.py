@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 from app.admin import (
+    doctor as examination,
+)
+from app.admin import (
     edge,
     jwt_commands,
     keks,
@@ -72,7 +75,29 @@ def bootstrap(*, as_json: AsJson = False) -> None:
 def migrate(*, as_json: AsJson = False) -> None:
     """Bring the schema to the newest revision. Safe to repeat, and to run twice at once."""
     setup.migrate()
+    # Months of a database that was off for long, or that was restored from a backup. Also where no revision is new.
+    edge.as_owner(setup.keep_months)
     show({"schema": setup.head()}, as_json=as_json)
+
+
+@app.command()
+def doctor(
+    *,
+    accept_timeline: Annotated[
+        bool, typer.Option("--accept-timeline", help="Use the primary that answers, though a newer one was seen.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at each Postgres host, at Redis and at the schema, and say what is wrong. Ends with 5 when something is."""
+    if accept_timeline:
+        accepted = asyncio.run(examination.accept_timeline())
+        edge.as_admin(lambda connection: examination.record(connection, accepted))
+        show(accepted, as_json=as_json)
+        return
+    found = asyncio.run(examination.examine())
+    show(found, as_json=as_json)
+    if found["faults"]:
+        raise edge.Refused("\n".join(found["faults"]))
 
 
 @app.command()

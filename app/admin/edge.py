@@ -12,9 +12,11 @@ import asyncpg
 import typer
 
 from app.audit.store import Actor
+from app.core import timelines
 from app.core.config import get_settings
 from app.core.errors import EmailTaken, NotFound, Problem, Unavailable
 from app.core.secrets import SecretsFileError
+from app.core.timelines import ServerRefused
 from app.db import AWAY, Connection, Database, connect
 from app.tenants.tenancy import SlugTaken
 
@@ -48,6 +50,7 @@ def as_owner(work: Callable[[Connection], Awaitable[T]]) -> T:
     """Do the work on a connection of the owner's, each statement on its own."""
 
     async def run() -> T:
+        timelines.known().keep_in(get_settings().secrets_file.parent)
         connection = await connect(get_settings().database_url)
         try:
             return await work(connection)
@@ -72,9 +75,12 @@ def exit_codes() -> Generator[None]:
     try:
         yield
     except Problem as problem:
-        _end(_code(problem), problem.detail)
+        cause = problem.__cause__
+        _end(_code(problem), f"Postgres is refused: {cause}" if isinstance(cause, ServerRefused) else problem.detail)
     except (Refused, SecretsFileError) as refused:
         _end(REFUSED, str(refused))
+    except ServerRefused as refused:
+        _end(DATABASE_AWAY, f"Postgres is refused: {refused}")
     except (*AWAY, asyncpg.InvalidCatalogNameError) as away:
         _end(DATABASE_AWAY, f"The database cannot be reached ({type(away).__name__}): see DATABASE_URL.")
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):

@@ -25,6 +25,12 @@ _BY_KEY: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
 # more than to run it. The others' questions differ (a list from a cursor on), and keep Postgres's own judgement.
 _CALLING: Final = ("tq_submit", "tq_worker")
 _KEPT: Final = "plan_cache_mode = force_generic_plan"
+# Those that write; a role that cannot make one has nothing to open.
+_LARGE_OBJECT_FUNCTIONS: Final = """
+SELECT p.oid::regprocedure::text FROM pg_proc p
+WHERE p.pronamespace = 'pg_catalog'::regnamespace
+  AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lowrite', 'lo_import')
+"""
 # These read lists, whose order is that of an index. A plan that was made for a few rows may read and sort all of them,
 # also where a list asks for the first ones only.
 _LISTING: Final = ("tq_api", "tq_account")
@@ -45,6 +51,17 @@ async def ensure(owner: Connection, passwords: Mapping[str, str]) -> None:
         for setting in _settings(role):
             await _execute(owner, f"ALTER ROLE {role} IN DATABASE {database} SET {setting}")
     await _execute(owner, "REVOKE ALL ON SCHEMA public FROM public")
+    # Whoever may make temporary tables can put one in the way of a function of the owner's.
+    await _execute(owner, f"REVOKE ALL ON DATABASE {database} FROM public")
+    await _revoke_large_objects(owner)
+
+
+async def _revoke_large_objects(owner: Connection) -> None:
+    """Keep the roles from filling the disk with objects of no table, where the owner may: as a superuser."""
+    if not await owner.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        return
+    for name in await owner.fetch(_LARGE_OBJECT_FUNCTIONS):
+        await _execute(owner, f"REVOKE EXECUTE ON FUNCTION {name[0]} FROM public")
 
 
 def _settings(role: str) -> list[str]:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -13,8 +14,10 @@ from app.core import secrets
 from app.core.config import get_settings
 from app.core.secrets import Secrets, SecretsFileError
 from app.db import Connection
+from app.tasks import partitions
 
 _CONFIG: Final = Path(__file__).resolve().parents[2] / "alembic.ini"
+_BUSY_ATTEMPTS: Final = 40
 
 
 async def bootstrap(owner: Connection) -> bool:
@@ -54,6 +57,15 @@ def _create(path: Path) -> Secrets:
 def migrate() -> None:
     """Bring the schema to the newest revision; several at once wait for one another (migrations/env.py)."""
     command.upgrade(_config(), "head")
+
+
+async def keep_months(owner: Connection) -> None:
+    """Make the months that are missing, and move the rows that came before their month into it."""
+    try:
+        await partitions.keep_any_tenant(owner, attempts=_BUSY_ATTEMPTS)
+    except asyncpg.LockNotAvailableError:
+        message = "The schema is the newest, but a table is in use (by a backup?): run scripts/admin migrate again."
+        raise edge.Refused(message) from None
 
 
 def head() -> str | None:

@@ -11,10 +11,10 @@ from app.audit import store
 from app.audit.store import AuditFilter
 from app.core.errors import InvalidCursor, InvalidRequest, RateLimited, TooManyLists
 from app.core.problem import responses
-from app.identity.dependencies import KeyManager
+from app.identity.dependencies import CallerRoute, KeyManager
 from app.identity.paging import AskedPage, AskedTime
 
-router: Final = APIRouter(prefix="/api", tags=["audit"])
+router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["audit"])
 
 
 class AuditEntry(BaseModel):

@@ -1,5 +1,6 @@
 """The rows that tell who did what."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,9 @@ from app.core import ids
 from app.db import Connection
 from app.identity.principal import Actor
 
-__all__ = ["Actor", "AuditFilter", "page", "record"]
+__all__ = ["MAX_EVENTS_PER_DAY", "Actor", "AuditFilter", "is_day_full", "page", "record"]
+
+_DAY_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,24 @@ async def record(
         thing,
         dict(detail or {}),
     )
+
+
+MAX_EVENTS_PER_DAY: Final = 1_000
+"""Of a tenant's own making. Acts that give rights are refused beyond it, those that take them away never are."""
+
+_DAY_IS_FULL = """
+SELECT count(*) >= $3 FROM (
+    SELECT FROM audit_event WHERE tenant_id = $1 AND id >= $2 AND actor_type <> 'operator' LIMIT $3
+) AS today
+"""
+
+
+async def is_day_full(connection: Connection, tenant_id: UUID) -> bool:
+    """Tell whether the tenant's keys and members have caused ``MAX_EVENTS_PER_DAY`` events within 24 hours."""
+    # An id carries the time of the process that made it.
+    yesterday = ids.first_id_at(time.time() - _DAY_SECONDS)
+    is_full: bool = await connection.fetchval(_DAY_IS_FULL, tenant_id, yesterday, MAX_EVENTS_PER_DAY)
+    return is_full
 
 
 async def page(

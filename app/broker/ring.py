@@ -73,7 +73,11 @@ PUSH: Final = Script("""
 local pushed, at = {}, 2
 for i = 3, #KEYS do
   local queue, wanted = KEYS[i], tonumber(ARGV[at])
-  local held = redis.call('LLEN', queue)
+  local held = redis.pcall('LLEN', queue)
+  if type(held) ~= 'number' then  -- somebody else has put something there that is no list
+    redis.call('DEL', queue)
+    held = 0
+  end
   local taken = math.max(0, math.min(wanted, tonumber(ARGV[1]) - held))
   for j = at + 1, at + taken do redis.call('LPUSH', queue, ARGV[j]) end
   -- A full list asks too: it may have lost its place in line.
@@ -89,15 +93,16 @@ return pushed
 TAKE: Final = Script("""#!lua flags=allow-oom
 -- KEYS: order, members, ahead      ARGV: slots, and the queue which the caller has taken out of the line (or '')
 -- A server that is full lets it run: it makes room.
--- Returns up to `slots` tickets, one for each turn. The queue that was served moves to the end of the line. Those ahead
--- of their share are passed over while others stand in line, and served where a slot would stay idle.
+-- Returns up to `slots` times a queue and its ticket, one for each turn. The queue that was served moves to the end of
+-- the line. Those ahead of their share are passed over while others stand in line, and served where a slot would stay
+-- idle. What is no list is deleted, and comes as a ticket without a text.
 if ARGV[2] ~= '' then redis.call('RPUSH', KEYS[1], ARGV[2]) end
-local slots, tickets = tonumber(ARGV[1]), {}
+local slots, tickets, taken = tonumber(ARGV[1]), {}, 0
 -- 64 turns more than slots: enough to sweep stale entries, few enough never to hold Redis up.
 local turns = slots > 0 and slots + 64 or 0
 local function take(passes_over)
   local passed = 0
-  while turns > 0 and #tickets < slots do
+  while turns > 0 and taken < slots do
     turns = turns - 1
     local queue = redis.call('LMOVE', KEYS[1], KEYS[1], 'RIGHT', 'LEFT')
     if not queue then return end
@@ -106,8 +111,15 @@ local function take(passes_over)
       if passed >= redis.call('LLEN', KEYS[1]) then return end  -- once round, and there is nobody else
     else
       passed = 0
-      local ticket = redis.call('RPOP', queue)
-      if ticket then tickets[#tickets + 1] = ticket end
+      local ticket = redis.pcall('RPOP', queue)
+      if type(ticket) == 'table' then
+        redis.call('DEL', queue)
+        ticket = ''
+      end
+      if ticket then
+        taken = taken + 1
+        tickets[2 * taken - 1], tickets[2 * taken] = queue, ticket
+      end
       if redis.call('EXISTS', queue) == 0 then
         redis.call('LPOP', KEYS[1])
         redis.call('SREM', KEYS[2], queue)
@@ -117,7 +129,7 @@ local function take(passes_over)
 end
 if slots > 0 and redis.call('EXISTS', KEYS[3]) == 1 then
   take(true)
-  turns = math.max(turns, slots - #tickets)
+  turns = math.max(turns, slots - taken)
 end
 take(false)
 return tickets

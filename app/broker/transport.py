@@ -16,15 +16,22 @@ from typing import Any, Final
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
+from app.broker import envelope
 from app.broker.ring import PUSH, RING_BY_ORDER, RING_BY_QUEUE, TAKE, Ring, ring_of
+from app.core.redis import reason
+from app.core.seldom import Seldom
 
 _log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
 
 # More in one take would wait in the worker instead of in Redis.
 _MAX_TAKE: Final = 32
 _UNBOUNDED: Final = 2**31
+# One that is empty is none.
+_LIST_TYPES: Final = frozenset({b"list", b"none", "list", "none"})
+_REST: Final = 1.0
 
 
 class RingChannel(kombu_redis.Channel):
@@ -36,6 +43,8 @@ class RingChannel(kombu_redis.Channel):
 
     # Whether the wait under way is ours, and not kombu's own.
     _awaits_ring = False
+    # Until then nothing is asked of a Redis that refuses: it would be asked again at once, for ever.
+    _rests_until = 0.0
 
     def free_slots(self) -> int:
         """Say how many tickets the consumer can start now; in a worker ``slots.FreeSlots`` replaces it."""
@@ -61,6 +70,8 @@ class RingChannel(kombu_redis.Channel):
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Stands for kombu's ``Channel._brpop_start``: begin to wait without blocking the event loop."""
+        if monotonic() < self._rests_until:
+            return
         queues = self.active_queues
         self._awaits_ring = any(queue in RING_BY_QUEUE for queue in queues)
         if not self._awaits_ring:
@@ -74,34 +85,57 @@ class RingChannel(kombu_redis.Channel):
         self._brpop_sent_at = monotonic()
         self.client.connection.send_command("BRPOP", *keys, timeout or self.brpop_timeout)
 
-    def _brpop_read(self, **options: object) -> bool:
+    def _brpop_read(self, **_: object) -> bool:
         """Stands for kombu's ``Channel._brpop_read``: the wait is over, take and deliver."""
-        if not self._awaits_ring:
-            return bool(super()._brpop_read(**options))  # type: ignore[misc]
         try:
-            queue, tickets = self._after_wait()
+            consumed, taken = self._after_wait()
+        except ResponseError as error:
+            # Read-only, full, a Cluster, a right that is missing: the connection is well. To start the consumer again,
+            # which Celery does up to five times a second, changes nothing.
+            self._rests_until = monotonic() + _REST
+            _seldom.warn("no tickets taken", reason=reason(error))
+            raise Empty from error
         finally:
             self._in_poll = None
             self._flush_brpop_reauth()  # type: ignore[attr-defined]
-        if not tickets:
+        if not taken:
             raise Empty
-        self._queue_cycle.rotate(queue)  # type: ignore[attr-defined]
-        for ticket in tickets:
-            self._deliver(ticket, queue)
+        self._queue_cycle.rotate(consumed)  # type: ignore[attr-defined]
+        for queue, ticket in taken:
+            self._deliver(ticket, queue, consumed)
         return True
 
-    def _after_wait(self) -> tuple[str, list[bytes]]:
-        """Read what ended the wait; return the queue that it was and its tickets, or none."""
+    def _after_wait(self) -> tuple[str, list[tuple[str, bytes]]]:
+        """Read what ended the wait; return the queue that is consumed, and each ticket with the queue it lay in."""
         # A channel that closes drops its connection: no need to sit out the wait.
-        if self._closing and not self.client.connection.can_read():  # type: ignore[attr-defined]
+        if self._awaits_ring and self._closing and not self.client.connection.can_read():  # type: ignore[attr-defined]
             return "", []
-        reply = self._reply("BRPOP")
+        try:
+            reply = self._reply("BRPOP")
+        except ResponseError as error:
+            self._delete_what_is_no_list(error)
+            return "", []
         if not reply:
             return "", []
         ring = RING_BY_ORDER.get(bytes_to_str(reply[0]))
         if ring is None:
-            return bytes_to_str(reply[0]), [reply[1]]
-        return ring.queue, self._take(ring, out_of_line=bytes_to_str(reply[1]))
+            # kombu has a list for each priority of a queue.
+            queue = bytes_to_str(reply[0]).rsplit(self.sep, 1)[0]
+            return queue, [(queue, reply[1])]
+        taken = self._take(ring, out_of_line=bytes_to_str(reply[1]))
+        return ring.queue, [
+            (bytes_to_str(queue), ticket) for queue, ticket in zip(taken[::2], taken[1::2], strict=True)
+        ]
+
+    def _delete_what_is_no_list(self, error: ResponseError) -> None:
+        """Let a tenant's queue be a list again, where somebody else has put something there; else raise the error."""
+        with self.conn_or_acquire() as client:
+            odd = [queue for queue in self.active_queues if ring_of(queue) and client.type(queue) not in _LIST_TYPES]
+            for queue in odd:
+                client.delete(queue)
+                _log.warning("deleted a tenant's queue that was no list", extra={"queue": queue})
+        if not odd:
+            raise error
 
     def _take(self, ring: Ring, out_of_line: str) -> list[bytes]:
         """Take tickets, and put back the queue that the wait took out of the line."""
@@ -132,14 +166,15 @@ class RingChannel(kombu_redis.Channel):
             raise
         return reply
 
-    def _deliver(self, ticket: bytes, queue: str) -> None:
-        """Hand one ticket to the consumer; what is no message at all must not end the worker."""
-        try:
-            message = loads(bytes_to_str(ticket))
-        except ValueError:
-            _log.warning("dropped a ticket that is not JSON", extra={"queue": queue})
-            return
-        self.connection._deliver(message, queue)  # noqa: SLF001
+    def _deliver(self, raw: bytes, queue: str, consumed: str) -> None:
+        """Hand a ticket to the consumer. What is none must never reach it: it would end the worker, or reconnect."""
+        if consumed in RING_BY_QUEUE or ring_of(queue) is not None:
+            message = envelope.read_or_warn(raw, queue)
+        else:
+            # kombu's own: answers to remote control, where that is switched on.
+            message = loads(bytes_to_str(raw))
+        if message is not None:
+            self.connection._deliver(message, consumed)  # noqa: SLF001
 
 
 class RingTransport(kombu_redis.Transport):

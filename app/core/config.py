@@ -4,23 +4,31 @@ import sys
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _MOUNTED: Final = Path("/run/secrets")
+_Kind = TypeVar("_Kind", bound=BaseSettings)
 
 
-class Settings(BaseSettings):
-    """Everything an operator may set; a field's name in upper case is the variable's.
-
-    A file ``/run/secrets/<field>`` sets it too, where containers mount secrets; the environment comes first.
-    """
+class DriverSettings(BaseSettings):
+    """What holds for every connection to Postgres, whichever server it is to."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", frozen=True, secrets_dir=_MOUNTED if _MOUNTED.is_dir() else None
     )
+
+    database_statement_cache: int = Field(default=100, ge=0, le=10_000)
+    """Prepared statements that a connection keeps; 0 for a pooler in transaction mode that does not know them."""
+
+
+class Settings(DriverSettings):
+    """Everything an operator may set; a field's name in upper case is the variable's.
+
+    A file ``/run/secrets/<field>`` sets it too, where containers mount secrets; the environment comes first.
+    """
 
     database_url: str
     """The owner's ``postgresql://`` URL; the roles' URLs derive from it (see ``role_url`` in app/db.py)."""
@@ -30,6 +38,8 @@ class Settings(BaseSettings):
     """Pepper, key-encryption keys and role passwords; made by ``scripts/admin bootstrap``, mode 0600."""
     task_modules: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated modules of task types of the operator's own."""
+    task_modules_folder: Path | None = None
+    """Where these are looked for too, after all other places: a file there shadows no module of Python's or ours."""
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Comma-separated networks that are not public but may get webhooks, over plain http too: ``127.0.0.0/8``."""
 
@@ -77,8 +87,18 @@ class Settings(BaseSettings):
 @cache
 def get_settings() -> Settings:
     """Read the settings once; a wrong or missing one ends the process with a line that names the variable."""
+    return _read(Settings)
+
+
+@cache
+def get_driver_settings() -> DriverSettings:
+    """Read those of every connection, which need no server to be named; else as ``get_settings``."""
+    return _read(DriverSettings)
+
+
+def _read(kind: type[_Kind]) -> _Kind:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         lines = [f"{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         sys.exit("Settings are not usable. Set these variables in the environment or .env:\n  " + "\n  ".join(lines))

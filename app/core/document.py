@@ -1,9 +1,34 @@
 """The API's own document, where FastAPI alone does not say all."""
 
-from collections.abc import Callable
-from typing import Any
+import json
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any, Final
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+# It changes with a new version of the service: whoever has it asks each time whether it is still the same.
+_CACHE: Final = "public, no-cache"
+
+
+def without_null_defaults(described: dict[str, Any]) -> dict[str, Any]:
+    """Take ``default: null`` from what may be null: a generated program would send each member that it lacks."""
+    _drop_null_defaults(described)
+    return described
+
+
+def _drop_null_defaults(part: Any) -> None:
+    if isinstance(part, dict):
+        if part.get("default", ...) is None and any(one.get("type") == "null" for one in part.get("anyOf", [])):
+            del part["default"]
+        for value in part.values():
+            _drop_null_defaults(value)
+    elif isinstance(part, list):
+        for value in part:
+            _drop_null_defaults(value)
 
 
 def amend(app: FastAPI, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -14,3 +39,34 @@ def amend(app: FastAPI, change: Callable[[dict[str, Any]], dict[str, Any]]) -> N
         return app.openapi_schema or change(generate())
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def serve(app: FastAPI) -> None:
+    """Serve the document from memory in the place of FastAPI's own route, which encodes it for each request."""
+    path = app.openapi_url or ""
+    routes = app.router.routes
+    place = next(number for number, route in enumerate(routes) if getattr(route, "path", None) == path)
+    routes[place] = Route(path, kept(lambda: json.dumps(app.openapi(), ensure_ascii=False)), include_in_schema=False)
+
+
+def kept(make: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
+    """Return what answers with JSON that is made once, or with 304 where the client has it already."""
+    made: list[tuple[bytes, str]] = []
+
+    async def answer(request: Request) -> Response:
+        if not made:
+            body = make().encode()
+            made.append((body, f'"{sha256(body).hexdigest()[:32]}"'))
+        body, etag = made[0]
+        headers = {"ETag": etag, "Cache-Control": _CACHE}
+        if _has(request.headers.getlist("if-none-match"), etag):
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type="application/json")
+
+    return answer
+
+
+def _has(given: list[str], etag: str) -> bool:
+    """Say whether If-None-Match names a representation: weakly, as RFC 9110 (13.1.2) has it."""
+    names = [name.strip().removeprefix("W/") for header in given for name in header.split(",")]
+    return etag in names or names == ["*"]

@@ -10,7 +10,7 @@ Problem                     status, code, title
 ├── UnsupportedMediaType    415
 ├── InvalidRequest          422, and IdempotencyMismatch
 ├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts,
-│                           TooManyLists
+│                           TooManyLargeBodies, TooManyLists
 └── Unavailable             503
 """
 
@@ -146,6 +146,12 @@ class RateLimited(Problem):
     status, code, title = 429, "rate_limited", "Too many requests"
 
 
+class TooManyLargeBodies(Problem):
+    """The tenant's large bodies take longer to read than it may keep others waiting."""
+
+    status, code, title = 429, "too_many_large_bodies", "Too many large bodies"
+
+
 class TooManyLists(Problem):
     """Two lists of the tenant, or tasks with their attempts, are being read already."""
 
@@ -180,6 +186,12 @@ class Unavailable(Problem):
 
     status, code, title = 503, "unavailable", "Temporarily unavailable"
 
-    def __init__(self, detail: str = "The service cannot answer now. Try again in a few seconds.") -> None:
+    def __init__(
+        self, detail: str = "The service cannot answer now. Try again in a few seconds.", **extensions: Any
+    ) -> None:
         """Ask for another try in 2 s."""
-        super().__init__(detail, headers={"Retry-After": "2"})
+        super().__init__(detail, headers={"Retry-After": "2"}, **extensions)
+
+
+class LeadLost(Exception):  # noqa: N818 named for the fact
+    """Another dispatcher leads: this one changes nothing more. No caller of the API sees it."""

@@ -8,8 +8,10 @@ import json
 from http import HTTPStatus
 from typing import Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.core import http_upgrade
 from app.core.http_writer import Writer
 from app.core.ids import new_id
 from app.core.write_deadline import WriteDeadline
@@ -21,6 +23,9 @@ BODY_SECONDS: Final = 10.0
 MAX_HEADERS: Final = 64
 MAX_HEAD_BYTES: Final = 16_384
 MAX_URL_BYTES: Final = 8_192
+
+_FRAMING: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+"""They say where a request ends, and the parser heeds them behind a body too."""
 
 _CODES: Final = {
     400: "bad_request",
@@ -49,7 +54,10 @@ class GuardedProtocol(HttpToolsProtocol):
     _armed: str | None = None
     _head_bytes = 0
     _header_bytes = 0
+    _trailers = 0
     _hosts = 0
+    _offers_upgrade = False
+    """The head that was just read offers another protocol, which is ignored."""
     _refusal = HTTPStatus.BAD_REQUEST
 
     def connection_made(self, transport: Any) -> None:
@@ -83,17 +91,40 @@ class GuardedProtocol(HttpToolsProtocol):
             self._awaited = "head"
         if self._awaited == "head":
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._feed(data)
         # One header may be longer than every bound, and is not seen before it ends.
         if self._awaited == "head" and self._head_bytes > MAX_HEAD_BYTES + MAX_URL_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._arm()
 
+    def _feed(self, data: bytes) -> None:
+        """Parse as uvicorn does. After an offer of another protocol, read on as if it had not been made."""
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                data = self._parsed(data)
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("")
+
+    def _parsed(self, data: bytes) -> bytes:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            version = self.parser.get_http_version()
+            head = http_upgrade.without_offer(self.parser.get_method(), self.url, version, self.headers)
+            self._offers_upgrade = False
+            # The old one reads no further.
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            return head + data[offer.args[0] :]
+        return b""
+
     def on_message_begin(self) -> None:
         """Count anew."""
         super().on_message_begin()
         self._awaited = "head"
-        self._header_bytes = self._hosts = 0
+        self._header_bytes = self._trailers = self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
         """Bound the URL."""
@@ -102,26 +133,50 @@ class GuardedProtocol(HttpToolsProtocol):
             self._fail(HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Bound the headers; refuse a coding that is not HTTP/1.1's; count the hosts."""
-        super().on_header(name, value)
+        """Bound the headers; refuse a coding that is not HTTP/1.1's; count the hosts; drop what follows a body."""
         self._header_bytes += len(name) + len(value) + 4
-        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+        if self._awaited == "body":
+            # A trailer must not become a header (RFC 9110, 6.5.1): a proxy that checks headers does not look there.
+            self._trailers += 1
+            if name.lower() in _FRAMING:
+                self._fail(HTTPStatus.BAD_REQUEST)
+        else:
+            super().on_header(name, value)
+        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) + self._trailers > MAX_HEADERS:
             self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if self._trailers:
+            return
         name = self.headers[-1][0]
-        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            # The parser would take all that follows, to the end of the connection, for its body.
-            self._fail(HTTPStatus.BAD_REQUEST)
+        if name == b"transfer-encoding":
+            self._check_coding(value)
         self._hosts += name == b"host"
 
+    def _check_coding(self, coding: bytes) -> None:
+        # With another coding, the parser would take everything to the end of the connection for the body. HTTP/1.0 has
+        # no codings (RFC 9112, 6.1): a proxy in front of us may have read such a request in another way.
+        if coding.strip().lower() != b"chunked" or self.parser.get_http_version() == "1.0":
+            self._fail(HTTPStatus.BAD_REQUEST)
+
     def on_headers_complete(self) -> None:
-        """Refuse a request for no host or for two; then the body is awaited."""
-        if self._hosts != 1 and not (self._hosts == 0 and self.parser.get_http_version() == "1.0"):
+        """Refuse a request of another version, for no host or for two; then the body is awaited."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                # What follows would be a tunnel, which we are not.
+                self._fail(HTTPStatus.BAD_REQUEST)
+            self._offers_upgrade = True
+            return
+        version = self.parser.get_http_version()
+        if version != "1.1" and (version != "1.0" or self._hosts > 1):
+            self._fail(HTTPStatus.BAD_REQUEST)
+        if version == "1.1" and self._hosts != 1:
             self._fail(HTTPStatus.BAD_REQUEST)
         self._awaited = "body"
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self._offers_upgrade:
+            return
         self._awaited = None
         self._head_bytes = 0
         super().on_message_complete()

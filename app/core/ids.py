@@ -1,5 +1,6 @@
 """Identifiers: UUIDv7, whose order is the order of their making."""
 
+import re
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -8,11 +9,14 @@ import uuid_utils
 from asyncpg.pgproto import pgproto
 
 CANONICAL_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-"""The one spelling of an id; any other is an unknown id."""
+"""How we write an id."""
+UUID_IN_ANY_CASE: Final = CANONICAL_UUID[1:-1].replace("a-f", "a-fA-F")
+"""How a caller may write one (RFC 9562, 4). Any other spelling is an unknown id."""
 FIRST: Final = UUID(int=0)
 """Before every id."""
 LAST: Final = UUID(int=(1 << 128) - 1)
 """After every id."""
+_ID: Final = re.compile(UUID_IN_ANY_CASE)
 
 # An id has the time of the process that made it, a row the database's: these clocks are less apart, in seconds.
 _CLOCKS_APART: Final = 86_400.0
@@ -22,6 +26,11 @@ def new_id() -> UUID:
     """Make an id; within a process each is greater than the one before."""
     # The driver's own kind of UUID, equal to Python's: made, written and sent in a third of the time.
     return pgproto.UUID(uuid_utils.uuid7().bytes)
+
+
+def read(text: str) -> UUID | None:
+    """Return the id that a caller has written, or None where it is none."""
+    return UUID(text) if _ID.fullmatch(text) else None
 
 
 def first_id_at(seconds: float) -> UUID:

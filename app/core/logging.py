@@ -2,12 +2,17 @@
 
 import json
 import logging
+import os
 import re
+import socket
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from time import time
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, ClassVar, Final
 
 from pydantic_core import to_json
 
@@ -20,6 +25,7 @@ _SECRETS: Final = (
 )
 # Nearly every text has none of these. Four looks take less than half of one search by a pattern.
 _MARKS: Final = ("tq_", "whsec_", "eyJ", "://")
+_HOST: Final = socket.gethostname()
 _BLANK: Final = vars(logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"}))
 _STANDARD: Final = frozenset(_BLANK) | {"message", "asctime", "color_message"}
 
@@ -80,14 +86,37 @@ def _moment(created: float) -> str:
     return f"{_second(whole)}.{int((created - whole) * 1000):03}+00:00"
 
 
+def say(message: str, _stream: Any = None) -> None:
+    """Write a line at once, without a lock: for signal handlers, which may interrupt a line that is being written."""
+    record = logging.makeLogRecord({"name": __name__, "levelno": logging.INFO, "levelname": "INFO", "msg": message})
+    with suppress(OSError):
+        os.write(sys.stderr.fileno(), f"{JsonLine().format(record)}\n".encode())
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        logging.getLogger(__name__).critical("the process ends", exc_info=(kind, error, traceback))
+
+
 class JsonLine(logging.Formatter):
-    """Formats a record as one line of JSON: time, level, logger, message, the extras, the traceback; no credentials."""
+    """Formats a record as one line of JSON without credentials.
+
+    It has time, level, service, host, pid, logger, message, the extras and the traceback.
+    """
+
+    service: ClassVar[str] = "unknown"
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         facts: dict[str, Any] = {
             "time": _moment(record.created),
             "level": record.levelname,
+            "service": self.service,
+            "host": _HOST,
+            # Asked each time: the process may be a child that was forked after this was set up.
+            "pid": os.getpid(),
             "logger": record.name,
             "message": record.getMessage(),
         }
@@ -109,13 +138,23 @@ class JsonLine(logging.Formatter):
         return extras
 
 
-def configure(level: str) -> None:
-    """Make this the process's only logging; uvicorn's loggers join it, but its access log, which has queries, ends."""
+def is_uvicorn_set_up() -> bool:
+    """Tell whether uvicorn has set up logging of its own, as it does before it imports what it serves."""
+    return bool(logging.getLogger("uvicorn").handlers)
+
+
+def configure(level: str | int, *, service: str) -> None:
+    """Make this the process's only logging; uvicorn's loggers join it, but its access log, which has queries, ends.
+
+    ``service`` names the kind of process in each line: ``api``, ``worker``, ``dispatcher`` or ``webhooks``.
+    """
+    JsonLine.service = service
+    sys.excepthook = _log_uncaught
     # No line names a thread or the place of its call: not looking for them halves the cost of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLine())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper() if isinstance(level, str) else level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)

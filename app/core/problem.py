@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,24 +14,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from app.core import document, errors
+from app.core import document, errors, faults
 from app.core.errors import InvalidRequest, Problem, Unavailable
 
 _log = logging.getLogger(__name__)
 _MEDIA_TYPE: Final = "application/problem+json"
 _EXAMPLE_ID: Final = "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001"
-_MAX_ERRORS: Final = 20
-_MAX_TOKEN: Final = 64
-# Where pydantic's own words repeat a part of the input.
-_WITHOUT_INPUT: Final = {
-    "union_tag_invalid": "Input is of an unknown kind",
-    "uuid_parsing": "Input should be a valid UUID",
-    "datetime_parsing": "Input should be a valid datetime",
-    "datetime_from_date_parsing": "Input should be a valid datetime",
-    "date_from_datetime_parsing": "Input should be a valid date",
-    "url_parsing": "Input should be a valid URL",
-    "url_syntax_violation": "Input should be a valid URL",
-}
+MAX_FAULTS: Final = 20
+"""Each costs time to describe, and a body has room for a hundred thousand."""
 
 
 class FieldError(BaseModel):
@@ -94,32 +83,36 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 the handlers are registered by type
-    return render(request.scope, invalid(error.errors()[:_MAX_ERRORS]))
+    return render(request.scope, invalid(error.errors()[:MAX_FAULTS]))
 
 
-def invalid(faults: Iterable[Mapping[str, Any]]) -> InvalidRequest:
+def invalid(found: Iterable[Mapping[str, Any]]) -> InvalidRequest:
     """Return the problem for what pydantic has found; each place begins with the part of the request."""
     detail = "The request is not what this operation takes. See errors for each place."
-    return InvalidRequest(detail, errors=[_fault(fault) for fault in faults])
+    return InvalidRequest(detail, errors=[_fault(fault) for fault in found])
+
+
+def too_many_faults(*place: str) -> InvalidRequest:
+    """Return the problem for more faults than are described."""
+    return invalid([{"type": "", "loc": ("body", *place), "msg": f"It has more than {MAX_FAULTS} faults"}])
+
+
+def bound_members(document: Any, fields: int) -> None:
+    """Refuse an object of so many members that too many must be unknown, before anybody describes each of them.
+
+    Raises ``InvalidRequest``.
+    """
+    if isinstance(document, dict) and len(document) > fields + MAX_FAULTS:
+        raise too_many_faults()
 
 
 def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     place, *path = fault["loc"]
-    detail = _WITHOUT_INPUT.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+    detail = faults.detail(fault, is_by_us=True)
     if place == "body":
-        return {"pointer": pointer(*path), "detail": detail}
-    name = str(path[0])[:_MAX_TOKEN] if path else ""
+        return {"pointer": faults.pointer(*path), "detail": detail}
+    name = str(path[0])[: faults.MAX_TOKEN] if path else ""
     return {"header" if place == "header" else "parameter": name, "detail": detail}
-
-
-def pointer(*steps: object) -> str:
-    """Return the JSON pointer to a place in the body, as a URI fragment."""
-    return "#" + "".join(f"/{_token(step)}" for step in steps)
-
-
-def _token(step: object) -> str:
-    # A name of the caller's own choice may be here, so it is cut and percent-encoded.
-    return quote(str(step)[:_MAX_TOKEN].replace("~", "~0").replace("/", "~1"), safe="~")
 
 
 _BY_STATUS: Final = {
@@ -140,13 +133,19 @@ _DETAILS: Final = {
 
 
 async def _http(request: Request, error: Exception) -> Response:
+    return refused(request.scope, error)
+
+
+def refused(scope: Scope, error: Exception, detail: str | None = None) -> Response:
+    """Return the response for a refusal of the framework's own; ``detail`` says more than its status does."""
     assert isinstance(error, HTTPException)  # noqa: S101 the handlers are registered by type
     status = error.status_code
     if known := _BY_STATUS.get(status):
         code, title = known.code, known.title
     else:
         code, title = HTTPStatus(status).name.lower(), HTTPStatus(status).phrase
-    return _render(request.scope, _body(code, title, status, _DETAILS.get(status, error.detail)), error.headers)
+    detail = detail or _DETAILS.get(status, error.detail)
+    return _render(scope, _body(code, title, status, detail), error.headers)
 
 
 async def _away(request: Request, error: Exception) -> Response:
@@ -198,6 +197,9 @@ def _with_problems(described: dict[str, Any]) -> dict[str, Any]:
     invalid = json.loads(json.dumps(responses(InvalidRequest)[422]))
     for path in described.get("paths", {}).values():
         for operation in path.values():
-            if isinstance(operation, dict) and "HTTPValidationError" in str(operation.get("responses", {}).get("422")):
+            if not isinstance(operation, dict) or "responses" not in operation:
+                continue
+            # Every call refuses a query parameter that it does not take.
+            if "HTTPValidationError" in str(operation["responses"].setdefault("422", invalid)):
                 operation["responses"]["422"] = invalid
     return described

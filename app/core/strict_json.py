@@ -1,19 +1,20 @@
 """JSON bodies read strictly: what cannot be stored and given back unchanged is refused here."""
 
-import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from email.message import Message
 from math import isfinite
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from app.core.errors import MalformedBody, PayloadTooLarge, UnsupportedMediaType
+from app.core import problem, queries, storable
+from app.core.errors import InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
@@ -21,8 +22,8 @@ MAX_DEPTH: Final = 32
 _CONTAINERS: Final = frozenset({dict, list})
 _NO_TYPE: Final = b"none/none"
 _INT64_DIGITS: Final = len(str(-(2**63)))
-# An escape counts when an even number of backslashes precedes it. Within JSON they occur in strings only.
-_ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+# Within JSON escapes occur in strings only.
+_HALF_OF_A_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -62,9 +63,20 @@ class Bounds(NamedTuple):
     """Bytes."""
     depth: int = MAX_DEPTH
     """Levels of objects and arrays."""
+    max_marks: int | None = None
+    """Commas and opening brackets (``marks``), where the operation takes few values: more are not parsed."""
 
 
 ORDINARY: Final = Bounds()
+SMALL: Final = Bounds(size=16 * 1024, max_marks=1_000)
+"""Of an operation that takes some names and numbers, by a known caller."""
+TINY: Final = Bounds(size=4 * 1024, max_marks=1_000)
+"""The same, from anybody."""
+
+
+def marks(raw: bytes) -> int:
+    """Return how many commas and opening brackets there are: at most so many values, and what parsing costs."""
+    return raw.count(b",") + raw.count(b"{") + raw.count(b"[")
 
 
 def loads(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
@@ -112,8 +124,10 @@ def _check_depth(document: Any, max_depth: int) -> None:
 
 
 def _check_escapes(text: str, document: Any) -> None:
-    if _ESCAPED_NUL.search(text):
+    if storable.holds_nul(text):
         raise MalformedBody("A string holds the character U+0000, which cannot be stored. Leave it out.")
+    if not _HALF_OF_A_PAIR.search(text):
+        return
     try:
         # Whole pairs have become characters, so whatever still cannot be encoded is half of one.
         json.dumps(document, ensure_ascii=False).encode()
@@ -134,7 +148,7 @@ class _JsonRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """The ``route_class`` of every router that takes JSON. An empty body is left to the validation (422)."""
+    """The ``route_class`` of every router: reads bodies and queries strictly. An empty body fails validation (422)."""
 
     @property
     def bounds(self) -> Bounds:
@@ -142,49 +156,69 @@ class StrictRoute(APIRoute):
         return ORDINARY
 
     async def before_body(self, request: Request) -> None:
-        """Look at the request before its body is read; whoever is refused here has sent it in vain."""
+        """Look at the request before its body is read, or its query refused."""
+
+    async def parse(self, _request: Request, raw: bytes) -> Any:
+        """Return the document in a body."""
+        return loads(raw, self.bounds.depth)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Parse before FastAPI does, which would turn our problems into a bare 400."""
+        """Parse before FastAPI does: of a body it would turn our problems into a bare 400, of a query read the half."""
         answer = super().get_route_handler()
-        if self.body_field is None:
-            return answer
+        takes_body, known = self.body_field is not None, queries.names(self.dependant)
+        fields = _fields(self.body_field.field_info.annotation) if self.body_field is not None else 0
 
-        async def answer_json(request: Request) -> Response:
-            await self.before_body(request)
-            return await answer(_JsonRequest(request, *await read(request, self.bounds)))
+        async def answer_strictly(request: Request) -> Response:
+            query = request.scope["query_string"]
+            faults = queries.faults(query, known) if query else None
+            if faults or takes_body:
+                await self.before_body(request)
+            if faults:
+                raise RequestValidationError(faults)
+            if not takes_body:
+                return await answer(request)
+            raw = await read(request, self.bounds)
+            document = await self.parse(request, raw) if raw else None
+            problem.bound_members(document, fields)
+            return await answer(_JsonRequest(request, raw, document))
 
-        return answer_json
+        return answer_strictly
 
 
-async def read(request: Request, bounds: Bounds = ORDINARY) -> tuple[bytes, Any]:
-    """Return the body and the document in it, ``None`` where there is no body.
+def _fields(annotation: Any) -> int:
+    """Return how many members a body has at most: those of its model, which may be optional."""
+    models = (annotation, *get_args(annotation))
+    return next(len(model.model_fields) for model in models if hasattr(model, "model_fields"))
 
-    Raises ``MalformedBody``, ``PayloadTooLarge`` and ``UnsupportedMediaType``.
+
+async def read(request: Request, bounds: Bounds = ORDINARY) -> bytes:
+    """Return the body, which may be empty.
+
+    Raises ``MalformedBody``, ``PayloadTooLarge``, ``UnsupportedMediaType``, and ``InvalidRequest`` for too many values.
     """
     headers = _by_name(request.scope["headers"])
     raw = await _read(headers, request.receive, bounds.size)
-    if not raw:
-        return raw, None
-    _check_media_type(headers)
-    if len(raw) <= MAX_BODY_BYTES:
-        return raw, loads(raw, bounds.depth)
-    # It may take a tenth of a second: from a thread, so that others are answered meanwhile.
-    return raw, await asyncio.to_thread(loads, raw, bounds.depth)
+    if raw:
+        _check_media_type(headers)
+        if bounds.max_marks is not None and marks(raw) > bounds.max_marks:
+            raise InvalidRequest("The body holds far more values than this operation takes. Send only what it names.")
+    return raw
 
 
 def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
-    """Return each header's value: the first one of a name, but two media types are none."""
+    """Return each header's value: the first one of a name, but two media types are none, and encodings add up."""
     by_name = dict(headers)
     if len(by_name) < len(headers):
         by_name = dict(reversed(headers))
         if sum(name == b"content-type" for name, _ in headers) > 1:
             by_name[b"content-type"] = _NO_TYPE
+        if encodings := [value for name, value in headers if name == b"content-encoding"]:
+            by_name[b"content-encoding"] = b", ".join(encodings)
     return by_name
 
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
-    if headers.get(b"content-encoding"):
+    if (encoding := headers.get(b"content-encoding")) and encoding.strip().lower() != b"identity":
         raise UnsupportedMediaType("The body is encoded. Send it without Content-Encoding.")
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and (len(announced) > len(str(max_bytes)) or int(announced) > max_bytes):

@@ -9,7 +9,7 @@ from app.dispatch import rounds
 
 
 async def _main() -> None:
-    structured_logging.configure(get_settings().log_level)
+    structured_logging.configure(get_settings().log_level, service="dispatcher")
     stopping = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)

@@ -1,31 +1,110 @@
-"""Of several dispatchers one leads: who holds the advisory lock, on the connection that does the work."""
+"""Of several dispatchers one leads: the one that holds the lease, a row that it renews each second.
 
+The lease needs no session: through a pooler that gives each transaction another connection it is the same. It is a
+fence as well. Every sweep that changes something names the lease's token in its statement, so that a leader which stood
+still, and comes back after another one has taken over, changes nothing.
+"""
+
+import asyncio
 import contextlib
 import logging
+import os
+import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Final
+from uuid import UUID, uuid4
 
-from app.db import Connection, connect, role_url
+from app.core.errors import LeadLost, Unavailable
+from app.db import AWAY, Connection, Database, connect, role_url
+from app.dispatch import store
 from app.dispatch.contact import Contact
 
 _log = logging.getLogger(__name__)
 
-_LOCK: Final = 7_466_001
+LEASE: Final = 4.0
+"""Seconds for which a leader leads that is not heard of any more."""
+RENEW_INTERVAL: Final = 1.0
+_RELEASE_TIMEOUT: Final = 2.0
+
+
+class Lead:
+    """The right to lead for a while: a connection for the sweeps, and the token that each of them names."""
+
+    def __init__(self, connection: Connection, token: UUID, until: float) -> None:
+        """``until`` is a moment of ``time.monotonic``, which also counts while a process is stopped."""
+        self.connection = connection
+        self.token = token
+        self._until = until
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lease, as far as this process knows, has not ended."""
+        return time.monotonic() < self._until
+
+    def require(self) -> None:
+        """Raise ``LeadLost`` where the lease has ended."""
+        if not self.is_held:
+            raise LeadLost
+
+    async def renew(self, database: Database) -> None:
+        """Hold the lease for 4 s more, or learn that another dispatcher has it. Raises ``Unavailable``."""
+        asked_at = time.monotonic()
+        async with database.statement() as connection:
+            is_ours = await store.renew_lease_any_tenant(connection, self.token, seconds=LEASE)
+        self._until = asked_at + LEASE if is_ours else 0.0
 
 
 @contextlib.asynccontextmanager
-async def lead(contact: Contact) -> AsyncIterator["Connection | None"]:
-    """Yield the leader's own connection, or None when another process leads.
+async def lead(database: Database, contact: Contact) -> AsyncIterator[Lead | None]:
+    """Yield the lead, renewed while the block lasts; None when another process leads.
 
-    The server ends the connection, and with it the lead, when nothing is heard for 4 s: a stopped leader is
-    followed within that time, and what it sends later goes nowhere. Raises ``db.AWAY`` when Postgres is away.
+    ``database`` logs in as tq_dispatch and serves the lease alone, so that no sweep keeps it waiting. A standby takes
+    over at most 4 s after the lease was last renewed. Raises ``db.AWAY`` or ``Unavailable`` when Postgres is away.
     """
-    connection = await connect(role_url("tq_dispatch"))
+    token, asked_at = uuid4(), time.monotonic()
+    async with database.statement() as connection:
+        is_ours, now = await store.take_lease_any_tenant(connection, token, seconds=LEASE, holder=_holder())
+    contact.answered(now)
+    if not is_ours:
+        yield None
+        return
+    held: Lead | None = None
     try:
-        await connection.execute("SET idle_session_timeout = '4s'")
-        row = await connection.fetchrow("SELECT pg_try_advisory_lock($1) AS leads, now() AS now", _LOCK)
-        assert row is not None  # noqa: S101 a SELECT without FROM has one row
-        contact.answered(row["now"])
-        yield connection if row["leads"] else None
+        held = Lead(await connect(role_url("tq_dispatch")), token, asked_at + LEASE)
+        async with _renewed(held, database):
+            yield held
     finally:
-        await connection.close(timeout=2)
+        await _release(database, token)
+        if held is not None:
+            await held.connection.close(timeout=_RELEASE_TIMEOUT)
+
+
+@contextlib.asynccontextmanager
+async def _renewed(held: Lead, database: Database) -> AsyncIterator[None]:
+    renewing = asyncio.create_task(_renew_again_and_again(held, database), name="lease")
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.wait([renewing])
+
+
+async def _renew_again_and_again(held: Lead, database: Database) -> None:
+    while held.is_held:
+        await asyncio.sleep(RENEW_INTERVAL)
+        try:
+            await held.renew(database)
+        except Exception as error:  # noqa: BLE001 the lease lasts for some seconds: it is renewed the next time, or ends
+            _log.warning("the dispatcher's lease is not renewed", extra={"error": type(error).__name__})
+
+
+async def _release(database: Database, token: UUID) -> None:
+    # Postgres may be away, or another one leads already: then there is nothing to give up.
+    with contextlib.suppress(*AWAY, Unavailable):
+        async with asyncio.timeout(_RELEASE_TIMEOUT), database.statement() as connection:
+            await store.release_lease_any_tenant(connection, token)
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -4,7 +4,7 @@ import logging
 from typing import Final
 from uuid import UUID
 
-from app.db import Connection
+from app.dispatch.leadership import Lead
 from app.quotas import store
 
 _log = logging.getLogger(__name__)
@@ -15,14 +15,14 @@ _AT_ONCE: Final = 5_000
 class Ledger:
     """Works on the leader's own connection; what it remembers can be lost."""
 
-    def __init__(self, connection: Connection) -> None:
-        """``connection`` is the leader's own."""
-        self._connection = connection
+    def __init__(self, lead: Lead) -> None:
+        """Count as the dispatcher that leads."""
+        self._connection, self._fence = lead.connection, lead.token
         self._used: dict[UUID, float] = {}
 
     async def roll_up(self) -> int:
         """Add what has ended to its day; return of how many tenants there was something."""
-        used = await store.roll_up_any_tenant(self._connection, _AT_ONCE)
+        used = await store.roll_up_any_tenant(self._connection, _AT_ONCE, self._fence)
         for tenant_id, seconds in used.items():
             self._used[tenant_id] = self._used.get(tenant_id, 0.0) + seconds
         return len(used)
@@ -35,7 +35,7 @@ class Ledger:
 
     async def reconcile(self) -> int:
         """Make the counts of slots and backlogs what the rows say; return how many tenants' were off."""
-        off = await store.reconcile_any_tenant(self._connection)
+        off = await store.reconcile_any_tenant(self._connection, self._fence)
         for row in off:
             # Never seen but after somebody's own SQL; a slot that is lost would be lost for good.
             _log.error("ledger repaired", extra={**dict(row), "tenant_id": str(row["tenant_id"])})

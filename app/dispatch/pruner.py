@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from app.db import Connection
+from app.dispatch.leadership import Lead
 from app.tasks import sweep_store
 from app.tenants import plans, retention
 
@@ -21,9 +21,9 @@ _TENANTS_AT_ONCE: Final = 20
 class Pruner:
     """Goes round the tenants, for ever; what it remembers can be lost."""
 
-    def __init__(self, connection: Connection) -> None:
-        """``connection`` is the leader's own."""
-        self._connection = connection
+    def __init__(self, lead: Lead) -> None:
+        """Delete as the dispatcher that leads."""
+        self._connection, self._fence = lead.connection, lead.token
         self._round: Iterator[tuple[UUID, timedelta]] = iter(())
         self._again: tuple[UUID, timedelta] | None = None
         self._has_more_keys = False
@@ -35,10 +35,11 @@ class Pruner:
 
     async def tick(self) -> int:
         """Delete at most one batch; return how many tasks went. A tenant that has more is the next one's."""
-        keys = await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH)
+        keys = await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH, self._fence)
         self._has_more_keys = keys >= _BATCH
         for tenant_id, age in await self._next_tenants():
-            pruned = await sweep_store.prune(self._connection, tenant_id, age, _BATCH)
+            await sweep_store.prune_account(self._connection, tenant_id, _BATCH, self._fence)
+            pruned = await sweep_store.prune(self._connection, tenant_id, age, _BATCH, self._fence)
             if pruned:
                 self._again = (tenant_id, age) if pruned == _BATCH else None
                 _log.info("pruned", extra={"tenant_id": str(tenant_id), "tasks": pruned})
@@ -55,5 +56,5 @@ class Pruner:
             self._round = iter(ages.items())
             # A tenant of any plan may come back to what another had: no month goes before every plan would let it.
             longest = max([*ages.values(), timedelta(days=plans.LONGEST_RETENTION_DAYS)])
-            await sweep_store.drop_partitions_any_tenant(self._connection, longest)
+            await sweep_store.drop_partitions_any_tenant(self._connection, longest, self._fence)
         return taken

@@ -5,26 +5,24 @@ from typing import Final
 
 from app.core import crash
 from app.core.errors import Unavailable
-from app.db import Connection, Database
-from app.tasks import lifecycle, sweep_store
-from app.tasks.attempts import Outcome
+from app.db import Database
+from app.dispatch.leadership import Lead
+from app.tasks import attempts, lifecycle, sweep_store
 from app.tasks.sweep_store import Lost
 
 _log = logging.getLogger(__name__)
 
 LEASE: Final = 15.0
 """Seconds after a worker's last heartbeat in which its attempts are its own."""
-MAX_LOST: Final = 5
-"""A task that was lost so often ends: it may be what kills the workers."""
 _AT_ONCE: Final = 200
 
 
 class Rescuer:
     """Finds as tq_dispatch, ends as tq_worker."""
 
-    def __init__(self, connection: Connection, worker: Database) -> None:
-        """``connection`` is the leader's own, so that one who leads no more rescues nothing."""
-        self._connection = connection
+    def __init__(self, lead: Lead, worker: Database) -> None:
+        """``lead`` fences, so that a dispatcher that leads no more rescues nothing."""
+        self._connection, self._fence = lead.connection, lead.token
         self._worker = worker
 
     async def tick(self) -> list[Lost]:
@@ -35,12 +33,13 @@ class Rescuer:
         rescued = [lost for lost in found if await self._take_away(lost)]
         if rescued:
             crash.point("rescue.before_offer")
-        await sweep_store.forget_dead_workers_any_tenant(self._connection)
+        await sweep_store.forget_dead_workers_any_tenant(self._connection, self._fence)
         return rescued
 
     async def _take_away(self, lost: Lost) -> bool:
         try:
-            ended = await lifecycle.lose(self._worker, lost, _outcome(lost))
+            outcome = attempts.lost(await self._times_lost(lost))
+            ended = await lifecycle.lose(self._worker, lost, outcome, fence=self._fence)
         except Unavailable:
             return False
         _log.warning(
@@ -55,9 +54,9 @@ class Rescuer:
         )
         return ended is not None
 
-
-def _outcome(lost: Lost) -> Outcome:
-    if lost.times_lost + 1 < MAX_LOST:
-        return Outcome("PENDING", "LOST")
-    message = f"{MAX_LOST} of its attempts ended with their worker's end"
-    return Outcome("FAILURE", "LOST", error={"type": "WorkerLost", "message": message})
+    async def _times_lost(self, lost: Lost) -> int:
+        # tq_dispatch, which counted, reads no errors: whether all of them count is asked where it matters only.
+        if lost.times_lost + 1 < attempts.MAX_LOST:
+            return lost.times_lost
+        tried = await lifecycle.look(self._worker, lost)
+        return tried.times_lost if tried else lost.times_lost

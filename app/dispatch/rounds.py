@@ -1,146 +1,219 @@
-"""The leader's rounds: what falls due, what is lost, what is past its time; first in Postgres, then in Redis."""
+"""The leader's rounds: what falls due, what is lost, what is past its time; first in Postgres, then in Redis.
+
+Each of these is a duty of its own. One that fails is logged, counted and tried again after a growing pause; the others
+go on.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.broker import tickets, wakeups
+from app.broker import tickets, timelines, wakeups
 from app.core import crash
 from app.core import redis as redis_connections
+from app.core import timelines as known_timelines
 from app.core.config import get_settings
-from app.core.errors import Unavailable
-from app.db import AWAY, Connection, Database
+from app.core.duty import Duty
+from app.core.errors import LeadLost, Unavailable
+from app.core.seldom import Seldom
+from app.db import AWAY, Database
 from app.dispatch import leadership
 from app.dispatch.contact import Contact
 from app.dispatch.due import Due
+from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
 from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import LEASE, Rescuer
 from app.dispatch.shares import WorkerShares
-from app.tasks import sweep_store
+from app.processes import heartbeat, schema
+from app.processes.heartbeat import Turns
+from app.tasks import partitions
 
 _log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
+
+T = TypeVar("T")
 
 _TICK: Final = 0.2
-_STANDBY_INTERVAL: Final = 1.0
+_STANDBY_INTERVAL: Final = 0.5
+_AWAY_INTERVAL: Final = 1.0
 _RESCUE_INTERVAL: Final = 1.0
 _RECONCILE_INTERVAL: Final = 1.5
 _LOOK_AT_REDIS_INTERVAL: Final = 0.6
 _PRUNE_INTERVAL: Final = 1.0
 _ROLL_UP_INTERVAL: Final = 2.0
 _LEDGER_INTERVAL: Final = 60.0
-_PARTITIONS_INTERVAL: Final = 3600.0
+# A row whose month is missing is served where it lies, so there is no hurry; without any, a look costs a millisecond.
+_PARTITIONS_INTERVAL: Final = 15.0
 _REDIS_TIMEOUT: Final = 1.5
-_MONTHS_AHEAD: Final = 1
-
-
-class Every:
-    """Tells when an interval has passed; at once the first time."""
-
-    def __init__(self, seconds: float) -> None:
-        """Count by the loop's clock."""
-        self._seconds = seconds
-        self._at = 0.0
-
-    def is_due(self) -> bool:
-        """Tell, and begin the next interval where it is."""
-        now = asyncio.get_running_loop().time()
-        if now < self._at:
-            return False
-        self._at = now + self._seconds
-        return True
+# A statement that a lock keeps waiting must not keep the others from their turn for ever.
+_DUTY_TIMEOUT: Final = 60.0
+_COMMAND_TIMEOUT: Final = 1.5
+_GOODBYE: Final = 2.0
+# What ends the round: without Postgres, Redis or the lead there is nothing that the next duty could do.
+_ENDING: Final = (*AWAY, Unavailable, LeadLost, RedisError)
 
 
 class Rounds:
     """What one leader remembers between its rounds; all of it can be lost."""
 
-    def __init__(self, connection: Connection, worker: Database, redis: Redis, contact: Contact) -> None:
-        """Begin to lead: ``connection`` finds (tq_dispatch), ``worker`` ends what was found (tq_worker)."""
-        self._connection = connection
+    def __init__(self, lead: Lead, worker: Database, redis: Redis, contact: Contact) -> None:
+        """Begin to lead: ``lead`` finds (tq_dispatch), ``worker`` ends what was found (tq_worker)."""
+        self._lead = lead
         self._redis = redis
         self._contact = contact
-        self._due = Due(connection, worker)
-        self._rescuer = Rescuer(connection, worker)
-        self._pruner = Pruner(connection)
-        self._reconciler = Reconciler(connection, redis)
-        self._ledger = Ledger(connection)
-        self._shares = WorkerShares(connection, redis, self._ledger)
-        self._roll_up = Every(_ROLL_UP_INTERVAL)
-        self._reconcile_ledger = Every(_LEDGER_INTERVAL)
-        self._partitions = Every(_PARTITIONS_INTERVAL)
-        self._rescue = Every(_RESCUE_INTERVAL)
-        self._prune = Every(_PRUNE_INTERVAL)
-        self._look_at_redis = Every(_LOOK_AT_REDIS_INTERVAL)
-        self._reconcile = Every(_RECONCILE_INTERVAL)
+        self._due = Due(lead.connection, worker)
+        self._rescuer = Rescuer(lead, worker)
+        self._pruner = Pruner(lead)
+        self._reconciler = Reconciler(lead.connection, redis)
+        self._ledger = Ledger(lead)
+        self._shares = WorkerShares(lead.connection, redis, self._ledger)
+        self._expire, self._fall_due = _duty("expire"), _duty("fall due")
+        self._keep_partitions = _duty("partitions", _PARTITIONS_INTERVAL)
+        self._rescue = _duty("rescue", _RESCUE_INTERVAL)
+        self._prune = _duty("prune", _PRUNE_INTERVAL)
+        self._roll_up = _duty("roll up", _ROLL_UP_INTERVAL)
+        self._reconcile_ledger = _duty("reconcile the ledger", _LEDGER_INTERVAL)
+        self._wake, self._offer, self._share = _duty("wake"), _duty("offer tickets"), _duty("share")
+        self._look_at_redis = _duty("look at Redis", _LOOK_AT_REDIS_INTERVAL)
+        self._reconcile = _duty("reconcile tickets", _RECONCILE_INTERVAL)
 
     async def tick(self) -> None:
-        """One round; what needs Redis comes last, so that without it the rest goes on. Raises ``RedisError``."""
-        if self._partitions.is_due():
-            await sweep_store.make_partitions_any_tenant(self._connection, _MONTHS_AHEAD)
-        expired = await self._due.end_expired()
-        due = await self._due.fallen_due()
+        """One round; what needs Redis comes last, so that without it the rest goes on.
+
+        Raises ``RedisError``, ``LeadLost``, and what Postgres raises when it is away.
+        """
+        expired = await self._do(self._expire, self._due.end_expired) or []
+        due = await self._do(self._fall_due, self._due.fallen_due) or []
         if self._due.looked_until is not None:
             self._contact.answered(self._due.looked_until)
         if self._rescue.is_due() and self._contact.has_lasted(LEASE):
-            due += [(lost.tenant_id, lost.pool) for lost in await self._rescuer.tick()]
-        if self._prune.is_due() or self._pruner.is_behind:
-            await self._pruner.tick()
-        if self._roll_up.is_due():
-            await self._ledger.roll_up()
-        if self._reconcile_ledger.is_due():
-            await self._ledger.reconcile()
-        # A Redis that does not answer must not keep the leader's connection idle until it is ended.
+            due += [(lost.tenant_id, lost.pool) for lost in await self._run(self._rescue, self._rescuer.tick) or ()]
+        await self._do(self._prune, self._pruner.tick, at_once=self._pruner.is_behind)
+        await self._do(self._roll_up, self._ledger.roll_up)
+        await self._do(self._reconcile_ledger, self._ledger.reconcile)
+        await self._do(
+            self._keep_partitions,
+            lambda: partitions.keep_any_tenant(self._lead.connection, self._lead.token, attempts=1),
+        )
+        # A Redis that does not answer must not keep the round from its end.
         async with asyncio.timeout(_REDIS_TIMEOUT):
             await self._tell_redis(expired, due)
 
+    async def _do(self, duty: Duty, work: Callable[[], Awaitable[T]], *, at_once: bool = False) -> T | None:
+        return await self._run(duty, work) if duty.is_due(at_once=at_once) else None
+
+    async def _run(self, duty: Duty, work: Callable[[], Awaitable[T]]) -> T | None:
+        self._lead.require()
+        return await duty.run(work)
+
     async def _tell_redis(self, expired: list[UUID], due: list[tuple[UUID, str]]) -> None:
         if expired:
-            await wakeups.publish_done(self._redis, expired)
+            await self._do(self._wake, lambda: wakeups.publish_done(self._redis, expired))
         if due:
             crash.point("due.before_offer")
-            await tickets.offer_many(self._redis, [(tenant_id, pool, 1) for tenant_id, pool in due])
-        await self._shares.look()
-        has_lost = self._look_at_redis.is_due() and await self._reconciler.has_redis_lost()
-        if self._reconcile.is_due() or has_lost:
-            await self._reconciler.reconcile()
+            offers = [(tenant_id, pool, 1) for tenant_id, pool in due]
+            await self._do(self._offer, lambda: tickets.offer_many(self._redis, offers))
+        await self._do(self._share, self._shares.look)
+        has_lost = await self._do(self._look_at_redis, self._reconciler.has_redis_lost)
+        await self._do(self._reconcile, self._reconciler.reconcile, at_once=bool(has_lost))
+
+
+def _duty(name: str, interval: float = 0.0) -> Duty:
+    return Duty(name, interval, passes=_ends_round, max_seconds=_DUTY_TIMEOUT)
+
+
+def _ends_round(error: Exception) -> bool:
+    # The driver also raises an error of the connection's kind for a value that it cannot send: that is the duty's own.
+    return isinstance(error, _ENDING) and not isinstance(error, ValueError)
 
 
 async def run(stopping: asyncio.Event) -> None:
     """Lead whenever nobody else does, until told to stop."""
     redis = redis_connections.connect(get_settings().redis_url)
     worker = Database("tq_worker", size=1)
-    contact = Contact()
-    stands_by = False
+    lease = Database("tq_dispatch", size=1, command_timeout=_COMMAND_TIMEOUT)
+    leading, contact = Duty("lead"), Contact()
+
+    def make(lead: Lead) -> Rounds:
+        return Rounds(lead, worker, redis, contact)
+
+    await timelines.exchange(redis)
+    turns = Turns()
+    duties = [
+        asyncio.create_task(timelines.follow(redis), name="timelines"),
+        asyncio.create_task(heartbeat.beat(worker, "dispatcher", turns), name="heartbeat"),
+    ]
+    attempts = _Attempts(lease, contact, make, stopping, turns)
     try:
         while not stopping.is_set():
-            try:
-                async with leadership.lead(contact) as connection:
-                    if connection is None and not stands_by:
-                        _log.info("dispatcher stands by")
-                    stands_by = connection is None
-                    if connection is not None:
-                        await _lead(Rounds(connection, worker, redis, contact).tick, connection, stopping)
-            except (*AWAY, Unavailable) as error:
-                _log.warning("dispatcher waits for Postgres", extra={"error": type(error).__name__})
-            await _pause(stopping, _STANDBY_INTERVAL)
+            await schema.wait_until_it_fits(worker, stopping)
+            await leading.run(attempts.make)
+            await _pause(stopping, max(leading.seconds_left, attempts.pause))
     finally:
+        for duty in duties:
+            duty.cancel()
+        await asyncio.wait(duties, timeout=_GOODBYE)
+        await lease.close()
         await worker.close()
         await redis.aclose()
 
 
-async def _lead(tick: Callable[[], Awaitable[None]], connection: Connection, stopping: asyncio.Event) -> None:
+class _Attempts:
+    """One attempt after the other to lead; none raises because Postgres is away."""
+
+    def __init__(
+        self,
+        lease: Database,
+        contact: Contact,
+        make_rounds: Callable[[Lead], Rounds],
+        stopping: asyncio.Event,
+        turns: Turns,
+    ) -> None:
+        self._lease, self._contact, self._make_rounds = lease, contact, make_rounds
+        self._stopping, self._turns = stopping, turns
+        self._stands_by = False
+        self.pause = _STANDBY_INTERVAL
+        """Seconds before the next attempt."""
+
+    async def make(self) -> None:
+        """Lead for as long as nobody else does; return at once where another dispatcher leads."""
+        self.pause = _STANDBY_INTERVAL
+        try:
+            async with leadership.lead(self._lease, self._contact) as lead:
+                self._turns.turned(leads=lead is not None)
+                if lead is None and not self._stands_by:
+                    _log.info("dispatcher stands by")
+                self._stands_by = lead is None
+                if lead is not None:
+                    await _lead(self._make_rounds(lead).tick, lead, self._stopping, self._turns)
+        except LeadLost:
+            self._turns.turned(leads=False)
+            _log.warning("dispatcher leads no more: its lease was not renewed in time")
+        except (*AWAY, Unavailable) as error:
+            self._turns.turned(leads=False)
+            self.pause = _AWAY_INTERVAL
+            _seldom.warn("dispatcher waits for Postgres", reason=type(error).__name__)
+
+
+async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: asyncio.Event, turns: Turns) -> None:
     _log.info("dispatcher leads")
-    while not stopping.is_set() and not connection.is_closed():
+    known = known_timelines.known()
+    checked = known.version
+    # A newer timeline has become known: this connection may lead to an old primary.
+    while not stopping.is_set() and not lead.connection.is_closed() and known.version == checked:
+        lead.require()
         try:
             await tick()
         except (RedisError, TimeoutError) as error:
-            _log.warning("tickets not offered, Redis is away", extra={"error": type(error).__name__})
+            _seldom.warn("tickets not offered", reason=redis_connections.reason(error))
+        turns.turned(leads=True)
         await _pause(stopping, _TICK)
 
 

@@ -1,5 +1,6 @@
 """Permissions as parameter types: ``principal: TaskWriter``."""
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
@@ -12,7 +13,7 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from app.core.errors import InsufficientScope, InvalidCredentials, Unauthenticated
-from app.core.strict_json import StrictRoute
+from app.core.strict_json import SMALL, Bounds, StrictRoute
 from app.identity import scopes
 from app.identity.principal import Actor, Principal
 from app.identity.verify import refused
@@ -102,20 +103,36 @@ def permitted(principal: Principal, *required: str) -> Principal:
 
 
 class CallerRoute(StrictRoute):
-    """The ``route_class`` of routers with permissions: nobody's body is read before it is known who calls."""
+    """The ``route_class`` of routers with permissions: nobody's body is read before it is known who calls, and may.
+
+    ``app.state.count_call(request, principal)``, where there is one, counts the call before its body is read, too.
+    """
+
+    @property
+    def bounds(self) -> Bounds:
+        """How large a body may be."""
+        return SMALL
 
     async def before_body(self, request: Request) -> None:
         """Authenticate first, where the operation needs it."""
-        if self._needs_caller:
-            await authenticate(request)
+        if self.required_scopes is not None:
+            principal = await authenticate(request)
+            if count := getattr(request.app.state, "count_call", None):
+                await count(request, principal)
+            permitted(principal, *self.required_scopes)
 
     @cached_property
-    def _needs_caller(self) -> bool:
-        return _depends_on_caller(self.dependant)
+    def required_scopes(self) -> frozenset[str] | None:
+        """The scopes that the operation needs; None where it needs no caller."""
+        found = list(_scopes_of_callers(self.dependant))
+        return frozenset().union(*found) if found else None
 
 
-def _depends_on_caller(dependant: Dependant) -> bool:
-    return dependant.call is caller or any(map(_depends_on_caller, dependant.dependencies))
+def _scopes_of_callers(dependant: Dependant) -> Iterator[Sequence[str]]:
+    if dependant.call is caller:
+        yield [*(dependant.parent_oauth_scopes or ()), *(dependant.own_oauth_scopes or ())]
+    for each in dependant.dependencies:
+        yield from _scopes_of_callers(each)
 
 
 def client_address(request: Request) -> str:

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator
 
 from app.core import ids, pagination
 from app.core.errors import InvalidCursor
 from app.core.list_limit import ListLimit
+from app.core.moments import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +86,5 @@ def _in_utc(moment: datetime) -> datetime:
         return _EARLIEST if moment.year == MINYEAR else _LATEST
 
 
-AskedTime: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+AskedTime: TypeAlias = Annotated[Moment, AfterValidator(_in_utc)]
 """A moment by which a list is narrowed, with a UTC offset."""

@@ -75,6 +75,13 @@ async def find_login_any_tenant(connection: Connection, email: str) -> asyncpg.R
     return await connection.fetchrow(_FIND_LOGIN, email, timeout=_ANSWER_TIMEOUT)
 
 
+async def is_address_taken_any_tenant(connection: Connection, email: str) -> bool:
+    """Say whether a member has an address in lower case, also one who may not log in."""
+    query = "SELECT EXISTS (SELECT FROM member WHERE email = $1)"
+    is_taken: bool = await connection.fetchval(query, email, timeout=_ANSWER_TIMEOUT)
+    return is_taken
+
+
 async def read_epoch_any_tenant(connection: Connection) -> tuple[int, float]:
     """Return the number that moves with every change of who may do what, and the time in Unix seconds."""
     row = await connection.fetchrow(

@@ -4,11 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import DateTime, ForeignKey, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TEXT, UUID
 from sqlmodel import Field
 
 Timestamp: Any = DateTime(timezone=True)
 Json: Any = JSONB()
+# The text itself: what comes out is what went in, number for number (docs/decisions/0011).
+JsonText: Any = JSON()
 TextArray: Any = ARRAY(TEXT)
 UuidArray: Any = ARRAY(UUID)
 
@@ -33,4 +35,15 @@ def tenant_key() -> Any:
     return Field(primary_key=True, sa_column_args=[ForeignKey("tenant.id", ondelete="CASCADE")])
 
 
-__all__ = ["Json", "TextArray", "Timestamp", "UuidArray", "created", "datetime", "default", "moment", "tenant_key"]
+__all__ = [
+    "Json",
+    "JsonText",
+    "TextArray",
+    "Timestamp",
+    "UuidArray",
+    "created",
+    "datetime",
+    "default",
+    "moment",
+    "tenant_key",
+]

@@ -3,10 +3,11 @@
 from app.models.account import ApiKey, AuthEpoch, Member, RevokedToken
 from app.models.audit_event import AuditEvent
 from app.models.delivery import Delivery, DeliveryAttempt, WebhookSecret
+from app.models.process import ProcessHeartbeat
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
 from app.models.tenant import Tenant, TenantSlots
 from app.models.usage import TenantAdmitted, Usage, UsageByTask, WorkerTime
-from app.models.worker import Worker
+from app.models.worker import DispatcherLease, Worker
 
 __all__ = [
     "ApiKey",
@@ -16,8 +17,10 @@ __all__ = [
     "BacklogEntry",
     "Delivery",
     "DeliveryAttempt",
+    "DispatcherLease",
     "IdempotencyKey",
     "Member",
+    "ProcessHeartbeat",
     "Result",
     "RevokedToken",
     "Task",

@@ -7,7 +7,7 @@ from sqlalchemy import Double, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Json, TextArray, Timestamp, created, datetime, default, moment, tenant_key
+from app.models.columns import Json, JsonText, TextArray, Timestamp, created, datetime, default, moment, tenant_key
 
 
 class Task(SQLModel, table=True):
@@ -27,7 +27,7 @@ class Task(SQLModel, table=True):
     status: str = default("'PENDING'", sa_type=TEXT)
     priority: int = Field(sa_type=SmallInteger)
     """0 to 9, 9 most urgent."""
-    payload: Any = Field(sa_type=Json, nullable=False)
+    payload: Any = Field(sa_type=JsonText, nullable=False)
     due_at: datetime = Field(sa_type=Timestamp)
     """When it may run: at once, at ``scheduled_at``, or after a retry's backoff."""
     scheduled_at: datetime | None = moment()
@@ -86,7 +86,7 @@ class Result(SQLModel, table=True):
 
     tenant_id: UUID = tenant_key()
     task_id: UUID = Field(primary_key=True)
-    result: Any = Field(sa_type=Json, nullable=False)
+    result: Any = Field(sa_type=JsonText, nullable=False)
 
 
 class BacklogEntry(SQLModel, table=True):

@@ -17,7 +17,22 @@ class Worker(SQLModel, table=True):
     slots: int
     """How many tasks it runs at once."""
     task_types: list[str] = Field(sa_type=TextArray, nullable=False)
+    pid: int | None = None
+    """Of its main process; none in a row that an older version wrote."""
     claim_tokens: list[UUID] = default("'{}'", sa_type=UuidArray)
     """Of the attempts it runs now."""
     started_at: datetime = created()
     heartbeat_at: datetime = created()
+
+
+class DispatcherLease(SQLModel, table=True):
+    """The one row that says which dispatcher leads, and until when."""
+
+    __tablename__ = "dispatcher_lease"
+
+    id: bool = Field(primary_key=True, sa_column_kwargs={"server_default": "true"})
+    holder: str = default("''", sa_type=TEXT)
+    """Host and process, for people."""
+    token: UUID = default("gen_random_uuid()")
+    """Of this lead alone: every sweep names it."""
+    expires_at: datetime = created()

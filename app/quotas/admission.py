@@ -1,6 +1,7 @@
 """Whether a tenant's call may be answered now: its rate first, then what the ledger is known to refuse."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -51,21 +52,17 @@ class Admission:
         return policies.fields(policies.call_policies(limits), left)
 
     async def submit(self, tenant_id: UUID, limits: Limits) -> list[Left]:
-        """Admit a submit to the ledger; return what is left of its rate, for ``admitted`` or ``refusal``.
+        """Admit a submit to be read; return what is left of its rate, for ``admitted`` or ``refusal``.
 
-        Raises ``RateLimited``, and for what the ledger has refused lately what ``refusal`` returns. One that is
-        refused here costs nothing.
+        Raises ``RateLimited``.
         """
+        return await self._ask_rate(tenant_id, limits, policies.submit_policies(limits))
+
+    def check_ledger(self, tenant_id: UUID, limits: Limits) -> None:
+        """Refuse a submit, which is no replay, for what the ledger has refused lately; raises as ``refusal`` says."""
         refused = self._refused.get(tenant_id)
         if refused is not None and (wait := self._still_refused(tenant_id, refused, limits)):
             raise _quota_problem(refused.policy, limits, wait, [])
-        return await self._ask_rate(tenant_id, limits, policies.submit_policies(limits))
-
-    async def replayed(self, tenant_id: UUID, limits: Limits) -> None:
-        """Give back what a submit has cost that turned out to be a replay."""
-        rate = policies.rate_of(limits)
-        if rate is not None:
-            await self._rates.refund(tenant_id, rate)
 
     async def _ask_rate(self, tenant_id: UUID, limits: Limits, policy_field: str) -> list[Left]:
         rate = policies.rate_of(limits)
@@ -82,7 +79,7 @@ class Admission:
             )
         return [left]
 
-    def refusal(self, tenant_id: UUID, limits: Limits, grant: Grant, rate: list[Left]) -> Problem:
+    def refusal(self, tenant_id: UUID, limits: Limits, grant: Grant, rate: Sequence[Left]) -> Problem:
         """Return the error for a task that the ledger refuses, and remember it."""
         self.remember(tenant_id, limits, grant)
         return refused(limits, grant, rate)
@@ -106,7 +103,7 @@ class Admission:
         return _BACKLOG_RETRY if refused.policy == "backlog" else max(1, int(refused.ends_at - now) + 1)
 
 
-def refused(limits: Limits, grant: Grant, rate: list[Left]) -> Problem:
+def refused(limits: Limits, grant: Grant, rate: Sequence[Left]) -> Problem:
     """Return the error for a task that the ledger refuses."""
     policy, wait = _refused_by(grant)
     return _quota_problem(policy, limits, wait, [*rate, *_ledger_left(limits, grant)])
@@ -119,7 +116,7 @@ def _refused_by(grant: Grant) -> tuple[Quota, int]:
     return policy, {"day": grant.day_ends_in, "month": grant.month_ends_in, "backlog": _BACKLOG_RETRY}[policy]
 
 
-def admitted(limits: Limits, grant: Grant, rate: list[Left]) -> dict[str, str]:
+def admitted(limits: Limits, grant: Grant, rate: Sequence[Left]) -> dict[str, str]:
     """Return the RateLimit fields of a submit that was accepted."""
     return policies.fields(policies.submit_policies(limits), [*rate, *_ledger_left(limits, grant)])
 

@@ -8,9 +8,13 @@ from typing import Final, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.core.redis import reason
+from app.core.seldom import Seldom
+
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
 
 _PATIENCE: Final = 0.05
 _PAUSE: Final = 0.5
@@ -40,7 +44,7 @@ class Breaker:
 
     def _open(self, error: Exception) -> None:
         if self._probing is None:
-            _log.warning("Redis is away: rates are limited by each process", extra={"error": type(error).__name__})
+            _seldom.warn("rates are limited by each process", reason=reason(error))
             self._probing = asyncio.create_task(self._probe(), name="redis-probe")
 
     async def _probe(self) -> None:

@@ -11,10 +11,12 @@ from app.core.errors import Problem
 from app.identity import scopes
 from app.identity.dependencies import caller
 from app.identity.principal import Principal
+from app.quotas import limits as policies
 from app.tenants import plans
 
 if TYPE_CHECKING:
     from app.quotas.admission import Admission
+    from app.quotas.limits import Left
 
 
 async def rated(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
@@ -23,28 +25,46 @@ async def rated(request: Request, principal: Annotated[Principal, Security(calle
     return principal
 
 
+async def submitting(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
+    """Return who is submitting, where the tenant's rate admits the call; the answer says what is left of each limit."""
+    await admit(request, principal)
+    return principal
+
+
 async def count(request: Request, principal: Principal) -> None:
-    """Count one call. Raises ``RateLimited``."""
-    admission: Admission = request.app.state.admission
-    limits = plans.effective(principal.plan, principal.limits)
-    request.scope["state"]["headers"] = await admission.call(principal.tenant_id, limits)
+    """Count one call, once: before its body is read, where it has one. Raises ``RateLimited``."""
+    state = request.scope["state"]
+    if "headers" not in state:
+        limits = plans.effective(principal.plan, principal.limits)
+        admission: Admission = request.app.state.admission
+        state["headers"] = await admission.call(principal.tenant_id, limits)
 
 
-# A submit that ends so never came to the gate.
+async def admit(request: Request, principal: Principal) -> "list[Left]":
+    """Count one submit, once, before its body is read, replay or not; return what is left. Raises ``RateLimited``."""
+    state = request.scope["state"]
+    if "rate" not in state:
+        limits = plans.effective(principal.plan, principal.limits)
+        admission: Admission = request.app.state.admission
+        state["rate"] = await admission.submit(principal.tenant_id, limits)
+    left: list[Left] = state["rate"]
+    return left
+
+
+# A submit that ends so was not held against its quotas: its answer says what is left of the rate alone.
 _REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
 
 
 async def answer_submit(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Answer a submit, which counts where it asks for its quotas; one that is refused before that counts here.
-
-    A request without a caller counts for nobody.
-    """
+    """Answer a submit; a refusal for what it says tells what is left of the rate, as other calls' answers do."""
     try:
         return await answer(request)
     except (RequestValidationError, Problem) as error:
-        principal = request.scope["state"].get("principal")
-        if principal and (not isinstance(error, Problem) or error.status in _REFUSED_EARLY):
-            await count(request, principal)
+        state = request.scope["state"]
+        if "rate" in state and (not isinstance(error, Problem) or error.status in _REFUSED_EARLY):
+            principal: Principal = state["principal"]
+            limits = plans.effective(principal.plan, principal.limits)
+            state["headers"] = policies.fields(policies.call_policies(limits), state["rate"])
         raise
 
 
@@ -55,5 +75,5 @@ TaskReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASK
 TaskWriter: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_WRITE])]
 UsageReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.USAGE_READ])]
 WebhookManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.WEBHOOKS_MANAGE])]
-TaskSubmitter: TypeAlias = Annotated[Principal, Security(caller, scopes=[scopes.TASKS_WRITE])]
-"""Not counted: a submit asks for its rate itself, once it is no replay."""
+TaskSubmitter: TypeAlias = Annotated[Principal, Security(submitting, scopes=[scopes.TASKS_WRITE])]
+"""Counted as well; the answer says what is left of the quotas, too."""

@@ -1,6 +1,6 @@
 """Rates and policies (pure): when the next request may come, and how a caller is told of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -78,7 +78,7 @@ def rate_left(rate: Rate, answered: Answer) -> Left:
     return Left("rate", answered.left, seconds(until_next) if until_next else None)
 
 
-def fields(policies: str, left: list[Left]) -> dict[str, str]:
+def fields(policies: str, left: Sequence[Left]) -> dict[str, str]:
     """Return the RateLimit header fields (draft 11); none where no policy limits the request."""
     if not policies:
         return {}

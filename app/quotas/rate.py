@@ -45,15 +45,6 @@ end
 return replies
 """)
 
-# A request that turned out to cost nothing gives its interval back.
-_REFUND: Final = Script("""
-local arrival = tonumber(redis.call('GET', KEYS[1]))
-if arrival then
-    redis.call('SET', KEYS[1], string.format('%.0f', arrival - tonumber(ARGV[1])), 'KEEPTTL')
-end
-return {}
-""")
-
 
 class Rates:
     """The rates of one process's callers."""
@@ -111,12 +102,6 @@ class Rates:
         if said is None:
             return [None] * len(group)
         return [(is_allowed == 1, ahead) for is_allowed, ahead in zip(said[::2], said[1::2], strict=True)]
-
-    async def refund(self, tenant_id: UUID, rate: Rate) -> None:
-        """Give one request back; without Redis it is lost."""
-        self._arrivals.pop(tenant_id, None)
-        if not self._breaker.is_open:
-            await self._breaker.ask(_REFUND.run(self._redis, [_key(tenant_id)], [str(rate.interval)]))
 
     def close(self) -> None:
         """Ask no more."""

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Query, Request
 
 from app.core.errors import InvalidRequest
 from app.core.problem import responses
+from app.identity.dependencies import CallerRoute
 from app.quotas import usage
 from app.quotas.dependencies import UsageReader
 from app.quotas.schemas import LimitList, UsageReport
 from app.tenants import plans
 from app.tenants.plans import Plan
 
-router: Final = APIRouter(prefix="/api", tags=["limits"])
+router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["limits"])
 
 
 @router.get("/limits", operation_id="list_limits", response_model=LimitList)

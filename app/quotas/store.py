@@ -67,12 +67,25 @@ async def report(
     return list(await connection.fetch(_REPORT, tenant_id, first, last))
 
 
-async def roll_up_any_tenant(connection: Connection, limit: int) -> dict[UUID, float]:
-    """Add up to ``limit`` ended attempts to their days; return their seconds by tenant (usage_roll_up)."""
-    rows = await connection.fetch("SELECT tenant_id, seconds FROM usage_roll_up($1)", limit)
+async def roll_up_any_tenant(connection: Connection, limit: int, fence: UUID) -> dict[UUID, float]:
+    """Add up to ``limit`` ended attempts to their days; return their seconds by tenant (usage_roll_up).
+
+    ``fence`` is the token of the dispatcher's lease: without the lease nothing is changed.
+    """
+    rows = await connection.fetch(
+        "SELECT tenant_id, seconds FROM usage_roll_up($1) WHERE (SELECT dispatcher_leads($2))", limit, fence
+    )
     return {row["tenant_id"]: row["seconds"] for row in rows}
 
 
-async def reconcile_any_tenant(connection: Connection) -> "list[asyncpg.Record]":
-    """Make running and waiting counts what the rows say; return those that were off (ledger_reconcile)."""
-    return list(await connection.fetch("SELECT tenant_id, running_off, waiting_off FROM ledger_reconcile()"))
+async def reconcile_any_tenant(connection: Connection, fence: UUID) -> "list[asyncpg.Record]":
+    """Make running and waiting counts what the rows say; return those that were off (ledger_reconcile).
+
+    ``fence`` as in ``roll_up_any_tenant``.
+    """
+    return list(
+        await connection.fetch(
+            "SELECT tenant_id, running_off, waiting_off FROM ledger_reconcile() WHERE (SELECT dispatcher_leads($1))",
+            fence,
+        )
+    )

@@ -6,8 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from app.tasks.reading import Outcome
+from app.tasks.reading import Detail, Outcome
 from app.tasks.schemas import TaskStatus
 from app.tasks.status import FINAL
 from app.tasks.submission import BatchReceipt, Receipt
@@ -57,10 +58,24 @@ def status(found: TaskStatus) -> Response:
     return _Json(found.model_dump_json())
 
 
-def result(found: Outcome) -> Response:
-    """Return 200 and how the task ended, or 202 where it has not."""
+def detail(found: Detail) -> Response:
+    """Return 200 and everything about a task but its result."""
+    # What is stored is JSON already, and may be long.
+    return _Json(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
+
+
+class _Nothing(Response):
+    """What is answered to nobody; the log has a 499."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
+def result(found: Outcome | None) -> Response:
+    """Return 200 and how the task ended, or 202 where it has not; nothing where the client has gone."""
+    if found is None:
+        return _Nothing()
     if found.status in FINAL:
-        # What is stored is JSON already, and may be long.
         parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
         return _Json(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')
     pending = f'{{"detail":"Result not available yet","task_id":"{found.task_id}","status":"{found.status}"}}'

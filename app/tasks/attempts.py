@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 from app.tasks.context import Progress
+
+MAX_LOST: Final = 5
+"""A task that was lost so often ends: it may be what kills the workers."""
 
 
 class Held(Protocol):
@@ -31,7 +34,8 @@ class Claim:
     tenant_id: UUID
     task_id: UUID
     task: str
-    payload: Any
+    payload: str
+    """JSON, as it was stored."""
     attempt: int
     failed_attempts: int
     max_attempts: int
@@ -57,6 +61,8 @@ class Attempted:
     task: str
     failed_attempts: int
     max_attempts: int
+    times_lost: int
+    """Its attempts that ended LOST, but for those that another task's code took away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,27 @@ class Outcome:
 
     status: Literal["SUCCESS", "FAILURE", "REVOKED", "RETRY", "PENDING"]
     attempt_status: Literal["SUCCESS", "FAILURE", "REVOKED", "LOST", "RETURNED"]
-    result: Any = None
+    result: str | None = None
+    """JSON, as it is to be stored; None is null."""
     error: dict[str, Any] | None = None
     delay_seconds: float = 0
     """Before the next attempt, where there is one."""
+
+
+def lost(times_lost: int) -> Outcome:
+    """Return the outcome of an attempt whose process died; ``times_lost`` of the task's attempts ended so before."""
+    if times_lost + 1 < MAX_LOST:
+        return Outcome("PENDING", "LOST")
+    message = f"{MAX_LOST} of its attempts ended with their worker's end"
+    return Outcome("FAILURE", "LOST", error={"type": "WorkerLost", "message": message})
+
+
+def taken_away() -> Outcome:
+    """Return the outcome of an attempt whose process ends for another task's code: it is none of the five losses.
+
+    ``store.attempted`` knows it by its error's type.
+    """
+    return Outcome("PENDING", "LOST", error={"type": "WorkerRestarted", "message": "its worker had to start again"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from app.tasks.schemas import SubmitRequest
 from app.tenants.plans import Limits
 
 _MAX_ERRORS: Final = 5
-_MAX_FAULTS: Final = 20
+# Of an object with more than these, more members are unknown than are described.
+_MAX_MEMBERS: Final = len(SubmitRequest.model_fields) + problem.MAX_FAULTS
 _ITEMS: Final = TypeAdapter(list[SubmitRequest])
 _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -62,21 +63,28 @@ def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str
 
 
 def _requests(items: Sequence[Any]) -> Sequence[SubmitRequest | InvalidRequest]:
-    try:
-        # All at once costs least; a fault is rare.
-        return _ITEMS.validate_python(items)
-    except ValidationError:
-        return [_request(item) for item in items]
+    if not any(map(_has_too_many_members, items)):
+        try:
+            # All at once costs least; a fault is rare.
+            return _ITEMS.validate_python(items)
+        except ValidationError:
+            pass
+    return [_request(item) for item in items]
+
+
+def _has_too_many_members(item: Any) -> bool:
+    return type(item) is dict and len(item) > _MAX_MEMBERS
 
 
 def _request(item: Any) -> SubmitRequest | InvalidRequest:
+    if _has_too_many_members(item):
+        return problem.too_many_faults()
     try:
         # As a submit is asked for, so that a fault is told in the same words.
         return SubmitRequest.model_validate(item, from_attributes=True)
     except ValidationError as error:
-        if error.error_count() > _MAX_FAULTS:
-            # Each costs time to describe, and a batch has room for a hundred thousand.
-            return problem.invalid([{"type": "", "loc": ("body",), "msg": f"It has more than {_MAX_FAULTS} faults"}])
+        if error.error_count() > problem.MAX_FAULTS:
+            return problem.too_many_faults()
         faults = error.errors(include_url=False)
         return problem.invalid([{**fault, "loc": ("body", *fault["loc"])} for fault in faults])
 

@@ -4,11 +4,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from app.core import storable
+
+_MAX_NOTE: Final = 256
+
 Progress: TypeAlias = dict[str, Any]
-"""``{done, total, note}``: numbers, and a text or None."""
+"""``{done, total, note}``: two numbers, and a text; each may be None."""
 
 
 class SoftTimeLimitExceeded(Exception):  # noqa: N818 Celery's name
@@ -47,5 +51,19 @@ class TaskContext:
         return self.is_cancel_requested()
 
     def progress(self, done: float, total: float, note: str | None = None) -> None:
-        """Report progress; never waits. Reports that come faster than they can be stored replace one another."""
-        self.report({"done": done, "total": total, "note": note[:256] if note else None})
+        """Report progress; never waits. Reports that come faster than they can be stored replace one another.
+
+        It never fails for what it is given: a number that is none (NaN, infinite) is stored as null, and of a note
+        U+0000 and half surrogates are shown escaped.
+        """
+        self.report({"done": storable.number(done), "total": storable.number(total), "note": _note(note)})
+
+
+def _note(note: object) -> str | None:
+    if note is None:
+        return None
+    try:
+        told = note if isinstance(note, str) else str(note)
+    except storable.UNREADABLE:
+        return None
+    return storable.text(told, _MAX_NOTE) or None

@@ -40,9 +40,10 @@ def with_task_types(document: dict[str, Any]) -> dict[str, Any]:
 def _submit_model(task_type: TaskType) -> type[SubmitOptions]:
     name = "Submit" + "".join(part.capitalize() for part in task_type.name.replace("_", ".").split("."))
     literal: Any = Literal[task_type.name]
+    payload: Any = task_type.payload
     fields: dict[str, Any] = {
-        "task": (literal, DEFAULT_TASK if task_type.name == DEFAULT_TASK else ...),
-        "payload": (task_type.payload, Field(default_factory=dict) if _takes_nothing(task_type) else ...),
+        "task": (literal | None, DEFAULT_TASK) if task_type.name == DEFAULT_TASK else (literal, ...),
+        "payload": (payload | None, Field(default_factory=dict)) if _takes_nothing(task_type) else (payload, ...),
     }
     return create_model(name, __base__=SubmitOptions, __doc__=task_type.summary, **fields)
 

@@ -5,31 +5,31 @@ route of the same path, its twin, which the API document describes too. A test h
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.core import strict_json
-from app.core.ids import CANONICAL_UUID
+from app.core.ids import UUID_IN_ANY_CASE
 from app.identity import scopes
-from app.identity.dependencies import authenticate, authenticate_again, permitted
+from app.identity.dependencies import authenticate, permitted
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
-from app.tasks import answers
-from app.tasks.schemas import BATCH_BOUNDS, BatchRequest, SubmitRequest
+from app.quotas.limits import Left
+from app.tasks import answers, bodies
+from app.tasks.callers import waiting_caller
+from app.tasks.schemas import BATCH_BOUNDS
+from app.tasks.submission import Submissions
 
 _Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
-_Body = TypeVar("_Body", bound=BaseModel)
 
-_READ: Final = re.compile(rf"/api/tasks/({CANONICAL_UUID[1:-1]})/(status|result)")
+_READ: Final = re.compile(rf"/api/tasks/({UUID_IN_ANY_CASE})/(status|result)")
 _WAIT: Final = re.compile(rb"(?:wait=([0-9]|[12][0-9]|30))?")
 # Without quotes and spaces: what it says is what it is.
 _IDEMPOTENCY_KEY: Final = re.compile(rb"[!#-~]{1,255}")
@@ -66,7 +66,7 @@ class FastPath:
 def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
     """Return the operation and what answers it, where the request is none that needs its twin."""
     path, method = scope["path"], scope["method"]
-    if method == "POST" and path in _SUBMITS:
+    if method == "POST" and path in _SUBMITS and not scope["query_string"]:
         headers = dict(scope["headers"])
         key = headers.get(b"idempotency-key")
         # What is sent twice may differ: the twin decides.
@@ -77,46 +77,42 @@ def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
         return operation_id, partial(quotas.answer_submit, answer=partial(answer, key=key and key.decode()))
     if method == "GET" and (read := _READ.fullmatch(path)):
         task_id = UUID(read[1])
+        query = scope["query_string"]
         if read[2] == "status":
-            return "get_task_status", partial(_status, task_id=task_id)
-        wait = _WAIT.fullmatch(scope["query_string"])
+            return None if query else ("get_task_status", partial(_status, task_id=task_id))
+        wait = _WAIT.fullmatch(query)
         if wait and not any(name == b"prefer" for name, _ in scope["headers"]):
             return "get_task_result", partial(_result, task_id=task_id, wait=int(wait[1] or 0))
     return None
 
 
 async def _submit(request: Request, key: str | None) -> Response:
-    principal, raw, document = await _submitter(request, strict_json.ORDINARY)
-    body = _validated(SubmitRequest, raw, document)
-    receipt = await request.app.state.submissions.submit(principal, body, document, key=key, traceparent=None)
-    return answers.accepted(receipt)
+    principal, rate = await _submitter(request)
+    submissions: Submissions = request.app.state.submissions
+    headers = request.scope["headers"]
+    with submissions.large_bodies.receiving(principal.tenant_id, headers, strict_json.MAX_BODY_BYTES):
+        raw = await strict_json.read(request)
+        read = partial(bodies.read_submit, principal, raw, key)
+        return answers.accepted(await submissions.submit(principal, raw, read, rate))
 
 
 async def _batch(request: Request, key: str | None) -> Response:
-    principal, raw, document = await _submitter(request, BATCH_BOUNDS)
-    items = _validated(BatchRequest, raw, document).tasks
-    receipt = await request.app.state.submissions.submit_batch(principal, items, document, key=key, traceparent=None)
-    return answers.batch(receipt)
+    principal, rate = await _submitter(request)
+    submissions: Submissions = request.app.state.submissions
+    headers = request.scope["headers"]
+    with submissions.large_bodies.receiving(principal.tenant_id, headers, BATCH_BOUNDS.size):
+        raw = await strict_json.read(request, BATCH_BOUNDS)
+        read = partial(bodies.read_batch, principal, raw, key)
+        return answers.batch(await submissions.submit_batch(principal, raw, read, rate))
 
 
 _SUBMITS: Final = {"/api/tasks/submit": ("submit_task", _submit), "/api/tasks/batch": ("submit_tasks", _batch)}
 
 
-async def _submitter(request: Request, bounds: strict_json.Bounds) -> tuple[Principal, bytes, Any]:
-    principal = await authenticate(request)
-    raw, document = await strict_json.read(request, bounds)
-    return permitted(principal, scopes.TASKS_WRITE), raw, document
-
-
-def _validated(model: type[_Body], raw: bytes, document: Any) -> _Body:
-    if not raw:
-        raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
-    try:
-        # As FastAPI asks for it, so that a fault is told in the same words.
-        return model.model_validate(document, from_attributes=True)
-    except ValidationError as error:
-        faults = error.errors(include_url=False)
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+async def _submitter(request: Request) -> tuple[Principal, Sequence[Left]]:
+    """Return who submits, and what is left of the rate: all that is asked before the body is read."""
+    principal = permitted(await authenticate(request), scopes.TASKS_WRITE)
+    return principal, await quotas.admit(request, principal)
 
 
 async def _status(request: Request, task_id: UUID) -> Response:
@@ -126,8 +122,9 @@ async def _status(request: Request, task_id: UUID) -> Response:
 
 async def _result(request: Request, task_id: UUID, wait: int) -> Response:
     principal = await _reader(request)
-    still = partial(authenticate_again, request)
-    return answers.result(await request.app.state.reading.result(principal.tenant_id, task_id, wait, still))
+    return answers.result(
+        await request.app.state.reading.result(principal.tenant_id, task_id, wait, waiting_caller(request))
+    )
 
 
 async def _reader(request: Request) -> Principal:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import asyncpg
 
 _WAIT_FOR_FIRST: Final = 2.0
+_PIECE: Final = 16
+_PIECES_DEPTH: Final = 5
+_encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 _Receipt = TypeVar("_Receipt")
 Recall: TypeAlias = "Callable[[Connection, asyncpg.Record], Awaitable[_Receipt]]"
@@ -37,12 +40,10 @@ class Keys:
         wanted: Submission,
         accept: Callable[[], Awaitable[_Receipt]],
         recall: "Recall[_Receipt]",
-        taken: Callable[[], Awaitable[None]],
     ) -> _Receipt:
         """Return what ``accept`` does, or for a replay what ``recall`` does; without a key it is never one.
 
-        ``taken`` is awaited when another process was faster after all. Raises ``IdempotencyConflict`` and
-        ``IdempotencyMismatch``.
+        Raises ``IdempotencyConflict`` and ``IdempotencyMismatch``.
         """
         if wanted.idempotency_key is None:
             return await accept()
@@ -56,7 +57,6 @@ class Keys:
             try:
                 return await accept()
             except IdempotencyKeyTaken:
-                await taken()
                 return await self._replay(wanted, recall) or _conflict()
         finally:
             del self._under_way[key]
@@ -87,7 +87,35 @@ def _conflict() -> NoReturn:
     )
 
 
-def fingerprint(body: Any) -> bytes:
-    """Return what tells one body from another: not its order, nor its spaces."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).digest()
+def fingerprint(body: Any, *, is_large: bool = False) -> bytes:
+    """Return what tells one body from another: not its order, nor its spaces.
+
+    A large one is encoded in pieces: each call of the encoder keeps the event loop waiting, from a thread, too.
+    """
+    if not is_large:
+        return hashlib.sha256(_encode(body).encode()).digest()
+    digest = hashlib.sha256()
+    for piece in _canonical(body, _PIECES_DEPTH):
+        digest.update(piece.encode())
+    return digest.digest()
+
+
+def _canonical(value: Any, depth: int) -> Iterator[str]:
+    """Return the canonical JSON of a value, in pieces: of a long one some members each, of a short one each member."""
+    if not depth or type(value) not in {dict, list} or not value:
+        yield _encode(value)
+        return
+    is_list, between = type(value) is list, ""
+    members = value if is_list else sorted(value)
+    yield "[" if is_list else "{"
+    for start in range(0, len(members), _PIECE):
+        some = members[start : start + _PIECE]
+        if len(members) > _PIECE:
+            yield between + _encode(some if is_list else {name: value[name] for name in some})[1:-1]
+            between = ","
+            continue
+        for each in some:
+            yield between if is_list else f"{between}{_encode(each)}:"
+            yield from _canonical(each if is_list else value[each], depth - 1)
+            between = ","
+    yield "]" if is_list else "}"

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -17,13 +17,16 @@ from app.tasks.new_tasks import Share, Submission
 
 _log = logging.getLogger(__name__)
 
+_SMALL_ROWS: Final = 100
 _MAX_ROWS: Final = 512
 _MAX_BYTES: Final = 1_000_000
 _UNDECIDED_AFTER: Final = 1.9
 
 
+_NOBODY: Final[frozenset[UUID]] = frozenset()
+
 _Outcome: TypeAlias = Exception | Share
-_Waiting: TypeAlias = tuple[Submission, "asyncio.Future[Share]"]
+_Asked: TypeAlias = tuple[Submission, "asyncio.Future[Share]"]
 
 
 class IdempotencyKeyTaken(Exception):  # noqa: N818 a fact, not a fault
@@ -39,18 +42,68 @@ class NotGranted(Exception):  # noqa: N818 a fact, not a fault
         self.grant = grant
 
 
+class _Waiting:
+    """What waits to be written, of each tenant in its order."""
+
+    def __init__(self) -> None:
+        # A tenant that was served, and has more, goes to the end.
+        self._queues: dict[UUID, deque[_Asked]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._queues)
+
+    def add(self, submission: Submission, stored: "asyncio.Future[Share]") -> None:
+        queue = self._queues.get(submission.tenant_id)
+        if queue is None:
+            queue = self._queues[submission.tenant_id] = deque()
+        queue.append((submission, stored))
+
+    def take(self, without: Collection[UUID]) -> list[_Asked]:
+        """Take the next group, one submission of each tenant in turn.
+
+        A submission is never divided: one that is larger than a group is a group of its own.
+        """
+        group: list[_Asked] = []
+        rows = size = 0
+        turn = deque(tenant_id for tenant_id in self._queues if tenant_id not in without)
+        while turn:
+            queue = self._queues[tenant_id := turn[0]]
+            following = queue[0][0].tasks
+            rows += len(following)
+            size += sum(len(task.payload) for task in following)
+            if group and (rows > _MAX_ROWS or size > _MAX_BYTES):
+                break
+            group.append(queue.popleft())
+            turn.popleft()
+            del self._queues[tenant_id]
+            if queue:
+                self._queues[tenant_id] = queue
+                turn.append(tenant_id)
+        return group
+
+
+class _Lane:
+    """What is written one group after the other."""
+
+    def __init__(self) -> None:
+        self.waiting = _Waiting()
+        self.running: asyncio.Task[None] | None = None
+        self.writing: frozenset[UUID] = _NOBODY
+        """The tenants of the group that is being written."""
+
+
 class Intake:
     """Writes tasks in groups: while one transaction is under way, what arrives waits for the next one.
 
-    No timer: an idle process writes a lone task at once.
+    No timer: an idle process writes a lone task at once. Large batches have a lane of their own, so that nobody waits
+    for another tenant's batch, and each lane serves the tenants in turn.
     """
 
     def __init__(self, submit: Database, reader: Database) -> None:
         """``submit`` logs in as tq_submit; ``reader``, as tq_api, finds out how a lost commit ended."""
         self._submit = submit
         self._reader = reader
-        self._waiting: deque[_Waiting] = deque()
-        self._lane: asyncio.Task[None] | None = None
+        self._small, self._large = _Lane(), _Lane()
 
     async def accept(self, submission: Submission) -> Share:
         """Return how many of the tasks are stored, at least one, once they are committed and flushed.
@@ -60,9 +113,9 @@ class Intake:
         """
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[Share] = loop.create_future()
-        self._waiting.append((submission, stored))
-        if self._lane is None:
-            self._lane = asyncio.create_task(self._run(), name="intake")
+        lane = self._small if len(submission.tasks) <= _SMALL_ROWS else self._large
+        lane.waiting.add(submission, stored)
+        self._start(lane)
         deadline = loop.call_later(_UNDECIDED_AFTER, _give_up, stored)
         try:
             return await stored
@@ -71,32 +124,31 @@ class Intake:
 
     async def close(self) -> None:
         """Wait until everything that was handed in is decided."""
-        if self._lane is not None:
-            await self._lane
+        while running := [lane.running for lane in (self._small, self._large) if lane.running is not None]:
+            await asyncio.wait(running)
 
-    async def _run(self) -> None:
+    def _start(self, lane: "_Lane") -> None:
+        if lane.running is None:
+            lane.running = asyncio.create_task(self._run(lane), name="intake")
+
+    async def _run(self, lane: "_Lane") -> None:
+        other = self._large if lane is self._small else self._small
         try:
-            while self._waiting:
-                if group := self._next_group():
+            # The ledger of a tenant that the other lane writes for is locked: it would hold up the whole group.
+            while taken := lane.waiting.take(other.writing):
+                # Nobody waits any more for what has waited too long: its caller was told that it is not stored.
+                if group := [each for each in taken if not each[1].done()]:
+                    lane.writing = frozenset(submission.tenant_id for submission, _ in group)
                     await self._decide(group)
+                    lane.writing = _NOBODY
+                if other.waiting:
+                    # It may have waited for a tenant of this group, and goes first now.
+                    self._start(other)
+                    await asyncio.sleep(0)
         finally:
-            self._lane = None
+            lane.running, lane.writing = None, _NOBODY
 
-    def _next_group(self) -> list[_Waiting]:
-        group: list[_Waiting] = []
-        rows = size = 0
-        # A submission is never divided: one that is larger than a group is a group of its own.
-        while self._waiting:
-            following = self._waiting[0][0].tasks
-            rows += len(following)
-            size += sum(len(task.payload) for task in following)
-            if group and (rows > _MAX_ROWS or size > _MAX_BYTES):
-                break
-            group.append(self._waiting.popleft())
-        # Nobody waits any more for what has waited too long: its caller was told that it is not stored.
-        return [(submission, stored) for submission, stored in group if not stored.done()]
-
-    async def _decide(self, group: list[_Waiting]) -> None:
+    async def _decide(self, group: list[_Asked]) -> None:
         outcomes = await self._outcomes([submission for submission, _ in group])
         for (_, stored), outcome in zip(group, outcomes, strict=True):
             if stored.done():

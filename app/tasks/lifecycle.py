@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from app.core import crash
-from app.core.errors import Unavailable
+from app.core.errors import LeadLost, Unavailable
 from app.db import Connection, Database
 from app.tasks import store
 from app.tasks.attempts import Attempted, Claim, End, Ended, Held, Outcome
@@ -39,13 +39,14 @@ async def claim_each(worker: Database, wanted: Mapping[UUID, int], *, pool: str,
 
 async def find(worker: Database, held: Held) -> Attempted | None:
     """Return how often the task of a running attempt was tried; None when the attempt has been taken away."""
+    return await _until_back(lambda: look(worker, held))
 
-    async def look() -> Attempted | None:
-        async with worker.transaction(held.tenant_id) as connection:
-            row = await store.attempted(connection, held.tenant_id, held.task_id, held.claim_token)
-        return Attempted(**dict(row)) if row else None
 
-    return await _until_back(look)
+async def look(worker: Database, held: Held) -> Attempted | None:
+    """Return the same, asked once: raises ``Unavailable``."""
+    async with worker.transaction(held.tenant_id) as connection:
+        row = await store.attempted(connection, held.tenant_id, held.task_id, held.claim_token)
+    return Attempted(**dict(row)) if row else None
 
 
 async def finish(worker: Database, ends: Sequence[End]) -> list[Ended | None]:
@@ -57,13 +58,16 @@ async def finish(worker: Database, ends: Sequence[End]) -> list[Ended | None]:
     return await _until_back(lambda: _finish(worker, ends))
 
 
-async def lose(worker: Database, held: Held, outcome: Outcome) -> Ended | None:
+async def lose(worker: Database, held: Held, outcome: Outcome, *, fence: UUID | None = None) -> Ended | None:
     """Take an attempt away; return what that has done, None when it had ended by itself.
 
-    Tried once: raises ``Unavailable``.
+    ``fence`` is the token of the dispatcher's lease: once another one leads, it changes nothing and raises
+    ``LeadLost``. Tried once: raises ``Unavailable``.
     """
-    [ended] = await _finish(worker, [End(held, outcome)])
-    return ended
+    ended = await _finish(worker, [End(held, outcome)], fence)
+    if not ended:
+        raise LeadLost
+    return ended[0]
 
 
 async def _until_back(call: Callable[[], Awaitable[T]]) -> T:
@@ -78,21 +82,22 @@ async def _until_back(call: Callable[[], Awaitable[T]]) -> T:
             tries += 1
 
 
-async def _finish(worker: Database, ends: Sequence[End]) -> list[Ended | None]:
+async def _finish(worker: Database, ends: Sequence[End], fence: UUID | None = None) -> list[Ended | None]:
     if any(end.has_webhook for end in ends):
-        rows = await _finish_with_events(worker, ends)
+        rows = await _finish_with_events(worker, ends, fence)
     else:
         async with worker.statement() as connection:
             crash.point("finish.before_commit")
-            rows = await store.finish_any_tenant(connection, ends)
+            rows = await store.finish_any_tenant(connection, ends, fence)
     crash.point("finish.after_commit")
-    return [_ended(row, end.outcome) for row, end in zip(rows, ends, strict=True)]
+    # No row at all: who leads no more has ended nothing.
+    return [_ended(row, end.outcome) for row, end in zip(rows, ends, strict=bool(rows))]
 
 
-async def _finish_with_events(worker: Database, ends: Sequence[End]) -> list[Any]:
+async def _finish_with_events(worker: Database, ends: Sequence[End], fence: UUID | None) -> list[Any]:
     async with worker.transaction(*{end.held.tenant_id for end in ends}) as connection:
-        rows = await store.finish_any_tenant(connection, ends)
-        final = [(row, end) for row, end in zip(rows, ends, strict=True) if row["finished_at"] is not None]
+        rows = await store.finish_any_tenant(connection, ends, fence)
+        final = [(row, end) for row, end in zip(rows, ends, strict=bool(rows)) if row["finished_at"] is not None]
         await events.emit(
             connection,
             [_event(end.held.tenant_id, end.held.task_id, row, end.outcome.result) for row, end in final],
@@ -151,7 +156,7 @@ async def _emit(connection: Connection, tenant_id: UUID, task_id: UUID, ended: A
     await events.emit(connection, [_event(tenant_id, task_id, ended, None)])
 
 
-def _event(tenant_id: UUID, task_id: UUID, ended: Any, result: Any) -> events.TaskEnded:
+def _event(tenant_id: UUID, task_id: UUID, ended: Any, result: str | None) -> events.TaskEnded:
     return events.TaskEnded(
         tenant_id=tenant_id,
         task_id=task_id,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from app.broker.wakeups import Waiters, Wakeup
@@ -12,13 +12,16 @@ from app.core.errors import NotFound, Unavailable
 from app.core.lane import Lane
 from app.db import Database
 from app.tasks import store
-from app.tasks.schemas import Attempt, TaskDetail, TaskFilter, TaskStatus, TaskSummary
+from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus, TaskSummary
 from app.tasks.status import FINAL, Status
+from app.tasks.task_filter import TaskFilter
 
 T = TypeVar("T")
 
 # A wake-up may be lost with Redis: look again after so long, seconds.
 _LOOK_AGAIN: Final = 2.0
+# Most waits are over by then. Only of those that last it is worth its price to hear when the client goes.
+_FIRST_LOOK: Final = 0.25
 # Results are held in memory together.
 _RESULTS_AT_ONCE: Final = 32
 _STATUSES_AT_ONCE: Final = 128
@@ -33,6 +36,23 @@ class Outcome:
     status: Status
     result: str | None
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A task with its attempts. ``payload`` is JSON, as it is stored."""
+
+    task: TaskAndAttempts
+    payload: str
+
+
+class Caller(NamedTuple):
+    """Who waits for a result."""
+
+    still_may: Callable[[], Awaitable[Any]]
+    """Raises if the caller may look no more; asked before each later look."""
+    gone: Callable[[], Awaitable[None]]
+    """Returns when the caller's connection has ended."""
 
 
 class Reading:
@@ -62,26 +82,27 @@ class Reading:
         """Return where a task stands; raises ``NotFound``."""
         return TaskStatus.model_validate(_known(await self._statuses.ask((tenant_id, task_id))))
 
-    async def detail(self, tenant_id: UUID, task_id: UUID) -> TaskDetail:
+    async def detail(self, tenant_id: UUID, task_id: UUID) -> Detail:
         """Return everything about a task but its result; raises ``NotFound``."""
         status = _known(await self._statuses.ask((tenant_id, task_id)))
         async with self._reader.transaction(tenant_id) as connection:
             request = _known(await store.request(connection, tenant_id, task_id))
             attempts = await store.attempts(connection, tenant_id, task_id)
         parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts]}
-        return TaskDetail.model_validate({**request, **status, **parts})
+        return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"])
 
-    async def result(self, tenant_id: UUID, task_id: UUID, wait: float, still: Callable[[], Awaitable[Any]]) -> Outcome:
+    async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> Outcome | None:
         """Return how a task ended, or after up to ``wait`` seconds where it stands; raises ``NotFound``.
 
-        Between two looks no database connection is held. Before each later one ``still`` raises if the caller may look
-        no more.
+        Between two looks no database connection is held. None means that the caller has gone: nobody waits any more.
         """
         if wait <= 0:
             return await self._result(tenant_id, task_id)
         until = asyncio.get_running_loop().time() + wait
         with self._waiters.watch(task_id) as wakeup:
-            return await self._wait(tenant_id, task_id, wakeup, until, still)
+            # It is watched already, so an end after this look is not missed.
+            found = await self._result(tenant_id, task_id)
+            return found if found.status in FINAL else await self._wait(tenant_id, task_id, wakeup, until, caller)
 
     async def page(
         self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID, limit: int
@@ -95,17 +116,25 @@ class Reading:
         return [TaskSummary.model_validate(dict(row)) for row in rows], read_to
 
     async def _wait(
-        self, tenant_id: UUID, task_id: UUID, wakeup: Wakeup, until: float, still: Callable[[], Awaitable[Any]]
-    ) -> Outcome:
-        clock = asyncio.get_running_loop().time
-        while True:
-            # It is watched already, so an end after this look is not missed.
-            found = await self._result(tenant_id, task_id)
-            left = until - clock()
-            if found.status in FINAL or left <= 0:
-                return found
-            await wakeup.wait(min(left, _LOOK_AGAIN))
-            await still()
+        self, tenant_id: UUID, task_id: UUID, wakeup: Wakeup, until: float, caller: Caller
+    ) -> Outcome | None:
+        clock, step = asyncio.get_running_loop().time, _FIRST_LOOK
+        gone: asyncio.Future[None] | None = None
+        try:
+            while True:
+                await wakeup.wait(min(max(until - clock(), 0), step))
+                if gone is not None and gone.done():
+                    return None
+                await caller.still_may()
+                found = await self._result(tenant_id, task_id)
+                if found.status in FINAL or clock() >= until:
+                    return found
+                if gone is None:
+                    gone, step = asyncio.ensure_future(caller.gone()), _LOOK_AGAIN
+                    gone.add_done_callback(lambda _: wakeup.wake())
+        finally:
+            if gone is not None:
+                gone.cancel()
 
     async def _result(self, tenant_id: UUID, task_id: UUID) -> Outcome:
         return _known(await self._results.ask((tenant_id, task_id)))

@@ -1,12 +1,15 @@
 """The task calls."""
 
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
+from app.core import document, ids
+from app.core import traceparent as traceparents
 from app.core.errors import (
     BacklogFull,
     DailyQuotaExceeded,
@@ -20,17 +23,21 @@ from app.core.errors import (
     NotFound,
     PayloadTooLarge,
     RateLimited,
+    TooManyLargeBodies,
     TooManyLists,
     UnsupportedMediaType,
 )
 from app.core.list_limit import ListLimit
 from app.core.problem import responses
-from app.core.strict_json import Bounds
-from app.identity.dependencies import CallerRoute, authenticate_again
+from app.core.strict_json import ORDINARY, Bounds, loads
+from app.identity.dependencies import CallerRoute, authenticate, permitted
 from app.identity.paging import AskedPage, AskedTime
+from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
-from app.tasks import answers, control, types
+from app.tasks import answers, bodies, control, types
+from app.tasks.bodies import Sent
+from app.tasks.callers import waiting_caller
 from app.tasks.reading import Reading
 from app.tasks.schemas import (
     BATCH_BOUNDS,
@@ -41,8 +48,8 @@ from app.tasks.schemas import (
     RetryResponse,
     SubmitRequest,
     SubmitResponse,
+    Tag,
     TaskDetail,
-    TaskFilter,
     TaskPage,
     TaskResult,
     TaskStatus,
@@ -50,28 +57,53 @@ from app.tasks.schemas import (
     TaskTypeList,
 )
 from app.tasks.status import Status
+from app.tasks.submission import Submissions
+from app.tasks.task_filter import TaskFilter
 
 _SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
 
 
 class _TaskRoute(CallerRoute):
-    """A submit counts against the rate where it asks for its quotas; one that is refused before that counts here."""
+    """A submit is counted as one before its body is read; a large body is received and parsed where there is room."""
 
     @property
     def bounds(self) -> Bounds:
         """How large a body may be."""
-        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else super().bounds
+        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else ORDINARY
+
+    async def before_body(self, request: Request) -> None:
+        """Authenticate, and count."""
+        principal = permitted(await authenticate(request), *(self.required_scopes or ()))
+        await quotas.admit(request, principal)
+        request.scope["state"]["exit_stack"].enter_context(
+            _submissions(request).large_bodies.receiving(
+                principal.tenant_id, request.scope["headers"], self.bounds.size
+            )
+        )
+
+    async def parse(self, request: Request, raw: bytes) -> Any:
+        """Return the document in a body; a large one is parsed in a thread."""
+        principal: Principal = request.scope["state"]["principal"]
+        parse = partial(loads, raw, self.bounds.depth)
+        return await _submissions(request).large_bodies.read(principal.tenant_id, raw, parse, lambda _: 0)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Count what is refused early; a request without a caller counts for nobody."""
+        """Give back the room for a body at the end; tell what is left of the rate also where it is refused."""
         answer = super().get_route_handler()
         if self.operation_id not in _SUBMITS:
             return answer
 
-        async def answer_counted(request: Request) -> Response:
-            return await quotas.answer_submit(request, answer)
+        async def answer_submit(request: Request) -> Response:
+            with ExitStack() as stack:
+                request.scope["state"]["exit_stack"] = stack
+                return await quotas.answer_submit(request, answer)
 
-        return answer_counted
+        return answer_submit
+
+
+def _submissions(request: Request) -> Submissions:
+    submissions: Submissions = request.app.state.submissions
+    return submissions
 
 
 router: Final = APIRouter(prefix="/api", route_class=_TaskRoute, tags=["tasks"])
@@ -81,18 +113,23 @@ IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=257, description="Sent again within 24 h with the same request: the same task."),
 ]
-TraceParent = Annotated[
-    str | None, Header(pattern=r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", description="W3C Trace Context.")
-]
+
+
+async def _trace(
+    request: Request,
+    _traceparent: Annotated[
+        str | None, Header(alias="traceparent", description="W3C Trace Context. One that cannot be read is ignored.")
+    ] = None,
+) -> str | None:
+    return traceparents.read(request.headers.getlist("traceparent"))
+
+
+TraceParent = Annotated[str | None, Depends(_trace)]
 
 
 def _id(text: str) -> UUID:
-    # One spelling is one task: every other one is unknown.
-    try:
-        task_id = UUID(text)
-    except ValueError:
-        raise NotFound("There is no such task.") from None
-    if str(task_id) != text:
+    task_id = ids.read(text)
+    if task_id is None:
         raise NotFound("There is no such task.")
     return task_id
 
@@ -109,6 +146,7 @@ def _id(text: str) -> UUID:
         IdempotencyMismatch,
         PayloadTooLarge,
         UnsupportedMediaType,
+        TooManyLargeBodies,
         BacklogFull,
         DailyQuotaExceeded,
         MonthlyQuotaExceeded,
@@ -123,9 +161,9 @@ async def submit_task(
     traceparent: TraceParent = None,
 ) -> Any:
     """Accept a task: a 202 means that it is stored and will finish."""
-    receipt = await request.app.state.submissions.submit(
-        principal, body, await request.json(), key=_key(idempotency_key), traceparent=traceparent
-    )
+    sent = await _sent(request, idempotency_key, traceparent)
+    read = partial(bodies.submission, principal, body, sent)
+    receipt = await _submissions(request).submit(principal, sent.raw, read, await quotas.admit(request, principal))
     return answers.accepted(receipt)
 
 
@@ -141,6 +179,7 @@ async def submit_task(
         IdempotencyMismatch,
         PayloadTooLarge,
         UnsupportedMediaType,
+        TooManyLargeBodies,
         BacklogFull,
         DailyQuotaExceeded,
         MonthlyQuotaExceeded,
@@ -158,10 +197,16 @@ async def submit_tasks(
 
     It is one request for the rate. A 429 means that none was accepted.
     """
-    receipt = await request.app.state.submissions.submit_batch(
-        principal, body.tasks, await request.json(), key=_key(idempotency_key), traceparent=traceparent
+    sent = await _sent(request, idempotency_key, traceparent)
+    read = partial(bodies.batch, principal, body.tasks, sent)
+    receipt = await _submissions(request).submit_batch(
+        principal, sent.raw, read, await quotas.admit(request, principal)
     )
     return answers.batch(receipt)
+
+
+async def _sent(request: Request, key: str | None, traceparent: str | None) -> Sent:
+    return Sent(await request.body(), await request.json(), _key(key), traceparent)
 
 
 def _key(header: str | None) -> str | None:
@@ -201,6 +246,7 @@ async def cancel_task(request: Request, response: Response, principal: TaskWrite
         InvalidRequest,
         IdempotencyConflict,
         IdempotencyMismatch,
+        TooManyLargeBodies,
         BacklogFull,
         DailyQuotaExceeded,
         MonthlyQuotaExceeded,
@@ -215,8 +261,9 @@ async def retry_task(
     traceparent: TraceParent = None,
 ) -> Any:
     """Run an ended task again as a new one, which counts against the quotas."""
-    receipt = await request.app.state.submissions.retry(
-        principal, _id(task_id), key=_key(idempotency_key), traceparent=traceparent
+    rate = await quotas.admit(request, principal)
+    receipt = await _submissions(request).retry(
+        principal, _id(task_id), rate, key=_key(idempotency_key), traceparent=traceparent
     )
     return answers.accepted(receipt, retry_of=_id(task_id))
 
@@ -247,8 +294,8 @@ async def get_task_result(
 ) -> Any:
     """The result, once there is one; with `wait` the answer comes when the task ends."""
     seconds = wait or _preferred_wait(prefer)
-    still = partial(authenticate_again, request)
-    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds, still))
+    caller = waiting_caller(request)
+    return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds, caller))
 
 
 def _preferred_wait(prefer: str | None) -> float:
@@ -265,13 +312,13 @@ def _preferred_wait(prefer: str | None) -> float:
     response_model=TaskDetail,
     responses=responses(NotFound, RateLimited, TooManyLists),
 )
-async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> TaskDetail:
+async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> Any:
     """Everything about the task but its result, with each attempt."""
     reading: Reading = request.app.state.reading
     limit: ListLimit = request.app.state.list_limit
     # A payload may be large, and the connections are everybody's: as with lists.
     async with limit.place(principal.tenant_id):
-        return await reading.detail(principal.tenant_id, _id(task_id))
+        return answers.detail(await reading.detail(principal.tenant_id, _id(task_id)))
 
 
 @router.get(
@@ -285,8 +332,8 @@ async def list_tasks(
     principal: TaskReader,
     page: AskedPage,
     status: Annotated[Status | None, Query()] = None,
-    task: Annotated[str | None, Query(max_length=64)] = None,
-    tag: Annotated[str | None, Query(max_length=64)] = None,
+    task: Annotated[str | None, Query(max_length=64, pattern=f"^{types.NAME}$")] = None,
+    tag: Annotated[Tag | None, Query()] = None,
     created_from: Annotated[AskedTime | None, Query()] = None,
     created_to: Annotated[AskedTime | None, Query()] = None,
 ) -> TaskPage:
@@ -305,9 +352,13 @@ async def list_tasks(
 
 
 @router.get("/task-types", operation_id="list_task_types", response_model=TaskTypeList)
-async def list_task_types(_principal: TaskReader) -> TaskTypeList:
+async def list_task_types(request: Request, _principal: TaskReader) -> Any:
     """Every task type, with JSON schemas of payload and result."""
-    return TaskTypeList(
+    return await _TASK_TYPES(request)
+
+
+def _task_types() -> str:
+    known = TaskTypeList(
         items=[
             TaskTypeInfo(
                 name=task_type.name,
@@ -321,3 +372,7 @@ async def list_task_types(_principal: TaskReader) -> TaskTypeList:
             for task_type in types.all_types().values()
         ]
     )
+    return known.model_dump_json()
+
+
+_TASK_TYPES: Final = document.kept(_task_types)

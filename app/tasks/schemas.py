@@ -1,6 +1,5 @@
 """The bodies of the task calls."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
@@ -8,12 +7,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
+from app.core.moments import Moment
 from app.core.problem import FieldError
 from app.core.strict_json import MAX_DEPTH, Bounds
 from app.tasks.status import Status
 
 MAX_DELAY_SECONDS: Final = 366 * 86_400
 DEFAULT_TASK: Final = "long_task"
+DEFAULT_PRIORITY: Final = 4
 MAX_BATCH: Final = 1_000
 # What stands around each task of a batch takes two levels.
 BATCH_BOUNDS: Final = Bounds(size=1024 * 1024, depth=MAX_DEPTH + 2)
@@ -41,14 +42,17 @@ class SubmitOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    priority: int = Field(
-        4, ge=0, le=9, description="9 is most urgent. A minute of waiting weighs as much as one step."
+    # A member that is null is as good as missing, for programs that write all of their members (idempotency too: see
+    # app/tasks/drafts.py).
+    priority: Annotated[int, Field(ge=0, le=9)] | None = Field(
+        DEFAULT_PRIORITY, description="9 is most urgent. A minute of waiting weighs as much as one step."
     )
     delay_seconds: float | None = Field(
         None, ge=0, le=MAX_DELAY_SECONDS, description="Start no earlier than so long from now."
     )
-    scheduled_at: Annotated[datetime, Field(strict=False)] | None = Field(
-        None, description="Start no earlier than this, with a UTC offset; not with `delay_seconds`."
+    scheduled_at: Moment | None = Field(
+        None,
+        description="Start no earlier than this: an RFC 3339 date-time with its UTC offset; not with `delay_seconds`.",
     )
     expires_seconds: float | None = Field(
         None, gt=0, le=MAX_DELAY_SECONDS, description="Not started within so long, the task ends REVOKED."
@@ -57,7 +61,9 @@ class SubmitOptions(BaseModel):
     timeout_seconds: float | None = Field(
         None, gt=0, le=86_400, description="Time limit of one attempt, at most the task type's own."
     )
-    tags: list[Tag] = Field(default_factory=list, max_length=10, description="To find the task by.")
+    tags: Annotated[list[Tag], Field(max_length=10)] | None = Field(
+        default_factory=list, description="To find the task by."
+    )
     webhook_url: str | None = Field(
         None, max_length=2048, description="An https URL that gets the task's end as a signed event (see webhooks)."
     )
@@ -68,9 +74,6 @@ class SubmitOptions(BaseModel):
             return self
         if self.delay_seconds is not None:
             message = "give delay_seconds or scheduled_at, not both"
-            raise ValueError(message)
-        if self.scheduled_at.utcoffset() is None:
-            message = "scheduled_at needs a UTC offset, such as 2027-01-31T09:00:00Z"
             raise ValueError(message)
         if self.scheduled_at.year < _FIRST_YEAR:
             message = f"scheduled_at is before {_FIRST_YEAR}"
@@ -84,7 +87,9 @@ class SubmitOptions(BaseModel):
 class SubmitRequest(SubmitOptions):
     """A submit before its payload is held against the task type's model."""
 
-    task: str = Field(DEFAULT_TASK, max_length=64, description="A name of `GET /api/task-types`.")
+    task: Annotated[str, Field(max_length=64)] | None = Field(
+        DEFAULT_TASK, description="A name of `GET /api/task-types`."
+    )
     # JSON already: it has been parsed strictly, and to look at each value again would take most of the time.
     payload: Any = Field(default_factory=dict)
 
@@ -168,10 +173,10 @@ class CancelResponse(BaseModel):
 
 
 class Progress(BaseModel):
-    """As the task's code last reported it."""
+    """As the task's code last reported it; null is a number that JSON does not have (NaN, an infinity)."""
 
-    done: float
-    total: float
+    done: float | None
+    total: float | None
     note: str | None
 
 
@@ -211,10 +216,9 @@ class Attempt(BaseModel):
     finished_at: datetime | None
 
 
-class TaskDetail(TaskStatus):
-    """Everything about a task but its result."""
+class TaskAndAttempts(TaskStatus):
+    """Everything about a task but its payload and its result."""
 
-    payload: JsonValue
     priority: int
     tags: list[str]
     scheduled_at: datetime | None
@@ -223,6 +227,12 @@ class TaskDetail(TaskStatus):
     retry_of: UUID | None
     webhook_url: str | None
     attempts: list[Attempt]
+
+
+class TaskDetail(TaskAndAttempts):
+    """Everything about a task but its result."""
+
+    payload: JsonValue = Field(description="What was submitted, number for number.")
 
 
 class TaskResult(BaseModel):
@@ -240,17 +250,6 @@ class ResultPending(BaseModel):
     detail: Literal["Result not available yet"] = "Result not available yet"
     task_id: UUID
     status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class TaskFilter:
-    """Which tasks a list holds; None is any."""
-
-    status: Status | None = None
-    task: str | None = None
-    tag: str | None = None
-    created_from: datetime | None = None
-    created_to: datetime | None = None
 
 
 class TaskSummary(BaseModel):

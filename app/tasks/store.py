@@ -10,7 +10,7 @@ from app.db import Connection, affected
 from app.quotas.schemas import Demand, Grant
 from app.tasks.attempts import End, Held
 from app.tasks.new_tasks import NewTask, Submission
-from app.tasks.schemas import TaskFilter
+from app.tasks.task_filter import TaskFilter
 
 if TYPE_CHECKING:
     import asyncpg
@@ -56,6 +56,12 @@ SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expire
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 
+# The payload as text: it may be large, and is read where large ones are.
+_REQUEST_TO_REPEAT = """
+SELECT status, task, payload::text AS payload, priority, tags, max_attempts, timeout_seconds, webhook_url
+FROM task WHERE tenant_id = $1 AND id = $2
+"""
+
 _ATTEMPTS = """
 SELECT attempt, status, error, started_at, finished_at FROM attempt
 WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
@@ -64,6 +70,7 @@ WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
 _CLAIM = "SELECT * FROM tasks_claim($1, $2, $3, $4)"
 
 _FINISH = "SELECT * FROM attempts_finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_FINISH_AS_LEADER = f"{_FINISH} WHERE (SELECT dispatcher_leads($11))"
 
 _LIST = """
 SELECT id AS task_id, task, status, priority, tags, attempt, created_at, finished_at FROM task
@@ -185,6 +192,11 @@ async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "as
     return await connection.fetchrow(_REQUEST, tenant_id, task_id)
 
 
+async def request_to_repeat(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
+    """Return what was asked of a task apart from when, its payload as text, and its status."""
+    return await connection.fetchrow(_REQUEST_TO_REPEAT, tenant_id, task_id)
+
+
 async def attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> "list[asyncpg.Record]":
     """Return every attempt of a task, in order."""
     return list(await connection.fetch(_ATTEMPTS, tenant_id, task_id))
@@ -222,16 +234,25 @@ async def claim_any_tenant(
     return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values())))
 
 
-async def finish_any_tenant(connection: Connection, ends: Sequence[End]) -> "list[asyncpg.Record]":
-    """End attempts by their claim tokens (migrations/sql: attempts_finish says what is returned); one row for each."""
-    return list(await connection.fetch(_FINISH, *zip(*map(_ended, ends), strict=True)))
+async def finish_any_tenant(
+    connection: Connection, ends: Sequence[End], fence: UUID | None = None
+) -> "list[asyncpg.Record]":
+    """End attempts by their claim tokens (migrations/sql: attempts_finish says what is returned); one row for each.
+
+    With ``fence``, the token of a dispatcher's lease, nothing is ended and no row returned once another one leads.
+    """
+    columns = zip(*map(_ended, ends), strict=True)
+    if fence is None:
+        return list(await connection.fetch(_FINISH, *columns))
+    return list(await connection.fetch(_FINISH_AS_LEADER, *columns, fence))
 
 
 def _ended(end: End) -> tuple[Any, ...]:
     held, outcome = end.held, end.outcome
-    result, error, progress = map(_json, (outcome.result, outcome.error, end.progress))
+    error, progress = map(_json, (outcome.error, end.progress))
     key = held.tenant_id, held.task_id, held.claim_token
-    return *key, outcome.status, outcome.attempt_status, result, error, progress, outcome.delay_seconds, end.seconds
+    content = outcome.result, error, progress
+    return *key, outcome.status, outcome.attempt_status, *content, outcome.delay_seconds, end.seconds
 
 
 def _json(value: Any) -> str | None:
@@ -307,9 +328,11 @@ async def held_any_tenant(connection: Connection, attempts: Sequence[Held]) -> d
 async def attempted(
     connection: Connection, tenant_id: UUID, task_id: UUID, claim_token: UUID
 ) -> "asyncpg.Record | None":
-    """Return the task type and the count of failed attempts of a task that runs under this token."""
+    """Return the task type and the counts of failed and lost attempts of a task that runs under this token."""
     return await connection.fetchrow(
-        "SELECT task, failed_attempts, max_attempts FROM task "
+        "SELECT task, failed_attempts, max_attempts, "
+        "(SELECT count(*) FROM attempt a WHERE a.tenant_id = $1 AND a.task_id = $2 AND a.status = 'LOST' "
+        "AND a.error ->> 'type' IS DISTINCT FROM 'WorkerRestarted') AS times_lost FROM task "
         "WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND status = 'STARTED'",
         tenant_id, task_id, claim_token,
     )  # fmt: skip

@@ -1,9 +1,8 @@
 """A submit, from the request's body to stored tasks."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -14,21 +13,20 @@ from app.core.errors import IllegalState, NotFound
 from app.db import Connection, Database
 from app.identity.principal import Principal
 from app.quotas import admission
+from app.quotas import limits as policies
 from app.quotas.admission import Admission
-from app.tasks import batches, drafts, store
+from app.quotas.limits import Left
+from app.tasks import bodies, store
 from app.tasks.batches import Batch
-from app.tasks.idempotency import Keys, fingerprint
+from app.tasks.idempotency import Keys
 from app.tasks.intake import Intake, NotGranted
+from app.tasks.large_bodies import LargeBodies
 from app.tasks.new_tasks import NewTask, Share, Submission
-from app.tasks.schemas import SubmitRequest
+from app.tasks.schemas import SubmitOptions
 from app.tasks.status import FINAL, Status
-from app.tenants import plans
-from app.tenants.plans import Limits
 
 if TYPE_CHECKING:
     import asyncpg
-
-_SMALL_BATCH: Final = 200
 
 
 class Receipt(NamedTuple):
@@ -38,7 +36,7 @@ class Receipt(NamedTuple):
     status: Status
     is_replay: bool
     headers: Mapping[str, str] = {}
-    """What is left of the tenant's limits; empty for a replay, which costs nothing."""
+    """What is left of the tenant's limits: of its rate alone for a replay, which costs no quota."""
 
 
 class BatchReceipt(NamedTuple):
@@ -58,77 +56,76 @@ class Submissions:
         self._intake = intake
         self._reader = reader
         self._keys = Keys(reader)
+        self.large_bodies = LargeBodies()
         self._offers = tickets.Offers(redis)
 
     async def submit(
-        self, principal: Principal, request: SubmitRequest, body: Any, *, key: str | None, traceparent: str | None
+        self, principal: Principal, raw: bytes, read: Callable[[], Submission], rate: Sequence[Left]
     ) -> Receipt:
         """Accept one task; it is durable when this returns.
 
-        ``body`` is the request as it was sent, for the fingerprint. Raises ``InvalidRequest``, ``Idempotency…``,
-        ``RateLimited``, ``BacklogFull``, ``…QuotaExceeded`` and ``Unavailable``.
+        ``read`` reads the body ``raw``; ``rate`` is what admission has said. Raises what ``read`` raises,
+        ``Idempotency…``, ``TooManyLargeBodies``, ``BacklogFull``, ``…QuotaExceeded`` and ``Unavailable``.
         """
-        limits = plans.effective(principal.plan, principal.limits)
-        task = drafts.task(principal.tenant_id, limits, request, traceparent)
-        return await self._submit(_submission(limits, task, key, body))
+        wanted = await self.large_bodies.read(principal.tenant_id, raw, read, _count)
+        return await self._submit(wanted, rate)
 
-    async def retry(self, principal: Principal, task_id: UUID, *, key: str | None, traceparent: str | None) -> Receipt:
+    async def retry(
+        self, principal: Principal, task_id: UUID, rate: Sequence[Left], *, key: str | None, traceparent: str | None
+    ) -> Receipt:
         """Accept a new task that is asked the same as one that has ended; it counts against the quotas.
 
         Raises ``NotFound``, ``IllegalState`` for a task that has not ended, and what ``submit`` raises.
         """
         async with self._reader.transaction(principal.tenant_id) as connection:
-            ended = await store.request(connection, principal.tenant_id, task_id)
+            ended = await store.request_to_repeat(connection, principal.tenant_id, task_id)
         if ended is None:
             raise NotFound("There is no such task.")
         if ended["status"] not in FINAL:
             raise IllegalState("The task has not ended. Wait for its end, or cancel it first.")
-        limits = plans.effective(principal.plan, principal.limits)
-        task = drafts.task(principal.tenant_id, limits, _same_request(ended), traceparent)
-        return await self._submit(_submission(limits, task._replace(retry_of=task_id), key, {"retry_of": str(task_id)}))
+        read = partial(_read_again, principal, task_id, ended, key, traceparent)
+        return await self.submit(principal, ended["payload"].encode(), read, rate)
 
     async def submit_batch(
-        self, principal: Principal, items: list[Any], body: Any, *, key: str | None, traceparent: str | None
+        self, principal: Principal, raw: bytes, read: Callable[[], tuple[Submission, Batch]], rate: Sequence[Left]
     ) -> BatchReceipt:
-        """Accept those of the items that can be; they are durable, in one transaction, when this returns.
+        """Accept those of a batch's tasks that can be; they are durable, in one transaction, when this returns.
 
         Raises what ``submit`` raises where it concerns all of them: then none is stored.
         """
-        limits = plans.effective(principal.plan, principal.limits)
-        reading = partial(_read_batch, principal.tenant_id, limits, items, body, key, traceparent)
-        # A large one is read in a thread, so that others are answered meanwhile.
-        wanted, batch = reading() if len(items) <= _SMALL_BATCH else await asyncio.to_thread(reading)
+        wanted, batch = await self.large_bodies.read(principal.tenant_id, raw, read, _count_batch)
         return await self._keys.once(
-            wanted, partial(self._accept_batch, wanted, batch), _recall_batch, partial(self._taken, wanted)
+            wanted,
+            partial(self._accept_batch, wanted, batch, rate),
+            partial(_recall_batch, _call_fields(wanted, rate)),
         )
 
     async def close(self) -> None:
         """Let what is under way end."""
+        self.large_bodies.close()
         await self._intake.close()
         await self._offers.close()
 
-    async def _submit(self, wanted: Submission) -> Receipt:
-        return await self._keys.once(wanted, partial(self._accept, wanted), _recall, partial(self._taken, wanted))
+    async def _submit(self, wanted: Submission, rate: Sequence[Left]) -> Receipt:
+        return await self._keys.once(
+            wanted, partial(self._accept, wanted, rate), partial(_recall, _call_fields(wanted, rate))
+        )
 
-    async def _taken(self, wanted: Submission) -> None:
-        await self._gate.replayed(wanted.tenant_id, wanted.limits)
-
-    async def _accept(self, wanted: Submission) -> Receipt:
-        _, headers = await self._store(wanted)
+    async def _accept(self, wanted: Submission, rate: Sequence[Left]) -> Receipt:
+        _, headers = await self._store(wanted, rate)
         return Receipt(wanted.id, Status.PENDING, is_replay=False, headers=headers)
 
-    async def _accept_batch(self, wanted: Submission, batch: Batch) -> BatchReceipt:
+    async def _accept_batch(self, wanted: Submission, batch: Batch, rate: Sequence[Left]) -> BatchReceipt:
         if not wanted.tasks:
-            # Nothing for the ledger: it counts as a call does.
-            headers = await self._gate.call(wanted.tenant_id, wanted.limits)
-            return BatchReceipt(batch.answer(None), is_replay=False, headers=headers)
-        share, headers = await self._store(wanted)
+            # Nothing for the ledger: its answer is that of a call.
+            return BatchReceipt(batch.answer(None), is_replay=False, headers=_call_fields(wanted, rate))
+        share, headers = await self._store(wanted, rate)
         if share.granted < len(wanted.tasks):
             self._gate.remember(wanted.tenant_id, wanted.limits, share.grant)
         return BatchReceipt(batch.answer(share), is_replay=False, headers=headers)
 
-    async def _store(self, wanted: Submission) -> tuple[Share, dict[str, str]]:
-        rate = await self._gate.submit(wanted.tenant_id, wanted.limits)
+    async def _store(self, wanted: Submission, rate: Sequence[Left]) -> tuple[Share, dict[str, str]]:
+        self._gate.check_ledger(wanted.tenant_id, wanted.limits)
         try:
             share = await self._intake.accept(wanted)
         except NotGranted as refused:
@@ -147,31 +144,36 @@ class Submissions:
             self._offers.add(stored[0].tenant_id, pool, count)
 
 
-def _submission(limits: Limits, task: NewTask, key: str | None, body: Any) -> Submission:
-    return Submission(task.tenant_id, limits, (task,), key, fingerprint(body) if key is not None else b"")
+def _count(_: Submission) -> int:
+    return 1
 
 
-def _read_batch(
-    tenant_id: UUID, limits: Limits, items: list[Any], body: Any, key: str | None, traceparent: str | None
-) -> tuple[Submission, Batch]:
-    batch = batches.read(tenant_id, limits, items, traceparent)
-    return Submission(
-        tenant_id, limits, batch.tasks, key, fingerprint(body) if key is not None else b"", batch.answer
-    ), batch
+def _count_batch(read: tuple[Submission, Batch]) -> int:
+    return len(read[0].tasks)
 
 
-async def _recall(connection: Connection, found: "asyncpg.Record") -> Receipt:
+def _call_fields(wanted: Submission, rate: Sequence[Left]) -> dict[str, str]:
+    """Return the RateLimit fields of an answer that costs no quota."""
+    return policies.fields(policies.call_policies(wanted.limits), rate)
+
+
+async def _recall(headers: Mapping[str, str], connection: Connection, found: "asyncpg.Record") -> Receipt:
     status = await store.status(connection, found["tenant_id"], found["task_id"])
     if status is None:
         raise NotFound("The task of this Idempotency-Key is past its retention. Use a new key.")
-    return Receipt(found["task_id"], Status(status), is_replay=True)
+    return Receipt(found["task_id"], Status(status), is_replay=True, headers=headers)
 
 
-async def _recall_batch(_: Connection, found: "asyncpg.Record") -> BatchReceipt:
-    return BatchReceipt(found["answer"], is_replay=True)
+async def _recall_batch(headers: Mapping[str, str], _: Connection, found: "asyncpg.Record") -> BatchReceipt:
+    return BatchReceipt(found["answer"], is_replay=True, headers=headers)
 
 
-def _same_request(ended: Any) -> SubmitRequest:
+def _read_again(
+    principal: Principal, task_id: UUID, ended: Any, key: str | None, traceparent: str | None
+) -> Submission:
     # What was asked, without when: a schedule or an expiry of the past would be of no use.
-    asked = ("task", "payload", "priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
-    return SubmitRequest.model_validate({name: ended[name] for name in asked})
+    asked = ("priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
+    options = SubmitOptions.model_validate({name: ended[name] for name in asked})
+    sent = bodies.Sent(b"", {"retry_of": str(task_id)}, key, traceparent)
+    wanted = bodies.repeated(principal, ended["task"], ended["payload"], options, sent)
+    return wanted._replace(tasks=(wanted.tasks[0]._replace(retry_of=task_id),))

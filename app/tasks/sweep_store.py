@@ -1,4 +1,8 @@
-"""SQL of what goes over all tenants' tasks, for the dispatcher: what is due, lost, or past its time."""
+"""SQL of what goes over all tenants' tasks, for the dispatcher: what is due, lost, or past its time.
+
+What changes something takes ``fence``, the token of the dispatcher's lease: after the lease has passed to another one,
+the statement changes nothing. What only looks needs none: what follows from a look is fenced, or no more than a hint.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -128,23 +132,34 @@ async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: i
     return [Lost(**dict(row)) for row in rows]
 
 
-async def forget_dead_workers_any_tenant(connection: Connection) -> None:
+async def forget_dead_workers_any_tenant(connection: Connection, fence: UUID) -> None:
     """Remove the rows of workers that were not heard for a minute and hold no attempt."""
     await connection.execute(
         "DELETE FROM worker w WHERE w.heartbeat_at < now() - interval '1 minute' "
-        "AND NOT EXISTS (SELECT FROM attempt a WHERE a.worker_id = w.id AND a.finished_at IS NULL)"
+        "AND NOT EXISTS (SELECT FROM attempt a WHERE a.worker_id = w.id AND a.finished_at IS NULL) "
+        "AND (SELECT dispatcher_leads($1))",
+        fence,
     )
 
 
-async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, limit: int) -> int:
+async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, limit: int, fence: UUID) -> int:
     """Delete up to ``limit`` of the tenant's tasks that ended so long ago (migrations/sql: prune_tasks)."""
-    pruned: int = await connection.fetchval(
-        "SELECT prune_tasks($1, now() - $2::interval, $3)", tenant_id, retention, limit
+    pruned: int | None = await connection.fetchval(
+        "SELECT prune_tasks($1, now() - $2::interval, $3) WHERE (SELECT dispatcher_leads($4))",
+        tenant_id, retention, limit, fence,
+    )  # fmt: skip
+    return pruned or 0
+
+
+async def prune_account(connection: Connection, tenant_id: UUID, limit: int, fence: UUID) -> int:
+    """Delete up to ``limit`` of the tenant's long ended keys and old audit events (migrations/sql: prune_account)."""
+    pruned: int | None = await connection.fetchval(
+        "SELECT prune_account($1, $2) WHERE (SELECT dispatcher_leads($3))", tenant_id, limit, fence
     )
-    return pruned
+    return pruned or 0
 
 
-async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int) -> int:
+async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int, fence: UUID) -> int:
     """Delete the ``limit`` oldest of the keys that are older than the 24 h for which they hold; return how many went.
 
     A few more may go, which are as old as the last of these.
@@ -153,19 +168,37 @@ async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int) 
         # By the time alone: a key that is taken anew at this moment has another, and stays.
         "DELETE FROM idempotency_key WHERE created_at <= (SELECT max(created_at) FROM ("
         "SELECT created_at FROM idempotency_key WHERE created_at < now() - interval '25 hours' "
-        "ORDER BY created_at LIMIT $1) AS old)",
+        "ORDER BY created_at LIMIT $1) AS old) AND (SELECT dispatcher_leads($2))",
         limit,
+        fence,
     )
     return affected(done)
 
 
-async def drop_partitions_any_tenant(connection: Connection, retention: timedelta) -> int:
+async def drop_partitions_any_tenant(connection: Connection, retention: timedelta, fence: UUID) -> int:
     """Drop the months that are empty and older than the longest retention; return how many tables went."""
-    dropped: int = await connection.fetchval("SELECT drop_partitions(now() - $1::interval)", retention)
-    return dropped
+    dropped: int | None = await connection.fetchval(
+        "SELECT drop_partitions(now() - $1::interval) WHERE (SELECT dispatcher_leads($2))", retention, fence
+    )
+    return dropped or 0
 
 
-async def make_partitions_any_tenant(connection: Connection, months_ahead: int) -> int:
-    """Make the months' partitions that are missing; return how many."""
-    made: int = await connection.fetchval("SELECT make_partitions($1)", months_ahead)
-    return made
+async def partitioned_tables_any_tenant(connection: Connection) -> list[str]:
+    """Return the tables that are partitioned by month."""
+    return [row["name"] for row in await connection.fetch("SELECT name FROM partitioned_tables()")]
+
+
+async def partition_step_any_tenant(
+    connection: Connection, table: str, months_ahead: int, fence: UUID | None
+) -> "tuple[str, int] | None":
+    """Make one month that is missing, or whose rows lie in DEFAULT (migrations/sql: partition_step).
+
+    Returns the month and how many rows it got out of DEFAULT; None when nothing is left to do. Without ``fence`` it is
+    no dispatcher who asks.
+    """
+    step = "SELECT month, moved FROM partition_step($1, $2)"
+    if fence is None:
+        row = await connection.fetchrow(step, table, months_ahead)
+    else:
+        row = await connection.fetchrow(f"{step} WHERE (SELECT dispatcher_leads($3))", table, months_ahead, fence)
+    return (row["month"], row["moved"]) if row else None

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pydantic.plugin._schema_validator import PluggableSchemaValidator
     from pydantic_core import SchemaValidator
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+NAME: Final = r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*"
+"""How a task type may be called."""
 _SHIPPED: Final = "app.worker.tasks"
 _registry: "dict[str, TaskType]" = {}
 
@@ -118,7 +119,7 @@ def _register(task_type: TaskType) -> None:
 def _refuse_unusable(task_type: TaskType) -> None:
     soft = task_type.soft_time_limit
     wrong = {
-        "name: lower-case words joined by dots, at most 64 characters": not _NAME.fullmatch(task_type.name)
+        "name: lower-case words joined by dots, at most 64 characters": not re.fullmatch(NAME, task_type.name)
         or len(task_type.name) > 64,  # noqa: PLR2004
         "max_attempts: 1 to 25": not 1 <= task_type.max_attempts <= 25,  # noqa: PLR2004
         "time_limit: more than 0, at most 86400": not 0 < task_type.time_limit <= 86_400,  # noqa: PLR2004
@@ -135,7 +136,11 @@ def _refuse_unusable(task_type: TaskType) -> None:
 
 @cache
 def _load() -> None:
-    for module in (_SHIPPED, *get_settings().task_modules):
+    settings = get_settings()
+    # At the end, unlike PYTHONPATH: an email.py beside somebody's task types must not stand in for Python's own.
+    if settings.task_modules_folder is not None:
+        sys.path.append(str(settings.task_modules_folder.absolute()))
+    for module in (_SHIPPED, *settings.task_modules):
         importlib.import_module(module)
 
 

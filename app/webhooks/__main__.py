@@ -1,32 +1,25 @@
 """The process that delivers: ``python -m app.webhooks``."""
 
 import asyncio
-import resource
 import signal
-from typing import Final
 
 from app.core import logging as structured_logging
+from app.core import open_files
 from app.core.config import get_settings
-from app.webhooks import delivery
-
-_FILES: Final = 4_096
-"""Open files: a connection for each delivery in flight, with room for those that close slowly."""
+from app.webhooks import delivery, resolver
 
 
 async def _main() -> None:
-    structured_logging.configure(get_settings().log_level)
-    _raise_file_limit()
+    structured_logging.configure(get_settings().log_level, service="webhooks")
+    # A connection for each delivery in flight, with room for those that close slowly.
+    open_files.raise_limit()
+    resolver.bound_system_resolver()
     stopping = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
+    watching = asyncio.create_task(open_files.OpenFiles().run())
     await delivery.run(stopping)
-
-
-def _raise_file_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    watching.cancel()
 
 
 asyncio.run(_main())

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -16,6 +17,7 @@ from app.core.secrets import Secrets, SecretsFileError
 from app.db import AWAY, Database
 from app.tenants import sealing
 from app.webhooks import schedule, signing, store
+from app.webhooks.resolver import NoPlaceError
 from app.webhooks.schedule import Step
 from app.webhooks.sender import Answer, Sender
 from app.webhooks.store import Claim
@@ -25,6 +27,7 @@ _log = logging.getLogger(__name__)
 LEASE: Final = timedelta(seconds=60)
 """How long a claim holds: a try's 15 s, and time to write it down."""
 _RECORD_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_PUT_OFF: Final = timedelta(seconds=2)
 _UNSIGNED: Final = "There is no signing secret that holds. Make a new one: nothing is sent unsigned."
 _SEALED: Final = "The signing secret cannot be opened. Ask the operator: nothing is sent unsigned."
 _BUG: Final = "The request could not be made. The operator's log says why."
@@ -42,7 +45,11 @@ class Attempts:
     async def make(self, claim: Claim) -> bool:
         """Make one try and write it down; return whether the endpoint keeps up."""
         began = time.monotonic()
-        answer = await self._send(claim)
+        try:
+            answer = await self._send(claim)
+        except NoPlaceError:
+            await self._put_off(claim)
+            return False
         crash.point("webhooks.before_record")
         duration_ms = round((time.monotonic() - began) * 1000)
         delay = schedule.retry_after(answer.retry_after, datetime.now(UTC))
@@ -74,9 +81,18 @@ class Attempts:
         try:
             headers = signing.headers(claim.id, claim.claimed_at, body, keys)
             return await self._sender.post(claim.tenant_id, claim.url, headers, body)
+        except NoPlaceError:
+            raise
         except Exception:  # noqa: BLE001 nothing known gets here; what does must count, or it would come back for ever
             _log.exception("delivery not sent", extra={"delivery_id": str(claim.id)})
             return Answer(None, _BUG)
+
+    async def _put_off(self, claim: Claim) -> None:
+        # Uncounted: name servers of others were slow. Where this cannot be written, the lease ends by itself.
+        _log.warning("delivery put off, no thread to look up its host is free", extra={"delivery_id": str(claim.id)})
+        with suppress(Unavailable, *AWAY, asyncpg.PostgresError):
+            async with self._database.connection() as connection:
+                await store.release_any_tenant(connection, [claim], delay=_PUT_OFF)
 
     def _open(self, claim: Claim, secret_id: UUID, sealed: str) -> bytes:
         place = sealing.secret_place(secret_id)

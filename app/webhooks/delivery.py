@@ -11,9 +11,13 @@ import asyncpg
 
 from app.core import crash
 from app.core.config import get_settings
+from app.core.duty import Duty
 from app.core.errors import Unavailable
 from app.core.secrets import get_secrets
+from app.core.seldom import Seldom
 from app.db import AWAY, Connection, Database
+from app.processes import heartbeat, schema
+from app.processes.heartbeat import Turns
 from app.webhooks import store
 from app.webhooks.attempt import LEASE, Attempts
 from app.webhooks.lanes import PER_LANE, PER_TENANT, Lane, Lanes
@@ -21,6 +25,7 @@ from app.webhooks.sender import Sender
 from app.webhooks.store import START, Claim, Due
 
 _log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
 
 # Polled: a NOTIFY with each delivery would make every task's finish wait for the one before it (a lock of the whole
 # database, held through the commit). One probe of an index finds that nothing is due.
@@ -155,21 +160,36 @@ async def run(stopping: asyncio.Event) -> None:
     database = Database("tq_webhook")
     sender = Sender(settings.webhook_allowed_networks)
     deliveries = Deliveries(database, Attempts(database, sender, secrets))
+    turns = Turns()
+    beating = asyncio.create_task(heartbeat.beat(database, "webhooks", turns), name="heartbeat")
     _log.info("webhooks are delivered")
+    delivering = Duty("deliver", passes=lambda error: isinstance(error, _AWAY) and not isinstance(error, ValueError))
     try:
+        await schema.wait_until_it_fits(database, stopping)
         while not stopping.is_set():
             try:
-                await deliveries.claim_due()
-                await deliveries.refill_until_next_look(stopping)
+                # Whatever else it raises costs a pause: what is in flight goes on, and so does the process.
+                await delivering.run(lambda: _deliver(deliveries, stopping))
+                await _wait(stopping, delivering.seconds_left)
             except _AWAY as error:
-                _log.warning("webhooks wait for Postgres", extra={"error": type(error).__name__})
+                _seldom.warn("webhooks wait for Postgres", reason=type(error).__name__)
                 await _wait(stopping, _AWAY_INTERVAL)
+            turns.turned()
         await deliveries.drain()
     finally:
+        beating.cancel()
+        await asyncio.wait([beating], timeout=_CLAIM_TIMEOUT)
         await database.close()
 
 
+async def _deliver(deliveries: Deliveries, stopping: asyncio.Event) -> None:
+    await deliveries.claim_due()
+    await deliveries.refill_until_next_look(stopping)
+
+
 async def _wait(event: asyncio.Event, seconds: float) -> None:
+    if seconds <= 0:
+        return
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

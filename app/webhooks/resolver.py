@@ -1,6 +1,7 @@
 """Names to addresses, in threads that a slow name server cannot use up."""
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -14,8 +15,20 @@ from app.webhooks.addresses import Address
 LookUp: TypeAlias = Callable[[str], Sequence[Address]]
 
 _TIMEOUT: Final = 3.0
+_PLACE_TIMEOUT: Final = 3.0
+# How glibc asks: it would wait 5 s for each name server, twice, and hold a thread for as long.
+_SYSTEM_OPTIONS: Final = "timeout:1 attempts:2"
 _AT_ONCE: Final = 64
 _AT_ONCE_PER_TENANT: Final = 4
+
+
+class NoPlaceError(Exception):
+    """All threads that look names up are busy: nothing was asked, so this is no attempt."""
+
+
+def bound_system_resolver() -> None:
+    """Have the system's resolver give up on a silent name server after 1 s, twice, unless RES_OPTIONS is set."""
+    os.environ.setdefault("RES_OPTIONS", _SYSTEM_OPTIONS)
 
 
 def look_up(host: str) -> Sequence[Address]:
@@ -38,9 +51,17 @@ class Resolver:
         self._places_of: dict[UUID, asyncio.Semaphore] = {}
 
     async def addresses(self, tenant_id: UUID, host: str) -> Sequence[Address]:
-        """Return the addresses of a name, none for one that is unknown; raises ``TimeoutError`` after 3 s."""
+        """Return the addresses of a name, none for one that is unknown.
+
+        Raises ``NoPlaceError`` when no thread is free for 3 s, and ``TimeoutError`` when the look-up takes 3 s.
+        """
+        try:
+            async with asyncio.timeout(_PLACE_TIMEOUT):
+                found = await self._begin(tenant_id, host)
+        except TimeoutError:
+            raise NoPlaceError from None
         async with asyncio.timeout(_TIMEOUT):
-            return await asyncio.shield(await self._begin(tenant_id, host))
+            return await asyncio.shield(found)
 
     async def _begin(self, tenant_id: UUID, host: str) -> asyncio.Future[Sequence[Address]]:
         places = (self._places_of.setdefault(tenant_id, asyncio.Semaphore(_AT_ONCE_PER_TENANT)), self._places)

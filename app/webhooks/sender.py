@@ -71,7 +71,10 @@ class Sender:
         self._deadline = deadline
 
     async def post(self, tenant_id: UUID, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Send one request; every fault is an answer, and a text that the tenant may read."""
+        """Send one request; every fault is an answer, and a text that the tenant may read.
+
+        Raises ``NoPlaceError`` where the host name could not be looked up yet: nothing was sent.
+        """
         if objection := urls.objection(url, self._allowed):
             return Answer(None, objection)
         try:

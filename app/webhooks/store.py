@@ -133,7 +133,7 @@ SELECT tenant_id, id, attempt, $6, $7, $8, $9 FROM tried
 """
 
 _RELEASE: Final = """
-UPDATE delivery d SET attempt = d.attempt - 1, claim_token = NULL, due_at = now()
+UPDATE delivery d SET attempt = d.attempt - 1, claim_token = NULL, due_at = now() + $4
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS c (tenant_id, id, claim_token) CROSS JOIN LATERAL (
     SELECT x.ctid AS place FROM delivery x
     WHERE x.tenant_id = c.tenant_id AND x.id = c.id AND x.claim_token = c.claim_token
@@ -199,13 +199,16 @@ async def record(
     return affected(tag) == 1
 
 
-async def release_any_tenant(connection: Connection, claims: Sequence[Claim]) -> None:
-    """Make claimed ones due again, as if they had not been tried."""
+async def release_any_tenant(
+    connection: Connection, claims: Sequence[Claim], *, delay: timedelta = timedelta()
+) -> None:
+    """Make claimed ones due again after ``delay``, as if they had not been tried."""
     await connection.execute(
         _RELEASE,
         [claim.tenant_id for claim in claims],
         [claim.id for claim in claims],
         [claim.claim_token for claim in claims],
+        delay,
     )
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from app.tasks import lifecycle
-from app.tasks.attempts import Claim
+from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import SoftTimeLimitExceeded
-from app.worker import outcomes
+from app.worker import outcomes, owners
 from app.worker.executor import Execution, Ran
 from app.worker.interruption import Interruptible
 from app.worker.runtime import Runtime
@@ -25,15 +25,25 @@ Reason: TypeAlias = Literal["overdue", "cancelled", "fenced", "drained"]
 class Attendant:
     """Of one claimed attempt. Everything happens on the runtime's loop."""
 
-    def __init__(self, runtime: Runtime, claim: Claim) -> None:
-        """Nothing is called yet."""
+    def __init__(self, runtime: Runtime, claim: Claim, give_up: Callable[[asyncio.Task[Any]], None]) -> None:
+        """Nothing is called yet; ``give_up`` is handed code that goes on although it was cancelled."""
         self._claim = claim
+        self._hand_over = give_up
+        self.has_begun = False
+        """Whether the code was called."""
+        self.ran: Ran | None = None
+        """How it ended, as soon as that is known; it is not written yet."""
         self._is_asked_to_end = False
         self._reason: Reason | None = None
         self._execution = Execution(runtime, claim, lambda: self._is_asked_to_end)
         self._over = runtime.loop.create_future()
         self._timers: list[asyncio.TimerHandle] = []
         self._code: Interruptible[Any]
+
+    @property
+    def claim(self) -> Claim:
+        """What is run."""
+        return self._claim
 
     @property
     def tenant_id(self) -> UUID:
@@ -52,10 +62,38 @@ class Attendant:
 
     async def attend(self) -> Ran | None:
         """Call the code and return how it ended; None when the attempt is another's by now."""
+        self.ran = await self._attend()
+        return self.ran
+
+    def is_run_by(self, task: asyncio.Task[Any]) -> bool:
+        """Tell whether a task is this attempt's: its function, what that has started, or the reading of its result."""
+        return owners.owner_of(task) is self
+
+    def blocked(self) -> Ran:
+        """Return how it ended: its code holds the loop, and will end with the process."""
+        message = "the code blocked the event loop: what blocks or computes belongs into a prefork type, or a thread"
+        error = outcomes.TimeLimitExceeded if self.is_overdue() else outcomes.TaskCrashed
+        return self._execution.raised(error(message))
+
+    def is_overdue(self) -> bool:
+        """Tell whether its code runs beyond the hard limit, and what is granted after it."""
+        return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + _GRACE
+
+    def ended(self, outcome: Outcome) -> Ran:
+        """Return how it ended: from outside, with this outcome."""
+        return self._execution.ended(outcome)
+
+    async def _attend(self) -> Ran | None:
+        self.has_begun = True
+        # What this task does itself is the code's, too: a result is read by the tenant's own types.
+        owners.own(self)
+        token = owners.owner.set(self)
         try:
             self._code = Interruptible(_contained(self._execution.call()))
         except Exception as error:  # noqa: BLE001 the tenant's failure, not ours
             return self._execution.raised(error)
+        finally:
+            owners.owner.reset(token)
         self._code.task.add_done_callback(self._finish)
         self._after(self._execution.soft_limit, self._interrupt)
         self._after(self._claim.time_limit_seconds + _GRACE, self._end, "overdue")
@@ -90,6 +128,7 @@ class Attendant:
     def _give_up(self) -> None:
         if not self._over.done():
             _log.error("code of a task goes on although it was cancelled", extra={"task": self._claim.task})
+            self._hand_over(self._code.task)
             self._finish()
 
     def _finish(self, *_: Any) -> None:

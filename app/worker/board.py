@@ -1,9 +1,12 @@
 """What each child of the pool has in hand: memory that the main process shares with its children."""
 
+import asyncio
 import mmap
 import os
 import struct
+import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,22 +14,28 @@ from uuid import UUID
 
 from app.tasks.attempts import Held
 
-# A row: its version; the child's pid; the token of the attempt that is asked to end, which the main process writes;
-# when the running attempt ends by the monotonic clock, which all processes of a machine share (0: none runs); how many
-# attempts there are, and of each tenant, task and claim token, the running one first.
+# A row: its version; the child's pid; when its own loop has turned last; the token of the attempt that is asked to end,
+# which the main process writes; when the running attempt ends (0: none runs); how many attempts there are, and of each
+# tenant, task and claim token, and whether its code has begun, the running one first. Times are of the monotonic clock,
+# which all processes of a machine share.
 _VERSION: Final = struct.Struct("=Q")
 _CHILD: Final = struct.Struct("=Q")
+_TURNED: Final = struct.Struct("=d")
 _TOKEN: Final = struct.Struct("=16s")
 _HEAD: Final = struct.Struct("=dQ")
-_ATTEMPT: Final = struct.Struct("=16s16s16s")
+_ATTEMPT: Final = struct.Struct("=16s16s16sQ")
+_BEGUN_AT: Final = 48
+_BEGUN: Final = (1).to_bytes(8, sys.byteorder)
 _CHILD_AT: Final = _VERSION.size
-_ASKED_AT: Final = _CHILD_AT + _CHILD.size
+_TURNED_AT: Final = _CHILD_AT + _CHILD.size
+_ASKED_AT: Final = _TURNED_AT + _TURNED.size
 _HEAD_AT: Final = _ASKED_AT + _TOKEN.size
 _ATTEMPTS_AT: Final = _HEAD_AT + _HEAD.size
 MOST: Final = 128
 """Attempts that one child may have in hand."""
 _SIZE: Final = _ATTEMPTS_AT + MOST * _ATTEMPT.size
 _ROWS_PER_SLOT: Final = 4
+_TURN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class Attempt:
     ends_at: float
     """When its hard limit is reached, as ``time.monotonic`` tells it; 0 while its code does not run."""
     pid: int
+    has_begun: bool = False
+    """Whether its code was called: it runs, or has ended and its end is being written."""
 
     @property
     def is_running(self) -> bool:
@@ -46,9 +57,20 @@ class Attempt:
         return self.ends_at > 0
 
 
-def packed(attempt: Held) -> bytes:
+def packed(attempt: Held, *, has_begun: bool = False) -> bytes:
     """Return an attempt as it stands on the board."""
-    return _ATTEMPT.pack(attempt.tenant_id.bytes, attempt.task_id.bytes, attempt.claim_token.bytes)
+    return _ATTEMPT.pack(attempt.tenant_id.bytes, attempt.task_id.bytes, attempt.claim_token.bytes, has_begun)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child that has joined; it may be gone."""
+
+    pid: int
+    turned_at: float
+    """When its own loop has turned last, or its code has ended since, as ``time.monotonic`` tells it."""
+    ends_at: float
+    """When the code that it runs is to be ended by force; 0 when it runs none."""
 
 
 class Board:
@@ -68,8 +90,13 @@ class Board:
         rows = range(index % self._slots, self._rows, self._slots)
         row = next((row for row in rows if not self._read(row)), rows[-1])
         self.write(row, 0.0, [])
+        self.turn(row)
         _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, os.getpid())
         return row
+
+    def turn(self, row: int) -> None:
+        """Say that this process's own loop turns."""
+        _TURNED.pack_into(self._memory, row * _SIZE + _TURNED_AT, time.monotonic())
 
     def write(self, row: int, ends_at: float, attempts: Sequence[bytes]) -> None:
         """Say what this process has in hand, by ``packed``; with ``ends_at`` the code of the first runs."""
@@ -81,9 +108,15 @@ class Board:
         self._memory[at + _ATTEMPTS_AT : at + _ATTEMPTS_AT + len(parts) * _ATTEMPT.size] = b"".join(parts)
         _VERSION.pack_into(self._memory, at, (version | 1) + 1)
 
-    def children(self) -> list[int]:
-        """Return the pid of every child that has joined; some may be gone."""
-        return [pid for row in range(self._rows) if (pid := self._pid(row))]
+    def children(self) -> list[Child]:
+        """Return every child that has joined; some may be gone."""
+        return [self._child(row, pid) for row in range(self._rows) if (pid := self._pid(row))]
+
+    def _child(self, row: int, pid: int) -> Child:
+        at = row * _SIZE
+        ends_at, _ = _HEAD.unpack_from(self._memory, at + _HEAD_AT)
+        (turned_at,) = _TURNED.unpack_from(self._memory, at + _TURNED_AT)
+        return Child(pid, turned_at, ends_at)
 
     def attempts(self) -> list[Attempt]:
         """Return what every child has in hand now."""
@@ -111,7 +144,7 @@ class Board:
         """Take an attempt out of the row of a child that has died."""
         if (row := self._row_of(attempt)) is None:
             return
-        left = [packed(other) for other in self._read(row) if other != attempt]
+        left = [packed(other, has_begun=other.has_begun) for other in self._read(row) if other != attempt]
         self.write(row, 0.0, left)
         if not left:
             _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, 0)
@@ -137,8 +170,10 @@ class Board:
         if before % 2 or after != before:
             return []
         return [
-            Attempt(UUID(bytes=tenant_id), UUID(bytes=task_id), UUID(bytes=token), 0.0 if place else ends_at, pid)
-            for place, (tenant_id, task_id, token) in enumerate(_ATTEMPT.iter_unpack(parts))
+            Attempt(
+                UUID(bytes=tenant), UUID(bytes=task), UUID(bytes=token), 0.0 if place else ends_at, pid, bool(begun)
+            )
+            for place, (tenant, task, token, begun) in enumerate(_ATTEMPT.iter_unpack(parts))
         ]
 
 
@@ -165,13 +200,23 @@ class Hand:
         """Say that the code of one begins, and when it is to be ended by force."""
         with self._lock:
             self._running, self._ends_at = attempt.claim_token, ends_at
+            if waiting := self._attempts.get(attempt.claim_token):
+                self._attempts[attempt.claim_token] = waiting[:_BEGUN_AT] + _BEGUN
             self._show()
 
     def stop(self) -> None:
         """Say that the code has ended: whoever ends this process for it must not take the next one with it."""
         with self._lock:
+            # Code in C may have kept the loop from turning: its time begins now.
+            self._board.turn(self._row)
             self._running, self._ends_at = None, 0.0
             self._show()
+
+    async def turn(self) -> None:
+        """Say once a second that the loop which runs this turns, until cancelled."""
+        while True:
+            self._board.turn(self._row)
+            await asyncio.sleep(_TURN_SECONDS)
 
     def drop(self, attempts: Sequence[Held]) -> None:
         """Say that the ends of these are written."""

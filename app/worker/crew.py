@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from app.broker.line import VISIT_SECONDS, Line
@@ -28,6 +28,9 @@ _MOST: Final = 32
 # Tenants in one claim.
 _TENANTS: Final = 32
 _STEP: Final = 0.05
+# Seconds between two cancels of code that has swallowed one, and how much of it one process bears.
+_AGAIN_SECONDS: Final = 5.0
+_MOST_GIVEN_UP: Final = 20
 # Seconds for what ends by itself: a claim under way, code that was told to end.
 _PATIENCE: Final = 5.0
 
@@ -35,8 +38,13 @@ _PATIENCE: Final = 5.0
 class Crew:
     """Claims what tickets tell of, and runs it all at once, up to a number of attempts."""
 
-    def __init__(self, runtime: Runtime, line: Line, worker_id: UUID, *, capacity: int) -> None:
-        """``runtime`` is this process's own, whose loop runs the tasks' code."""
+    def __init__(
+        self, runtime: Runtime, line: Line, worker_id: UUID, *, capacity: int, wear_out: Callable[[], None]
+    ) -> None:
+        """``runtime`` is this process's own, whose loop runs the tasks' code.
+
+        ``wear_out`` is called, once, when so much code goes on although it was cancelled that the process should end.
+        """
         self._runtime = runtime
         self._line = line
         self._worker_id = worker_id
@@ -51,6 +59,8 @@ class Crew:
         self._claims: Lane[tuple[UUID, int], list[Claim]] = Lane(self._claim, largest=_TENANTS, patience=None)
         self._endings = Endings(runtime, self._drop)
         self._offers = Offers(runtime.redis)
+        self._given_up: set[asyncio.Task[Any]] = set()
+        self._wear_out: Callable[[], None] | None = wear_out
 
     def serve(self, tenant_id: UUID) -> None:
         """Claim for a tenant, then for a while for those who come next in line; from another thread.
@@ -63,9 +73,24 @@ class Crew:
         """Return the attempts whose ends are not written yet; from any thread."""
         return list(self._attendants.values())
 
+    def run_by(self, task: "asyncio.Task[Any] | None") -> Attendant | None:
+        """Return the attempt whose code a task of the loop runs; from any thread."""
+        return next((one for one in self.in_hand() if task is not None and one.is_run_by(task)), None)
+
     def tell(self, attempt: Attendant, verdict: Verdict) -> None:
         """Have an attempt end that was cancelled or taken away."""
         attempt.tell(verdict)
+
+    def stop_claiming(self) -> None:
+        """Claim no more; from any thread."""
+        self._is_draining = True
+
+    async def cancel_what_was_given_up(self) -> None:
+        """Cancel code again and again that has swallowed its cancel, until this is cancelled itself."""
+        while True:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            for task in list(self._given_up):
+                task.cancel()
 
     async def drain(self, seconds: float) -> None:
         """Claim no more, let what runs end for up to ``seconds``, then give back the rest uncounted."""
@@ -120,7 +145,7 @@ class Crew:
         finally:
             self._occupy(len(claims) - limit)
         for claim in claims:
-            self._attendants[claim.claim_token] = attendant = Attendant(self._runtime, claim)
+            self._attendants[claim.claim_token] = attendant = Attendant(self._runtime, claim, self._give_up)
             self._runtime.spawn(self._attend(claim, attendant))
         if claims and claims[-1].has_more:
             self._limits[tenant_id] = min(_MOST, 2 * limit)
@@ -156,6 +181,13 @@ class Crew:
                 self._offers.add(claim.tenant_id, ASYNCIO)
         except Exception:  # noqa: BLE001 logged; the others go on
             _log.exception("the end of an attempt was not written: it will be found lost", extra=endings.names(claim))
+
+    def _give_up(self, task: asyncio.Task[Any]) -> None:
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+        if len(self._given_up) >= _MOST_GIVEN_UP and self._wear_out is not None:
+            wear_out, self._wear_out = self._wear_out, None
+            wear_out()
 
     def _drop(self, attempts: Sequence[Held]) -> None:
         gone = [attempt for attempt in attempts if self._attendants.pop(attempt.claim_token, None)]

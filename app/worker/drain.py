@@ -1,12 +1,10 @@
 """A worker that is told to stop: its attempts may end, those that do not are given back, and nothing hangs."""
 
 import asyncio
-import os
-import signal
 import time
-from contextlib import suppress
 from typing import Final
 
+from app.tasks import attempts, lifecycle
 from app.worker import endings, outcomes, termination
 from app.worker.board import Attempt, Board
 from app.worker.runtime import Runtime
@@ -24,10 +22,7 @@ async def drain(runtime: Runtime, board: Board, *, pool: str, seconds: float) ->
     await _until_idle(board, until=time.monotonic() + seconds)
     running = board.running()
     are_lost = await asyncio.gather(*(termination.kill(board, attempt) for attempt in running))
-    for pid in board.children():
-        if not termination.is_gone(pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    await asyncio.gather(*(termination.kill_child(child.pid) for child in board.children()))
     # Now that no child is left that has a ticket in hand, and would claim again what is given back.
     lost = [attempt for attempt, is_lost in zip(running, are_lost, strict=True) if is_lost]
     await asyncio.gather(*(_give_back(runtime, board, attempt, pool) for attempt in (*lost, *board.attempts())))
@@ -43,5 +38,10 @@ async def _until_idle(board: Board, *, until: float) -> None:
 
 
 async def _give_back(runtime: Runtime, board: Board, attempt: Attempt, pool: str) -> None:
-    await endings.write(runtime, attempt, outcomes.returned(0), pool=pool)
+    outcome = outcomes.returned(0)
+    if attempt.has_begun and not attempt.is_running:
+        # Its code has ended, and its end could not be written.
+        tried = await lifecycle.find(runtime.database, attempt)
+        outcome = attempts.lost(tried.times_lost) if tried else outcome
+    await endings.write(runtime, attempt, outcome, pool=pool)
     board.forget(attempt)

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
+import asyncpg
 from redis.exceptions import RedisError
 
 from app.broker import tickets, wakeups
@@ -12,6 +14,7 @@ from app.core import logging as structured_logging
 from app.core.lane import Lane
 from app.tasks import lifecycle
 from app.tasks.attempts import Claim, End, Ended, Held, Outcome
+from app.worker import outcomes
 from app.worker.executor import Ran
 from app.worker.runtime import Runtime
 
@@ -19,6 +22,10 @@ _log = logging.getLogger(__name__)
 
 # Results travel together: at their largest a statement has 64 MB.
 _AT_ONCE: Final = 64
+# What says that a value cannot be stored: Postgres (SQLSTATE 22… and 54…), its driver, or our own writing of JSON.
+_OF_CONTENT: Final = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, TypeError, RecursionError)
+# Seconds before an end is written again as it is, after an error that says nothing of its content.
+_PAUSES: Final = (0.1, 0.5, 2.0)
 
 
 class Endings:
@@ -31,26 +38,26 @@ class Endings:
         self._lane: Lane[End, Ended | Exception | None] = Lane(self._write, largest=_AT_ONCE, patience=None)
 
     async def write(self, claim: Claim, ran: Ran) -> Ended | None:
-        """Write how an attempt ended, however long Postgres is away; None when it had been taken away."""
-        ended = await self._lane.ask(
-            End(claim, ran.outcome, ran.progress, seconds=ran.seconds, has_webhook=claim.has_webhook)
-        )
+        """Write how an attempt ended, however long Postgres is away; None when it had been taken away.
+
+        An end that cannot be written for its content is written without it: first without its progress, then without
+        what the code returned or raised. Raises what still cannot be written then.
+        """
+        end = End(claim, ran.outcome, ran.progress, seconds=ran.seconds, has_webhook=claim.has_webhook)
+        ended = await self._lane.ask(end)
         if isinstance(ended, Exception):
-            raise ended
+            ended = await self._write_reduced(end, ended)
         _log_attempt(claim, ran, ended)
         return ended
 
     async def _write(self, ends: Sequence[End]) -> list[Ended | Exception | None]:
+        written: list[Ended | Exception | None]
         try:
-            written: list[Ended | Exception | None] = [*await lifecycle.finish(self._runtime.database, ends)]
-        except Exception:
-            if len(ends) == 1:
-                raise
+            written = [*await lifecycle.finish(self._runtime.database, ends)]
+        except Exception as error:  # noqa: BLE001 each is written in another way by whoever asked for it
             # One of them cannot be written, and must not keep the others from it.
-            written = [await self._write_alone(end) for end in ends]
-        finally:
-            self._drop([end.held for end in ends])
-        self._runtime.spawn(_wake(self._runtime, [end.held for end in ends]))
+            written = [error] if len(ends) == 1 else [await self._write_alone(end) for end in ends]
+        self._forget([end.held for end, ended in zip(ends, written, strict=True) if not isinstance(ended, Exception)])
         return written
 
     async def _write_alone(self, end: End) -> Ended | Exception | None:
@@ -58,6 +65,37 @@ class Endings:
             return (await lifecycle.finish(self._runtime.database, [end]))[0]
         except Exception as error:  # noqa: BLE001 it is raised to whoever wrote this one
             return error
+
+    async def _write_reduced(self, end: End, error: Exception) -> Ended | None:
+        """Write an end that could not be written as it is. Outside of the lane: the others do not wait for it."""
+        try:
+            for pause, reduced in _reductions(end, error):
+                # By the error's type alone: its text may quote what the code returned.
+                facts = names(end.held) | {"error": type(error).__name__}
+                _log.warning("the end of an attempt could not be written: once more, or with less of it", extra=facts)
+                await asyncio.sleep(pause)
+                ended = await self._write_alone(reduced)
+                if not isinstance(ended, Exception):
+                    return ended
+                error = ended
+            raise error
+        finally:
+            self._forget([end.held])
+
+    def _forget(self, attempts: Sequence[Held]) -> None:
+        self._drop(attempts)
+        self._runtime.spawn(_wake(self._runtime, attempts))
+
+
+def _reductions(end: End, error: Exception) -> Iterator[tuple[float, End]]:
+    """Yield what to write instead of an end, each after a pause in seconds."""
+    if not isinstance(error, _OF_CONTENT):
+        # A lock that two waited for, or what we do not know: it may be written as it is.
+        yield from ((pause, end) for pause in _PAUSES)
+    if end.progress is not None:
+        end = replace(end, progress=None)
+        yield 0, end
+    yield 0, replace(end, outcome=outcomes.without_content(end.outcome))
 
 
 def _log_attempt(claim: Claim, ran: Ran, ended: Ended | None) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import os
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from typing import Any, Final
 
 from app.core import backoff, crash
 from app.db import Database
-from app.tasks import lifecycle, store, types
+from app.tasks import lifecycle, payloads, store, types
 from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tenants import plans
-from app.worker import outcomes, time_limit
+from app.worker import descendants, outcomes, time_limit
+from app.worker.coroutines import Coroutines
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
@@ -41,17 +43,23 @@ class Ran:
     seconds: float
 
 
-def run(runtime: Runtime, claim: Claim, is_cancel_requested: Callable[[], bool]) -> Ran:
-    """Run the code of a claimed attempt to its end on this thread; the end is not written yet."""
-    execution = Execution(runtime, claim, is_cancel_requested)
+def run(runtime: Runtime, coroutines: Coroutines, claim: Claim, is_cancel_requested: Callable[[], bool]) -> Ran:
+    """Run the code of a claimed attempt to its end on this thread, with all that it starts; nothing is written yet."""
+    execution, pid = Execution(runtime, claim, is_cancel_requested), os.getpid()
     try:
         with time_limit.soft(execution.soft_limit):
             returned = execution.call()
             if inspect.iscoroutine(returned):
-                returned = runtime.run(returned)
+                returned = coroutines.run(returned)
     except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
-        return execution.raised(error)
-    return execution.returned(returned)
+        descendants.leave_if_forked(pid, error)
+        ran = execution.raised(error)
+    else:
+        descendants.leave_if_forked(pid, None)
+        ran = execution.returned(returned)
+    if left := descendants.end_own():
+        _log.warning("a task has left processes behind: they were ended", extra={"task": claim.task, "processes": left})
+    return ran
 
 
 class Execution:
@@ -72,13 +80,17 @@ class Execution:
         limit = self._claim.time_limit_seconds
         return min(limit, (self._task_type and self._task_type.soft_time_limit) or limit)
 
+    def seconds(self) -> float:
+        """Return how long the code has run so far."""
+        return time.monotonic() - self._began
+
     def call(self) -> Any:
         """Call the function; what an ``async def`` returns is to be awaited. Raises whatever the code raises."""
         crash.point("worker.before_run")
         self._began = time.monotonic()
         if self._task_type is None:
             raise _UnknownType
-        return self._task_type.function(self._task_type.payload.model_validate(self._claim.payload), self._context)
+        return self._task_type.function(payloads.read(self._task_type, self._claim.payload), self._context)
 
     def returned(self, value: Any) -> Ran:
         """Return how it ended: the function returned this."""
@@ -101,7 +113,7 @@ class Execution:
         return self._ran(outcome)
 
     def _ran(self, outcome: Outcome) -> Ran:
-        return Ran(outcome, self._reporter.take(), time.monotonic() - self._began)
+        return Ran(outcome, self._reporter.take(), self.seconds())
 
 
 class _UnknownType(Exception):  # noqa: N818 never told to anybody

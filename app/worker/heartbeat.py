@@ -1,9 +1,10 @@
-"""The worker's one row: that it lives, and which attempts it runs."""
+"""The worker's one row: that it lives, how many of its slots turn, and which attempts it runs."""
 
 import asyncio
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from uuid import UUID
@@ -18,20 +19,40 @@ _log = logging.getLogger(__name__)
 
 INTERVAL: Final = 3.0
 """Seconds between two beats; a worker is dead when its last is 15 s old."""
+_STEP: Final = 0.05
 
 
 async def beat(
-    database: Database, in_hand: Callable[[], Iterable[Held]], worker_id: UUID, *, pool: str, slots: int
+    database: Database,
+    in_hand: Callable[[], Iterable[Held]],
+    worker_id: UUID,
+    *,
+    pool: str,
+    slots: Callable[[], int],
 ) -> None:
-    """Write the row every 3 s until cancelled, then remove it. ``in_hand`` returns the worker's attempts."""
+    """Write the row every 3 s until cancelled, then remove it.
+
+    ``in_hand`` returns the worker's attempts, ``slots`` how many slots turn: a worker none of whose does is there, but
+    of no use.
+    """
     try:
+        await _until_a_slot_turns(slots)
         while True:
-            await _beat_once(database, [one.claim_token for one in in_hand()], worker_id, pool, slots)
+            await _beat_once(database, [one.claim_token for one in in_hand()], worker_id, pool, slots())
             await asyncio.sleep(INTERVAL)
-    finally:
+    except asyncio.CancelledError:
+        # At its end alone: an error is followed by another beat, and without the row its attempts would be taken away.
         with contextlib.suppress(Unavailable):
             async with database.transaction() as connection:
                 await store.remove_any_tenant(connection, worker_id)
+        raise
+
+
+async def _until_a_slot_turns(slots: Callable[[], int]) -> None:
+    # Those of a worker that has just started come within a moment: its first beat is to tell of them.
+    until = time.monotonic() + INTERVAL
+    while not slots() and time.monotonic() < until:  # noqa: ASYNC110 what is asked is shared memory
+        await asyncio.sleep(_STEP)
 
 
 async def _beat_once(database: Database, claim_tokens: Sequence[UUID], worker_id: UUID, pool: str, slots: int) -> None:

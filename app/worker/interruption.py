@@ -10,11 +10,11 @@ T = TypeVar("T")
 class Interruptible(Generic[T]):
     """Awaits a coroutine as a task of its own, which ``interrupt`` reaches where it waits."""
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        """Begin at once, on the running loop."""
+    def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Begin at once, on the running loop; with ``loop`` as soon as that runs."""
         self._steps = coroutine.__await__()
         self._error: BaseException | None = None
-        self.task: asyncio.Task[T] = asyncio.create_task(self._run())
+        self.task: asyncio.Task[T] = (loop or asyncio.get_running_loop()).create_task(self._run())
 
     def interrupt(self, error: BaseException) -> None:
         """Raise ``error`` inside the coroutine, which may clean up, or go on; code that never waits is not reached."""

@@ -1,5 +1,6 @@
 """The Celery side: the one job, and the worker's life as Celery's signals tell of it."""
 
+import asyncio
 import gc
 import logging
 import signal
@@ -9,8 +10,10 @@ from uuid import UUID
 from billiard import current_process
 from billiard.exceptions import WorkerLostError
 from celery import Task
+from celery.apps import worker as celery_worker
 from celery.concurrency.thread import TaskPool as Threads
 from celery.signals import (
+    celeryd_init,
     setup_logging,
     worker_init,
     worker_process_init,
@@ -26,8 +29,12 @@ from app.broker.ring import pool_of
 from app.celery_app import celery_app
 from app.core import logging as structured_logging
 from app.core.config import get_settings
+from app.db import Database
+from app.processes import schema
 from app.tasks import types
 from app.worker.pools import Asyncio, Pool, Prefork
+
+_log = logging.getLogger(__name__)
 
 _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", "celery.worker.state")
 
@@ -49,10 +56,18 @@ def run_next(self: "Task[Any, Any]", tenant_id: str) -> None:
         _Worker.pool.serve(UUID(tenant_id), pool)
 
 
+@celeryd_init.connect
+def _write_json_from_the_start(**_: Any) -> None:
+    # Before Celery reads its options, it may warn: of being run as root, for one.
+    structured_logging.configure(logging.WARNING, service="worker")
+
+
 @setup_logging.connect
-def _set_up_logging(**_: Any) -> None:
-    # Ours instead of Celery's, which says of every ticket that it came and went.
-    structured_logging.configure(get_settings().log_level)
+def _set_up_logging(loglevel: int, **_: Any) -> None:
+    # Ours instead of Celery's, which says of every ticket that it came and went; the level is that of --loglevel.
+    structured_logging.configure(loglevel, service="worker")
+    # Celery writes of its shutdown as plain text, from a signal's handler.
+    vars(celery_worker)["safe_say"] = structured_logging.say
     logging.getLogger("celery").setLevel(logging.WARNING)
     for name in _TELL_OF_KILLED_CHILDREN:
         logging.getLogger(name).addFilter(_is_news)
@@ -65,9 +80,12 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 @worker_init.connect
 def _prepare(sender: Any, **_: Any) -> None:
+    # No banner: each line is JSON.
+    sender.quiet = True
     is_threads = isinstance(sender.pool_cls, type) and issubclass(sender.pool_cls, Threads)
     _Worker.pool = Asyncio(get_settings().worker_asyncio_tasks) if is_threads else Prefork(int(sender.concurrency or 1))
     types.load_or_exit()
+    asyncio.run(_wait_for_schema())
     # What is loaded by now lives as long as the worker: a collection that passes over it leaves the pages shared.
     gc.collect()
     gc.freeze()
@@ -77,6 +95,14 @@ def _prepare(sender: Any, **_: Any) -> None:
 def _start_child(**_: Any) -> None:
     if isinstance(_Worker.pool, Prefork):
         _Worker.pool.join(getattr(current_process(), "index", 0), _queues())
+
+
+async def _wait_for_schema() -> None:
+    database = Database("tq_worker", size=1)
+    try:
+        await schema.wait_until_it_fits(database)
+    finally:
+        await database.close()
 
 
 def _queues() -> list[str]:

@@ -1,13 +1,19 @@
 """How an attempt ended, made fit to be stored before anything is written (pure)."""
 
 import json
+from collections import deque
+from dataclasses import replace
+from math import isfinite
 from typing import Any, Final, Protocol
 
-from app.core import backoff
+from app.core import backoff, storable
 from app.tasks.attempts import Outcome
 from app.tasks.types import TaskType
 
 _MAX_MESSAGE: Final = 2_000
+_MAX_TYPE: Final = 128
+_SEQUENCES: Final = (list, tuple, set, frozenset, deque)
+_compact: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 class UnusableResult(ValueError):  # noqa: N818 tenants read it as the error's type
@@ -41,7 +47,7 @@ def success(task_type: TaskType, returned: Any, max_bytes: int) -> Outcome:
     """
     try:
         return Outcome("SUCCESS", "SUCCESS", result=_storable(task_type, returned, max_bytes))
-    except Exception as error:  # noqa: BLE001 the result's own code runs here too
+    except BaseException as error:  # noqa: BLE001 the result's own code runs here too, and may do anything
         reason = error if isinstance(error, UnusableResult) else UnusableResult(f"not JSON: {_text(error)}")
         return Outcome("FAILURE", "FAILURE", error=_error(reason))
 
@@ -66,28 +72,62 @@ def returned(delay_seconds: float) -> Outcome:
     return Outcome("PENDING", "RETURNED", delay_seconds=delay_seconds)
 
 
-def _storable(task_type: TaskType, returned: Any, max_bytes: int) -> Any:
-    value = task_type.result.dump_python(task_type.result.validate_python(returned), mode="json")
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    # jsonb takes neither; encoding finds a lone surrogate.
+def without_content(outcome: Outcome) -> Outcome:
+    """Return an outcome that says the same without what the code returned or raised: it cannot be stored."""
+    if outcome.result is not None:
+        return Outcome("FAILURE", "FAILURE", error=_error(UnusableResult("it cannot be stored")))
+    if outcome.error is not None:
+        return replace(outcome, error={"type": "UnusableError", "message": "what was raised cannot be stored"})
+    return outcome
+
+
+def _storable(task_type: TaskType, returned: Any, max_bytes: int) -> str:
+    value = task_type.result.validate_python(returned)
+    text = _compact(task_type.result.dump_python(value, mode="json"))
+    # Encoding finds half a surrogate pair.
     size = len(text.encode())
-    if "\\u0000" in text:
-        message = "it holds a NUL character"
-        raise UnusableResult(message)
     if size > max_bytes:
         message = f"{size} bytes of JSON, over the plan's {max_bytes}: store it elsewhere and return a reference"
         raise UnusableResult(message)
-    return value
+    if storable.holds_nul(text):
+        raise UnusableResult("it holds a NUL character")
+    # Where no type says that it is a number, pydantic makes null of NaN.
+    if "null" in text and _holds_no_number(task_type, value):
+        raise UnusableResult("not JSON: it holds NaN or an infinity")
+    return text
+
+
+def _holds_no_number(task_type: TaskType, value: Any) -> bool:
+    try:
+        left = [task_type.result.dump_python(value)]
+    except Exception:  # noqa: BLE001 it can be made JSON of, and of nothing else
+        return False
+    while left:
+        one = left.pop()
+        if isinstance(one, float):
+            if not isfinite(one):
+                return True
+        elif isinstance(one, dict):
+            left.extend(one.values())
+        elif isinstance(one, _SEQUENCES):
+            left.extend(one)
+    return False
 
 
 def _error(error: BaseException) -> dict[str, Any]:
-    return {"type": type(error).__name__, "message": _text(error)}
+    return {"type": _type(error), "message": _text(error)}
+
+
+def _type(error: BaseException) -> str:
+    try:
+        # A metaclass may say anything.
+        return storable.text(type(error).__name__, _MAX_TYPE)
+    except BaseException:  # noqa: BLE001 an exception's own code may do anything
+        return "Exception"
 
 
 def _text(error: BaseException) -> str:
     try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 an exception's own code may fail
-        text = "(its message cannot be read)"
-    # What jsonb does not take is shown instead of kept.
-    return text[:_MAX_MESSAGE].encode(errors="backslashreplace").decode().replace("\0", "\\0")
+        return storable.text(str(error), _MAX_MESSAGE)
+    except BaseException:  # noqa: BLE001 an exception's own code may do anything
+        return "(its message cannot be read)"

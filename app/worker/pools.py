@@ -4,26 +4,32 @@ import ctypes
 import logging
 import os
 import signal
-from collections.abc import Collection, Coroutine
+import time
+from collections.abc import Collection
 from concurrent.futures import Future
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 from uuid import UUID, uuid4
+
+from billiard import current_process
 
 from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK
 from app.core.config import get_settings
-from app.worker import heartbeat
+from app.worker import aftermath, descendants, endings, heartbeat, restart, stillness, termination
 from app.worker.board import Board, Hand
 from app.worker.crew import Crew
 from app.worker.drain import drain
 from app.worker.inquiry import Inquiry
 from app.worker.runtime import Runtime
 from app.worker.slot import Slot
+from app.worker.standstill import Holder, Standstill
 from app.worker.watch import Watch
 
 _log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+# For the ends that are written when a loop stands still.
+_WRITE_SECONDS: Final = 10.0
 
 
 class Pool(Protocol):
@@ -49,7 +55,6 @@ class Prefork:
         """Before the fork."""
         self._worker_id = uuid4()
         self._main_pid = os.getpid()
-        self._slots = slots
         self._board = Board(slots)
         self._runtime: Runtime | None = None
         self._slot: Slot
@@ -61,18 +66,31 @@ class Prefork:
         if os.getppid() != self._main_pid:
             # It has died between the fork and now, of which nothing is told.
             os._exit(1)
+        # What its code starts is its own, and ends with the attempt (app/worker/descendants.py).
+        descendants.adopt()
+        # Code may start processes itself: of multiprocessing's rule for daemons only this would be left.
+        current_process().daemon = False
         hand = Hand(self._board, index)
         self._runtime = Runtime(connections=1)
+        self._runtime.on_duty(turn=hand.turn)
         self._slot = Slot(self._runtime, hand, Line(self._runtime.redis, queues), self._worker_id)
 
     def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
         """Watch and beat, on a thread that no child inherits."""
+        descendants.adopt()
         runtime = self._runtime = Runtime(connections=2)
-        _on_duty(
-            runtime,
-            heartbeat.beat(runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._slots),
-            Watch(runtime, self._board, pool=PREFORK).run(get_settings().redis_url),
+        watch = Watch(runtime, self._board, pool=PREFORK)
+        runtime.on_duty(
+            heartbeat=lambda: heartbeat.beat(
+                runtime.database, self._board.attempts, self._worker_id, pool=PREFORK, slots=self._turning
+            ),
+            watch=lambda: watch.run(get_settings().redis_url),
         )
+
+    def _turning(self) -> int:
+        now = time.monotonic()
+        children = self._board.children()
+        return sum(stillness.turns(child, now) and not termination.is_gone(child.pid) for child in children)
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
         """Let the tenant have its turn in this child."""
@@ -90,7 +108,7 @@ class Prefork:
 
 
 class Asyncio:
-    """One process: Celery's threads take tickets, one loop claims and runs."""
+    """One process: Celery's threads take tickets, one loop claims and runs, and a thread watches that loop."""
 
     def __init__(self, capacity: int) -> None:
         """``capacity`` attempts at most run at once."""
@@ -98,19 +116,34 @@ class Asyncio:
         self._capacity = capacity
         self._drained: Future[None] | None = None
         self._crew: Crew | None = None
+        # Of SIGTERM: what the process sends itself is no wish of the operator's.
+        self._is_restarting = self._is_stopping = False
 
     def begin(self, queues: Collection[str]) -> None:
         """Start the loop that runs the tasks, and one of its own for what must never wait for a task's code."""
-        self._runtime, self._aside = Runtime(connections=3), Runtime(connections=1)
-        self._crew = Crew(self._runtime, Line(self._runtime.redis, queues), self._worker_id, capacity=self._capacity)
-        inquiry = Inquiry(self._runtime.database, self._crew.in_hand, self._crew.tell)
-        _on_duty(self._runtime, inquiry.run(get_settings().redis_url))
-        _on_duty(
-            self._aside,
-            heartbeat.beat(
-                self._aside.database, self._crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._capacity
-            ),
+        descendants.adopt()
+        self._runtime, self._aside = Runtime(connections=3, runs_code=True), Runtime(connections=1)
+        aside = self._aside.database
+        self._crew = crew = Crew(
+            self._runtime,
+            Line(self._runtime.redis, queues),
+            self._worker_id,
+            capacity=self._capacity,
+            wear_out=self._drain_and_restart,
         )
+        inquiry = Inquiry(self._runtime.database, crew.in_hand, crew.tell)
+        self._runtime.on_duty(
+            turn=self._runtime.turn,
+            inquiry=lambda: inquiry.run(get_settings().redis_url),
+            cancel_what_was_given_up=crew.cancel_what_was_given_up,
+        )
+        self._standstill = Standstill(self._runtime, self._end_process, self._is_overdue)
+        self._aside.on_duty(
+            heartbeat=lambda: heartbeat.beat(aside, crew.in_hand, self._worker_id, pool=ASYNCIO, slots=self._turning)
+        )
+
+    def _turning(self) -> int:
+        return self._capacity if self._standstill.turns() else 0
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
         """Claim for the tenant; what is claimed runs on when this returns."""
@@ -121,6 +154,7 @@ class Asyncio:
 
     def drain(self, seconds: float) -> None:
         """Give what runs so long, then take it away."""
+        self._is_stopping = not self._is_restarting or self._drained is not None
         if self._crew is not None:
             self._drained = self._runtime.start(self._crew.drain(seconds))
 
@@ -130,14 +164,34 @@ class Asyncio:
             self._drained.result()
         if self._crew is not None:
             self._runtime.close()
+            self._standstill.close()
             self._aside.close()
+        if self._is_restarting and not self._is_stopping:
+            restart.begin_again()
 
+    def _is_overdue(self, holder: Holder) -> bool:
+        blocking = self._crew.run_by(holder) if self._crew else None
+        return blocking is not None and blocking.is_overdue()
 
-def _on_duty(runtime: Runtime, *duties: Coroutine[Any, Any, None]) -> None:
-    for duty in duties:
-        runtime.start(duty).add_done_callback(_report)
+    def _drain_and_restart(self) -> None:
+        _log.error("much code goes on although it was cancelled: the worker drains, and starts again")
+        self._is_restarting = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
-
-def _report(duty: "Future[None]") -> None:
-    if not duty.cancelled() and (error := duty.exception()):
-        _log.critical("a duty of the worker's main process has ended: restart the worker", exc_info=error)
+    def _end_process(self, holder: Holder) -> None:
+        """Write all ends beside the loop that stands still, then start again, or end where that was asked for."""
+        assert self._crew is not None  # noqa: S101 it has begun
+        self._crew.stop_claiming()
+        in_hand, blocking = self._crew.in_hand(), self._crew.run_by(holder)
+        _log.error(
+            "the event loop stood still: the process ends",
+            extra=(endings.names(blocking) if blocking else {}) | {"attempts": len(in_hand)},
+        )
+        try:
+            self._aside.start(aftermath.write(self._aside, in_hand, blocking)).result(_WRITE_SECONDS)
+            self._aside.close()
+        except Exception:  # noqa: BLE001 logged; what is not written is found lost
+            _log.exception("not all ends were written before the process ended")
+        if self._is_stopping:
+            os._exit(1)
+        restart.begin_again()

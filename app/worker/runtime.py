@@ -1,21 +1,29 @@
 """The event loop of a worker process, on a thread of its own, with its connections."""
 
 import asyncio
+import logging
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 import uvloop
 from redis.asyncio import Redis
 
+from app.broker import timelines
 from app.core import redis as redis_connections
 from app.core.config import get_settings
+from app.core.duty import keep_running
 from app.db import Database
+from app.worker import owners
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 _GOODBYE: Final = 3.0
+_TURN_SECONDS: Final = 0.5
 
 
 class Runtime:
@@ -25,11 +33,19 @@ class Runtime:
     the fork: neither loop nor connections survive one.
     """
 
-    def __init__(self, *, connections: int) -> None:
-        """Start the thread; up to so many connections are opened, each when it is first needed."""
+    def __init__(self, *, connections: int, runs_code: bool = False) -> None:
+        """Start the thread; up to so many connections are opened, each when it is first needed.
+
+        ``runs_code``: tasks' code runs on the loop too, beside ours and other tenants'.
+        """
         self.loop = uvloop.new_event_loop()
+        self.turned_at = time.monotonic()
+        """When the loop has turned last, where ``turn`` is on duty."""
+        if runs_code:
+            self.loop.set_task_factory(owners.make_task)  # type: ignore[arg-type]  # uvloop's stub is too narrow
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="runtime", daemon=True)
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._turn, name="runtime", daemon=True)
         self._thread.start()
         self.database, self.redis = self.run(self._connect(connections))
 
@@ -53,18 +69,51 @@ class Runtime:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def on_duty(self, **duties: Callable[[], Awaitable[None]]) -> None:
+        """Start what goes on until the runtime is closed, each by its name; one that fails is begun again."""
+        # A worker that does not beat loses all that it runs, and one that does not watch ends nothing.
+        for name, duty in duties.items():
+            self.run(self._begin(keep_running(name, duty)))
+
+    async def turn(self) -> None:
+        """Note twice a second that the loop turns, until cancelled."""
+        while True:
+            self.turned_at = time.monotonic()
+            await asyncio.sleep(_TURN_SECONDS)
+
+    @property
+    def thread_id(self) -> int:
+        """Which thread the loop runs on, as ``threading.get_ident`` tells it."""
+        return self._thread.ident or 0
+
     def close(self) -> None:
         """Cancel what is under way, close the connections and end the thread."""
         self.run(self._disconnect())
+        self._is_closing = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
 
+    def _turn(self) -> None:
+        # A task's code may stop the loop, or raise in it what asyncio hands on: SystemExit of a callback.
+        while not self._is_closing and not self.loop.is_closed():
+            try:
+                self.loop.run_forever()
+            except BaseException:  # noqa: BLE001 the thread must not end before the runtime is closed
+                _log.exception("code of a task has raised what ends an event loop: it goes on")
+
+    async def _begin(self, duty: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self.spawn(duty)
+
     async def _connect(self, connections: int) -> tuple[Database, Redis]:
-        return Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
+        database, redis = Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
+        # Before the first connection to Postgres: which may be an old primary.
+        await timelines.exchange(redis)
+        self.spawn(timelines.follow(redis))
+        return database, redis
 
     async def _disconnect(self) -> None:
         # What never ends by itself (heartbeat, watches) says goodbye while there are connections.
-        others = asyncio.all_tasks() - {asyncio.current_task()}
+        others = (asyncio.all_tasks() | self._tasks) - {asyncio.current_task()}
         for task in others:
             task.cancel()
         if others:

@@ -18,6 +18,7 @@ from app.tasks import lifecycle
 from app.tasks.attempts import Claim
 from app.worker import endings, executor, outcomes
 from app.worker.board import Hand
+from app.worker.coroutines import Coroutines
 from app.worker.endings import Endings
 from app.worker.executor import Ran
 from app.worker.pace import Pace
@@ -49,6 +50,7 @@ class Slot:
         self.worker_id = worker_id
         self.pace = Pace()
         self.endings = Endings(runtime, hand.drop)
+        self.coroutines = Coroutines()
         self._line = line
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
@@ -169,7 +171,7 @@ class Turn:
         hand, began = self._slot.hand, time.monotonic()
         crash.point("worker.after_claim")
         hand.start(claim, began + claim.time_limit_seconds + _KILL_AFTER)
-        ran = executor.run(self._slot.runtime, claim, lambda: hand.is_asked_to_end(claim))
+        ran = executor.run(self._slot.runtime, self._slot.coroutines, claim, lambda: hand.is_asked_to_end(claim))
         hand.stop()
         self._slot.pace.note(claim.tenant_id, time.monotonic() - began)
         self._end(claim, ran)

@@ -1,13 +1,14 @@
 """SQL of the workers' rows."""
 
+import os
 from collections.abc import Sequence
 from uuid import UUID
 
 from app.db import Connection
 
 _BEAT = """
-INSERT INTO worker (id, hostname, pool, slots, task_types, claim_tokens) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), claim_tokens = excluded.claim_tokens
+INSERT INTO worker (id, hostname, pool, slots, task_types, claim_tokens, pid) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), slots = excluded.slots, claim_tokens = excluded.claim_tokens
 """
 
 
@@ -22,7 +23,17 @@ async def beat_any_tenant(
     claim_tokens: Sequence[UUID],
 ) -> None:
     """Write that the worker lives, by the database's clock."""
-    await connection.execute(_BEAT, worker_id, hostname, pool, slots, task_types, claim_tokens)
+    await connection.execute(_BEAT, worker_id, hostname, pool, slots, task_types, claim_tokens, os.getpid())
+
+
+async def turning_slots_any_tenant(connection: Connection, hostname: str) -> int:
+    """Return how many slots turn in the workers of a host, of those that were heard within 15 s."""
+    slots: int = await connection.fetchval(
+        "SELECT coalesce(sum(slots), 0)::integer FROM worker "
+        "WHERE hostname = $1 AND heartbeat_at > now() - interval '15 seconds'",
+        hostname,
+    )
+    return slots
 
 
 async def remove_any_tenant(connection: Connection, worker_id: UUID) -> None:

@@ -1,12 +1,12 @@
-"""Ending an attempt from outside: the main process kills the child that runs it, and no other."""
+"""Ending an attempt from outside: the main process kills the child that runs it, with all that this has started."""
 
 import asyncio
 import os
 import signal
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
 
+from app.worker import descendants
 from app.worker.board import Attempt, Board
 
 _STEP: Final = 0.005
@@ -21,20 +21,45 @@ async def kill(board: Board, attempt: Attempt) -> bool:
     """
     if is_gone(attempt.pid):
         return _is_lost(board, attempt)
-    _send(attempt.pid, signal.SIGSTOP)
-    await _until(attempt.pid, "TtZX", _STOP_TIMEOUT)
+    await _stop(attempt.pid)
     if not board.holds(attempt):
-        _send(attempt.pid, signal.SIGCONT)
+        descendants.send(attempt.pid, signal.SIGCONT)
         return False
-    _send(attempt.pid, signal.SIGKILL)
-    await _until(attempt.pid, "ZX", _END_TIMEOUT)
+    await _kill_stopped(attempt.pid)
     return _is_lost(board, attempt)
+
+
+async def kill_child(pid: int, is_still_due: Callable[[], bool] = lambda: True) -> bool:
+    """Kill a child of the pool; False when it is gone, or is no longer to be killed once it is stopped."""
+    if is_gone(pid):
+        return False
+    await _stop(pid)
+    if not is_still_due():
+        descendants.send(pid, signal.SIGCONT)
+        return False
+    await _kill_stopped(pid)
+    return True
+
+
+async def _stop(pid: int) -> None:
+    descendants.send(pid, signal.SIGSTOP)
+    await _until(pid, "TtZX", _STOP_TIMEOUT)
+
+
+async def _kill_stopped(pid: int) -> None:
+    family = descendants.freeze(pid)
+    # It last: the end of a parent wakes what is stopped and left alone (POSIX, orphaned process groups). What it has
+    # started then becomes this process's own, which waits for it.
+    descendants.kill((*family, pid))
+    await _until(pid, "ZX", _END_TIMEOUT)
+    if family:
+        await asyncio.to_thread(descendants.reap, family)
 
 
 def is_gone(pid: int) -> bool:
     """Tell whether a child of this process has ended, reaped or not; its number may be another's by now."""
-    state, parent = _stat(pid)
-    return state in "ZX" or parent != os.getpid()
+    found = descendants.stat(pid)
+    return found.state in "ZX" or found.parent != os.getpid()
 
 
 def _is_lost(board: Board, attempt: Attempt) -> bool:
@@ -44,24 +69,9 @@ def _is_lost(board: Board, attempt: Attempt) -> bool:
     return is_lost
 
 
-def _send(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
 async def _until(pid: int, states: str, seconds: float) -> None:
     """Wait until a process is in one of these states, or gone."""
     for _ in range(int(seconds / _STEP)):
-        if _stat(pid)[0] in states:
+        if descendants.stat(pid).state in states:
             return
         await asyncio.sleep(_STEP)
-
-
-def _stat(pid: int) -> tuple[str, int]:
-    """Return a process's state and its parent; of one that is gone ``X`` and 0."""
-    try:
-        # The name in parentheses may hold blanks: the fields come behind it.
-        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
-    except (OSError, ValueError):
-        return "X", 0
-    return state, int(parent)

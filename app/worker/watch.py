@@ -3,18 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from app.core import crash
-from app.tasks import lifecycle, types
+from app.tasks import attempts, lifecycle, types
 from app.tasks.attempts import Outcome
 from app.tasks.control import Verdict
 from app.worker import endings, outcomes, termination
-from app.worker.board import Attempt, Board
+from app.worker.board import Attempt, Board, Child
 from app.worker.inquiry import Inquiry
+from app.worker.orphans import Orphans
 from app.worker.runtime import Runtime
+from app.worker.stillness import Stillness
 
 _log = logging.getLogger(__name__)
 
@@ -23,18 +25,23 @@ _GRACE: Final = 1.0
 """Seconds in which code may end by itself: what was cancelled has then read ``context.cancel_requested``."""
 _GRACE_STEP: Final = 0.05
 
-_End: TypeAlias = Callable[[Attempt], Awaitable[None]]
+_End: TypeAlias = Callable[[Attempt], Coroutine[Any, Any, None]]
 
 
 class Watch:
-    """What one worker ends from outside: cancelled, overdue and fenced attempts, and those without a process."""
+    """What one worker ends from outside: cancelled, overdue and fenced attempts, and those without a process.
+
+    And children whose own loop stands still: they would neither claim nor write an end.
+    """
 
     def __init__(self, runtime: Runtime, board: Board, *, pool: str) -> None:
         """Watch the attempts on the board."""
         self._runtime = runtime
         self._board = board
         self._pool = pool
-        self._ending: dict[UUID, asyncio.Task[None]] = {}
+        self._ending: dict[UUID | int, asyncio.Task[None]] = {}
+        self._orphans = Orphans()
+        self._stillness = Stillness(board)
 
     async def run(self, redis_url: str) -> None:
         """Look at the board four times a second; ask Postgres every 3 s and with each wake-up."""
@@ -44,7 +51,7 @@ class Watch:
             group.create_task(self._look_again_and_again())
 
     def _hear(self, attempt: Attempt, verdict: Verdict) -> None:
-        self._begin(attempt, self._end_cancelled if verdict == "cancelled" else self._end_fenced)
+        self._begin_end(attempt, self._end_cancelled if verdict == "cancelled" else self._end_fenced)
 
     async def _look_again_and_again(self) -> None:
         while True:
@@ -55,25 +62,40 @@ class Watch:
             await asyncio.sleep(_TICK)
 
     def _look(self) -> None:
-        now, attempts = time.monotonic(), self._board.attempts()
-        gone = {pid for pid in {attempt.pid for attempt in attempts} if termination.is_gone(pid)}
-        for attempt in attempts:
+        now, held = time.monotonic(), self._board.attempts()
+        gone = {pid for pid in {attempt.pid for attempt in held} if termination.is_gone(pid)}
+        for pid in gone:
+            self._begin(pid, self._orphans.end())
+        for attempt in held:
             if attempt.pid in gone:
-                self._begin(attempt, self._end_crashed if attempt.is_running else self._end_unrun)
+                self._begin_end(attempt, self._end_of_the_dead(attempt))
             elif attempt.is_running and now >= attempt.ends_at:
-                self._begin(attempt, self._end_overdue)
+                self._begin_end(attempt, self._end_overdue)
+        for child in self._stillness.look(now):
+            self._begin(child.pid, self._end_still(child))
 
-    def _begin(self, attempt: Attempt, end: _End) -> None:
+    def _end_of_the_dead(self, attempt: Attempt) -> _End:
+        if attempt.is_running:
+            return self._end_crashed
+        return self._end_unwritten if attempt.has_begun else self._end_unrun
+
+    def _begin_end(self, attempt: Attempt, end: _End) -> None:
         if attempt.claim_token not in self._ending:
-            self._ending[attempt.claim_token] = asyncio.create_task(self._end(attempt, end))
+            self._begin(attempt.claim_token, end(attempt))
 
-    async def _end(self, attempt: Attempt, end: _End) -> None:
+    def _begin(self, key: UUID | int, end: Coroutine[Any, Any, None]) -> None:
+        if key in self._ending:
+            end.close()
+        else:
+            self._ending[key] = asyncio.create_task(self._end(key, end))
+
+    async def _end(self, key: UUID | int, end: Coroutine[Any, Any, None]) -> None:
         try:
-            await end(attempt)
+            await end
         except Exception:  # noqa: BLE001 logged, and the next look begins it anew
             _log.exception("an attempt was not ended; it is tried again")
         finally:
-            del self._ending[attempt.claim_token]
+            del self._ending[key]
 
     async def _end_cancelled(self, attempt: Attempt) -> None:
         self._board.ask_to_end(attempt)
@@ -103,10 +125,19 @@ class Watch:
         await self._fail(attempt, outcomes.TaskCrashed("its process was killed, ran out of memory or exited"))
         self._board.forget(attempt)
 
+    async def _end_unwritten(self, attempt: Attempt) -> None:
+        # Its code had ended, and how is not known. If its end was being written, this changes nothing.
+        if tried := await lifecycle.find(self._runtime.database, attempt):
+            await self._write(attempt, attempts.lost(tried.times_lost))
+        self._board.forget(attempt)
+
     async def _end_unrun(self, attempt: Attempt) -> None:
-        # Its code had not begun, or its end was being written: then this changes nothing, or it runs once more.
         await self._write(attempt, outcomes.returned(0))
         self._board.forget(attempt)
+
+    async def _end_still(self, child: Child) -> None:
+        if await termination.kill_child(child.pid, lambda: child in self._board.children()):
+            _log.error("a child's event loop stood still: the child was killed", extra={"child": child.pid})
 
     async def _fail(self, attempt: Attempt, error: Exception) -> None:
         tried = await lifecycle.find(self._runtime.database, attempt)

@@ -61,9 +61,9 @@ def _needed_by_up() -> str:
 
 def _become(wanted: str, module: str, arguments: list[str]) -> NoReturn:
     python = environment.ensure(ROOT, wanted)
-    # The caller's folder comes last: task modules of its own are found there, and it shadows nothing.
-    paths = dict.fromkeys([*os.environ.get("PYTHONPATH", str(ROOT)).split(os.pathsep), str(Path.cwd())])
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    # Without the caller's folder, which an empty entry means: an email.py there would stand in for Python's own module.
+    paths = filter(None, os.environ.get("PYTHONPATH", str(ROOT)).split(os.pathsep))
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
     os.execv(python, [str(python), "-P", "-m", module, *arguments])  # noqa: S606  # it takes our place and our signals
 
 

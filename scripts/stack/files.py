@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def write_private(path: Path, text: str) -> None:
@@ -17,6 +17,20 @@ def write_private(path: Path, text: str) -> None:
         folder = path.parent.stat()
         os.chown(draft, folder.st_uid, folder.st_gid)
     draft.replace(path)
+
+
+def append_private(path: Path) -> BinaryIO:
+    """Open a log to append to; it is readable by its owner alone, also one that others could read before."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder, or make one private, that its owner alone may enter."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    path.chmod(0o700)
+    return path
 
 
 def write_json(path: Path, value: object) -> None:

@@ -13,6 +13,8 @@ from scripts.stack.errors import StackError
 
 # What a user's pip settings could say that would install into another place.
 _MISLEADING = ("PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "__PYVENV_LAUNCHER__")
+# ``-m pip`` looks for modules where it is run first: not where the caller is, who may have an email.py.
+_NEUTRAL = Path(__file__).resolve().parents[2]
 
 
 def install(venv: Path, pip: list[str], name: str) -> None:
@@ -31,16 +33,22 @@ def install(venv: Path, pip: list[str], name: str) -> None:
 def runs(command: list[str]) -> bool:
     """Tell whether a command succeeds, without showing its output."""
     try:
-        return subprocess.run(command, env=_environment(), capture_output=True, check=False).returncode == 0
+        done = subprocess.run(command, env=_environment(), cwd=_NEUTRAL, capture_output=True, check=False)
     except OSError:
         return False
+    return done.returncode == 0
 
 
 def _run(command: list[str], log: Path, total: int) -> int:
     with (
         log.open("w") as output,
         subprocess.Popen(
-            command, env=_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            env=_environment(),
+            cwd=_NEUTRAL,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         ) as pip,
     ):
         if pip.stdout is None:

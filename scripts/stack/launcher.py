@@ -6,7 +6,7 @@ import time
 import traceback
 from pathlib import Path
 
-from scripts.stack import demo, locks, options, shutdown, startup
+from scripts.stack import demo, files, locks, options, shutdown, startup
 from scripts.stack.console import complain, say
 from scripts.stack.errors import StackError
 from scripts.stack.interrupts import Interrupts
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     asked = options.parse_up(arguments)
     try:
         data_dir = prepare_folder(asked.data_dir)
-        (data_dir / "logs").mkdir(exist_ok=True)
+        files.private_folder(data_dir / "logs")
         return _detached(asked, data_dir) if asked.detach else _in_foreground(asked, data_dir)
     except StackError as error:
         complain(str(error))
@@ -81,8 +81,8 @@ def _option(data_dir: Path) -> str:
 def _log_traceback(data_dir: Path) -> None:
     log = data_dir / "logs" / "up.log"
     if os.access(log.parent, os.W_OK):
-        with log.open("a") as file:
-            traceback.print_exc(file=file)
+        with files.append_private(log) as file:
+            file.write(traceback.format_exc().encode())
 
 
 if __name__ == "__main__":

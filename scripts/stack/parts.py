@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.stack import processes
+from scripts.stack import files, processes
 from scripts.stack.stackfile import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,8 +17,9 @@ _QUICK = ((signal.SIGTERM, 15.0),)
 _WORKER = ((signal.SIGTERM, 45.0), (signal.SIGQUIT, 5.0))
 
 _API = """uvicorn app.main:app --host 127.0.0.1 --http app.core.http_guard:GuardedProtocol --loop uvloop
-    --no-proxy-headers --no-server-header --no-access-log --timeout-graceful-shutdown 10"""
-_ANY_WORKER = "--without-gossip --without-mingle --without-heartbeat --loglevel WARNING"
+    --no-proxy-headers --no-server-header --no-access-log --timeout-keep-alive 75
+    --timeout-graceful-shutdown 10"""
+_ANY_WORKER = "--without-gossip --without-mingle --without-heartbeat"
 _WORKERS = {
     "worker": f"celery -A app.celery_app worker --pool prefork --concurrency 2 {_ANY_WORKER}",
     # Its threads take tickets; tasks run on one loop.
@@ -42,11 +43,12 @@ def in_stopping_order(stack: Stack) -> list[str]:
 def environment(stack: Stack) -> dict[str, str]:
     """Return what all processes of the application get."""
     secrets = os.environ.get("SECRETS_FILE") or str(stack.data_dir / "secrets.json")
-    # The caller's folder comes last: task modules are found there, and it shadows nothing of ours.
-    paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep), str(Path.cwd())]
+    paths = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(path for path in paths if path)),
+        # Task modules are found where the caller is. PYTHONPATH comes before Python's own library, and this behind it.
+        "TASK_MODULES_FOLDER": os.environ.get("TASK_MODULES_FOLDER") or str(Path.cwd()),
         "PYTHONUNBUFFERED": "1",
         "DATABASE_URL": stack.database_url or "",
         "REDIS_URL": stack.redis_url or "",
@@ -81,8 +83,7 @@ def kill_leftovers(data_dir: Path, part: str | None = None) -> None:
 
 def log_of(data_dir: Path, part: str) -> Path:
     """Name a part's log; one that grew large is put aside first."""
-    log = data_dir / "logs" / f"{part}.log"
-    log.parent.mkdir(exist_ok=True)
+    log = files.private_folder(data_dir / "logs") / f"{part}.log"
     if log.exists() and log.stat().st_size > _LARGE:
         log.replace(log.with_suffix(".log.1"))
     return log
@@ -93,7 +94,8 @@ def _command(stack: Stack, part: str) -> list[str]:
     if part == "api":
         return [*python, *_API.split(), "--port", (stack.api_url or "").rpartition(":")[2]]
     if _kind(part) in _WORKERS:
-        return [*python, *_WORKERS[_kind(part)].split(), "--hostname", f"{part}@%h"]
+        level = os.environ.get("LOG_LEVEL", "INFO")
+        return [*python, *_WORKERS[_kind(part)].split(), "--loglevel", level, "--hostname", f"{part}@%h"]
     return [*python, {"dispatcher": "app.dispatch", "webhooks": "app.webhooks"}[part]]
 
 

@@ -138,7 +138,7 @@ def _launch_once(programs: Path, data: Path, account: accounts.Account | None, p
     command = [str(programs / "postgres"), "-D", str(data), "-p", str(port)]
     for name, value in _SETTINGS.items():
         command += ["-c", f"{name}={value}"]
-    with log.open("ab") as output:
+    with files.append_private(log) as output:
         child = accounts.spawn(account, command, output)
     processes.wait_until(lambda: child.poll() is not None or _status(data) == "ready", _START_SECONDS)
     if child.poll() is not None:

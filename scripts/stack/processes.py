@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.stack import files
+
 DATA_DIR_MARK = "STACK_DATA_DIR"
 PART_MARK = "STACK_PART"
 _PROC = Path("/proc")
@@ -37,7 +39,7 @@ def reap() -> None:
 
 def spawn(command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path) -> Process:
     """Start a process which outlives us and writes to a log."""
-    with log.open("ab") as output:
+    with files.append_private(log) as output:
         child = subprocess.Popen(
             command,
             env=dict(environment),

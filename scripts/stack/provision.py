@@ -64,7 +64,7 @@ def _admin(stack: Stack, *arguments: str) -> str:
     """Run an operator's command; returns the last line it printed."""
     log = parts.log_of(stack.data_dir, "admin")
     offset = log.stat().st_size if log.exists() else 0
-    with log.open("ab") as errors:
+    with files.append_private(log) as errors:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "app.admin", *arguments],
             env=parts.environment(stack),

@@ -115,7 +115,7 @@ maxmemory-policy noeviction
 
 def _launch_once(program: Path, home: Path, account: accounts.Account | None, log: Path) -> None:
     offset, identity = log.stat().st_size if log.exists() else 0, identity_of(home)
-    with log.open("ab") as output:
+    with files.append_private(log) as output:
         child = accounts.spawn(account, [str(program), str(_config(home))], output)
     _wait_for_answer(identity, child)
     if child.poll() is not None:

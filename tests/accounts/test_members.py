@@ -236,10 +236,20 @@ def test_nobody_makes_changes_or_removes_who_may_do_more(acme: Tenant, anonymous
 
 def test_another_tenants_member_is_an_unknown_member(acme: Tenant, globex: Tenant):
     member_id = add(acme)["member_id"]
-    for unknown in (member_id, str(uuid.uuid4()), member_id.upper(), f"{{{member_id}}}", "x", "%00"):
+    others = (member_id, member_id.upper(), str(uuid.uuid4()), f"{{{member_id}}}", f"urn:uuid:{member_id}", "x", "%00")
+    for unknown in others:
         assert globex.client.delete(f"/api/members/{unknown}").status_code == 404
         assert globex.client.patch(f"/api/members/{unknown}", json={"role": "owner"}).status_code == 404
     assert member_id not in globex.client.get("/api/members", params={"limit": 100}).text
+
+
+def test_a_members_id_may_be_written_in_capitals_and_is_answered_as_we_write_it(acme: Tenant):
+    member_id = add(acme)["member_id"]
+    changed = acme.client.patch(f"/api/members/{member_id.upper()}", json={"role": "developer"})
+    assert (changed.status_code, changed.json()["member_id"]) == (200, member_id)
+    for other in (uuid.UUID(member_id).hex, f"{{{member_id}}}", f"urn:uuid:{member_id}"):
+        assert acme.client.delete(f"/api/members/{other}").status_code == 404
+    assert acme.client.delete(f"/api/members/{member_id.upper()}").status_code == 204
 
 
 async def test_a_password_of_older_parameters_is_stored_anew_at_login(

@@ -69,7 +69,7 @@ def _form(**changes: str) -> dict[str, str]:
         (400, "invalid_request", "grant_type", {}),
         (400, "invalid_request", "grant_type=client_credentials&scope=%ff", {}),
         (400, "invalid_request", "&".join(f"a{n}=1" for n in range(30)), {}),
-        (400, "invalid_request", "scope=" + "x" * 20_000, {}),
+        (413, "invalid_request", "scope=" + "x" * 4_091, {}),
         (400, "invalid_request", _form(client_id="somebodyelse"), {}),
         (400, "invalid_request", _form(client_secret="x"), {}),
         (401, "invalid_client", _form(), {"Authorization": "Basic !!!"}),

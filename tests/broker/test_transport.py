@@ -158,7 +158,8 @@ def test_one_take_sweeps_many_stale_entries(store: Redis) -> None:
     [waiting] = tenants(1)
     put(store, waiting)
     taken = store.eval(TAKE.text, 3, RING.order, RING.members, RING.ahead, 1, "")
-    assert [tenant_of(body) for body in taken] == [waiting]
+    queue, ticket = taken
+    assert (queue, tenant_of(ticket)) == (queue_name(waiting, PREFORK), waiting)
 
 
 def test_doubled_entry_is_harmless_and_goes_when_the_queue_is_empty(store: Redis, reader: Reader) -> None:

@@ -85,6 +85,17 @@ async def test_json_in_utf_8_is_taken_however_it_is_spelled(client: httpx.AsyncC
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize("encoding", ["identity", "Identity", " identity"])
+async def test_a_body_that_is_said_to_be_as_it_is_passes(client: httpx.AsyncClient, encoding: str) -> None:
+    response = await client.post("/orders", json={"seconds": 1}, headers={"Content-Encoding": encoding})
+    assert response.status_code == 200
+
+
+async def test_an_encoding_in_a_second_header_counts(client: httpx.AsyncClient) -> None:
+    headers = [*JSON.items(), ("Content-Encoding", "identity"), ("Content-Encoding", "gzip")]
+    assert (await client.post("/orders", content=b"{}", headers=headers)).status_code == 415
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
 async def test_an_encoded_body_is_a_415(client: httpx.AsyncClient, encoding: str) -> None:
     response = await client.post("/orders", content=b"{}", headers=JSON | {"Content-Encoding": encoding})

@@ -185,7 +185,8 @@ def test_the_fields_of_a_log_line_are_those_that_are_logged(message: str, path: 
 @pytest.mark.parametrize("part", ["api", "dispatcher", "webhooks", "worker", "asyncio"])
 def test_a_unit_runs_what_the_launcher_runs(part: str):
     text = "\n".join(fence.text for fence in pages.fences(OPERATIONS, "ini"))
-    told = re.search(rf"taskqueue-{part}\.service$.*?^ExecStart=\S+/python (.*?)$", text, re.MULTILINE | re.DOTALL)
+    # A template names its instance %i.
+    told = re.search(rf"taskqueue-{part}@?\.service\b.*?^ExecStart=\S+/python (.*?)$", text, re.MULTILINE | re.DOTALL)
     assert told is not None
     _, *command = parts._command(Stack(Path(), api_url="http://127.0.0.1:8000"), part)
-    assert sorted(told[1].replace("%%", "%").split()) == sorted(command)
+    assert sorted(told[1].replace("%i@", "@").replace("%%", "%").split()) == sorted(command)

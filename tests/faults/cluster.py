@@ -17,6 +17,7 @@ import httpx
 import psutil
 
 from scripts.stack import embedded, ports, processes
+from tests import postgres_pair
 from tests.faults import commands, effects
 from tests.faults.proxy import Proxy
 from tests.faults.waiting import until
@@ -40,6 +41,8 @@ class Cluster:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     apis: dict[str, str] = field(default_factory=dict)
     """Name and URL of each api that clients know."""
+    standby: embedded.Server | None = None
+    """Of Postgres: then every part's URL names both hosts."""
     proxies: dict[tuple[str, str], Proxy] = field(default_factory=dict)
     """By part and server (``postgres``, ``valkey``)."""
     _log_began: dict[str, int] = field(default_factory=dict)
@@ -52,6 +55,8 @@ class Cluster:
     def environment(self, name: str = "") -> dict[str, str]:
         """Return the settings of a part; its name is in pg_stat_activity."""
         database = self._url(self.postgres.url, self.proxies.get((name, "postgres")))
+        if self.standby is not None:
+            database = postgres_pair.url_of_both(self.postgres, self.standby)
         redis = self._url(self.valkey.url, self.proxies.get((name, "valkey")))
         caller = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_OURS)}
         return caller | {
@@ -224,7 +229,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def servers(*, with_proxies: bool = False, disk: Path | None = None) -> Iterator[Cluster]:
+def servers(*, with_proxies: bool = False, with_standby: bool = False, disk: Path | None = None) -> Iterator[Cluster]:
     """Yield a cluster whose servers run and whose database is made (on a disk of its own); no part runs yet."""
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(processes.reap)
@@ -243,4 +248,8 @@ def servers(*, with_proxies: bool = False, disk: Path | None = None) -> Iterator
         # Two: the second connects to what the first has made.
         cluster.admin(["bootstrap"])
         cluster.admin(["migrate"])
+        if with_standby:
+            cluster.standby = postgres_pair.make_standby(cluster.postgres, folder / "standby")
+            cleanup.callback(embedded.stop, cluster.standby)
+            postgres_pair.wait_for_commits(cluster.postgres)
         yield cluster

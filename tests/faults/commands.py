@@ -5,14 +5,14 @@ import sys
 KINDS = ("api", "dispatcher", "worker", "asyncio", "webhooks")
 
 _API = """uvicorn app.main:app --host 127.0.0.1 --http app.core.http_guard:GuardedProtocol --loop uvloop
-    --no-proxy-headers --no-server-header --no-access-log --timeout-graceful-shutdown 10 --log-level warning --port"""
+    --no-proxy-headers --no-server-header --no-access-log --timeout-keep-alive 75 --timeout-graceful-shutdown 10 --log-level warning --port"""
 CHILDREN = 4
 """Of a worker: its tasks mostly sleep."""
 
 _WORKER = f"""celery -A app.celery_app worker --pool prefork --concurrency {CHILDREN} --without-gossip
-    --without-mingle --without-heartbeat --loglevel WARNING --hostname"""
+    --without-mingle --without-heartbeat --loglevel INFO --hostname"""
 _ASYNCIO = """celery -A app.celery_app worker --pool threads --concurrency 4 -Q tenants.io --without-gossip
-    --without-mingle --without-heartbeat --loglevel WARNING --hostname"""
+    --without-mingle --without-heartbeat --loglevel INFO --hostname"""
 _MODULES = {"dispatcher": "app.dispatch", "webhooks": "app.webhooks"}
 
 

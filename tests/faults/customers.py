@@ -4,6 +4,7 @@ import random
 import time
 from typing import Final
 
+from tests.faults import commands
 from tests.faults.faults import Felt
 from tests.faults.receiver import BAD_MOODS
 from tests.faults.stage import Stage
@@ -28,6 +29,8 @@ FROM delivery_attempt a JOIN delivery_attempt b USING (tenant_id, delivery_id) J
 WHERE a.attempt = 1 AND b.attempt = 2 AND d.url ~ '/(error|hang|reset|drip|redirect)$'
   AND d.created_at BETWEEN to_timestamp($1) AND to_timestamp($2)
 """
+# The last blocks: the others have run by then.
+_WEDGES: Final = ("stop", "cancel", "swallow", "block")
 _SECONDS: Final = 25.0
 _BASE: Final = 0.5
 """A wait of less is the machine's own noise."""
@@ -50,6 +53,19 @@ def poison(stage: Stage, rng: random.Random) -> Felt:
     calm, poisoned = (float(stage.owner.value(_WAITS, *span) or 0) for span in ((began, middle), (middle, ended)))
     assert poisoned <= max(2 * calm, _BASE), f"p95 of the others: {calm:.3f} s without, {poisoned:.3f} s with"
     return Felt(len(ids), 0.0, {"p95 s without": calm, "p95 s with": poisoned})
+
+
+def wedge(stage: Stage, rng: random.Random) -> Felt:
+    """F22: as many coroutines as there are slots block, stop and empty their event loops: all end, and counted."""
+    began = time.time()
+    kinds = [_WEDGES[number % len(_WEDGES)] for number in range(2 * commands.CHILDREN)]
+    rng.shuffle(kinds)
+    wedges = [("faults.wedge", kind) for kind in kinds] + [("faults.io_wedge", kind) for kind in _WEDGES]
+    operations = [stage.load.submit("poison", "wide", task=task, payload={"kind": kind}) for task, kind in wedges]
+    ids = [one.task_ids[0] for one in operations]
+    open_ = "SELECT count(*) FROM task WHERE id = ANY($1::uuid[]) AND finished_at IS NULL"
+    until(lambda: not stage.owner.value(open_, ids), "the end of each wedge", 90, 0.1)
+    return Felt(len(ids), time.time() - began)
 
 
 def misbehave(stage: Stage, rng: random.Random) -> Felt:

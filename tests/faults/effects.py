@@ -76,6 +76,42 @@ def poison(payload: Poison, context: TaskContext) -> None:
             continue
 
 
+class Wedge(BaseModel):
+    """What to do to the own event loop."""
+
+    kind: Literal["block", "stop", "cancel", "swallow"]
+
+
+@task("faults.wedge", max_attempts=1, time_limit=2)
+async def wedge(payload: Wedge, context: TaskContext) -> None:
+    """Do what takes an event loop from all who share it, and never end."""
+    _write(context, _claim_token(), "begin")
+    await _wedge(payload)
+
+
+@task("faults.io_wedge", max_attempts=1, time_limit=2, pool="asyncio")
+async def io_wedge(payload: Wedge, context: TaskContext) -> None:
+    """Do the same on a loop that many share."""
+    _write(context, _claim_token_of(context), "begin")
+    await _wedge(payload)
+
+
+async def _wedge(payload: Wedge) -> None:
+    if payload.kind == "block":
+        time.sleep(120)  # noqa: ASYNC251 that is the mistake
+    elif payload.kind == "stop":
+        asyncio.get_running_loop().stop()
+    elif payload.kind == "cancel":
+        for one in asyncio.all_tasks():
+            one.cancel()
+    while True:
+        try:
+            await asyncio.sleep(1)
+        except BaseException:
+            if payload.kind != "swallow":
+                raise
+
+
 def _claim_token_of(context: TaskContext) -> str:
     from app.worker.jobs import _Worker  # noqa: PLC0415
 

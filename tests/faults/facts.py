@@ -13,8 +13,8 @@ from tests.faults.history import Operation
 from tests.faults.owner import Owner
 from tests.faults.receiver import Received
 
-# Keys that may be there while nothing waits: Celery's own, and what tells one Redis from another.
-_EXPECTED_KEYS: Final = ("_kombu.", "celery", "tenants:generation", "unacked", "worker.")
+# Keys that may be there while nothing waits: Celery's own, what tells one Redis from another, and Postgres's timeline.
+_EXPECTED_KEYS: Final = ("_kombu.", "celery", "installation:timelines", "tenants:generation", "unacked", "worker.")
 
 _TASKS: Final = """
 SELECT k.id::text AS id, t.slug AS tenant, k.task, k.tags, k.status, k.attempt, k.failed_attempts, k.max_attempts,

@@ -43,6 +43,10 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._thread.start()
 
+    def move(self, url: str) -> None:
+        """Look at another server from now on."""
+        self._owner.move(url)
+
     def close(self) -> None:
         """End it."""
         self._ending.set()

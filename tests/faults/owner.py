@@ -13,6 +13,7 @@ _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InvalidTransactionStateError,
     asyncpg.InsufficientResourcesError,
 )
 
@@ -45,6 +46,12 @@ class Owner:
         """Return the first value of the first row, None without one."""
         rows = self.rows(sql, *args)
         return rows[0][0] if rows else None
+
+    def move(self, url: str) -> None:
+        """Ask another server from now on."""
+        with self._lock:
+            self._drop()
+            self._url = url
 
     def close(self) -> None:
         """Close the connection."""

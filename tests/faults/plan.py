@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from tests.faults import crash_points, customers, disks, extremes, faults, server_faults, weather
+from tests.faults import crash_points, customers, disks, extremes, failover, faults, server_faults, weather
 from tests.faults.faults import Felt
 from tests.faults.stage import Stage
 
@@ -53,6 +53,17 @@ def _first() -> list[Entry]:
         Entry("F6", "Redis: FLUSHALL among 3,000 tasks", extremes.flush_among_many, 10, is_repeated=False),
         Entry("F7", "Postgres: kill -9 and restart, from when it is up", server_faults.kill_postgres, 10),
         Entry("F7", "Postgres: every backend terminated", server_faults.terminate_backends, 10),
+        Entry("F21", "Postgres: rows in DEFAULT, their month not made", server_faults.lose_a_month, 10),
+        Entry("F18", "Postgres: read-only for 5 s", server_faults.make_postgres_read_only, 10),
+        Entry(
+            "F19",
+            "Postgres: failover to the standby, the old primary returns",
+            failover.fail_over,
+            20,
+            is_repeated=False,
+        ),
+        Entry("F20", "Redis: a read-only replica for 5 s", server_faults.make_redis_a_replica, 10),
+        Entry("F20", "Redis: full for 5 s", server_faults.fill_redis, 10),
         Entry("F16", "ten rolling restarts", extremes.restart_rolling, is_repeated=False),
         Entry("load", "a backlog of 1,000,000 tasks", extremes.wait_with_a_million, is_repeated=False),
     ]
@@ -75,6 +86,7 @@ def _then() -> list[Entry]:
         Entry("F14", "one task in twenty is poison", customers.poison, is_repeated=False),
         Entry("F15", "endpoints that misbehave", customers.misbehave, is_repeated=False),
         Entry("F10", "api1 without Redis, worker1 without Postgres, 30 s", weather.partition, is_repeated=False),
+        Entry("F22", "code that blocks, stops or empties its event loop, in both pools", customers.wedge, 45),
         Entry("F4", "worker: SIGSTOP for half a lease", faults.nap_worker),
         Entry("F5", "Redis: SIGSTOP for 1 s", partial(server_faults.pause_redis, seconds=1), 10),
         Entry("F5", "Redis: SIGSTOP for 30 s", partial(server_faults.pause_redis, seconds=30), 10, is_repeated=False),

@@ -34,10 +34,8 @@ SELECT extract(epoch FROM coalesce(k.started_at, k.finished_at)) - $1 AS seconds
 WHERE k.scheduled_at BETWEEN to_timestamp($1) AND to_timestamp($2) AND k.expires_at IS NULL
   AND k.status <> 'REVOKED'
 """
-_LEADER: Final = """
-SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = 7466001
-"""
+# A part's name is what its connections call themselves, and the last word of the lease's holder.
+_LEADER: Final = "SELECT substring(holder FROM '[^ ]+$') FROM dispatcher_lease WHERE expires_at > now()"
 FIRST_CLAIM: Final = "SELECT extract(epoch FROM min(started_at)) - $1 FROM attempt WHERE started_at > to_timestamp($1)"
 
 

@@ -105,9 +105,14 @@ class Stage:
 
 
 @contextlib.contextmanager
-def running(seed: int, *, is_long: bool = False, disk: Path | None = None) -> Iterator[Stage]:
+def running(
+    seed: int, *, is_long: bool = False, with_standby: bool = False, disk: Path | None = None
+) -> Iterator[Stage]:
     """Bring up a stack of its own with a load at hand, and take it down whatever happens."""
-    with cluster.servers(with_proxies=is_long, disk=disk) as made, contextlib.ExitStack() as cleanup:
+    with (
+        cluster.servers(with_proxies=is_long, with_standby=with_standby, disk=disk) as made,
+        contextlib.ExitStack() as cleanup,
+    ):
         for name in cluster.PARTS:
             made.start(name)
         receiver = Receiver(seed)

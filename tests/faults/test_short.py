@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.faults import crash_points, faults, server_faults, stage
+from tests.faults import crash_points, customers, faults, server_faults, stage
 from tests.faults.crash_points import Round
 from tests.faults.faults import Felt
 from tests.faults.stage import Stage
@@ -23,6 +23,8 @@ _FAULTS: dict[str, Callable[[Stage, random.Random], Felt]] = {
     "F2 worker killed, F4 another paused": faults.lose_both_workers,
     "F6 Redis emptied": server_faults.flush_redis,
     "F7 Postgres killed": server_faults.kill_postgres,
+    "F21 rows in DEFAULT": server_faults.lose_a_month,
+    "F22 event loops wedged": customers.wedge,
 }
 
 

@@ -62,13 +62,13 @@ def test_a_batch_that_the_ledger_refuses_whole_is_a_429_and_uses_no_key_up(limit
     assert _post(tenant, BAD, **{"Idempotency-Key": "none"}).status_code == 202
 
 
-def test_a_replay_of_a_batch_that_was_granted_in_part_costs_nothing(limited: Limited):
+def test_a_replay_of_a_batch_that_was_granted_in_part_costs_no_quota(limited: Limited):
     tenant = limited(tasks_per_day=3, **FAST)
     asked, key = [TASK, TASK, BAD, TASK, TASK], {"Idempotency-Key": "partly"}
     first, again = _post(tenant, *asked, **key), _post(tenant, *asked, **key)
     assert (first.status_code, again.status_code, first.content == again.content) == (202, 200, True)
     assert _told(first) == ["accepted", "accepted", "invalid_request", "accepted", "daily_quota"]
-    assert "RateLimit" not in again.headers
+    assert again.headers["RateLimit-Policy"] == '"rate";q=1000;w=1'
     used = tenant.client.get("/api/usage").json()["day"]
     assert (used["tasks"], sum(each["tasks"] for each in used["by_task"])) == (3, 3)
 
@@ -85,5 +85,6 @@ def test_a_batch_is_one_request_for_the_rate(limited: Limited):
     refused = _post(tenant, TASK)
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
     assert int(refused.headers["Retry-After"]) >= 1
-    assert _post(tenant, *[TASK] * 50, **key).status_code == 200
+    # A replay, too.
+    assert _post(tenant, *[TASK] * 50, **key).status_code == 429
     assert _post(tenant, BAD).json()["code"] == "rate_limited"

@@ -74,13 +74,13 @@ def test_a_call_that_finds_nothing_counts_and_says_what_is_left(limited: Limited
     assert (answer.status_code, _left(answer)) == (404, 2)
 
 
-def test_a_replay_costs_nothing(limited: Limited):
+def test_a_replay_costs_no_quota_but_counts_against_the_rate_as_a_read_does(limited: Limited):
     tenant = limited(**SLOW, tasks_per_day=1)
-    first, *replays = [_submit(tenant, headers={"Idempotency-Key": "a"}) for _ in range(8)]
-    assert first.status_code == 202
-    assert {replay.status_code for replay in replays} == {200}
-    assert not any("RateLimit" in replay.headers for replay in replays)
-    assert _left(tenant.client.get("/api/tasks")) >= 1
+    first, *replays, last = [_submit(tenant, headers={"Idempotency-Key": "a"}) for _ in range(4)]
+    assert (first.status_code, last.status_code, last.json()["code"]) == (202, 429, "rate_limited")
+    assert [replay.status_code for replay in replays] == [200, 200]
+    assert [_left(replay) for replay in replays] == [1, 0]
+    assert {replay.headers["RateLimit-Policy"] for replay in replays} == {'"rate";q=3;w=3'}
 
 
 def test_the_calls_of_other_rooms_count(limited: Limited):
@@ -121,20 +121,6 @@ async def test_two_processes_share_one_rate(servers: Servers):
     finally:
         await redis.aclose()
     assert 20 <= allowed.count(True) <= 22
-
-
-async def test_a_request_that_is_given_back_may_be_asked_again(servers: Servers):
-    tenant_id, rate = UUID(int=8), Rate(60_000_000, 1)
-    redis = redis_connections.connect(servers.valkey.url)
-    rates = Rates(redis)
-    try:
-        assert (await rates.ask(tenant_id, rate)).is_allowed
-        assert not (await rates.ask(tenant_id, rate)).is_allowed
-        await rates.refund(tenant_id, rate)
-        assert (await rates.ask(tenant_id, rate)).is_allowed
-        assert not (await rates.ask(tenant_id, rate)).is_allowed
-    finally:
-        await redis.aclose()
 
 
 async def test_a_clock_of_redis_that_stepped_back_locks_nobody_out(servers: Servers):

@@ -1,6 +1,7 @@
 """What the races share: connections of each role, and tenants whose tasks are rows only."""
 
 import asyncio
+import math
 import subprocess
 import sys
 import uuid
@@ -14,6 +15,7 @@ import pytest
 
 from app.core import ids
 from app.db import Database
+from app.dispatch.leadership import Lead
 from app.quotas.schemas import Demand
 from app.tasks import lifecycle, store
 from app.tasks.attempts import End, Ended, Held, Outcome
@@ -38,6 +40,16 @@ class Yard:
     def database(self, role: str, size: int = 4) -> Database:
         """Return a pool of a role; the caller closes it."""
         return Database(role, size=size, url=role_url(self.environment, role))
+
+    async def fence(self) -> UUID:
+        """Let the test's own sweeps lead; return the token that they name."""
+        return await self.owner.fetchval(
+            "UPDATE dispatcher_lease SET expires_at = now() + interval '1 day' RETURNING token"
+        )
+
+    async def lead(self, connection: "asyncpg.Connection[Any]") -> Lead:
+        """Return the lead of a dispatcher whose connection this is."""
+        return Lead(connection, await self.fence(), math.inf)
 
     async def tenant(self, running_limit: int = 1000) -> UUID:
         """Make a tenant."""

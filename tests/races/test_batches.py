@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from app.core.errors import Unavailable
 from app.db import Database
-from app.tasks.intake import Intake
+from app.tasks.intake import Intake, _Waiting
 from app.tasks.new_tasks import Submission
 from app.tenants import plans
 from tests.conftest import role_url
@@ -110,3 +110,51 @@ async def test_tasks_that_meet_in_a_group_keep_what_each_of_them_says(yard: Yard
         (["a", "b"], 9, '{"b": 2}', "prefork", None, False, "prefork", False),
         ([], 4, "1", "asyncio", "https://a.example.com/", True, "asyncio", True),
     ]
+
+
+async def test_nobody_waits_for_the_batch_of_another_tenant(yard: Yard):
+    noisy, light = await yard.tenant(), await yard.tenant()
+    submit, reader = yard.database("tq_submit", 2), yard.database("tq_api", 1)
+    intake, limits = Intake(submit, reader), plans.PLANS["enterprise"]
+    many = Submission(noisy, limits, [new_task(noisy) for _ in range(1_000)])
+    try:
+        await intake.accept(submission(noisy, None, 1))
+        async with yard.owner.transaction():
+            # As if its batch took long.
+            await yard.owner.execute("SELECT FROM tenant_admitted WHERE tenant_id = $1 FOR UPDATE", noisy)
+            batch = asyncio.create_task(intake.accept(many))
+            behind = asyncio.create_task(intake.accept(submission(noisy, None, 1)))
+            await asyncio.sleep(0)
+            assert (await intake.accept(submission(light, None, 1))).granted == 1
+            assert not batch.done()
+            assert not behind.done()
+        assert ((await batch).granted, (await behind).granted) == (1_000, 1)
+    finally:
+        await intake.close()
+        await submit.close()
+        await reader.close()
+
+
+def _asked(tenant_id: UUID, rows: int) -> Submission:
+    return Submission(tenant_id, _LIMITS, [new_task(tenant_id) for _ in range(rows)])
+
+
+async def test_tenants_are_taken_in_turn_until_a_group_is_full():
+    waiting, noisy, light = _Waiting(), uuid4(), uuid4()
+    for tenant_id, rows in [(noisy, 100)] * 6 + [(light, 1)] * 3:
+        waiting.add(_asked(tenant_id, rows), asyncio.get_running_loop().create_future())
+    first = [(each.tenant_id, len(each.tasks)) for each, _ in waiting.take(())]
+    assert first == [
+        (noisy, 100),
+        (light, 1),
+        (noisy, 100),
+        (light, 1),
+        (noisy, 100),
+        (light, 1),
+        (noisy, 100),
+        (noisy, 100),
+    ]
+    waiting.add(_asked(light, 1), asyncio.get_running_loop().create_future())
+    assert [each.tenant_id for each, _ in waiting.take({noisy})] == [light]
+    assert [each.tenant_id for each, _ in waiting.take(())] == [noisy]
+    assert not waiting

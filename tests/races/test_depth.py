@@ -17,7 +17,7 @@ from app.quotas.schemas import Demand
 from app.tasks import control, lifecycle, store, sweep_store
 from app.tasks.attempts import Outcome
 from app.tasks.new_tasks import Submission
-from app.tasks.schemas import TaskFilter
+from app.tasks.task_filter import TaskFilter
 from app.tenants import plans
 from app.webhooks import store as webhook_store
 from tests.races.conftest import Yard, finish, new_task
@@ -143,7 +143,7 @@ async def _take_and_release_key(deep: Deep) -> None:
 async def _run(deep: Deep) -> None:
     worker = deep.database("tq_worker")
     [claim] = await lifecycle.claim(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4())
-    await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result=1))
+    await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result="1"))
 
 
 def _reads(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
@@ -191,20 +191,20 @@ async def _time_passes(deep: Deep) -> None:
         await sweep_store.fallen_due_any_tenant(connection, await connection.fetchval("SELECT now()"))
         await sweep_store.expired_any_tenant(connection, 200)
         await sweep_store.running_seconds_any_tenant(connection)
-        await sweep_store.forget_dead_workers_any_tenant(connection)
+        await sweep_store.forget_dead_workers_any_tenant(connection, await deep.yard.fence())
         await sweep_store.weights_any_tenant(connection, [deep.tenant_id])
 
 
 async def _prune(deep: Deep) -> None:
     """Two batches: nothing is old enough, so each is a look."""
     async with deep.database("tq_dispatch").connection() as connection:
-        assert await sweep_store.prune(connection, deep.tenant_id, timedelta(days=7), 500) == 0
-        await sweep_store.prune_idempotency_keys_any_tenant(connection, 500)
+        assert await sweep_store.prune(connection, deep.tenant_id, timedelta(days=7), 500, await deep.yard.fence()) == 0
+        await sweep_store.prune_idempotency_keys_any_tenant(connection, 500, await deep.yard.fence())
 
 
 async def _roll_up(deep: Deep) -> None:
     async with deep.database("tq_dispatch").connection() as connection:
-        await quotas_store.roll_up_any_tenant(connection, 10)
+        await quotas_store.roll_up_any_tenant(connection, 10, await deep.yard.fence())
 
 
 @dataclass(frozen=True)

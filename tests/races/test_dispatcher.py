@@ -83,7 +83,7 @@ async def test_a_dispatcher_judges_workers_only_after_a_lease_of_contact(
         contact.answered(now - timedelta(seconds=ago))
     worker = yard.database("tq_worker")
     try:
-        await Rounds(finder, worker, redis, contact).tick()
+        await Rounds(await yard.lead(finder), worker, redis, contact).tick()
     finally:
         await worker.close()
     status = await yard.owner.fetchval("SELECT status FROM attempt WHERE task_id = $1", task_id)
@@ -104,7 +104,7 @@ async def test_what_is_past_its_time_is_deleted_in_each_round_while_there_is_muc
     left = "SELECT count(*) FROM idempotency_key WHERE tenant_id = $1"
     worker = yard.database("tq_worker")
     try:
-        rounds, counts = Rounds(finder, worker, redis, Contact()), []
+        rounds, counts = Rounds(await yard.lead(finder), worker, redis, Contact()), []
         for _ in range(3):
             await rounds.tick()
             counts.append(await yard.owner.fetchval(left, tenant_id))

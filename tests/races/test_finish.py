@@ -21,10 +21,10 @@ async def test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs(yard:
         [sleeper] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         assert _status(await lifecycle.lose(worker, sleeper, Outcome("PENDING", "LOST"))) == "PENDING"
         [heir] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
-        assert await finish(worker, sleeper, Outcome("SUCCESS", "SUCCESS", result="late")) is None
-        assert _status(await finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result="heir"))) == "SUCCESS"
+        assert await finish(worker, sleeper, Outcome("SUCCESS", "SUCCESS", result='"late"')) is None
+        assert _status(await finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result='"heir"'))) == "SUCCESS"
         # Sent again after an unknown commit.
-        assert _status(await finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result="heir"))) == "SUCCESS"
+        assert _status(await finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result='"heir"'))) == "SUCCESS"
     finally:
         await worker.close()
     attempts = await yard.owner.fetch("SELECT status FROM attempt WHERE task_id = $1 ORDER BY attempt", heir.task_id)

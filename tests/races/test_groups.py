@@ -11,7 +11,7 @@ from app.tasks import lifecycle
 from app.tasks.attempts import Claim, End, Ended, Outcome
 from tests.races.conftest import Yard, finish
 
-_DONE = Outcome("SUCCESS", "SUCCESS", result={"n": 1})
+_DONE = Outcome("SUCCESS", "SUCCESS", result='{"n":1}')
 
 
 async def _claim(worker: Database, wanted: dict[uuid.UUID, int]) -> dict[uuid.UUID, list[Claim]]:
@@ -95,8 +95,8 @@ async def test_a_result_that_postgres_refuses_keeps_no_other_end_from_being_writ
     try:
         claims = (await _claim(worker, {tenant_id: 3}))[tenant_id]
         # What outcomes.py never lets pass.
-        refused = Outcome("SUCCESS", "SUCCESS", result="\0")
-        with pytest.raises(Exception, match="u0000"):
+        refused = Outcome("SUCCESS", "SUCCESS", result='{"n":NaN}')
+        with pytest.raises(Exception, match="invalid input syntax"):
             await lifecycle.finish(worker, [End(claims[0], refused), End(claims[1], _DONE)])
         assert await finish(worker, claims[1], _DONE) is not None
         assert await finish(worker, claims[2], _DONE) is not None

@@ -37,13 +37,13 @@ async def test_a_key_that_is_taken_anew_while_old_ones_are_pruned_stays(yard: Ya
             tenant_id, key, task_id,
         )  # fmt: skip
     submit, dispatch = yard.database("tq_submit", 1), yard.database("tq_dispatch", 1)
-    again = submission(tenant_id, "taken anew")
+    again, fence = submission(tenant_id, "taken anew"), await yard.fence()
     try:
         async with dispatch.connection() as pruner:
             pid = await pruner.fetchval("SELECT pg_backend_pid()")
             async with submit.transaction(tenant_id) as connection:
                 assert await store.take_keys_any_tenant(connection, [again]) == {again.id}
-                pruning = asyncio.create_task(sweep_store.prune_idempotency_keys_any_tenant(pruner, 10))
+                pruning = asyncio.create_task(sweep_store.prune_idempotency_keys_any_tenant(pruner, 10, fence))
                 await _until_blocked(yard, pid)
             await pruning
     finally:

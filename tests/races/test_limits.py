@@ -194,6 +194,7 @@ async def test_what_attempts_took_is_added_to_their_day_once(yard: Yard):
     await yard.tasks(tenant_id, 3)
     worker = yard.database("tq_worker", 1)
     finder = await connect(role_url(yard.environment, "tq_dispatch"))
+    lead = await yard.lead(finder)
     try:
         outcomes = (
             Outcome("SUCCESS", "SUCCESS"),
@@ -203,8 +204,8 @@ async def test_what_attempts_took_is_added_to_their_day_once(yard: Yard):
         for outcome in outcomes:
             [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
             await finish(worker, claim, outcome)
-        await Ledger(finder).roll_up()
-        assert await Ledger(finder).roll_up() == 0
+        await Ledger(lead).roll_up()
+        assert await Ledger(lead).roll_up() == 0
     finally:
         await worker.close()
         await finder.close()
@@ -222,14 +223,15 @@ async def test_a_counter_that_is_off_is_made_what_the_rows_say(yard: Yard):
     await yard.tasks(tenant_id, 4)
     worker = yard.database("tq_worker", 1)
     finder = await connect(role_url(yard.environment, "tq_dispatch"))
+    lead = await yard.lead(finder)
     try:
-        await Ledger(finder).reconcile()
+        await Ledger(lead).reconcile()
         [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
-        assert await Ledger(finder).reconcile() == 0
+        assert await Ledger(lead).reconcile() == 0
         await yard.owner.execute(
             "UPDATE tenant_slots SET running = 7, departed = departed + 2 WHERE tenant_id = $1", tenant_id
         )
-        assert await Ledger(finder).reconcile() == 1
+        assert await Ledger(lead).reconcile() == 1
         counts = await yard.owner.fetchrow(_COUNTS, tenant_id)
         assert (counts["running"], counts["waiting"]) == (1, 3)
         await finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
@@ -243,13 +245,14 @@ async def test_the_upkeep_of_the_ledger_waits_for_nobody(yard: Yard):
     await yard.tasks(tenant_id, 1)
     worker = yard.database("tq_worker", 1)
     finder = await connect(role_url(yard.environment, "tq_dispatch"))
+    lead = await yard.lead(finder)
     try:
         [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         await finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
         async with asyncio.timeout(5), yard.owner.transaction():
             await yard.owner.execute("SELECT FROM usage_by_task WHERE tenant_id = $1 FOR UPDATE", tenant_id)
-            assert await Ledger(finder).roll_up() == 0
-        assert (await Ledger(finder).take_used())[tenant_id] >= 0
+            assert await Ledger(lead).roll_up() == 0
+        assert (await Ledger(lead).take_used())[tenant_id] >= 0
     finally:
         await worker.close()
         await finder.close()

@@ -11,8 +11,8 @@ from app.audit import store as audit_store
 from app.audit.store import AuditFilter
 from app.core import ids
 from app.tasks import store
-from app.tasks.schemas import TaskFilter
 from app.tasks.status import Status
+from app.tasks.task_filter import TaskFilter
 from tests.races.conftest import Yard
 
 ROWS = 50_000

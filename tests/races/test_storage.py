@@ -66,7 +66,7 @@ async def test_a_claim_and_a_finish_of_a_task_write_no_index(yard: Yard):
     await yard.tasks(tenant_id, 200)
     for _ in range(200):
         [claim] = await lifecycle.claim(database, tenant_id, pool="prefork", worker_id=uuid.uuid4())
-        await finish(database, claim, Outcome("SUCCESS", "SUCCESS", result=1))
+        await finish(database, claim, Outcome("SUCCESS", "SUCCESS", result="1"))
     async with database.connection() as connection:
         await connection.execute("SELECT pg_stat_force_next_flush()")
     await database.close()

@@ -1,6 +1,7 @@
 """Another tenant's ids answer like unknown ones, in HTTP and in SQL."""
 
 import uuid
+from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -9,9 +10,12 @@ from tests.conftest import Tenant, role_url
 
 
 @pytest.mark.parametrize("path", ["", "/status", "/result"])
-def test_another_tenants_task_is_an_unknown_task(acme: Tenant, globex: Tenant, path: str):
+@pytest.mark.parametrize("spelling", [str, str.upper])
+def test_another_tenants_task_is_an_unknown_task(
+    acme: Tenant, globex: Tenant, path: str, spelling: Callable[[str], str]
+):
     task_id = acme.submit(task="echo", payload=1)
-    foreign = globex.client.get(f"/api/tasks/{task_id}{path}")
+    foreign = globex.client.get(f"/api/tasks/{spelling(task_id)}{path}")
     unknown = globex.client.get(f"/api/tasks/{uuid.uuid4()}{path}")
     assert foreign.status_code == unknown.status_code == 404
     assert {k: v for k, v in foreign.json().items() if k != "request_id"} == {

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from app.core.config import Settings
-from scripts.stack import binaries, parts, ports, valkey
+from scripts.stack import binaries, embedded, parts, ports, valkey
 from scripts.stack.stackfile import Stack as Known
 from tests.conftest import Servers, Stack, wait_until
 
@@ -40,8 +40,8 @@ def test_it_is_a_compose_file():
 
 
 def without_address(command: list[str]) -> list[str]:
-    """Leave the interpreter's path and the values of --host and --port out."""
-    return [one for before, one in pairwise(command) if before not in {"--host", "--port"}]
+    """Leave the interpreter's path and the values of --host, --port and --loglevel out."""
+    return [one for before, one in pairwise(command) if before not in {"--host", "--port", "--loglevel"}]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -54,6 +54,18 @@ def test_a_part_runs_the_command_that_up_runs(part: str):
 def test_the_image_runs_the_api_where_no_command_is_named():
     (command,) = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     assert json.loads(command) == SERVICES["api"]["command"]
+
+
+def test_every_api_that_is_shipped_keeps_idle_connections_for_longer_than_proxies_do():
+    units = (parts.ROOT / "docs" / "operations.md").read_text()
+    commands = [
+        parts._command(Known(Path(), api_url="http://127.0.0.1:8000"), "api"),
+        SERVICES["api"]["command"],
+        json.loads(*re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)),
+        *map(str.split, re.findall(r"^ExecStart=(.* uvicorn .*)$", units, re.MULTILINE)),
+    ]
+    assert len(commands) == 4
+    assert [dict(pairwise(command)).get("--timeout-keep-alive") for command in commands] == ["75"] * 4
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -203,7 +215,7 @@ def read(folder: Path) -> dict[str, str]:
 
 def test_secrets_are_random_made_once_and_out_of_others_reach(tmp_path: Path):
     one, other = tmp_path / "one", tmp_path / "other"
-    assert make_secrets(one).count("Made ") == 6
+    assert make_secrets(one).count("Made ") == 7
     made = read(one)
     assert make_secrets(one) == ""
     assert read(one) == made
@@ -225,13 +237,75 @@ def test_the_settings_are_read_from_the_secrets(tmp_path: Path, monkeypatch: pyt
     database = urlsplit(read(tmp_path)["owner_url"])
     assert (address.hostname, address.port, address.path) == (database.hostname, database.port, database.path)
     assert (address.username, address.password) == (None, None)
-    postgres = SERVICES["postgres"]["environment"]
-    assert (database.username, database.path) == (postgres["POSTGRES_USER"], f"/{postgres['POSTGRES_DB']}")
+    assert (database.username, database.path) == ("taskqueue", "/taskqueue")
     assert (database.password, redis.password) == (
-        read(tmp_path)["postgres_password"],
+        read(tmp_path)["owner_password"],
         read(tmp_path)["redis_password"],
     )
     assert {database.hostname, redis.hostname} <= set(SERVICES)
+
+
+@pytest.fixture
+def new_cluster() -> Iterator[str]:
+    """Return the superuser's URL of a Postgres of its own: roles belong to the whole server."""
+    with embedded.scratch_folder() as folder:
+        url = embedded.start_postgres(folder / "postgres").url
+        asyncio.run(execute(url.replace("/taskqueue", "/postgres"), "DROP DATABASE taskqueue"))
+        yield url
+
+
+def test_the_owner_of_the_database_is_no_superuser_and_setup_can_do_with_that(
+    new_cluster: str, image: Path, tmp_path: Path
+):
+    script = (parts.ROOT / "deploy" / "compose" / "owner.sql").read_text().replace(":'owner_password'", "'secret'")
+    of_the_server, of_the_database = script.split("\\connect taskqueue\n")
+    for statement in filter(str.strip, of_the_server.split(";\n")):
+        asyncio.run(execute(new_cluster.replace("/taskqueue", "/postgres"), statement))
+    asyncio.run(execute(new_cluster, of_the_database))
+    address = urlsplit(new_cluster)
+    url = address._replace(netloc=f"taskqueue:secret@{address.hostname}:{address.port}").geturl()
+    settings = dict(os.environ) | {
+        "DATABASE_URL": url,
+        "REDIS_URL": "redis://127.0.0.1:1",
+        "SECRETS_FILE": str(tmp_path / "s"),
+    }
+    # Twice: each start runs it.
+    for _ in range(2):
+        done = inside(image, settings, SERVICES["setup"]["command"])
+        assert done.returncode == 0, done.stdout + done.stderr
+    rights = asyncio.run(_rights(url))
+    assert rights["is_super"] is False
+    assert rights["reaches"] == ["taskqueue"]
+    assert rights["makes"] == []
+
+
+async def _rights(url: str) -> dict[str, Any]:
+    """Return whether the owner is a superuser, and which databases and large objects the role tq_api reaches."""
+    owner = await asyncpg.connect(url)
+    try:
+        row = await owner.fetchrow(
+            "SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS is_super,"
+            " array(SELECT datname::text FROM pg_database WHERE datallowconn AND has_database_privilege('tq_api', oid, 'CONNECT')) AS reaches,"
+            " array(SELECT proname::text FROM pg_proc WHERE proname IN ('lo_creat', 'lo_create', 'lo_from_bytea')"
+            " AND has_function_privilege('tq_api', oid, 'EXECUTE')) AS makes"
+        )
+        assert row is not None
+        return dict(row)
+    finally:
+        await owner.close()
+
+
+def test_the_image_of_postgres_finds_the_script_that_makes_the_owner():
+    mounts = [volume.split(":") for volume in SERVICES["postgres"]["volumes"] if volume.startswith("./")]
+    assert {target for _, target, _ in mounts} == {
+        "/docker-entrypoint-initdb.d/make-owner.sh",
+        "/etc/taskqueue/owner.sql",
+    }
+    for source, _, mode in mounts:
+        assert (parts.ROOT / source).is_file()
+        assert mode == "ro"
+    assert os.access(parts.ROOT / "deploy/compose/make-owner.sh", os.X_OK)
+    assert "owner_password" in SERVICES["postgres"]["secrets"]
 
 
 def test_valkey_takes_its_command_and_the_password(tmp_path: Path):

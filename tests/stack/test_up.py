@@ -64,6 +64,20 @@ def test_the_description_is_readable_by_its_owner_alone(data_dir: Path) -> None:
     assert (data_dir / "stack.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_logs_are_readable_by_their_owner_alone(data_dir: Path) -> None:
+    logs = data_dir / "logs"
+    # As an earlier version left them; the next command makes them private again.
+    logs.chmod(0o755)
+    (logs / "api.log").chmod(0o644)
+    up(data_dir)
+    down(data_dir)
+    up(data_dir)
+    assert logs.stat().st_mode & 0o777 == 0o700
+    modes = {log.name: log.stat().st_mode & 0o777 for log in logs.iterdir()}
+    assert {"api.log", "dispatcher.log", "postgres.log", "valkey.log", "worker1.log"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
+
+
 def test_a_second_up_starts_nothing(data_dir: Path) -> None:
     before = up(data_dir)
     assert up(data_dir) == before

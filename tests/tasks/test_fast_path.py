@@ -42,6 +42,7 @@ SUBMITS: list[tuple[bytes, dict[str, str]]] = [
     (b"{}", {"Content-Type": "application/json; charset=latin-1"}),
     (b'{"delay_seconds": 3600}', {"Content-Type": "application/json; charset=utf-8"}),
     (b"{}", {"Content-Encoding": "gzip"}),
+    (b'{"delay_seconds": 3600}', {"Content-Encoding": "identity"}),
     (b"x" * 300_000, {}),
     (b"{}", {"Authorization": "Bearer nobody"}),
     (b"{}", {"Authorization": "Basic abc"}),
@@ -82,6 +83,12 @@ READS = [
     "{waiting}/result",
     "{waiting}/result?wait=1",
     "{waiting}/result?wait=0.5",
+    "{task}/status?x=1",
+    "{task}/status?",
+    "{task}/result?x=1",
+    "{task}/result?wait=1&x=1",
+    "{TASK}/status",
+    "{TASK}/result",
     f"{UNKNOWN}/status",
     f"{UNKNOWN}/result",
     f"{UNKNOWN.upper()}/result",
@@ -156,7 +163,11 @@ def test_a_read_is_answered_alike(both: Callable[..., None], path: str):
         if tenant.slug not in ids:
             done = tenant.submit(task="echo", payload={"text": "ä\u2028"})
             tenant.result(done)
-            ids[tenant.slug] = {"task": done, "waiting": tenant.submit(task="echo", delay_seconds=3600)}
+            ids[tenant.slug] = {
+                "task": done,
+                "TASK": done.upper(),
+                "waiting": tenant.submit(task="echo", delay_seconds=3600),
+            }
         return "/api/tasks/" + path.format(**ids[tenant.slug])
 
     both("GET", filled, {})
@@ -181,8 +192,11 @@ def _scope(method: str, path: str, query: bytes = b"", *headers: tuple[bytes, by
         ("get_task_status", _scope("GET", f"/api/tasks/{UNKNOWN}/status")),
         ("get_task_result", _scope("GET", f"/api/tasks/{UNKNOWN}/result", b"wait=30")),
         ("submit_tasks", _scope("POST", "/api/tasks/batch")),
+        ("get_task_status", _scope("GET", f"/api/tasks/{UNKNOWN.upper()}/status")),
         (None, _scope("GET", "/api/tasks/submit")),
         (None, _scope("GET", "/api/tasks/batch")),
+        (None, _scope("POST", "/api/tasks/submit", b"x=1")),
+        (None, _scope("GET", f"/api/tasks/{UNKNOWN}/status", b"x=1")),
         (None, _scope("POST", "/api/tasks/submit", b"", (b"traceparent", b"x"))),
         (None, _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b"a"), (b"idempotency-key", b"a"))),
         (None, _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b'"a"'))),

@@ -35,7 +35,7 @@ class Customer:
 def ended(tenant_id: UUID, url: str | None, **changes: Any) -> TaskEnded:
     """Return the end of a task, SUCCESS unless said otherwise."""
     facts = {
-        "tenant_id": tenant_id, "task_id": uuid.uuid4(), "task": "echo", "status": "SUCCESS", "result": {"answer": 42},
+        "tenant_id": tenant_id, "task_id": uuid.uuid4(), "task": "echo", "status": "SUCCESS", "result": '{"answer":42}',
         "error": None, "attempt_count": 1, "tags": ["a", "ü"], "finished_at": datetime.now(UTC), "webhook_url": url,
     }  # fmt: skip
     return TaskEnded(**(facts | changes))

@@ -1,8 +1,10 @@
 """Processes that deliver are killed, stopped, doubled and cut off from Postgres: no event is lost."""
 
 import asyncio
+import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 
 from app.core import secrets
 from app.db import Database
-from app.webhooks import delivery
+from app.webhooks import delivery, resolver
+from app.webhooks.addresses import Address
 from app.webhooks.attempt import Attempts
+from app.webhooks.resolver import Resolver
 from app.webhooks.sender import Sender
 from tests.conftest import role_url, wait_until
 from tests.webhooks.conftest import Customer, Deliverer, Rows, ended
@@ -88,6 +92,36 @@ async def test_what_does_not_end_in_time_is_given_back_for_another_process(
     assert (given_back["status"], given_back["attempt"], given_back["claim_token"]) == ("PENDING", 0, None)
     assert given_back["due_in"] <= timedelta(0)
     assert await asyncio.to_thread(rows.attempts, hanging) == []
+
+
+async def test_a_host_that_could_not_be_looked_up_yet_costs_the_delivery_no_attempt(
+    environment: dict[str, str], rows: Rows, customer: Customer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(resolver, "_PLACE_TIMEOUT", 0.2)
+    answer = threading.Event()
+
+    def hang(_host: str) -> Sequence[Address]:
+        answer.wait(20)
+        return ()
+
+    names = Resolver(hang)
+    # Name servers that say nothing keep every thread busy, 4 of each of 16 tenants.
+    busy = [asyncio.create_task(names.addresses(uuid.uuid4(), "slow.example.com")) for _ in range(64)]
+    database = Database("tq_webhook", size=2, url=role_url(environment, "tq_webhook"))
+    attempts = Attempts(database, Sender((), resolver=names), secrets.load(Path(environment["SECRETS_FILE"])))
+    deliveries = delivery.Deliveries(database, attempts)
+    [waiting] = await asyncio.to_thread(rows.emit, ended(customer.id, "https://quick.example.com/"))
+    try:
+        await deliveries.claim_due()
+        await deliveries.drain()
+        put_off = await asyncio.to_thread(rows.delivery, waiting)
+        assert (put_off["status"], put_off["attempt"], put_off["claim_token"]) == ("PENDING", 0, None)
+        assert timedelta(0) < put_off["due_in"] <= timedelta(seconds=2)
+        assert await asyncio.to_thread(rows.attempts, waiting) == []
+    finally:
+        answer.set()
+        await asyncio.gather(*busy, return_exceptions=True)
+        await database.close()
 
 
 def test_a_process_with_nothing_to_do_stops_at_once(start: Start):

@@ -1,6 +1,7 @@
 """The board, as its children write it and the main process reads it."""
 
 import os
+from dataclasses import replace
 from uuid import uuid4
 
 from app.worker.board import MOST, Attempt, Board, Hand, packed
@@ -8,6 +9,10 @@ from app.worker.board import MOST, Attempt, Board, Hand, packed
 
 def _attempt(ends_at: float = 12.5) -> Attempt:
     return Attempt(uuid4(), uuid4(), uuid4(), ends_at, os.getpid())
+
+
+def _pids(board: Board) -> list[int]:
+    return [child.pid for child in board.children()]
 
 
 def _start(board: Board, row: int) -> Attempt:
@@ -19,9 +24,9 @@ def _start(board: Board, row: int) -> Attempt:
 def test_a_child_that_runs_nothing_is_a_child_all_the_same():
     board = Board(2)
     attempt = _start(board, board.join(1))
-    assert (board.running(), board.children()) == ([attempt], [os.getpid()])
+    assert (board.running(), _pids(board)) == ([attempt], [os.getpid()])
     board.write(1, 0.0, [])
-    assert (board.attempts(), board.children()) == ([], [os.getpid()])
+    assert (board.attempts(), _pids(board)) == ([], [os.getpid()])
 
 
 def test_only_the_attempt_that_is_asked_to_end_is_told_so():
@@ -58,7 +63,7 @@ def test_what_one_process_writes_another_reads():
     attempt = Attempt(*ids, 1.5, pid)
     assert board.running() == [attempt]
     board.forget(attempt)
-    assert (board.running(), board.children()) == ([], [])
+    assert (board.running(), _pids(board)) == ([], [])
 
 
 def test_the_successor_of_a_child_that_died_leaves_its_row_to_the_main_process():
@@ -75,7 +80,7 @@ def test_of_a_child_that_died_attempts_are_forgotten_one_by_one():
     running, waiting = _attempt(), _attempt(0.0)
     board.write(row, running.ends_at, [packed(running), packed(waiting)])
     board.forget(running)
-    assert (board.attempts(), board.children()) == ([waiting], [os.getpid()])
+    assert (board.attempts(), _pids(board)) == ([waiting], [os.getpid()])
     board.forget(waiting)
     assert (board.attempts(), board.children()) == ([], [])
 
@@ -93,6 +98,8 @@ def test_a_hand_shows_what_waits_what_runs_and_what_is_being_written():
     ]
     hand.stop()
     assert board.running() == []
+    # Its end is being written; the other's code has not begun.
+    assert {one.task_id: one.has_begun for one in board.attempts()} == {first.task_id: False, second.task_id: True}
     hand.drop([second])
     assert board.attempts() == [first]
 
@@ -103,3 +110,28 @@ def test_a_full_row_holds_as_many_attempts_as_a_hand_may_have():
     many = [_attempt(0.0) for _ in range(MOST)]
     board.write(row, 0.0, list(map(packed, many)))
     assert board.attempts() == many
+
+
+def test_what_has_begun_is_still_known_when_another_attempt_is_forgotten():
+    board = Board(1)
+    hand = Hand(board, 0)
+    first, second = _attempt(0.0), _attempt(0.0)
+    hand.take([first, second])
+    hand.start(first, 7.0)
+    hand.stop()
+    hand.start(second, 7.0)
+    running = board.running()[0]
+    board.forget(running)
+    assert [(one.task_id, one.has_begun) for one in board.attempts()] == [(first.task_id, True)]
+
+
+def test_the_time_of_a_childs_loop_begins_again_when_code_ends():
+    board = Board(1)
+    hand = Hand(board, 0)
+    before = board.children()[0].turned_at
+    hand.take([attempt := _attempt(0.0)])
+    hand.start(attempt, 7.0)
+    assert board.children()[0] == replace(board.children()[0], turned_at=before, ends_at=7.0)
+    hand.stop()
+    assert board.children()[0].turned_at > before
+    assert board.children()[0].ends_at == 0

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pytest
 
+from app.worker import descendants
 from tests.conftest import Stack, Tenant, wait_until
 
 
@@ -51,6 +52,16 @@ def test_what_a_stopped_worker_cannot_end_is_given_back_uncounted(lone_worker: S
     lone_worker.start_worker("worker2")
     assert acme.result(task_id)["status"] == "SUCCESS"
     assert _attempts(acme, task_id) == ["RETURNED", "SUCCESS"]
+
+
+def test_what_code_has_started_ends_with_a_stopped_worker(lone_worker: Stack, acme: Tenant):
+    lone_worker.start_worker("worker1", WORKER_DRAIN_SECONDS="0.5")
+    task_id = acme.submit(task="test.wedge.waits_for_processes", payload={"a": 305, "b": 0})
+    wait_until(lambda: acme.status(task_id)["progress"] is not None, "the processes")
+    progress = acme.status(task_id)["progress"]
+    lone_worker.stop("worker1")
+    assert [pid for pid in (progress["done"], progress["total"]) if descendants.stat(pid).state != "X"] == []
+    assert acme.client.post(f"/api/tasks/{task_id}/cancel").status_code in {200, 202}
 
 
 def test_a_worker_that_is_told_twice_gives_back_at_once(lone_worker: Stack, acme: Tenant):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from uuid import UUID, uuid4
 
-from app.worker import termination
+from app.worker import descendants, termination
 from app.worker.board import Attempt, Board, packed
 from tests.conftest import wait_until
 
@@ -40,7 +40,7 @@ async def test_a_child_that_has_gone_on_to_another_attempt_lives():
     try:
         assert not await termination.kill(board, replace(running, claim_token=uuid4()))
         assert board.running() == [running]
-        wait_until(lambda: termination._stat(running.pid)[0] == "S", "the child to go on")
+        wait_until(lambda: descendants.stat(running.pid).state == "S", "the child to go on")
     finally:
         child.kill()
         child.join(5)

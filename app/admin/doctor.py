@@ -1,0 +1,136 @@
+"""What is wrong with the servers, as the operator sees it; and the way out when an older timeline is to be used."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+from app.admin import edge
+from app.audit import store as audit
+from app.broker import timelines as shared
+from app.broker.redis_check import RedisCheck
+from app.core import primary, schema, timelines
+from app.core import redis as redis_connections
+from app.core.config import get_settings
+from app.core.primary import AWAY, Place
+from app.core.timelines import ServerRefused
+from app.processes import store
+
+_TIMEOUT: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """One host of DATABASE_URL."""
+
+    host: str
+    place: Place | None = None
+    schema_version: str | None = None
+    fault: str | None = None
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it answers as a primary, old or not."""
+        return self.place is not None and self.place.timeline is not None
+
+    def show(self) -> str:
+        """Return it as a line."""
+        if self.place is None:
+            return self.fault or "it does not tell its timeline"
+        role = "standby" if self.place.timeline is None else f"primary on timeline {self.place.timeline}"
+        read_only = ", read-only" if self.is_primary and self.place.is_read_only else ""
+        return f"{role}{read_only}, system {self.place.system}" + (f": {self.fault}" if self.fault else "")
+
+
+async def examine() -> dict[str, Any]:
+    """Look at every host of DATABASE_URL, at Redis and at what is known of timelines; nothing is changed."""
+    servers, redis_faults = await _look()
+    known = {str(system): timelines.timeline_of(mark) for system, mark in timelines.known().marks().items()}
+    faults = [f"{one.host}: {one.fault}" for one in servers if one.fault]
+    version = next((one.schema_version for one in servers if one.is_primary and not one.fault), None)
+    if any(one.is_primary for one in servers) and (wrong := schema.fault(version)) and not faults:
+        faults.append(wrong)
+    if sum(one.is_primary for one in servers) > 1:
+        faults.append("several hosts of DATABASE_URL are primaries: stop those that shall not be used")
+    return {
+        "postgres": {one.host: one.show() for one in servers},
+        "newest_timelines": known,
+        "schema": version,
+        "schema_expected": schema.EXPECTED,
+        "redis": redis_faults or ["it does all that is needed"],
+        "faults": [*faults, *redis_faults],
+    }
+
+
+async def accept_timeline() -> dict[str, Any]:
+    """Take the timeline of the one primary that answers for the newest; raises ``Refused`` when there is not one."""
+    servers, _ = await _look()
+    found = [one for one in servers if one.is_primary]
+    if len(found) != 1:
+        what = "No host of DATABASE_URL answers as a primary" if not found else "Several hosts are primaries"
+        message = f"{what}: let the one that shall be used run, and stop the others."
+        raise edge.Refused(message)
+    place = found[0].place
+    assert place is not None  # noqa: S101 it is a primary
+    assert place.timeline is not None  # noqa: S101 it is a primary
+    before = timelines.known().newest(place.system)
+    timelines.known().accept(place.system, place.timeline)
+    redis = redis_connections.connect(get_settings().redis_url)
+    try:
+        await shared.exchange(redis)
+    finally:
+        await redis.aclose()
+    return {"host": found[0].host, "system": str(place.system), "timeline": place.timeline, "before": before}
+
+
+async def record(connection: Any, accepted: dict[str, Any]) -> None:
+    """Write the acceptance to the audit log."""
+    await audit.record(connection, None, edge.operator(), "timeline.accepted", accepted["system"], accepted)
+
+
+async def _look() -> tuple[list[Server], list[str]]:
+    settings = get_settings()
+    timelines.known().keep_in(settings.secrets_file.parent)
+    redis = redis_connections.connect(settings.redis_url)
+    try:
+        await shared.exchange(redis)
+        servers = [await _ask(url) for url in primary.split(settings.database_url)]
+        # The newest first: what it is shows which of the others are old.
+        for server in sorted(servers, key=lambda one: -((one.place and one.place.timeline) or 0)):
+            servers[servers.index(server)] = _judge(server)
+        async with asyncio.timeout(_TIMEOUT):
+            return servers, await RedisCheck(redis).faults()
+    except TimeoutError as error:
+        return servers, [redis_connections.reason(error)]
+    finally:
+        await redis.aclose()
+
+
+async def _ask(url: str) -> Server:
+    parsed = urlsplit(url)
+    host = parsed.netloc.rpartition("@")[2]
+    try:
+        # Whatever the server is: the URL may ask for a primary.
+        connection = await asyncpg.connect(url, timeout=_TIMEOUT, target_session_attrs=SessionAttribute.any)
+    except (*AWAY, asyncpg.PostgresError) as error:
+        return Server(host, fault=f"it cannot be reached ({type(error).__name__})")
+    try:
+        place = await primary.place(connection)
+        version = await store.schema_version_any_tenant(connection)
+    finally:
+        await connection.close(timeout=_TIMEOUT)
+    return Server(host, place, version)
+
+
+def _judge(server: Server) -> Server:
+    place = server.place
+    if place is None or place.timeline is None:
+        return server
+    try:
+        timelines.known().see(place.system, place.timeline)
+    except ServerRefused as refused:
+        return replace(server, fault=str(refused))
+    return replace(server, fault="it is read-only") if place.is_read_only else server

@@ -1,0 +1,25 @@
+"""Requests that offer another protocol (``Upgrade: h2c``, websockets): the offer is ignored, as RFC 9110 (7.8) allows.
+
+The parser takes what follows such a head for the other protocol, so a body would be lost, or read as the next request.
+The head is therefore given to a new parser without the offer, and the body after it.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+_OFFER: Final = frozenset({b"upgrade", b"http2-settings"})
+
+
+def without_offer(method: bytes, url: bytes, version: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the head of a request without its offer; the names of ``headers`` are lower-case."""
+    lines = [b"%s %s HTTP/%s" % (method, url, version.encode())]
+    for name, value in headers:
+        kept = _remaining_options(value) if name == b"connection" else value
+        if name not in _OFFER and (kept or name != b"connection"):
+            lines.append(b"%s: %s" % (name, kept))
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def _remaining_options(connection: bytes) -> bytes:
+    options = (option.strip() for option in connection.split(b","))
+    return b", ".join(option for option in options if option.lower() not in _OFFER)

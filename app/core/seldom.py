@@ -1,0 +1,35 @@
+"""Log lines that would repeat: each reason is logged at once, then at most once a minute."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+_INTERVAL: Final = 60.0
+_MAX_REASONS: Final = 1_000
+
+
+class Seldom:
+    """The repeating lines of one part of a process."""
+
+    def __init__(self, logger: logging.Logger, interval: float = _INTERVAL) -> None:
+        """``interval`` is in seconds."""
+        self._logger = logger
+        self._interval = interval
+        self._logged_at: dict[str, float] = {}
+
+    def log(self, level: int, message: str, *, reason: str, extra: Mapping[str, Any] | None = None) -> bool:
+        """Log the line unless it was logged for the same reason within the interval; say whether it was."""
+        key, now = f"{message}\n{reason}", time.monotonic()
+        at = self._logged_at.get(key)
+        if at is not None and now - at < self._interval:
+            return False
+        if len(self._logged_at) >= _MAX_REASONS:
+            self._logged_at.clear()
+        self._logged_at[key] = now
+        self._logger.log(level, message, extra={**(extra or {}), "reason": reason})
+        return True
+
+    def warn(self, message: str, *, reason: str) -> bool:
+        """Log a warning, seldom."""
+        return self.log(logging.WARNING, message, reason=reason)

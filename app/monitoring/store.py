@@ -1,0 +1,43 @@
+"""SQL of readiness."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from app.core import primary, schema
+from app.db import Connection
+from app.processes import store
+from app.processes.heartbeat import STALE
+
+# Of several dispatchers that say that they lead (one may have been stopped), the freshest.
+_PROCESSES: Final = f"""
+SELECT
+    (SELECT coalesce(jsonb_object_agg(pool, workers), '{{}}') FROM (
+        SELECT pool, count(*) AS workers FROM worker
+        WHERE heartbeat_at > now() - interval '{STALE} seconds' GROUP BY pool) AS living) AS workers,
+    (SELECT min(extract(epoch FROM now() - heartbeat_at)::float8 + (details->>'round_age')::float8)
+        FROM process_heartbeat
+        WHERE kind = 'dispatcher' AND details @> '{{"leads": true}}'
+          AND heartbeat_at > now() - interval '{STALE} seconds') AS round_age
+"""  # noqa: S608 a number of ours
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one look at Postgres has found."""
+
+    place: primary.Place | None
+    schema_version: str | None
+    workers: dict[str, int]
+    """Those that live, by pool."""
+    round_age: float | None
+    """Seconds since the last round of the dispatcher that leads; None when none does."""
+
+
+async def look_any_tenant(connection: Connection) -> Found:
+    """Look at the server, its schema, the workers and the dispatcher."""
+    place = await primary.place(connection, timeout=2)
+    version = await store.schema_version_any_tenant(connection)
+    if schema.fault(version):
+        return Found(place, version, {}, None)
+    row: Any = await connection.fetchrow(_PROCESSES)
+    return Found(place, version, row["workers"], row["round_age"])

@@ -1,0 +1,39 @@
+"""A process whose code does not fit the schema waits: what it would write might not be what others read."""
+
+import asyncio
+import logging
+from typing import Final
+
+import asyncpg
+
+from app.core import schema
+from app.core.errors import Unavailable
+from app.core.seldom import Seldom
+from app.db import Database
+from app.processes import store
+
+_log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
+
+_INTERVAL: Final = 2.0
+
+
+async def wait_until_it_fits(database: Database, stopping: asyncio.Event | None = None) -> None:
+    """Return when the schema is the expected one, or cannot be asked for, or ``stopping`` is set; log why it waits."""
+    stopping = stopping or asyncio.Event()
+    while not stopping.is_set() and (fault := await _fault(database)):
+        _seldom.log(logging.ERROR, "this process waits: it does not fit the schema", reason=fault)
+        try:
+            async with asyncio.timeout(_INTERVAL):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+
+
+async def _fault(database: Database) -> str | None:
+    try:
+        async with database.statement() as connection:
+            return schema.fault(await store.schema_version_any_tenant(connection))
+    except (Unavailable, asyncpg.PostgresError):
+        # Away: whoever works with it will see, and waits by itself.
+        return None

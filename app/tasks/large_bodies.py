@@ -1,0 +1,232 @@
+"""Large bodies are read in threads, a few at a time, so that others are answered meanwhile.
+
+Threads share the interpreter's lock with the event loop, so they bound what is read at once and not what it costs. Each
+tenant therefore pays for what reading has cost: its next large body waits some times as long. What a submit of ordinary
+tasks costs is free, so that batches are as fast as they can be.
+"""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from math import ceil
+from time import thread_time
+from typing import Final, TypeVar
+from uuid import UUID
+
+from app.core.errors import TooManyLargeBodies, Unavailable
+from app.core.strict_json import marks
+
+T = TypeVar("T")
+
+LARGE_BYTES: Final = 64 * 1024
+"""A larger body is announced by its head, and is not received before there is room for it."""
+_LARGE_MARKS: Final = 1_000
+# About a millisecond's work on the event loop: fewer bytes hold no more marks than that.
+_SMALL_BYTES: Final = 1_000
+_MAX_RUNNING: Final = 3
+_MAX_RUNNING_OF_ONE: Final = 2
+# In memory or on their way there, bytes.
+_MAX_IN_HAND_OF_ONE: Final = 16 * 1024 * 1024
+_MAX_IN_HAND: Final = 64 * 1024 * 1024
+_MAX_WAITING_OF_ONE: Final = 64
+_MAX_DIGITS: Final = 12
+_WAIT_SECONDS: Final = 1.0
+# With this, others find the process busy with one tenant's large bodies a quarter of the time.
+_PAUSE_FOR_EACH_SECOND: Final = 3.0
+# What is refused is the dearest for each byte, and nobody who means well sends much of it.
+_PAUSE_FOR_REFUSED: Final = 12.0
+_MAX_PAUSE: Final = 5.0
+_FREE_SECONDS_FOR_TASK: Final = 50e-6
+# How long a thread keeps the interpreter's lock while the event loop waits for it; Python's own value is 5 ms.
+_SWITCH_SECONDS: Final = 0.0005
+
+
+@dataclass(slots=True)
+class _Tenant:
+    """The large bodies of one tenant."""
+
+    in_hand: int = 0
+    """Bytes."""
+    running: int = 0
+    free_at: float = 0.0
+    """When the next one may begin, by the event loop's clock."""
+    waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
+
+
+class LargeBodies:
+    """The large bodies of one api process."""
+
+    def __init__(self) -> None:
+        """Threads are made when they are first needed."""
+        self._threads = ThreadPoolExecutor(_MAX_RUNNING, thread_name_prefix="large-bodies")
+        # In the order in which they are served: a tenant that was goes to the end.
+        self._tenants: dict[UUID, _Tenant] = {}
+        self._in_hand = 0
+        self._running = 0
+        self._timer: asyncio.TimerHandle | None = None
+        sys.setswitchinterval(_SWITCH_SECONDS)
+
+    def close(self) -> None:
+        """Take no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @contextmanager
+    def receiving(self, tenant_id: UUID, headers: "list[tuple[bytes, bytes]]", max_bytes: int) -> Iterator[None]:
+        """Have room for the body that these headers announce, until it is stored; a small one needs none.
+
+        Raises ``TooManyLargeBodies`` when the tenant has as much in hand as it may, and ``Unavailable``.
+        """
+        size = min(_announced(headers), max_bytes)
+        if size <= LARGE_BYTES:
+            yield
+            return
+        tenant = self._tenant(tenant_id)
+        if tenant.in_hand + size > _MAX_IN_HAND_OF_ONE:
+            raise _too_many(1.0)
+        if self._in_hand + size > _MAX_IN_HAND:
+            raise Unavailable
+        tenant.in_hand += size
+        self._in_hand += size
+        try:
+            yield
+        finally:
+            tenant.in_hand -= size
+            self._in_hand -= size
+            self._forget_idle(tenant_id)
+
+    async def read(self, tenant_id: UUID, raw: bytes, work: Callable[[], T], count: Callable[[T], int]) -> T:
+        """Return what ``work`` returns, which reads a body; a large one waits for a thread and is read there.
+
+        ``count`` says how many tasks came of it. Raises what ``work`` does, and ``TooManyLargeBodies`` after a second.
+        """
+        if not is_large(raw):
+            return work()
+        await self._wait(tenant_id)
+        running = self._threads.submit(_timed, work)
+        # The place is free when the thread is, whatever became of the caller.
+        loop = asyncio.get_running_loop()
+        ended = partial(self._ended, tenant_id, count)
+        running.add_done_callback(lambda done: loop.call_soon_threadsafe(ended, done))
+        found, error, _ = await asyncio.wrap_future(running)
+        if error is not None:
+            raise error
+        return found  # type: ignore[return-value]  # it is None only with an error
+
+    async def _wait(self, tenant_id: UUID) -> None:
+        tenant, loop = self._tenant(tenant_id), asyncio.get_running_loop()
+        if len(tenant.waiting) >= _MAX_WAITING_OF_ONE:
+            raise self._refusal(tenant)
+        place = loop.create_future()
+        tenant.waiting.append(place)
+        self._serve()
+        deadline = loop.call_later(_WAIT_SECONDS, self._give_up, tenant, place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and not place.exception():
+                self._leave(tenant_id, tenant)
+            raise
+        finally:
+            deadline.cancel()
+
+    def _give_up(self, tenant: _Tenant, place: "asyncio.Future[None]") -> None:
+        if not place.done():
+            place.set_exception(self._refusal(tenant))
+
+    def _refusal(self, tenant: _Tenant) -> TooManyLargeBodies:
+        return _too_many(tenant.free_at - asyncio.get_running_loop().time())
+
+    def _serve(self) -> None:
+        """Give places to those who wait: one to each tenant in turn."""
+        now = asyncio.get_running_loop().time()
+        next_at = [self._serve_one(tenant_id, now) for tenant_id in list(self._tenants)]
+        later = [at for at in next_at if at > now]
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(min(later), self._serve) if later else None
+
+    def _serve_one(self, tenant_id: UUID, now: float) -> float:
+        """Give a tenant a place, if it may have one; return when it may otherwise, 0 where no time will tell."""
+        tenant = self._tenants[tenant_id]
+        while tenant.waiting and tenant.waiting[0].done():
+            tenant.waiting.popleft()
+        if not tenant.waiting:
+            self._forget_idle(tenant_id)
+            return 0.0
+        if tenant.free_at > now:
+            return tenant.free_at
+        if self._running < _MAX_RUNNING and tenant.running < _MAX_RUNNING_OF_ONE:
+            tenant.running += 1
+            self._running += 1
+            tenant.waiting.popleft().set_result(None)
+            self._tenants[tenant_id] = self._tenants.pop(tenant_id)
+        return 0.0
+
+    def _ended(
+        self, tenant_id: UUID, count: Callable[[T], int], done: "Future[tuple[T | None, Exception | None, float]]"
+    ) -> None:
+        tenant = self._tenant(tenant_id)
+        if not done.cancelled():
+            found, error, seconds = done.result()
+            pause = _pause(seconds, 0 if found is None else count(found), is_refused=error is not None)
+            now = asyncio.get_running_loop().time()
+            tenant.free_at = min(max(tenant.free_at, now) + pause, now + _MAX_PAUSE)
+        self._leave(tenant_id, tenant)
+
+    def _leave(self, tenant_id: UUID, tenant: _Tenant) -> None:
+        tenant.running -= 1
+        self._running -= 1
+        self._forget_idle(tenant_id)
+        self._serve()
+
+    def _tenant(self, tenant_id: UUID) -> _Tenant:
+        return self._tenants.setdefault(tenant_id, _Tenant())
+
+    def _forget_idle(self, tenant_id: UUID) -> None:
+        tenant = self._tenants.get(tenant_id)
+        is_busy = tenant and (tenant.in_hand or tenant.running or tenant.waiting)
+        if tenant and not is_busy and tenant.free_at <= asyncio.get_running_loop().time():
+            del self._tenants[tenant_id]
+
+
+def is_large(raw: bytes) -> bool:
+    """Say whether a body takes more than about a millisecond to read."""
+    return len(raw) > _SMALL_BYTES and (len(raw) > LARGE_BYTES or marks(raw) > _LARGE_MARKS)
+
+
+def _announced(headers: "list[tuple[bytes, bytes]]") -> int:
+    """Return how many bytes there may be; a body that does not say so may have as many as it likes."""
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit() and len(value) < _MAX_DIGITS:
+            return int(value)
+        if name in {b"content-length", b"transfer-encoding"}:
+            return sys.maxsize
+    return 0
+
+
+def _pause(seconds: float, tasks: int, *, is_refused: bool) -> float:
+    dear = seconds - tasks * _FREE_SECONDS_FOR_TASK
+    return max(0.0, dear) * (_PAUSE_FOR_REFUSED if is_refused else _PAUSE_FOR_EACH_SECOND)
+
+
+def _too_many(seconds: float) -> TooManyLargeBodies:
+    return TooManyLargeBodies(
+        "Too many large bodies at once. Wait as long as Retry-After says, or send smaller ones.",
+        headers={"Retry-After": str(max(1, ceil(seconds)))},
+    )
+
+
+def _timed(work: Callable[[], T]) -> tuple[T | None, Exception | None, float]:
+    """Do the work of a thread; return what came of it, and the CPU seconds that it took."""
+    began = thread_time()
+    try:
+        return work(), None, thread_time() - began
+    except Exception as error:  # noqa: BLE001 it is raised where it is waited for
+        # Its frames hold all that was read, which would be taken apart on the event loop.
+        error.__traceback__ = error.__context__ = None
+        return None, error, thread_time() - began

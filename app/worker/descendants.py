@@ -1,0 +1,158 @@
+"""The processes that a task's code has started, found in ``/proc``: they end with the attempt that started them.
+
+A child process of the pool and its main process are "subreapers" (``prctl(2)``): a process whose parent has ended
+becomes their child instead of init's, so that nobody leaves the tree, however often he forks.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
+# What forks faster than it is found is stopped after a few looks; this bounds a tree that never stops.
+_LOOKS: Final = 20
+_REAP_SECONDS: Final = 1.0
+_STEP: Final = 0.005
+
+
+class Stat(NamedTuple):
+    """What ``/proc/<pid>/stat`` says of a process."""
+
+    state: str
+    """One letter; ``X`` when it is gone."""
+    parent: int
+
+
+def stat(pid: int) -> Stat:
+    """Return a process's state and its parent; of one that is gone ``X`` and 0."""
+    try:
+        # The name in parentheses may hold blanks: the fields come behind it.
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except (OSError, ValueError):
+        return Stat("X", 0)
+    return Stat(state, int(parent))
+
+
+def adopt() -> None:
+    """Make this process the parent of all its descendants whose own parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def find(pid: int, spared: Collection[int] = ()) -> set[int]:
+    """Return all descendants of a process, but for those that are spared; what these have started is not."""
+    children: dict[int, list[int]] = {}
+    for other in all_pids():
+        found = stat(other)
+        if found.state != "X":
+            children.setdefault(found.parent, []).append(other)
+    return set(_below(pid, children)) - set(spared)
+
+
+def all_pids() -> Iterator[int]:
+    """Return the number of every process."""
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 it is asked for names only
+
+
+def _below(pid: int, children: dict[int, list[int]]) -> Iterator[int]:
+    for child in children.get(pid, ()):
+        yield child
+        yield from _below(child, children)
+
+
+def freeze(pid: int, spared: Collection[int] = ()) -> set[int]:
+    """Stop all descendants of a process, so that none can start another, and return them."""
+    frozen: set[int] = set()
+    for _ in range(_LOOKS):
+        moving = find(pid, spared) - frozen
+        if not moving:
+            break
+        for one in moving:
+            send(one, signal.SIGSTOP)
+        frozen |= moving
+    return frozen
+
+
+def send(pid: int, number: int) -> None:
+    """Send a signal to a process, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def kill(pids: Iterable[int]) -> None:
+    """Kill processes that were stopped."""
+    for pid in pids:
+        send(pid, signal.SIGKILL)
+
+
+def end_own() -> int:
+    """End what the code that ran here has left behind, and return how many processes that were.
+
+    Nearly always there is nothing, which is one system call.
+    """
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    ended = 0
+    # The end of a parent may wake what is stopped: then there is another look.
+    for _ in range(_LOOKS):
+        _reap_known()
+        left = freeze(os.getpid(), _helpers())
+        if not left:
+            break
+        kill(left)
+        reap(left)
+        ended += len(left)
+    return ended
+
+
+def reap(pids: Collection[int]) -> None:
+    """Wait until processes that were killed, and are this one's children or will be, leave no entry behind."""
+    waiting, until = set(pids), time.monotonic() + _REAP_SECONDS
+    _reap_known()
+    while waiting and time.monotonic() < until:
+        waiting = {pid for pid in waiting if not _is_reaped(pid)}
+        if waiting:
+            time.sleep(_STEP)
+
+
+def _is_reaped(pid: int) -> bool:
+    # It becomes our child when its parent has ended, and only then can be waited for.
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return stat(pid).state == "X"
+
+
+def _reap_known() -> None:
+    # Those of multiprocessing: its own objects must learn of their end, or they take them for alive for ever.
+    if module := sys.modules.get("multiprocessing"):
+        module.active_children()
+
+
+def _helpers() -> set[int]:
+    """Return the processes that multiprocessing keeps for later; they do nothing by themselves."""
+    helpers = (("resource_tracker", "_resource_tracker", "_pid"), ("forkserver", "_forkserver", "_forkserver_pid"))
+    found = set()
+    for name, instance, attribute in helpers:
+        module = sys.modules.get(f"multiprocessing.{name}")
+        found.add(getattr(getattr(module, instance, None), attribute, None))
+    return {pid for pid in found if pid}
+
+
+def leave_if_forked(pid: int, error: BaseException | None) -> None:
+    """End this process, at once, if it is no longer ``pid``: a child that the code has forked, and that came back."""
+    if os.getpid() == pid:
+        return
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        os._exit(error.code & 0xFF)
+    if error is not None and not isinstance(error, SystemExit):
+        with suppress(BaseException):
+            sys.excepthook(type(error), error, error.__traceback__)
+    is_success = error is None or (isinstance(error, SystemExit) and error.code is None)
+    os._exit(0 if is_success else 1)

@@ -1,0 +1,2 @@
+ALTER TABLE worker DROP COLUMN pid;
+DROP TABLE process_heartbeat;

@@ -1,0 +1,80 @@
+"""What the processes write: JSON alone, from their first line to their last, which says who writes."""
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.stack import ports
+from tests.conftest import ROOT, Stack, Tenant, wait_until
+
+
+def lines(log: Path) -> list[dict[str, Any]]:
+    """Return the lines of a log, each of which must be one JSON object."""
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+@pytest.fixture
+def alone(environment: dict[str, str], tmp_path: Path) -> Stack:
+    """Return a stack without processes, whose logs are its own."""
+    return Stack("", environment, tmp_path, {})
+
+
+API = ("uvicorn", "app.main:app", "--no-access-log", "--http", "app.core.http_guard:GuardedProtocol", "--port")
+
+
+@pytest.mark.parametrize(
+    ("service", "command", "ready"),
+    [
+        ("api", API, "Uvicorn running on %s"),
+        ("dispatcher", ("app.dispatch",), "dispatcher"),
+        ("webhooks", ("app.webhooks",), "webhooks are delivered"),
+    ],
+)
+def test_every_line_of_a_process_is_json_from_its_start_to_its_end(
+    alone: Stack, tmp_path: Path, service: str, command: tuple[str, ...], ready: str
+):
+    log = tmp_path / f"{service}.log"
+    alone.start(service, *command, *([str(ports.free_port())] if service == "api" else []))
+    pid = alone.processes[service].pid
+    wait_until(lambda: ready.removesuffix(" %s") in log.read_text(), f"a {service} that runs")
+    alone.stop(service)
+    found = lines(log)
+    assert {(line["service"], line["host"], line["pid"]) for line in found} == {(service, socket.gethostname(), pid)}
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in found)
+
+
+@pytest.mark.parametrize(("level", "attempts"), [("INFO", 1), ("WARNING", 0)])
+def test_a_worker_writes_json_alone_and_obeys_its_loglevel(
+    stack: Stack, acme: Tenant, alone: Stack, tmp_path: Path, level: str, attempts: int
+):
+    stack.stop("worker")
+    stack.wait_for_workers(0)
+    alone.start_worker("worker", "--loglevel", level)
+    try:
+        stack.wait_for_workers(1)
+        task_id = acme.submit(task="echo", payload=1)
+        acme.result(task_id)
+    finally:
+        alone.stop("worker")
+        stack.start_worker()
+        stack.wait_for_workers(1)
+    found = lines(tmp_path / "worker.log")
+    assert {line["service"] for line in found} <= {"worker"}
+    assert len([line for line in found if line.get("task_id") == task_id and line["message"] == "attempt"]) == attempts
+
+
+def test_an_error_that_ends_a_process_is_a_line_of_json(tmp_path: Path):
+    program = (
+        "from app.core import logging; logging.configure('info', service='api'); raise RuntimeError('no \\n good')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    [line] = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (done.returncode, line["level"]) == (1, "CRITICAL")
+    assert "RuntimeError: no" in line["traceback"]
