@@ -108,7 +108,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         )
         stack.push_async_callback(app.state.readiness.close)
         await app.state.readiness.start()
-        app.state.list_limit = ListLimit(settings.database_pool_size)
+        app.state.list_limit = ListLimit(settings.database_pool_size, app.state.reading.require_postgres)
         app.state.cursor_key = pagination.derive_key(secrets.pepper(secrets.pepper_id))
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.
         gc.freeze()

@@ -1,7 +1,7 @@
 """How many lists, and tasks with their payloads, are read at once: what is large must not keep others waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
@@ -16,8 +16,12 @@ _WAIT_TIMEOUT: Final = 1.0
 class ListLimit:
     """Places for such reads: two for a tenant, and for all tenants together half of a pool of connections."""
 
-    def __init__(self, pool_size: int) -> None:
-        """``pool_size`` is how many connections the lists and everything else share."""
+    def __init__(self, pool_size: int, require_postgres: Callable[[], Awaitable[None]]) -> None:
+        """``pool_size`` is how many connections the lists and everything else share.
+
+        ``require_postgres`` raises ``Unavailable`` where Postgres does not answer: then nobody has asked for too much.
+        """
+        self._require_postgres = require_postgres
         self._in_all = asyncio.Semaphore(max(1, pool_size // 2))
         # Only of the tenants that hold a place or wait for one.
         self._places: dict[UUID, _Places] = {}
@@ -28,9 +32,12 @@ class ListLimit:
         places = self._places.setdefault(tenant_id, _Places())
         places.users += 1
         try:
-            await _acquire(places, TooManyLists)
+            if not await _acquired(places):
+                await self._require_postgres()
+                raise TooManyLists
             try:
-                await _acquire(self._in_all, Unavailable)
+                if not await _acquired(self._in_all):
+                    raise Unavailable
                 try:
                     yield
                 finally:
@@ -51,9 +58,10 @@ class _Places(asyncio.Semaphore):
         self.users = 0
 
 
-async def _acquire(places: asyncio.Semaphore, refusal: type[TooManyLists | Unavailable]) -> None:
+async def _acquired(places: asyncio.Semaphore) -> bool:
     try:
         async with asyncio.timeout(_WAIT_TIMEOUT):
             await places.acquire()
     except TimeoutError:
-        raise refusal() from None
+        return False
+    return True

@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from app.broker.wakeups import Waiters, Wakeup
-from app.core.errors import NotFound
+from app.core import ids
+from app.core.errors import NotFound, Unavailable
 from app.core.lane import Lane
 from app.db import Database
 from app.tasks import store
@@ -24,6 +25,7 @@ _FIRST_LOOK: Final = 0.25
 # Results are held in memory together.
 _RESULTS_AT_ONCE: Final = 32
 _STATUSES_AT_ONCE: Final = 128
+_PROBE_TIMEOUT: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,14 @@ class Reading:
         """Let what was asked be answered."""
         await self._results.close()
         await self._statuses.close()
+
+    async def require_postgres(self) -> None:
+        """Raise ``Unavailable`` where Postgres does not answer within half a second."""
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT):
+                await self._statuses.ask((ids.FIRST, ids.FIRST))
+        except TimeoutError:
+            raise Unavailable from None
 
     async def status(self, tenant_id: UUID, task_id: UUID) -> TaskStatus:
         """Return where a task stands; raises ``NotFound``."""
