@@ -102,23 +102,24 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         try:
             while data:
-                data = self._parsed(data)
+                try:
+                    self.parser.feed_data(data)
+                    data = b""
+                except httptools.HttpParserUpgrade as offer:
+                    data = self._without_offer() + data[offer.args[0] :]
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("")
 
-    def _parsed(self, data: bytes) -> bytes:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            version = self.parser.get_http_version()
-            head = http_upgrade.without_offer(self.parser.get_method(), self.url, version, self.headers)
-            self._offers_upgrade = False
-            # The old one reads no further.
-            self.parser = httptools.HttpRequestParser(self)
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-            return head + data[offer.args[0] :]
-        return b""
+    def _without_offer(self) -> bytes:
+        head = http_upgrade.without_offer(
+            self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
+        )
+        self._offers_upgrade = False
+        # The old one reads no further.
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return head
 
     def on_message_begin(self) -> None:
         """Count anew."""
@@ -133,23 +134,26 @@ class GuardedProtocol(HttpToolsProtocol):
             self._fail(HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Bound the headers; refuse a coding that is not HTTP/1.1's; count the hosts; drop what follows a body."""
+        """Bound the headers; refuse a coding that is not HTTP/1.1's; count the hosts."""
         self._header_bytes += len(name) + len(value) + 4
         if self._awaited == "body":
-            # A trailer must not become a header (RFC 9110, 6.5.1): a proxy that checks headers does not look there.
-            self._trailers += 1
-            if name.lower() in _FRAMING:
-                self._fail(HTTPStatus.BAD_REQUEST)
-        else:
-            super().on_header(name, value)
-        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) + self._trailers > MAX_HEADERS:
-            self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        if self._trailers:
+            self._drop_trailer(name)
             return
+        super().on_header(name, value)
+        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+            self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         name = self.headers[-1][0]
         if name == b"transfer-encoding":
             self._check_coding(value)
         self._hosts += name == b"host"
+
+    def _drop_trailer(self, name: bytes) -> None:
+        # It must not become a header (RFC 9110, 6.5.1): a proxy that checks headers does not look behind a body.
+        self._trailers += 1
+        if name.lower() in _FRAMING:
+            self._fail(HTTPStatus.BAD_REQUEST)
+        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) + self._trailers > MAX_HEADERS:
+            self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def _check_coding(self, coding: bytes) -> None:
         # With another coding, the parser would take everything to the end of the connection for the body. HTTP/1.0 has
