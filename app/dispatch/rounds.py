@@ -23,6 +23,7 @@ from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import LEASE, Rescuer
 from app.dispatch.shares import WorkerShares
+from app.dispatch.slot_reserve import SlotReserve
 from app.tasks import sweep_store
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Rounds:
         self._reconciler = Reconciler(connection, redis)
         self._ledger = Ledger(connection)
         self._shares = WorkerShares(connection, redis, self._ledger)
+        self._reserve = SlotReserve(connection, self._ledger)
         self._roll_up = Every(_ROLL_UP_INTERVAL)
         self._reconcile_ledger = Every(_LEDGER_INTERVAL)
         self._partitions = Every(_PARTITIONS_INTERVAL)
@@ -83,25 +85,28 @@ class Rounds:
         """One round; what needs Redis comes last, so that without it the rest goes on. Raises ``RedisError``."""
         if self._partitions.is_due():
             await sweep_store.make_partitions_any_tenant(self._connection, _MONTHS_AHEAD)
-        expired = await self._due.end_expired()
+        ended = await self._due.end_expired()
         due = await self._due.fallen_due()
         if self._due.looked_until is not None:
             self._contact.answered(self._due.looked_until)
         if self._rescue.is_due() and self._contact.has_lasted(LEASE):
-            due += [(lost.tenant_id, lost.pool) for lost in await self._rescuer.tick()]
+            rescued = await self._rescuer.tick()
+            due += rescued.offers
+            ended += rescued.ended
         if self._prune.is_due() or self._pruner.is_behind:
             await self._pruner.tick()
         if self._roll_up.is_due():
             await self._ledger.roll_up()
         if self._reconcile_ledger.is_due():
             await self._ledger.reconcile()
+        due += await self._reserve.look()
         # A Redis that does not answer must not keep the leader's connection idle until it is ended.
         async with asyncio.timeout(_REDIS_TIMEOUT):
-            await self._tell_redis(expired, due)
+            await self._tell_redis(ended, due)
 
-    async def _tell_redis(self, expired: list[UUID], due: list[tuple[UUID, str]]) -> None:
-        if expired:
-            await wakeups.publish_done(self._redis, expired)
+    async def _tell_redis(self, ended: list[UUID], due: list[tuple[UUID, str]]) -> None:
+        if ended:
+            await wakeups.publish_done(self._redis, ended)
         if due:
             crash.point("due.before_offer")
             await tickets.offer_many(self._redis, [(tenant_id, pool, 1) for tenant_id, pool in due])

@@ -6,7 +6,7 @@ from app.models.delivery import Delivery, DeliveryAttempt, WebhookSecret
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
 from app.models.tenant import Tenant, TenantSlots
 from app.models.usage import TenantAdmitted, Usage, UsageByTask, WorkerTime
-from app.models.worker import Worker
+from app.models.worker import LongTaskType, PoolSlots, Worker
 
 __all__ = [
     "ApiKey",
@@ -17,7 +17,9 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "IdempotencyKey",
+    "LongTaskType",
     "Member",
+    "PoolSlots",
     "Result",
     "RevokedToken",
     "Task",
