@@ -259,9 +259,10 @@ class Database:
             raise Unavailable from error
 
     @contextlib.asynccontextmanager
-    async def transaction(self, *tenant_ids: UUID) -> AsyncIterator[Connection]:
+    async def transaction(self, *tenant_ids: UUID, is_snapshot: bool = False) -> AsyncIterator[Connection]:
         """Open a transaction that sees these tenants' rows only; it commits when the block ends well.
 
+        With ``is_snapshot`` it only reads, and all its statements see the rows of one moment.
         Raises ``Unavailable`` when the connection is lost, also in the commit: then the outcome is unknown.
         """
         clock = asyncio.get_running_loop().time
@@ -270,7 +271,9 @@ class Database:
             try:
                 # The waits for a connection and for its answer do not add up.
                 left = self._command_timeout + _LENIENCE - (clock() - began)
-                await connection.execute(_begin(tenant_ids), timeout=min(left, self._command_timeout))
+                await connection.execute(
+                    _begin(tenant_ids, is_snapshot=is_snapshot), timeout=min(left, self._command_timeout)
+                )
                 try:
                     yield connection
                 except _UNANSWERED:
@@ -300,10 +303,11 @@ def _is_at_rest(borrowed: Any) -> bool:
         return False
 
 
-def _begin(tenant_ids: tuple[UUID, ...]) -> str:
+def _begin(tenant_ids: tuple[UUID, ...], *, is_snapshot: bool) -> str:
     # One message for both. The ids are UUID objects, so nothing of a caller's text is in it.
     scope = "{" + ",".join(str(tenant_id) for tenant_id in tenant_ids) + "}"
-    return f"BEGIN; SELECT set_config('app.tenant_ids', '{scope}', true)"
+    mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if is_snapshot else ""
+    return f"BEGIN{mode}; SELECT set_config('app.tenant_ids', '{scope}', true)"
 
 
 def affected(tag: Any) -> int:

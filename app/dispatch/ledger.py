@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from app.dispatch.leadership import Lead
+from app.dispatch.slot_caps import TaskLengths
 from app.quotas import store
 
 _log = logging.getLogger(__name__)
@@ -18,14 +19,17 @@ class Ledger:
     def __init__(self, lead: Lead) -> None:
         """Count as the dispatcher that leads."""
         self._connection, self._fence = lead.connection, lead.token
+        self.lengths = TaskLengths()
+        """How long the attempts of each task type took lately."""
         self._used: dict[UUID, float] = {}
 
     async def roll_up(self) -> int:
         """Add what has ended to its day; return of how many tenants there was something."""
         used = await store.roll_up_any_tenant(self._connection, _AT_ONCE, self._fence)
-        for tenant_id, seconds in used.items():
-            self._used[tenant_id] = self._used.get(tenant_id, 0.0) + seconds
-        return len(used)
+        for rolled in used:
+            self._used[rolled.tenant_id] = self._used.get(rolled.tenant_id, 0.0) + rolled.seconds
+            self.lengths.note(rolled.task, rolled.attempts, rolled.long_attempts)
+        return len({rolled.tenant_id for rolled in used})
 
     async def take_used(self) -> dict[UUID, float]:
         """Return the worker seconds of what has ended since this was asked last, by tenant."""

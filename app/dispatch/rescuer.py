@@ -1,13 +1,16 @@
 """Attempts whose worker is dead or has lost them: each is taken away by its token, and its task waits again."""
 
 import logging
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from app.core import crash
 from app.core.errors import Unavailable
 from app.db import Database
 from app.dispatch.leadership import Lead
 from app.tasks import attempts, lifecycle, sweep_store
+from app.tasks.attempts import Ended
+from app.tasks.status import FINAL
 from app.tasks.sweep_store import Lost
 
 _log = logging.getLogger(__name__)
@@ -15,6 +18,15 @@ _log = logging.getLogger(__name__)
 LEASE: Final = 15.0
 """Seconds after a worker's last heartbeat in which its attempts are its own."""
 _AT_ONCE: Final = 200
+
+
+class Rescued(NamedTuple):
+    """What was taken away."""
+
+    offers: list[tuple[UUID, str]]
+    """Tenants and pools that have a slot again, and most of them a task that waits again."""
+    ended: list[UUID]
+    """Tasks that wait no more: somebody may wait for their end."""
 
 
 class Rescuer:
@@ -25,23 +37,26 @@ class Rescuer:
         self._connection, self._fence = lead.connection, lead.token
         self._worker = worker
 
-    async def tick(self) -> list[Lost]:
-        """Take away what is lost; return what was, for tickets to be offered."""
+    async def tick(self) -> Rescued:
+        """Take away what is lost; return whom to offer tickets, and which tasks have ended with it."""
         found = await sweep_store.lost_any_tenant(self._connection, LEASE, _AT_ONCE)
         if found:
             crash.point("rescue.before_take_away")
-        rescued = [lost for lost in found if await self._take_away(lost)]
+        rescued = [(lost, ended) for lost in found if (ended := await self._take_away(lost))]
         if rescued:
             crash.point("rescue.before_offer")
         await sweep_store.forget_dead_workers_any_tenant(self._connection, self._fence)
-        return rescued
+        return Rescued(
+            [(lost.tenant_id, lost.pool) for lost, _ in rescued],
+            [lost.task_id for lost, ended in rescued if ended.status in FINAL],
+        )
 
-    async def _take_away(self, lost: Lost) -> bool:
+    async def _take_away(self, lost: Lost) -> Ended | None:
         try:
             outcome = attempts.lost(await self._times_lost(lost))
             ended = await lifecycle.lose(self._worker, lost, outcome, fence=self._fence)
         except Unavailable:
-            return False
+            return None
         _log.warning(
             "attempt",
             extra={
@@ -52,7 +67,7 @@ class Rescuer:
                 "times_lost": lost.times_lost + 1,
             },
         )
-        return ended is not None
+        return ended
 
     async def _times_lost(self, lost: Lost) -> int:
         # tq_dispatch, which counted, reads no errors: whether all of them count is asked where it matters only.

@@ -29,8 +29,10 @@ from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
 from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
-from app.dispatch.rescuer import LEASE, Rescuer
+from app.dispatch.rescuer import LEASE, Rescued, Rescuer
 from app.dispatch.shares import WorkerShares
+from app.dispatch.slot_reserve import INTERVAL as SLOTS_INTERVAL
+from app.dispatch.slot_reserve import SlotReserve
 from app.processes import heartbeat, schema
 from app.processes.heartbeat import Turns
 from app.tasks import partitions
@@ -74,12 +76,14 @@ class Rounds:
         self._reconciler = Reconciler(lead.connection, redis)
         self._ledger = Ledger(lead)
         self._shares = WorkerShares(lead.connection, redis, self._ledger)
+        self._reserve = SlotReserve(lead, self._ledger)
         self._expire, self._fall_due = _duty("expire"), _duty("fall due")
         self._keep_partitions = _duty("partitions", _PARTITIONS_INTERVAL)
         self._rescue = _duty("rescue", _RESCUE_INTERVAL)
         self._prune = _duty("prune", _PRUNE_INTERVAL)
         self._roll_up = _duty("roll up", _ROLL_UP_INTERVAL)
         self._reconcile_ledger = _duty("reconcile the ledger", _LEDGER_INTERVAL)
+        self._judge_slots = _duty("judge slots", SLOTS_INTERVAL)
         self._wake, self._offer, self._share = _duty("wake"), _duty("offer tickets"), _duty("share")
         self._look_at_redis = _duty("look at Redis", _LOOK_AT_REDIS_INTERVAL)
         self._reconcile = _duty("reconcile tickets", _RECONCILE_INTERVAL)
@@ -89,22 +93,25 @@ class Rounds:
 
         Raises ``RedisError``, ``LeadLost``, and what Postgres raises when it is away.
         """
-        expired = await self._do(self._expire, self._due.end_expired) or []
+        ended = await self._do(self._expire, self._due.end_expired) or []
         due = await self._do(self._fall_due, self._due.fallen_due) or []
         if self._due.looked_until is not None:
             self._contact.answered(self._due.looked_until)
         if self._rescue.is_due() and self._contact.has_lasted(LEASE):
-            due += [(lost.tenant_id, lost.pool) for lost in await self._run(self._rescue, self._rescuer.tick) or ()]
+            rescued = await self._run(self._rescue, self._rescuer.tick) or Rescued([], [])
+            due += rescued.offers
+            ended += rescued.ended
         await self._do(self._prune, self._pruner.tick, at_once=self._pruner.is_behind)
         await self._do(self._roll_up, self._ledger.roll_up)
         await self._do(self._reconcile_ledger, self._ledger.reconcile)
+        due += await self._do(self._judge_slots, self._reserve.look) or []
         await self._do(
             self._keep_partitions,
             lambda: partitions.keep_any_tenant(self._lead.connection, self._lead.token, attempts=1),
         )
         # A Redis that does not answer must not keep the round from its end.
         async with asyncio.timeout(_REDIS_TIMEOUT):
-            await self._tell_redis(expired, due)
+            await self._tell_redis(ended, due)
 
     async def _do(self, duty: Duty, work: Callable[[], Awaitable[T]], *, at_once: bool = False) -> T | None:
         return await self._run(duty, work) if duty.is_due(at_once=at_once) else None
@@ -113,9 +120,9 @@ class Rounds:
         self._lead.require()
         return await duty.run(work)
 
-    async def _tell_redis(self, expired: list[UUID], due: list[tuple[UUID, str]]) -> None:
-        if expired:
-            await self._do(self._wake, lambda: wakeups.publish_done(self._redis, expired))
+    async def _tell_redis(self, ended: list[UUID], due: list[tuple[UUID, str]]) -> None:
+        if ended:
+            await self._do(self._wake, lambda: wakeups.publish_done(self._redis, ended))
         if due:
             crash.point("due.before_offer")
             offers = [(tenant_id, pool, 1) for tenant_id, pool in due]

@@ -7,7 +7,7 @@ from app.models.process import ProcessHeartbeat
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
 from app.models.tenant import Tenant, TenantSlots
 from app.models.usage import TenantAdmitted, Usage, UsageByTask, WorkerTime
-from app.models.worker import DispatcherLease, Worker
+from app.models.worker import DispatcherLease, LongTaskType, PoolSlots, Worker
 
 __all__ = [
     "ApiKey",
@@ -19,7 +19,9 @@ __all__ = [
     "DeliveryAttempt",
     "DispatcherLease",
     "IdempotencyKey",
+    "LongTaskType",
     "Member",
+    "PoolSlots",
     "ProcessHeartbeat",
     "Result",
     "RevokedToken",

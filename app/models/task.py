@@ -95,6 +95,7 @@ class BacklogEntry(SQLModel, table=True):
     __tablename__ = "backlog"
     # Its tenant is its task's, by which alone it is written: a foreign key here would be checked for each task again.
     __table_args__ = (
+        Index("backlog_long", "tenant_id", "pool", "due_at", postgresql_where=text("is_long")),
         Index("backlog_due", "pool", "tenant_id", "priority", "due_at"),
         Index("backlog_scheduled", "due_at", postgresql_where=text("is_scheduled")),
         Index("backlog_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
@@ -108,6 +109,8 @@ class BacklogEntry(SQLModel, table=True):
     is_scheduled: bool
     """Due in the future when it was written: the dispatcher offers its ticket."""
     expires_at: datetime | None = moment()
+    is_long: bool = default("false")
+    """Its task type was known to be long when this was written."""
 
 
 class IdempotencyKey(SQLModel, table=True):

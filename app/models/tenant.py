@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Json, created, datetime, default, tenant_key
+from app.models.columns import Json, created, datetime, default, moment, tenant_key
 
 
 class Tenant(SQLModel, table=True):
@@ -31,11 +31,29 @@ class TenantSlots(SQLModel, table=True):
     """The running count that a claim checks and a finish gives back; ``running_limit`` follows plan and override."""
 
     __tablename__ = "tenant_slots"
+    __table_args__ = (
+        Index(
+            "tenant_slots_capped",
+            "tenant_id",
+            postgresql_where=text("cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL"),
+        ),
+    )
 
     tenant_id: UUID = tenant_key()
     running: int = default("0")
+    """In both pools."""
     running_limit: int
     returned: int = default("0", sa_type=BigInteger)
     """Tasks that ever came back into the backlog from an attempt."""
     departed: int = default("0", sa_type=BigInteger)
     """Tasks that ever left the backlog: claimed, cancelled or expired."""
+    running_asyncio: int = default("0")
+    """The part of ``running`` that is in the asyncio pool."""
+    cap_prefork: int | None = None
+    """Slots that a tenant with long tasks may have in this pool; None where it is not known to have any."""
+    cap_asyncio: int | None = None
+    short_until_prefork: datetime | None = moment()
+    """Until then one of its tasks has ended within a second just now: it needs no cap."""
+    short_until_asyncio: datetime | None = moment()
+    held_back: int = default("0", sa_type=SmallInteger)
+    """Bits of the pools (1 prefork, 2 asyncio) in which a cap has kept due work back."""

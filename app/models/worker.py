@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import TextArray, UuidArray, created, datetime, default
+from app.models.columns import TextArray, Timestamp, UuidArray, created, datetime, default
 
 
 class Worker(SQLModel, table=True):
@@ -36,3 +36,26 @@ class DispatcherLease(SQLModel, table=True):
     token: UUID = default("gen_random_uuid()")
     """Of this lead alone: every sweep names it."""
     expires_at: datetime = created()
+
+
+class PoolSlots(SQLModel, table=True):
+    """A pool's slots, as the dispatcher has last seen them. Without a fresh row nobody has a cap."""
+
+    __tablename__ = "pool_slots"
+
+    pool: str = Field(primary_key=True, sa_type=TEXT)
+    slots: int
+    unjudged_cap: int
+    """For a tenant of which it is not known yet how long its tasks run."""
+    free_for_long: int
+    """Slots that tenants with long tasks may still take before only the reserved one is left."""
+    judged_at: datetime = Field(sa_type=Timestamp)
+
+
+class LongTaskType(SQLModel, table=True):
+    """A task type of which more than half of the recent attempts ran for more than a second."""
+
+    __tablename__ = "long_task_type"
+
+    task: str = Field(primary_key=True, sa_type=TEXT)
+    since: datetime = created()

@@ -1,5 +1,6 @@
 """SQL of the ledger."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -67,15 +68,36 @@ async def report(
     return list(await connection.fetch(_REPORT, tenant_id, first, last))
 
 
-async def roll_up_any_tenant(connection: Connection, limit: int, fence: UUID) -> dict[UUID, float]:
-    """Add up to ``limit`` ended attempts to their days; return their seconds by tenant (usage_roll_up).
+@dataclass(frozen=True, slots=True)
+class RolledUp:
+    """What has ended of one task type of a tenant."""
+
+    tenant_id: UUID
+    task: str
+    attempts: int
+    seconds: float
+    long_attempts: int
+    """Those that ran for more than a second."""
+
+
+async def roll_up_any_tenant(connection: Connection, limit: int, fence: UUID) -> list[RolledUp]:
+    """Add up to ``limit`` ended attempts to their days; return what was added (usage_roll_up).
 
     ``fence`` is the token of the dispatcher's lease: without the lease nothing is changed.
     """
     rows = await connection.fetch(
-        "SELECT tenant_id, seconds FROM usage_roll_up($1) WHERE (SELECT dispatcher_leads($2))", limit, fence
+        "SELECT tenant_id, task, attempts, seconds, long_attempts FROM usage_roll_up($1) "
+        "WHERE (SELECT dispatcher_leads($2))",
+        limit,
+        fence,
     )
-    return {row["tenant_id"]: row["seconds"] for row in rows}
+    return [RolledUp(**row) for row in rows]
+
+
+_RECONCILE = """
+SELECT tenant_id, running_off, running_asyncio_off, waiting_off FROM ledger_reconcile()
+WHERE (SELECT dispatcher_leads($1))
+"""
 
 
 async def reconcile_any_tenant(connection: Connection, fence: UUID) -> "list[asyncpg.Record]":
@@ -83,9 +105,4 @@ async def reconcile_any_tenant(connection: Connection, fence: UUID) -> "list[asy
 
     ``fence`` as in ``roll_up_any_tenant``.
     """
-    return list(
-        await connection.fetch(
-            "SELECT tenant_id, running_off, waiting_off FROM ledger_reconcile() WHERE (SELECT dispatcher_leads($1))",
-            fence,
-        )
-    )
+    return list(await connection.fetch(_RECONCILE, fence))

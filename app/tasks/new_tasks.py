@@ -1,7 +1,7 @@
 """New tasks on their way to the store: what one request wants to be stored, and how much of it is."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -31,6 +31,13 @@ class NewTask(NamedTuple):
     webhook_url: str | None
     retry_of: UUID | None
     traceparent: str | None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it may start as soon as it is stored; a time that has passed is as good as none."""
+        if self.scheduled_at is not None:
+            return self.scheduled_at <= datetime.now(UTC)
+        return self.delay_seconds is None
 
 
 class Share(NamedTuple):

@@ -84,8 +84,11 @@ class Reading:
 
     async def detail(self, tenant_id: UUID, task_id: UUID) -> Detail:
         """Return everything about a task but its result; raises ``NotFound``."""
-        status = _known(await self._statuses.ask((tenant_id, task_id)))
-        async with self._reader.transaction(tenant_id) as connection:
+        # Of one moment: a task that starts or ends meanwhile would not agree with its attempts.
+        async with self._reader.transaction(tenant_id, is_snapshot=True) as connection:
+            status = _known(
+                _statuses(await store.statuses_any_tenant(connection, [(tenant_id, task_id)]), [task_id])[0]
+            )
             request = _known(await store.request(connection, tenant_id, task_id))
             attempts = await store.attempts(connection, tenant_id, task_id)
         parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts]}
@@ -151,11 +154,15 @@ class Reading:
     async def _find_statuses(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any] | None]:
         async with self._reader.statement() as connection:
             rows = await store.statuses_any_tenant(connection, wanted)
-        found = {row["number"]: row for row in rows}
-        return [
-            {**row, "task_id": task_id} if (row := found.get(number)) else None
-            for number, (_, task_id) in enumerate(wanted, start=1)
-        ]
+        return _statuses(rows, [task_id for _, task_id in wanted])
+
+
+def _statuses(rows: Sequence[Any], task_ids: Sequence[UUID]) -> list[dict[str, Any] | None]:
+    found = {row["number"]: row for row in rows}
+    return [
+        {**row, "task_id": task_id} if (row := found.get(number)) else None
+        for number, task_id in enumerate(task_ids, start=1)
+    ]
 
 
 def _known(found: T | None) -> T:

@@ -37,6 +37,19 @@ ON CONFLICT (tenant_id, key) DO UPDATE
 RETURNING task_id
 """
 
+# In the next two, no comparison that a merge join could use: while the table is known to be empty, such a plan reads
+# all of it.
+_RELEASE_KEYS = """
+DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_id, key)
+WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key)
+"""
+
+_KEEP_ANSWERS = """
+UPDATE idempotency_key k SET answer = u.answer
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (tenant_id, key, answer)
+WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key)
+"""
+
 _FIND_KEY = """
 SELECT tenant_id, task_id, fingerprint, answer FROM idempotency_key
 WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
@@ -148,8 +161,7 @@ async def release_keys_any_tenant(connection: Connection, submissions: Sequence[
     """Give back the keys of what was refused in the same transaction."""
     if submissions:
         await connection.execute(
-            "DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_id, key) "
-            "WHERE k.tenant_id = u.tenant_id AND k.key = u.key",
+            _RELEASE_KEYS,
             [submission.tenant_id for submission in submissions],
             [submission.idempotency_key for submission in submissions],
         )
@@ -159,9 +171,7 @@ async def keep_answers_any_tenant(connection: Connection, answers: Sequence[tupl
     """Keep with the keys of the same transaction what a replay is answered with."""
     if answers:
         await connection.execute(
-            "UPDATE idempotency_key k SET answer = u.answer "
-            "FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (tenant_id, key, answer) "
-            "WHERE k.tenant_id = u.tenant_id AND k.key = u.key",
+            _KEEP_ANSWERS,
             [submission.tenant_id for submission, _ in answers],
             [submission.idempotency_key for submission, _ in answers],
             [answer for _, answer in answers],
@@ -271,7 +281,9 @@ async def report_progress(
 
 _REVOKE_WAITING = """
 WITH taken AS (
-    DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
+    -- So that no index but the key answers: while the table is known to be empty, each other one looks as good.
+    DELETE FROM backlog WHERE (tenant_id, task_id) >= ($1, $2) AND (tenant_id, task_id) <= ($1, $2)
+        AND (NOT $4 OR expires_at <= now()) RETURNING task_id
 ), counted AS (
     UPDATE tenant_slots SET departed = departed + 1 WHERE tenant_id = $1 AND EXISTS (SELECT FROM taken)
 )

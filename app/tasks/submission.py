@@ -138,7 +138,7 @@ class Submissions:
         # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
         due: dict[str, int] = {}
         for task in stored:
-            if task.delay_seconds is None and task.scheduled_at is None:
+            if task.is_due:
                 due[task.pool] = due.get(task.pool, 0) + 1
         for pool, count in due.items():
             self._offers.add(stored[0].tenant_id, pool, count)

@@ -27,7 +27,7 @@ class Lost:
 
 
 async def tenants_with_due_work_any_tenant(connection: Connection) -> "list[tuple[UUID, str]]":
-    """Return every tenant and pool that has a due task and a free slot and is neither suspended nor paused.
+    """Return every tenant and pool that has a due task and may start it, and is neither suspended nor paused.
 
     A skip scan: one probe of the index for each tenant that has a backlog, however long that is.
     """
@@ -51,7 +51,15 @@ CROSS JOIN LATERAL (
     SELECT FROM tenant t WHERE t.id = line.tenant_id AND t.status = 'active' AND NOT t.queue_paused LIMIT 1
 ) AS active
 CROSS JOIN LATERAL (
-    SELECT FROM tenant_slots s WHERE s.tenant_id = line.tenant_id AND s.running < s.running_limit LIMIT 1
+    SELECT (
+        SELECT p.unjudged_cap FROM pool_slots p
+        WHERE p.pool = line.pool AND p.judged_at > now() - interval '15 seconds'
+    ) AS unjudged OFFSET 0
+) AS p
+CROSS JOIN LATERAL (
+    SELECT FROM tenant_slots s WHERE s.tenant_id = line.tenant_id AND s.running < s.running_limit AND CASE line.pool
+        WHEN 'asyncio' THEN s.running_asyncio < slots_cap(s.cap_asyncio, s.short_until_asyncio, p.unjudged)
+        ELSE s.running - s.running_asyncio < slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged) END LIMIT 1
 ) AS free
 WHERE EXISTS (
     -- The first from here on, in the order of the one index that has it. Asked for by the tenant, a plan that is made

@@ -75,7 +75,9 @@ async def test_what_is_read_by_column_holds_nothing_secret_and_partitions_hold_n
 
 async def test_policies_are_forced_and_four_roles_see_all_tenants(rights: asyncpg.Connection):
     without = {row[0] for row in await rights.fetch(_WITHOUT_FORCE)}
-    assert without == {"alembic_version", "auth_epoch", "dispatcher_lease", "process_heartbeat", "worker"}
+    assert without == {
+        "alembic_version", "auth_epoch", "dispatcher_lease", "long_task_type", "pool_slots", "process_heartbeat", "worker",
+    }  # fmt: skip
     seeing_all = {row[0] for row in await rights.fetch(_OPEN)}
     assert seeing_all == {"tq_dispatch", "tq_webhook", "tq_auth", "tq_admin"}
 

@@ -39,6 +39,7 @@ class Deep:
     yard: Yard
     tenant_id: UUID
     databases: dict[str, Database] = field(default_factory=dict)
+    is_planned_while_empty: bool = False
 
     def database(self, role: str) -> Database:
         if role not in self.databases:
@@ -94,19 +95,21 @@ class Deep:
         )  # fmt: skip
 
 
-@pytest.fixture(params=["", "unknown to statistics", "known to be empty"])
+@pytest.fixture(params=["", "unknown to statistics", "known to be empty", "planned while known to be empty"])
 async def deep(yard: Yard, request: pytest.FixtureRequest) -> AsyncIterator[Deep]:
     # What other tests have left running is nobody's.
     await yard.owner.execute("UPDATE attempt SET finished_at = now() WHERE finished_at IS NULL")
     if request.param == "unknown to statistics":
         await _let_others_wait(yard)
         await yard.owner.execute("VACUUM ANALYZE")
-    elif request.param == "known to be empty":
+    elif request.param:
         # As a new month's partitions are once they were vacuumed: to read all of them looks like nothing.
         tables = "task, attempt, result, backlog, idempotency_key, delivery, worker_time"
         await yard.owner.execute(f"TRUNCATE {tables} CASCADE")
         await yard.owner.execute("VACUUM ANALYZE")
-    made = Deep(yard, await yard.tenant())
+    # A worker that starts on a new or restored database plans before there is a single page.
+    is_planned_while_empty = request.param.startswith("planned")
+    made = Deep(yard, await yard.tenant(), is_planned_while_empty=is_planned_while_empty)
     yield made
     # Others count what is left to roll up, and the tables' rows against their counters.
     await yard.owner.execute("TRUNCATE worker_time")
@@ -241,6 +244,77 @@ async def _attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> b
     return await store.attempts(connection, tenant_id, task_id) == []
 
 
+def _reads_in_vain(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
+    async def call(deep: Deep) -> None:
+        async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
+            await read(connection, deep.tenant_id, uuid.uuid4())
+
+    return call
+
+
+async def _run_in_vain(deep: Deep) -> None:
+    worker = deep.database("tq_worker")
+    assert await lifecycle.claim(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4()) == []
+    for outcome in (Outcome("SUCCESS", "SUCCESS"), Outcome("PENDING", "LOST")):
+        assert await finish(worker, _Running(deep.tenant_id, uuid.uuid4()), outcome) is None
+
+
+async def _verdicts_in_vain(deep: Deep) -> None:
+    await control.verdicts(deep.database("tq_worker"), [_Running(deep.tenant_id, uuid.uuid4())])
+
+
+async def _cancel_in_vain(deep: Deep) -> None:
+    assert await lifecycle.cancel(deep.database("tq_api"), deep.tenant_id, uuid.uuid4()) is None
+
+
+async def _expire_in_vain(deep: Deep) -> None:
+    assert not await lifecycle.expire(deep.database("tq_worker"), deep.tenant_id, uuid.uuid4())
+
+
+async def _expire(deep: Deep) -> None:
+    [task_id] = await deep.yard.tasks(deep.tenant_id, 1, expires_seconds=0.0)
+    assert await lifecycle.expire(deep.database("tq_worker"), deep.tenant_id, task_id)
+
+
+async def _release_keys_in_vain(deep: Deep) -> None:
+    async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
+        wanted = Submission(deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), "none", b"")
+        await store.release_keys_any_tenant(connection, [wanted])
+        await store.keep_answers_any_tenant(connection, [(wanted, "{}")])
+
+
+async def _deliver_in_vain(deep: Deep) -> None:
+    due = [webhook_store.Due(uuid.uuid4(), (deep.tenant_id, "https://a.example.com/"))]
+    async with deep.database("tq_webhook").connection() as connection:
+        await webhook_store.oldest_due_any_tenant(connection, 10)
+        claims = await webhook_store.claim_any_tenant(connection, due, timedelta(seconds=60))
+        await webhook_store.release_any_tenant(connection, claims)
+
+
+async def _due_in_vain(deep: Deep) -> None:
+    async with deep.database("tq_dispatch").connection() as connection:
+        await sweep_store.tenants_with_due_work_any_tenant(connection)
+
+
+# What plans a call without a row to find.
+IN_VAIN: dict[str, Call] = {
+    "idempotency key": _release_keys_in_vain,
+    "claim and finish": _run_in_vain,
+    "result": _reads_in_vain(lambda c, tenant_id, task_id: store.results_any_tenant(c, [(tenant_id, task_id)])),
+    "status": _reads_in_vain(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)])),
+    "request": _reads_in_vain(store.request),
+    "attempts": _reads_in_vain(store.attempts),
+    "cancel": _cancel_in_vain,
+    "expire": _expire_in_vain,
+    "due tenants": _due_in_vain,
+    "lost attempts": _lost,
+    "delivery": _deliver_in_vain,
+    "schedules": _time_passes,
+    "prune": _prune,
+    "roll up": _roll_up,
+    "verdicts": _verdicts_in_vain,
+}
+
 CALLS: list[tuple[str, str, Call]] = [
     ("submit", "tq_submit", _submit),
     ("idempotency key", "tq_submit", _take_and_release_key),
@@ -252,6 +326,7 @@ CALLS: list[tuple[str, str, Call]] = [
     ("filtered page", "tq_api", _first_page(TaskFilter(task="echo"))),
     ("last page", "tq_api", _last_page),
     ("cancel", "tq_api", _cancel),
+    ("expire", "tq_worker", _expire),
     ("due tenants", "tq_dispatch", _due),
     ("lost attempts", "tq_dispatch", _lost),
     ("delivery", "tq_webhook", _deliver),
@@ -265,6 +340,9 @@ CALLS: list[tuple[str, str, Call]] = [
 
 @pytest.mark.parametrize(("name", "role", "call"), CALLS, ids=[name for name, _, _ in CALLS])
 async def test_pages_read_do_not_grow_with_the_tenant(deep: Deep, name: str, role: str, call: Call):
+    if deep.is_planned_while_empty:
+        for _ in range(EXECUTIONS if name in IN_VAIN else 0):
+            await IN_VAIN[name](deep)
     if name == "due tenants":
         # It probes the line of each: in a full table from the start, or each probe pays for a level that is added.
         await _let_others_wait(deep.yard)

@@ -1,5 +1,6 @@
 """The dispatcher's rounds against a real database and a real Redis: what is lost is put back, and nobody is judged early."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -89,6 +90,41 @@ async def test_a_dispatcher_judges_workers_only_after_a_lease_of_contact(
     status = await yard.owner.fetchval("SELECT status FROM attempt WHERE task_id = $1", task_id)
     assert status == expected
     await yard.owner.execute("UPDATE attempt SET finished_at = now() WHERE task_id = $1", task_id)
+
+
+async def _contact_of_a_lease(yard: Yard) -> Contact:
+    contact, now = Contact(), await yard.owner.fetchval("SELECT now()")
+    for ago in range(16, 0, -2):
+        contact.answered(now - timedelta(seconds=ago))
+    return contact
+
+
+@pytest.mark.parametrize(("lost_before", "is_cancelled", "status"), [(4, False, "FAILURE"), (0, True, "REVOKED")])
+async def test_who_waits_for_a_task_that_ends_with_its_lost_attempt_is_woken(
+    yard: Yard, redis: Redis, finder: Any, lost_before: int, is_cancelled: bool, status: str
+):
+    tenant_id, task_id = await _orphan(yard)
+    await yard.owner.execute(
+        "INSERT INTO attempt (tenant_id, task_id, attempt, status, claim_token, worker_id, deadline_at, finished_at)"
+        " SELECT $1, $2, 100 + n, 'LOST', gen_random_uuid(), gen_random_uuid(), now(), now()"
+        " FROM generate_series(1, $3) AS n",
+        tenant_id, task_id, lost_before,
+    )  # fmt: skip
+    await yard.owner.execute(
+        "UPDATE task SET cancel_requested_at = CASE WHEN $2 THEN now() END WHERE id = $1", task_id, is_cancelled
+    )
+    worker = yard.database("tq_worker")
+    try:
+        async with redis.pubsub() as heard, asyncio.timeout(10):
+            await heard.subscribe("done")
+            await Rounds(finder, worker, redis, await _contact_of_a_lease(yard)).tick()
+            woken = b""
+            while task_id.bytes not in woken:
+                message = await heard.get_message(ignore_subscribe_messages=True, timeout=1)
+                woken = message["data"] if message else b""
+    finally:
+        await worker.close()
+    assert await yard.owner.fetchval("SELECT status FROM task WHERE id = $1", task_id) == status
 
 
 async def test_what_is_past_its_time_is_deleted_in_each_round_while_there_is_much_of_it(

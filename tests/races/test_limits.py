@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -138,10 +139,19 @@ async def test_batches_and_submits_of_six_processes_are_admitted_to_exactly_the_
 
 
 @pytest.mark.parametrize(
-    ("count", "options", "tickets"), [(2, {}, 2), (500, {}, DEFAULT_LIMIT), (5, {"delay_seconds": 600}, 0)]
+    ("count", "options", "tickets"),
+    [
+        (2, {}, 2),
+        (500, {}, DEFAULT_LIMIT),
+        (5, {"delay_seconds": 600}, 0),
+        (2, {"delay_seconds": 0}, 2),
+        # A time that has passed is as good as none.
+        (2, {"scheduled_at": "2025-01-01T00:00:00Z"}, 2),
+        (2, {"scheduled_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}, 0),
+    ],
 )
 async def test_a_batch_offers_a_few_tickets_for_what_is_due(
-    yard: Yard, settings: dict[str, str], count: int, options: dict[str, int], tickets: int
+    yard: Yard, settings: dict[str, str], count: int, options: dict[str, Any], tickets: int
 ):
     tenant_id = await yard.tenant()
     duty = {"do": "submit", "tenants": {str(tenant_id): {}}, "count": 1, "batch": count, "options": options}

@@ -1,0 +1,102 @@
+"""How a pool's slots are shared among tenants with long tasks (pure): by weight, and never the last free one.
+
+A task type is long when more than half of its recent attempts ran for more than a second; a tenant is, while one of its
+attempts has run so long or a task of a long type runs or waits. All other tenants need no share: a slot that they
+take is free again within a second.
+"""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+# Attempts of a task type that count as recent: what came before them weighs less and less.
+_RECENT: Final = 50.0
+# What is remembered of a type after a restart is soon outvoted by what runs then.
+_REMEMBERED: Final = 4.0
+_MAX_TYPES: Final = 1_000
+
+
+class TaskLengths:
+    """Which task types are long, by how their attempts have ended lately."""
+
+    def __init__(self) -> None:
+        """Nothing has been seen."""
+        self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def remember(self, long_types: Iterable[str]) -> None:
+        """Begin with what an earlier process has found."""
+        for task in long_types:
+            self._seen.setdefault(task, (_REMEMBERED, _REMEMBERED))
+
+    def note(self, task: str, attempts: int, long_attempts: int) -> None:
+        """Add attempts that have ended, and how many of them ran for more than a second."""
+        seen, long = self._seen.pop(task, (0.0, 0.0))
+        kept = max(0.0, min(1.0, (_RECENT - attempts) / seen)) if seen else 0.0
+        self._seen[task] = seen * kept + attempts, long * kept + long_attempts
+        if len(self._seen) > _MAX_TYPES:
+            self._seen.popitem(last=False)
+
+    def long_types(self) -> set[str]:
+        """Return the types whose recent median is longer than a second."""
+        return {task for task, (seen, long) in self._seen.items() if 2 * long > seen}
+
+
+@dataclass(frozen=True, slots=True)
+class LongTenant:
+    """A tenant with long tasks in one pool."""
+
+    tenant_id: UUID
+    held: int
+    """Slots that its long attempts have now."""
+    waiting: int
+    """Due tasks."""
+    weight: int
+
+
+class SlotCaps:
+    """Shares one pool's slots. What it remembers, who had how much, can be lost."""
+
+    def __init__(self) -> None:
+        """Nobody has had anything."""
+        self._clocks: dict[UUID, float] = {}
+
+    def share(self, slots: int, tenants: Sequence[LongTenant], seconds: float) -> tuple[dict[UUID, int], int]:
+        """Return each tenant's cap, and how many slots are left for tenants whose long tasks come next.
+
+        ``seconds`` have passed since the last call. A tenant over its share keeps what runs and gets nothing new; one
+        below it gets what is free, so that all of them together never take the last free slot.
+        """
+        self._turn(tenants, seconds)
+        fair = self._fair(slots - 1, tenants)
+        free = max(0, slots - 1 - sum(tenant.held for tenant in tenants))
+        caps = {}
+        for tenant in sorted(tenants, key=lambda tenant: (tenant.held / tenant.weight, self._clocks[tenant.tenant_id])):
+            more = min(free, max(0, fair[tenant.tenant_id] - tenant.held))
+            free -= more
+            caps[tenant.tenant_id] = min(tenant.held, fair[tenant.tenant_id]) + more
+        return caps, free
+
+    def _turn(self, tenants: Sequence[LongTenant], seconds: float) -> None:
+        # Who comes begins beside the one that had least: it has saved up nothing, and owes nothing.
+        least = min((self._clocks[t.tenant_id] for t in tenants if t.tenant_id in self._clocks), default=0.0)
+        self._clocks = {
+            tenant.tenant_id: self._clocks.get(tenant.tenant_id, least) + tenant.held * seconds / tenant.weight
+            for tenant in tenants
+        }
+
+    def _fair(self, room: int, tenants: Sequence[LongTenant]) -> dict[UUID, int]:
+        """Give slot by slot to whom, by its weight, has the fewest; of several to the one that had least so far."""
+        fair = dict.fromkeys((tenant.tenant_id for tenant in tenants), 0)
+        heap = [(0.0, self._clocks[t.tenant_id], t.tenant_id, t) for t in tenants if t.held + t.waiting > 0]
+        heapq.heapify(heap)
+        for _ in range(room):
+            if not heap:
+                break
+            _, clock, tenant_id, tenant = heapq.heappop(heap)
+            fair[tenant_id] += 1
+            if fair[tenant_id] < tenant.held + tenant.waiting:
+                heapq.heappush(heap, (fair[tenant_id] / tenant.weight, clock, tenant_id, tenant))
+        return fair

@@ -1,0 +1,85 @@
+"""The last free slot of a pool is kept for short tasks: each second the dispatcher writes what others may take."""
+
+import asyncio
+import logging
+from typing import Final
+from uuid import UUID
+
+from app.broker.ring import RINGS
+from app.dispatch import slot_store
+from app.dispatch.leadership import Lead
+from app.dispatch.ledger import Ledger
+from app.dispatch.slot_caps import LongTenant, SlotCaps
+from app.dispatch.slot_store import Judged
+
+_log = logging.getLogger(__name__)
+
+INTERVAL: Final = 1.0
+"""Seconds between two looks."""
+# Due tasks that are counted of each tenant: more than a look may start.
+_MAX_WAITING: Final = 64
+
+
+class SlotReserve:
+    """Counts slots, so that no claim has to. What it remembers can be lost."""
+
+    def __init__(self, lead: Lead, ledger: Ledger) -> None:
+        """``ledger`` says how long what has ended took."""
+        self._connection, self._fence = lead.connection, lead.token
+        self._lengths = ledger.lengths
+        self._caps = {pool: SlotCaps() for pool in RINGS}
+        self._slots: dict[str, int] = {}
+        self._long_types: set[str] | None = None
+        self._looked_at = 0.0
+
+    async def look(self) -> list[tuple[UUID, str]]:
+        """Judge all again; return the tenants and pools that may start more than before."""
+        now = asyncio.get_running_loop().time()
+        seconds, self._looked_at = min(now - self._looked_at, 2 * INTERVAL), now
+        long_types = await self._types()
+        slots = await slot_store.slots_any_tenant(self._connection)
+        self._say(slots)
+        judged = await slot_store.judged_any_tenant(self._connection, sorted(long_types), _MAX_WAITING)
+        raised = []
+        for pool, caps in self._caps.items():
+            found = [one for one in judged if one.pool == pool]
+            raised += await self._judge(pool, slots.get(pool, 0), found, caps, seconds)
+        # Where there is one slot or none, it is anybody's.
+        await slot_store.forget_pools_any_tenant(
+            self._connection, [pool for pool in slots if slots[pool] > 1], self._fence
+        )
+        return raised
+
+    async def _types(self) -> set[str]:
+        if self._long_types is None:
+            self._long_types = await slot_store.long_types_any_tenant(self._connection)
+            self._lengths.remember(self._long_types)
+        long_types = self._lengths.long_types()
+        if long_types != self._long_types:
+            await slot_store.set_long_types_any_tenant(self._connection, sorted(long_types), self._fence)
+            self._long_types = long_types
+        return long_types
+
+    async def _judge(
+        self, pool: str, slots: int, found: list[Judged], caps: SlotCaps, seconds: float
+    ) -> list[tuple[UUID, str]]:
+        long = [LongTenant(one.tenant_id, one.held, one.waiting, one.weight) for one in found if one.is_long]
+        shares, free = caps.share(slots, long, seconds) if slots > 1 else ({}, 0)
+        changed = {one.tenant_id: shares.get(one.tenant_id) for one in found if shares.get(one.tenant_id) != one.cap}
+        await slot_store.set_caps_any_tenant(self._connection, pool, changed, self._fence)
+        if slots > 1:
+            await slot_store.write_pool_any_tenant(self._connection, pool, slots, free, self._fence)
+        return [(one.tenant_id, pool) for one in found if one.waiting and _is_raised(one, changed)]
+
+    def _say(self, slots: dict[str, int]) -> None:
+        if slots != self._slots:
+            for pool in (pool for pool, count in slots.items() if count == 1 != self._slots.get(pool)):
+                _log.info("a pool of one slot keeps none free: a long task lets all others wait", extra={"pool": pool})
+            self._slots = slots
+
+
+def _is_raised(one: Judged, changed: dict[UUID, int | None]) -> bool:
+    if one.cap is None or one.tenant_id not in changed:
+        return False
+    cap = changed[one.tenant_id]
+    return cap is None or cap > one.cap

@@ -1,0 +1,156 @@
+"""SQL of the slots of each pool: who has long tasks, and how many slots each may have."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.db import Connection
+from app.tenants import plans
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one pool has of a tenant that has long tasks, or had when it was last judged."""
+
+    tenant_id: UUID
+    pool: str
+    cap: int | None
+    """As it is written now."""
+    held: int
+    """Attempts older than a second, or of a long type."""
+    waiting: int
+    """Due tasks, up to the bound that was asked for."""
+    is_long: bool
+    weight: int
+
+
+_SLOTS = """
+SELECT pool, sum(slots)::integer AS slots FROM worker WHERE heartbeat_at > now() - interval '15 seconds' GROUP BY pool
+"""
+
+_JUDGED = """
+WITH running AS MATERIALIZED (
+    SELECT tenant_id, task_id, started_at FROM attempt WHERE finished_at IS NULL
+), held AS MATERIALIZED (
+    SELECT r.tenant_id, k.pool, count(*)::integer AS held
+    FROM running r
+    CROSS JOIN LATERAL (
+        SELECT t.pool, t.task FROM task t WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id LIMIT 1
+    ) AS k
+    WHERE r.started_at < now() - interval '1 second' OR k.task = ANY($1::text[])
+    GROUP BY r.tenant_id, k.pool
+), capped AS MATERIALIZED (
+    SELECT tenant_id, cap_prefork, cap_asyncio FROM tenant_slots
+    WHERE cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL
+), named AS MATERIALIZED (
+    SELECT tenant_id, pool FROM held
+    UNION SELECT tenant_id, 'prefork' FROM capped WHERE cap_prefork IS NOT NULL
+    UNION SELECT tenant_id, 'asyncio' FROM capped WHERE cap_asyncio IS NOT NULL
+)
+SELECT n.tenant_id, n.pool, CASE n.pool WHEN 'asyncio' THEN s.cap_asyncio ELSE s.cap_prefork END AS cap,
+    coalesce(h.held, 0) AS held, CASE WHEN t.is_open THEN d.waiting ELSE 0 END AS waiting,
+    coalesce(h.held, 0) > 0 OR d.has_long OR EXISTS (
+        SELECT FROM backlog b WHERE b.tenant_id = n.tenant_id AND b.pool = n.pool AND b.is_long AND b.due_at <= now()
+    ) AS is_long,
+    t.plan, t.weight
+FROM named n
+LEFT JOIN held h ON h.tenant_id = n.tenant_id AND h.pool = n.pool
+CROSS JOIN LATERAL (SELECT * FROM tenant_slots w WHERE w.tenant_id = n.tenant_id LIMIT 1) AS s
+CROSS JOIN LATERAL (
+    SELECT w.plan, (w.limits ->> 'weight')::integer AS weight, w.status = 'active' AND NOT w.queue_paused AS is_open
+    FROM tenant w WHERE w.id = n.tenant_id LIMIT 1
+) AS t
+CROSS JOIN LATERAL (
+    -- Of the first few the type is asked for too: they may have come before it was known to be long.
+    SELECT count(*)::integer AS waiting, coalesce(bool_or(o.place <= 5 AND EXISTS (
+        SELECT FROM task k WHERE k.tenant_id = n.tenant_id AND k.id = o.task_id AND k.task = ANY($1::text[])
+    )), false) AS has_long
+    FROM (
+        SELECT b.task_id, row_number() OVER () AS place FROM generate_series(9, 0, -1) AS p, LATERAL (
+            SELECT w.task_id FROM backlog w
+            WHERE w.pool = n.pool AND w.tenant_id = n.tenant_id AND w.priority = p AND w.due_at <= now()
+            ORDER BY w.due_at LIMIT $2
+        ) AS b LIMIT $2
+    ) AS o
+) AS d
+"""
+
+# In the order in which claims and ends lock these rows.
+_SET_CAPS = """
+WITH locked AS MATERIALIZED (
+    SELECT s.tenant_id FROM tenant_slots s WHERE s.tenant_id = ANY($1::uuid[]) ORDER BY s.tenant_id FOR NO KEY UPDATE
+)
+UPDATE tenant_slots s
+SET cap_prefork = CASE $2::text WHEN 'prefork' THEN c.cap ELSE s.cap_prefork END,
+    cap_asyncio = CASE $2::text WHEN 'asyncio' THEN c.cap ELSE s.cap_asyncio END
+FROM locked l JOIN unnest($1::uuid[], $3::integer[]) AS c (tenant_id, cap) ON c.tenant_id = l.tenant_id
+WHERE s.tenant_id = l.tenant_id AND (SELECT dispatcher_leads($4))
+"""
+
+# Nothing is written, nor locked, where nothing has changed and the last look still counts for long enough.
+_WRITE_POOL = """
+WITH changed AS (
+    UPDATE pool_slots p SET slots = $2, unjudged_cap = $2 - 1, free_for_long = $3, judged_at = now()
+    WHERE p.pool = $1 AND (p.slots <> $2 OR p.free_for_long <> $3 OR p.judged_at < now() - interval '3 seconds')
+      AND (SELECT dispatcher_leads($4))
+)
+INSERT INTO pool_slots (pool, slots, unjudged_cap, free_for_long, judged_at)
+SELECT $1, $2, $2 - 1, $3, now() WHERE NOT EXISTS (SELECT FROM pool_slots p WHERE p.pool = $1)
+  AND (SELECT dispatcher_leads($4))
+"""
+
+
+async def slots_any_tenant(connection: Connection) -> dict[str, int]:
+    """Return how many slots the living workers of each pool have."""
+    return {row["pool"]: row["slots"] for row in await connection.fetch(_SLOTS)}
+
+
+async def judged_any_tenant(connection: Connection, long_types: Sequence[str], most: int) -> list[Judged]:
+    """Return the tenants that have long tasks in a pool, or a cap; ``most`` bounds what is counted of a backlog."""
+    rows = await connection.fetch(_JUDGED, long_types, most)
+    return [
+        Judged(
+            tenant_id=row["tenant_id"],
+            pool=row["pool"],
+            cap=row["cap"],
+            held=row["held"],
+            waiting=row["waiting"],
+            is_long=row["is_long"],
+            weight=row["weight"] or plans.PLANS[row["plan"]].weight,
+        )
+        for row in rows
+    ]
+
+
+async def set_caps_any_tenant(connection: Connection, pool: str, caps: Mapping[UUID, int | None], fence: UUID) -> None:
+    """Write the caps of tenants in a pool; None takes one away."""
+    if caps:
+        await connection.execute(_SET_CAPS, list(caps), pool, list(caps.values()), fence)
+
+
+async def write_pool_any_tenant(connection: Connection, pool: str, slots: int, free_for_long: int, fence: UUID) -> None:
+    """Write that a pool was looked at just now, and what was seen."""
+    await connection.execute(_WRITE_POOL, pool, slots, free_for_long, fence)
+
+
+async def forget_pools_any_tenant(connection: Connection, known: Sequence[str], fence: UUID) -> None:
+    """Forget the pools that are not named: nobody has a cap there."""
+    await connection.execute(
+        "DELETE FROM pool_slots WHERE NOT pool = ANY($1::text[]) AND (SELECT dispatcher_leads($2))", known, fence
+    )
+
+
+async def long_types_any_tenant(connection: Connection) -> set[str]:
+    """Return the task types that were found to be long."""
+    return {row["task"] for row in await connection.fetch("SELECT task FROM long_task_type")}
+
+
+async def set_long_types_any_tenant(connection: Connection, long_types: Sequence[str], fence: UUID) -> None:
+    """Write which task types are long."""
+    await connection.execute(
+        "WITH gone AS (DELETE FROM long_task_type WHERE NOT task = ANY($1::text[]) AND (SELECT dispatcher_leads($2))) "
+        "INSERT INTO long_task_type (task) SELECT unnest($1::text[]) WHERE (SELECT dispatcher_leads($2)) "
+        "ON CONFLICT DO NOTHING",
+        long_types,
+        fence,
+    )
