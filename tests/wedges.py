@@ -118,6 +118,21 @@ def exits_after(payload: Nothing, context: TaskContext) -> int:
     return context.attempt
 
 
+class File(BaseModel):
+    """Where to write, or what to wait for."""
+
+    path: str
+
+
+@task("test.wedge.waits_for_a_file", max_attempts=1)
+def waits_for_a_file(payload: File, context: TaskContext) -> int:
+    """Say which process it is, return when a file is there."""
+    context.progress(os.getpid(), 0)
+    while not Path(payload.path).exists():
+        time.sleep(0.01)
+    return context.attempt
+
+
 @task("test.wedge.forks", max_attempts=1)
 def forks(payload: Sum, context: TaskContext) -> int:
     """Fork a child that returns (``a`` 0), raises (1) or exits with 7 (2) where the parent goes on; return its status."""
@@ -237,12 +252,6 @@ async def exits_in_a_task(payload: Nothing, context: TaskContext) -> str:
 async def swallows_on_the_shared_loop(payload: Nothing, context: TaskContext) -> None:
     """Hear of no limit and no cancel, for ever."""
     await swallows(payload, context)
-
-
-class File(BaseModel):
-    """Where to write."""
-
-    path: str
 
 
 @task("test.wedge.io.ends_at_last", pool="asyncio", max_attempts=1, time_limit=0.2)

@@ -25,8 +25,10 @@ async def kill(board: Board, attempt: Attempt) -> bool:
     if not board.holds(attempt):
         descendants.send(attempt.pid, signal.SIGCONT)
         return False
+    # Before it is dead: whoever looks at the board then finds no attempt that a crash has ended.
+    board.forget(attempt)
     await _kill_stopped(attempt.pid)
-    return _is_lost(board, attempt)
+    return True
 
 
 async def kill_child(pid: int, is_still_due: Callable[[], bool] = lambda: True) -> bool:

@@ -60,7 +60,8 @@ def test_what_code_has_started_ends_with_a_stopped_worker(lone_worker: Stack, ac
     wait_until(lambda: acme.status(task_id)["progress"] is not None, "the processes")
     progress = acme.status(task_id)["progress"]
     lone_worker.stop("worker1")
-    assert [pid for pid in (progress["done"], progress["total"]) if descendants.stat(pid).state != "X"] == []
+    pids = int(progress["done"]), int(progress["total"])
+    assert [pid for pid in pids if descendants.stat(pid).state != "X"] == []
     assert acme.client.post(f"/api/tasks/{task_id}/cancel").status_code in {200, 202}
 
 
