@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker import tickets, timelines, wakeups
-from app.core import crash
+from app.core import crash, primary
 from app.core import redis as redis_connections
 from app.core import timelines as known_timelines
 from app.core.config import get_settings
@@ -142,6 +142,8 @@ async def run(stopping: asyncio.Event) -> None:
                         await _lead(Rounds(connection, worker, redis, contact).tick, connection, stopping, turns)
             except (*AWAY, Unavailable) as error:
                 turns.turned(leads=False)
+                if primary.is_misuse(error):
+                    _log.exception("a transaction was used wrongly")
                 _seldom.warn("dispatcher waits for Postgres", reason=type(error).__name__)
             await _pause(stopping, _STANDBY_INTERVAL)
     finally:
