@@ -75,18 +75,23 @@ def exit_codes() -> Generator[None]:
     try:
         yield
     except Problem as problem:
-        cause = problem.__cause__
-        _end(_code(problem), f"Postgres is refused: {cause}" if isinstance(cause, ServerRefused) else problem.detail)
+        _end(_code(problem), _away(problem.__cause__) if isinstance(problem, Unavailable) else problem.detail)
     except (Refused, SecretsFileError) as refused:
         _end(REFUSED, str(refused))
-    except ServerRefused as refused:
-        _end(DATABASE_AWAY, f"Postgres is refused: {refused}")
     except (*AWAY, asyncpg.InvalidCatalogNameError) as away:
-        _end(DATABASE_AWAY, f"The database cannot be reached ({type(away).__name__}): see DATABASE_URL.")
+        _end(DATABASE_AWAY, _away(away))
     except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):
         _end(REFUSED, "The database refuses the role: run scripts/admin bootstrap with this SECRETS_FILE.")
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError) as error:
         _end(REFUSED, f"The schema is not the one of this version ({error}): run scripts/admin migrate.")
+
+
+def _away(error: BaseException | None) -> str:
+    if isinstance(error, ServerRefused):
+        return f"Postgres is refused: {error}"
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return "Postgres is read-only: name the primary in DATABASE_URL, or make this one writable."
+    return f"The database cannot be reached ({type(error).__name__}): see DATABASE_URL."
 
 
 def _code(problem: Problem) -> int:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker import tickets, timelines, wakeups
-from app.core import crash
+from app.core import crash, primary
 from app.core import redis as redis_connections
 from app.core import timelines as known_timelines
 from app.core.config import get_settings
@@ -206,6 +206,8 @@ class _Attempts:
         except (*AWAY, Unavailable) as error:
             self._turns.turned(leads=False)
             self.pause = _AWAY_INTERVAL
+            if primary.is_misuse(error):
+                _log.exception("a transaction was used wrongly")
             _seldom.warn("dispatcher waits for Postgres", reason=type(error).__name__)
 
 

@@ -93,3 +93,10 @@ def test_servers_that_are_away_are_named(installation: Installation):
     assert code == 5
     assert "cannot be reached" in found["postgres"][f"127.0.0.1:{installation.second.port}"]
     assert "Redis is away" in said
+
+
+def test_a_command_on_a_read_only_server_says_so(installation: Installation):
+    installation.settings["DATABASE_URL"] = installation.first.url
+    postgres_pair.set_read_only(installation.first, is_read_only=True)
+    code, _, said = installation.admin("tenant", "create", "acme", "--name", "A", "--plan", "pro")
+    assert (code, "read-only" in said) == (6, True)
