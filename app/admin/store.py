@@ -31,7 +31,8 @@ async def status_any_tenant(connection: Connection) -> dict[str, Any]:
         "SELECT current_database() AS database, current_setting('server_version') AS postgres,"
         " (SELECT version_num FROM alembic_version) AS schema,"
         " (SELECT count(*) FROM tenant WHERE status <> 'deleted') AS tenants,"
-        " (SELECT count(*) FROM worker WHERE heartbeat_at > now() - interval '15 seconds') AS workers_alive,"
+        " (SELECT count(*) FROM worker WHERE slots > 0 AND heartbeat_at > now() - interval '15 seconds')"
+        " AS workers_alive,"
         " (SELECT count(*) FROM backlog) AS backlog,"
         " (SELECT coalesce(sum(running), 0) FROM tenant_slots) AS running"
     )

@@ -13,7 +13,7 @@ _PROCESSES: Final = f"""
 SELECT
     (SELECT coalesce(jsonb_object_agg(pool, workers), '{{}}') FROM (
         SELECT pool, count(*) AS workers FROM worker
-        WHERE heartbeat_at > now() - interval '{STALE} seconds' GROUP BY pool) AS living) AS workers,
+        WHERE slots > 0 AND heartbeat_at > now() - interval '{STALE} seconds' GROUP BY pool) AS living) AS workers,
     (SELECT min(extract(epoch FROM now() - heartbeat_at)::float8 + (details->>'round_age')::float8)
         FROM process_heartbeat
         WHERE kind = 'dispatcher' AND details @> '{{"leads": true}}'
@@ -28,7 +28,7 @@ class Found:
     place: primary.Place | None
     schema_version: str | None
     workers: dict[str, int]
-    """Those that live, by pool."""
+    """Those whose slots turn, by pool."""
     round_age: float | None
     """Seconds since the last round of the dispatcher that leads; None when none does."""
 

@@ -21,7 +21,7 @@ WHERE kind = $1 AND hostname = $2 AND ($3::integer IS NULL OR pid = $3)
 """
 _AGE_OF_WORKER: Final = """
 SELECT extract(epoch FROM now() - max(heartbeat_at))::float8 FROM worker
-WHERE hostname = $1 AND ($2::integer IS NULL OR pid = $2)
+WHERE hostname = $1 AND slots > 0 AND ($2::integer IS NULL OR pid = $2)
 """
 
 

@@ -26,16 +26,6 @@ async def beat_any_tenant(
     await connection.execute(_BEAT, worker_id, hostname, pool, slots, task_types, claim_tokens, os.getpid())
 
 
-async def turning_slots_any_tenant(connection: Connection, hostname: str) -> int:
-    """Return how many slots turn in the workers of a host, of those that were heard within 15 s."""
-    slots: int = await connection.fetchval(
-        "SELECT coalesce(sum(slots), 0)::integer FROM worker "
-        "WHERE hostname = $1 AND heartbeat_at > now() - interval '15 seconds'",
-        hostname,
-    )
-    return slots
-
-
 async def remove_any_tenant(connection: Connection, worker_id: UUID) -> None:
     """Remove the row of a worker that ends."""
     await connection.execute("DELETE FROM worker WHERE id = $1", worker_id)

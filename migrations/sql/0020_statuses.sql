@@ -18,7 +18,7 @@ BEGIN
                 WHEN k.due_at > now() AND k.attempt = 0 THEN 'SCHEDULED'
                 WHEN s.running >= s.running_limit OR s.in_pool >= slots_cap(s.cap, s.short_until, p.unjudged)
                     THEN 'TENANT_CONCURRENCY'
-                WHEN NOT EXISTS (SELECT FROM worker w WHERE w.heartbeat_at > now() - interval '15 seconds'
+                WHEN NOT EXISTS (SELECT FROM worker w WHERE w.slots > 0 AND w.heartbeat_at > now() - interval '15 seconds'
                                  AND w.pool = k.pool AND k.task = ANY(w.task_types)) THEN 'NO_WORKER'
                 ELSE 'QUEUED'
             END,

@@ -1,13 +1,16 @@
 """What a balancer is told, in every state of the servers, and that it is told at once."""
 
+import asyncio
 import os
 import signal
 import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import psutil
 import pytest
@@ -168,6 +171,32 @@ def test_a_dispatcher_and_workers_that_are_missing_are_named(stack: Stack):
         stack.start("dispatcher", "app.dispatch")
         stack.start_worker()
     _wait_for(stack, "ready")
+
+
+def test_a_worker_of_which_no_slot_turns_is_none(stack: Stack, acme: Tenant):
+    worker_id, other_id = uuid.uuid4(), uuid.uuid4()
+    insert = "INSERT INTO worker (id, hostname, pool, slots, task_types) VALUES ($1, 'h', 'asyncio', $2, '{test.io.limited}')"
+    _as_owner(stack, insert, worker_id, 0)
+    try:
+        task_id = acme.submit(task="test.io.limited", payload={})
+        assert acme.status(task_id)["waiting_reason"] == "NO_WORKER"
+        # By the time that the other one is counted, the first one was looked at, too.
+        _as_owner(stack, insert, other_id, 1)
+        wait_until(lambda: _readiness(stack)["workers_by_pool"].get("asyncio", 0) > 0, "the one whose slot turns")
+        assert _readiness(stack)["workers_by_pool"]["asyncio"] == 1
+        assert acme.status(task_id)["waiting_reason"] == "QUEUED"
+        acme.client.post(f"/api/tasks/{task_id}/cancel")
+    finally:
+        _as_owner(stack, "DELETE FROM worker WHERE id = ANY($1::uuid[])", [worker_id, other_id])
+
+
+def _as_owner(stack: Stack, statement: str, *values: object) -> None:
+    async def act() -> None:
+        owner = await asyncpg.connect(stack.environment["DATABASE_URL"])
+        await owner.execute(statement, *values)
+        await owner.close()
+
+    asyncio.run(act())
 
 
 def test_a_dispatcher_that_stands_still_leads_no_more(stack: Stack):
