@@ -1,7 +1,7 @@
 """Whether a tenant's call may be answered now: its rate first, then what the ledger is known to refuse."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
@@ -48,7 +48,7 @@ class Admission:
 
     async def call(self, tenant_id: UUID, limits: Limits) -> dict[str, str]:
         """Admit a call that is no submit; return its RateLimit fields. Raises ``RateLimited``."""
-        left = await self._ask_rate(tenant_id, limits, policies.call_policies(limits))
+        left = await self._ask_rate(tenant_id, limits, policies.call_policies)
         return policies.fields(policies.call_policies(limits), left)
 
     async def submit(self, tenant_id: UUID, limits: Limits) -> list[Left]:
@@ -56,7 +56,7 @@ class Admission:
 
         Raises ``RateLimited``.
         """
-        return await self._ask_rate(tenant_id, limits, policies.submit_policies(limits))
+        return await self._ask_rate(tenant_id, limits, policies.submit_policies)
 
     def check_ledger(self, tenant_id: UUID, limits: Limits) -> None:
         """Refuse a submit, which is no replay, for what the ledger has refused lately; raises as ``refusal`` says."""
@@ -64,7 +64,7 @@ class Admission:
         if refused is not None and (wait := self._still_refused(tenant_id, refused, limits)):
             raise _quota_problem(refused.policy, limits, wait, [])
 
-    async def _ask_rate(self, tenant_id: UUID, limits: Limits, policy_field: str) -> list[Left]:
+    async def _ask_rate(self, tenant_id: UUID, limits: Limits, policy_field: Callable[[Limits], str]) -> list[Left]:
         rate = policies.rate_of(limits)
         if rate is None:
             return []
@@ -74,7 +74,7 @@ class Admission:
             wait = policies.seconds(answer.wait)
             raise RateLimited(
                 "Too many requests. Wait as long as Retry-After says.",
-                headers={"Retry-After": str(wait), **policies.fields(policy_field, [left])},
+                headers={"Retry-After": str(wait), **policies.fields(policy_field(limits), [left])},
                 **_members("rate", limits.requests_per_second, wait),
             )
         return [left]

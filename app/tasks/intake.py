@@ -65,20 +65,24 @@ class _Waiting:
         """
         group: list[_Asked] = []
         rows = size = 0
-        turn = deque(tenant_id for tenant_id in self._queues if tenant_id not in without)
+        turn = deque((tenant_id, queue) for tenant_id, queue in self._queues.items() if tenant_id not in without)
         while turn:
-            queue = self._queues[tenant_id := turn[0]]
+            tenant_id, queue = turn[0]
             following = queue[0][0].tasks
             rows += len(following)
             size += sum(len(task.payload) for task in following)
             if group and (rows > _MAX_ROWS or size > _MAX_BYTES):
                 break
             group.append(queue.popleft())
-            turn.popleft()
-            del self._queues[tenant_id]
             if queue:
-                self._queues[tenant_id] = queue
-                turn.append(tenant_id)
+                turn.rotate(-1)
+            else:
+                turn.popleft()
+                del self._queues[tenant_id]
+        # Whoever comes next in this turn is the first of the next one.
+        for tenant_id, queue in turn:
+            del self._queues[tenant_id]
+            self._queues[tenant_id] = queue
         return group
 
 

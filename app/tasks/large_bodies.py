@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -44,6 +44,8 @@ _MAX_PAUSE: Final = 5.0
 _FREE_SECONDS_FOR_TASK: Final = 50e-6
 # How long a thread keeps the interpreter's lock while the event loop waits for it; Python's own value is 5 ms.
 _SWITCH_SECONDS: Final = 0.0005
+# Most bodies are small: for them nothing is made.
+_SMALL: Final = nullcontext()
 
 
 @dataclass(slots=True)
@@ -75,16 +77,18 @@ class LargeBodies:
         """Take no more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    @contextmanager
-    def receiving(self, tenant_id: UUID, headers: "list[tuple[bytes, bytes]]", max_bytes: int) -> Iterator[None]:
+    def receiving(
+        self, tenant_id: UUID, headers: "list[tuple[bytes, bytes]]", max_bytes: int
+    ) -> AbstractContextManager[None]:
         """Have room for the body that these headers announce, until it is stored; a small one needs none.
 
         Raises ``TooManyLargeBodies`` when the tenant has as much in hand as it may, and ``Unavailable``.
         """
-        size = min(_announced(headers), max_bytes)
-        if size <= LARGE_BYTES:
-            yield
-            return
+        size = _announced(headers)
+        return _SMALL if size <= LARGE_BYTES else self._room(tenant_id, min(size, max_bytes))
+
+    @contextmanager
+    def _room(self, tenant_id: UUID, size: int) -> Iterator[None]:
         tenant = self._tenant(tenant_id)
         if tenant.in_hand + size > _MAX_IN_HAND_OF_ONE:
             raise _too_many(1.0)
@@ -100,7 +104,7 @@ class LargeBodies:
             self._forget_idle(tenant_id)
 
     async def read(self, tenant_id: UUID, raw: bytes, work: Callable[[], T], count: Callable[[T], int]) -> T:
-        """Return what ``work`` returns, which reads a body; a large one waits for a thread and is read there.
+        """Return what ``work`` returns, which reads a body; a large one (``is_large``) waits for a thread.
 
         ``count`` says how many tasks came of it. Raises what ``work`` does, and ``TooManyLargeBodies`` after a second.
         """

@@ -20,7 +20,7 @@ from app.tasks import bodies, store
 from app.tasks.batches import Batch
 from app.tasks.idempotency import Keys
 from app.tasks.intake import Intake, NotGranted
-from app.tasks.large_bodies import LargeBodies
+from app.tasks.large_bodies import LargeBodies, is_large
 from app.tasks.new_tasks import NewTask, Share, Submission
 from app.tasks.schemas import SubmitOptions
 from app.tasks.status import FINAL, Status
@@ -67,8 +67,9 @@ class Submissions:
         ``read`` reads the body ``raw``; ``rate`` is what admission has said. Raises what ``read`` raises,
         ``Idempotency…``, ``TooManyLargeBodies``, ``BacklogFull``, ``…QuotaExceeded`` and ``Unavailable``.
         """
-        wanted = await self.large_bodies.read(principal.tenant_id, raw, read, _count)
-        return await self._submit(wanted, rate)
+        # A plain submit needs no coroutine more.
+        wanted = await self.large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
+        return await self._keys.once(wanted, partial(self._accept, wanted, rate), partial(_recall, wanted, rate))
 
     async def retry(
         self, principal: Principal, task_id: UUID, rate: Sequence[Left], *, key: str | None, traceparent: str | None
@@ -97,7 +98,7 @@ class Submissions:
         return await self._keys.once(
             wanted,
             partial(self._accept_batch, wanted, batch, rate),
-            partial(_recall_batch, _call_fields(wanted, rate)),
+            partial(_recall_batch, wanted, rate),
         )
 
     async def close(self) -> None:
@@ -105,11 +106,6 @@ class Submissions:
         self.large_bodies.close()
         await self._intake.close()
         await self._offers.close()
-
-    async def _submit(self, wanted: Submission, rate: Sequence[Left]) -> Receipt:
-        return await self._keys.once(
-            wanted, partial(self._accept, wanted, rate), partial(_recall, _call_fields(wanted, rate))
-        )
 
     async def _accept(self, wanted: Submission, rate: Sequence[Left]) -> Receipt:
         _, headers = await self._store(wanted, rate)
@@ -157,15 +153,17 @@ def _call_fields(wanted: Submission, rate: Sequence[Left]) -> dict[str, str]:
     return policies.fields(policies.call_policies(wanted.limits), rate)
 
 
-async def _recall(headers: Mapping[str, str], connection: Connection, found: "asyncpg.Record") -> Receipt:
+async def _recall(wanted: Submission, rate: Sequence[Left], connection: Connection, found: "asyncpg.Record") -> Receipt:
     status = await store.status(connection, found["tenant_id"], found["task_id"])
     if status is None:
         raise NotFound("The task of this Idempotency-Key is past its retention. Use a new key.")
-    return Receipt(found["task_id"], Status(status), is_replay=True, headers=headers)
+    return Receipt(found["task_id"], Status(status), is_replay=True, headers=_call_fields(wanted, rate))
 
 
-async def _recall_batch(headers: Mapping[str, str], _: Connection, found: "asyncpg.Record") -> BatchReceipt:
-    return BatchReceipt(found["answer"], is_replay=True, headers=headers)
+async def _recall_batch(
+    wanted: Submission, rate: Sequence[Left], _: Connection, found: "asyncpg.Record"
+) -> BatchReceipt:
+    return BatchReceipt(found["answer"], is_replay=True, headers=_call_fields(wanted, rate))
 
 
 def _read_again(
