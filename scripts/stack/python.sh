@@ -3,7 +3,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
 
 fits() {
     # Asked by running it: a pyenv shim exists also for versions that are not active.
-    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' >/dev/null 2>&1
+    "$1" -I -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' >/dev/null 2>&1
 }
 
 python=
@@ -18,5 +18,7 @@ if [ -z "$python" ]; then
     echo "error: no Python 3.11 to 3.14 found: install one (apt install python3 python3-venv) or name it: PYTHON=/path/to/python $0" >&2
     exit 1
 fi
-# -P: a module in the caller's folder must not stand in for one of the standard library.
-PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec "$python" -P -m scripts.stack "$command" "$@"
+# A module in the caller's folder must not stand in for one of the standard library: hence -P, and PYTHONPATH without its
+# empty entries, which mean that folder (export PYTHONPATH=$PYTHONPATH:/some/where makes one).
+paths=$(printf %s "${PYTHONPATH:-}" | sed 's/::*/:/g; s/^://; s/:$//')
+PYTHONPATH="$root${paths:+:$paths}" exec "$python" -P -m scripts.stack "$command" "$@"
