@@ -14,6 +14,7 @@ from scripts.stack.stackfile import Stack
 
 TASKS: Final = 2_400_000
 """Nearly as many as a tenant of the plan ``pro`` has in its thirty days."""
+SOME_TASKS: Final = 1_000
 EVENTS: Final = 200_000
 LARGE_TEXT: Final = 250_000
 _AT_ONCE: Final = 100_000
@@ -37,13 +38,19 @@ FROM generate_series(1, $2::int) AS n
 """
 _LARGE = """
 INSERT INTO task (tenant_id, id, task, pool, status, priority, payload, due_at, max_attempts, time_limit_seconds)
-VALUES ($1, $2, 'echo', 'prefork', 'REVOKED', 4, to_jsonb(repeat('x', $3)), now(), 3, 900)
+VALUES ($1, $2, 'echo', 'prefork', 'SUCCESS', 4, to_json(repeat('x', $3)), now(), 3, 900)
 """
+_RESULT = "INSERT INTO result (tenant_id, task_id, result) VALUES ($1, $2, to_json(repeat('x', $3)))"
 
 
 def many_tasks(stack: Stack, account: Account) -> None:
     """Give the tenant 2.4 million tasks that have succeeded."""
-    asyncio.run(_many_tasks(_owner(stack), UUID(account.tenant_id)))
+    asyncio.run(_many_tasks(_owner(stack), UUID(account.tenant_id), TASKS))
+
+
+def some_tasks(stack: Stack, account: Account) -> None:
+    """Give the tenant a thousand tasks that have succeeded."""
+    asyncio.run(_many_tasks(_owner(stack), UUID(account.tenant_id), SOME_TASKS))
 
 
 def many_events(stack: Stack, account: Account) -> None:
@@ -52,8 +59,9 @@ def many_events(stack: Stack, account: Account) -> None:
 
 
 def a_large_task(stack: Stack, account: Account) -> None:
-    """Give the tenant a task whose payload is nearly as large as it may be."""
-    asyncio.run(_run(_owner(stack), _LARGE, UUID(account.tenant_id), large_task_id(account.key), LARGE_TEXT))
+    """Give the tenant a task whose payload and result are nearly as large as they may be."""
+    for statement in (_LARGE, _RESULT):
+        asyncio.run(_run(_owner(stack), statement, UUID(account.tenant_id), large_task_id(account.key), LARGE_TEXT))
 
 
 def large_task_id(key: str) -> UUID:
@@ -69,9 +77,9 @@ def _owner(stack: Stack) -> str:
     return stack.database_url
 
 
-async def _many_tasks(owner: str, tenant_id: UUID) -> None:
-    for first in range(0, TASKS, _AT_ONCE):
-        await _run(owner, _TASKS, tenant_id, first, first + _AT_ONCE, TASKS)
+async def _many_tasks(owner: str, tenant_id: UUID, count: int) -> None:
+    for first in range(0, count, _AT_ONCE):
+        await _run(owner, _TASKS, tenant_id, first, min(first + _AT_ONCE, count), count)
     # Else it begins by itself, in the midst of what is measured.
     await _run(owner, "VACUUM (ANALYZE) task")
 

@@ -116,9 +116,21 @@ def _events_that_are_not_there(key: str) -> Sequence[bytes]:
     return [request("GET", "/api/audit?action=no.such", key)]
 
 
+def _lists(key: str) -> Sequence[bytes]:
+    return [request("GET", "/api/tasks?limit=100", key)]
+
+
+def _whole_tasks(key: str) -> Sequence[bytes]:
+    return [request("GET", f"/api/tasks/{flood_history.large_task_id(key)}", key)]
+
+
+def _results(key: str) -> Sequence[bytes]:
+    return [request("GET", f"/api/tasks/{flood_history.large_task_id(key)}/result", key)]
+
+
 def _large_answers(key: str) -> Sequence[bytes]:
     # The kernel holds some megabytes for each connection: the process holds what comes after them.
-    return [request("GET", f"/api/tasks/{flood_history.large_task_id(key)}", key) * 40]
+    return [_whole_tasks(key)[0] * 40]
 
 
 ALL: Final[tuple[Flood, ...]] = (
@@ -154,6 +166,26 @@ ALL: Final[tuple[Flood, ...]] = (
         _events_that_are_not_there,
         plan="enterprise",
         prepare=flood_history.many_events,
+    ),
+    Flood(
+        "lists of 100 tasks, no rate",
+        _lists,
+        plan="enterprise",
+        prepare=flood_history.some_tasks,
+    ),
+    Flood(
+        "tasks of 250 KB, no rate",
+        _whole_tasks,
+        plan="enterprise",
+        connections=24,
+        prepare=flood_history.a_large_task,
+    ),
+    Flood(
+        "results of 250 KB, no rate",
+        _results,
+        plan="enterprise",
+        connections=24,
+        prepare=flood_history.a_large_task,
     ),
     Flood(
         "unread: 40 answers of 250 KB on each of 120 connections",

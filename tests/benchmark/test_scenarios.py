@@ -58,6 +58,18 @@ def test_every_scenario_measures_what_the_report_shows(product: tuple[Stack, Tar
     assert flooded["replays of a batch.before"] > 0
 
 
+def test_floods_of_readers_find_what_was_prepared_for_them() -> None:
+    few = replace(
+        SMALL, floods=replace(SMALL.floods, names=("audit", "lists of 100", "tasks of", "results of", "unread"))
+    )
+    with servers.ours((PREFORK,)) as stack:
+        flooded = floods.on(stack, few)
+    assert flooded["unread: 40 answers of 250 KB on each of 120 connections.during"] > 0
+    for read in ("audit: lists that find nothing", "lists of 100 tasks", "tasks of 250 KB", "results of 250 KB"):
+        answers = {name for name in flooded if name.startswith(f"{read}, no rate.status.")}
+        assert answers == {f"{read}, no rate.status.200"}
+
+
 def test_a_deviation_is_a_part_of_the_share_that_is_due() -> None:
     seen = weights._figures({1: 15.0, 2: 30.0, 4: 55.0}, SMALL, seconds=100)
     assert seen["share.4"] == pytest.approx(0.55)
