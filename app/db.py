@@ -235,7 +235,8 @@ class Database:
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT):
                 # asyncpg sends nothing before the last statement is answered. Only then it is known what to roll back.
-                await borrowed.execute("", timeout=_ANSWER_TIMEOUT)
+                with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
+                    await borrowed.execute("SELECT", timeout=_ANSWER_TIMEOUT)
                 await _reset(borrowed)
             is_answered = True
         except (*AWAY, asyncpg.PostgresError):
@@ -244,7 +245,7 @@ class Database:
             if not is_answered:
                 with contextlib.suppress(asyncpg.InterfaceError):
                     borrowed.terminate()
-        await self._release(borrowed)
+            await self._release(borrowed)
 
     @contextlib.asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:

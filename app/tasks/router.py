@@ -74,6 +74,9 @@ class _TaskRoute(CallerRoute):
     async def before_body(self, request: Request) -> None:
         """Authenticate, and count."""
         principal = permitted(await authenticate(request), *(self.required_scopes or ()))
+        if self.operation_id not in _SUBMITS:
+            await quotas.count(request, principal)
+            return
         await quotas.admit(request, principal)
         request.scope["state"]["exit_stack"].enter_context(
             _submissions(request).large_bodies.receiving(

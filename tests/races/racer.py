@@ -9,6 +9,7 @@ import random
 import sys
 import uuid
 from collections import Counter
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,11 @@ from app.core.errors import Problem
 from app.db import Database
 from app.identity.principal import Principal
 from app.quotas.admission import Admission
-from app.tasks import lifecycle
+from app.tasks import bodies, lifecycle
 from app.tasks.attempts import End, Outcome
 from app.tasks.intake import Intake
-from app.tasks.schemas import SubmitRequest
 from app.tasks.submission import Submissions
+from app.tenants import plans
 
 _LANES = 8
 _ENDS = (
@@ -45,20 +46,22 @@ async def submit(
     submissions = Submissions(gate, Intake(writer, reader), reader, redis)
     happened: Counter[str] = Counter()
     wanted = iter([tenant_id for _ in range(count) for tenant_id in tenants])
-    request = SubmitRequest(task="echo", payload=1, **options)
+    request = {"task": "echo", "payload": 1} | options
+    raw = json.dumps({"tasks": [request] * batch} if batch else request).encode()
 
     async def lane() -> None:
         for tenant_id in wanted:
             caller = Principal(UUID(tenant_id), "a", "free", tenants[tenant_id], "active", frozenset(), "key")
             try:
+                rate = await gate.submit(caller.tenant_id, plans.effective(caller.plan, caller.limits))
                 if batch:
-                    items = [{"task": "echo", "payload": 1} | options] * batch
-                    done = await submissions.submit_batch(caller, items, {}, key=None, traceparent=None)
+                    read_batch = partial(bodies.read_batch, caller, raw, None)
+                    done = await submissions.submit_batch(caller, raw, read_batch, rate)
                     told = [
                         each.get("error", {}).get("code", "accepted") for each in json.loads(done.answer)["outcomes"]
                     ]
                 else:
-                    await submissions.submit(caller, request, {}, key=None, traceparent=None)
+                    await submissions.submit(caller, raw, partial(bodies.read_submit, caller, raw, None), rate)
                     told = ["accepted"]
             except Problem as problem:
                 told = [problem.code] * (batch or 1)
