@@ -168,6 +168,13 @@ def deaf_to_limits(payload: Nothing, context: TaskContext) -> None:
     deaf(payload, context)
 
 
+@task("test.nap")
+def nap(payload: Sum) -> int:
+    """Sleep ``a`` seconds. Nobody else runs it, so that its attempts say nothing of other types."""
+    time.sleep(payload.a)
+    return payload.a
+
+
 @task("test.sleep")
 def sleep(payload: Sum, context: TaskContext) -> int:
     """Sleep ``a`` seconds, once."""
