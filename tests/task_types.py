@@ -169,10 +169,15 @@ def deaf_to_limits(payload: Nothing, context: TaskContext) -> None:
 
 
 @task("test.nap")
-def nap(payload: Sum) -> int:
-    """Sleep ``a`` seconds. Nobody else runs it, so that its attempts say nothing of other types."""
-    time.sleep(payload.a)
-    return payload.a
+def nap(payload: Sum, context: TaskContext) -> int:
+    """As ``test.sleep``, of one test alone: how long its attempts last says nothing of other types."""
+    return sleep(payload, context)
+
+
+@task("test.doze")
+def doze(payload: Sum, context: TaskContext) -> int:
+    """As ``test.nap``, of another test."""
+    return sleep(payload, context)
 
 
 @task("test.sleep")

@@ -1,10 +1,23 @@
 """What a slot claims ahead never waits behind a task that turns out to be long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from tests.conftest import Tenant, wait_until
+import pytest
+
+from tests.conftest import Stack, Tenant, wait_until
 
 
+@pytest.fixture
+def four_slots(stack: Stack) -> Iterator[None]:
+    """A second worker: of two slots a tenant with a long task has one, and its short ones wait for that."""
+    stack.start_worker("another")
+    stack.wait_for_workers(2)
+    yield
+    stack.stop("another")
+    stack.wait_for_workers(1)
+
+
+@pytest.mark.usefixtures("four_slots")
 def test_short_tasks_are_not_held_behind_a_long_one(acme: Tenant):
     # From these the slots learn that this tenant's tasks are short.
     for task_id in [acme.submit(task="echo", payload=n) for n in range(30)]:
@@ -48,7 +61,7 @@ def test_tenants_with_short_tasks_share_claims(acme: Tenant, make_tenant: Callab
     tenants = [make_tenant(f"shares-a-claim-{number}") for number in range(6)]
     # Both slots are taken while a line forms behind them, the last one by another tenant, of which nobody knows yet.
     sleepers = [
-        (each, each.submit(task="test.nap", payload={"a": 2, "b": 0})) for each in (acme, make_tenant("sleeps"))
+        (each, each.submit(task="test.doze", payload={"a": 2, "b": 0})) for each in (acme, make_tenant("sleeps"))
     ]
     wait_until(lambda: {each.status(one)["status"] for each, one in sleepers} == {"STARTED"}, "both sleepers")
     waiting = [(tenant, tenant.submit(task="echo", payload=n)) for n in range(10) for tenant in tenants]
