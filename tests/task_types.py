@@ -174,6 +174,18 @@ def deaf_to_limits(payload: Nothing, context: TaskContext) -> None:
     deaf(payload, context)
 
 
+@task("test.nap")
+def nap(payload: Sum, context: TaskContext) -> int:
+    """As ``test.sleep``, of one test alone: how long its attempts last says nothing of other types."""
+    return sleep(payload, context)
+
+
+@task("test.doze")
+def doze(payload: Sum, context: TaskContext) -> int:
+    """As ``test.nap``, of another test."""
+    return sleep(payload, context)
+
+
 @task("test.sleep")
 def sleep(payload: Sum, context: TaskContext) -> int:
     """Sleep ``a`` seconds, once."""

@@ -41,13 +41,13 @@ RETURNING task_id
 # all of it.
 _RELEASE_KEYS = """
 DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_id, key)
-WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key)
+WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key) AND k.key = u.key
 """
 
 _KEEP_ANSWERS = """
 UPDATE idempotency_key k SET answer = u.answer
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (tenant_id, key, answer)
-WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key)
+WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key) AND k.key = u.key
 """
 
 _FIND_KEY = """
@@ -281,9 +281,7 @@ async def report_progress(
 
 _REVOKE_WAITING = """
 WITH taken AS (
-    -- So that no index but the key answers: while the table is known to be empty, each other one looks as good.
-    DELETE FROM backlog WHERE (tenant_id, task_id) >= ($1, $2) AND (tenant_id, task_id) <= ($1, $2)
-        AND (NOT $4 OR expires_at <= now()) RETURNING task_id
+    DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
 ), counted AS (
     UPDATE tenant_slots SET departed = departed + 1 WHERE tenant_id = $1 AND EXISTS (SELECT FROM taken)
 )

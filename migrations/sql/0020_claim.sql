@@ -43,12 +43,12 @@ BEGIN
             FOR UPDATE OF s
         ) AS f
     ), due AS MATERIALIZED (
-        SELECT f.tenant_id, first.task_id, first.place
+        SELECT f.tenant_id, first.task_id, first.row_place, first.place
         FROM free f CROSS JOIN LATERAL (
-            SELECT b.task_id, row_number() OVER () AS place FROM (
-                SELECT w.task_id, w.due_at, w.priority
+            SELECT b.task_id, b.row_place, row_number() OVER () AS place FROM (
+                SELECT w.task_id, w.row_place, w.due_at, w.priority
                 FROM generate_series(9, 0, -1) AS p, LATERAL (
-                    SELECT l.task_id, l.due_at, l.priority FROM backlog l
+                    SELECT l.task_id, l.ctid AS row_place, l.due_at, l.priority FROM backlog l
                     WHERE l.tenant_id = f.tenant_id AND l.pool = p_pool AND l.priority = p AND l.due_at <= now()
                       AND (l.expires_at IS NULL OR l.expires_at > now())
                     ORDER BY l.due_at LIMIT f.most FOR UPDATE SKIP LOCKED
@@ -59,9 +59,8 @@ BEGIN
         ) AS first
         WHERE f.most > 0
     ), taken AS (
-        DELETE FROM backlog b USING due
-        WHERE (b.tenant_id, b.task_id) >= (due.tenant_id, due.task_id)
-          AND (b.tenant_id, b.task_id) <= (due.tenant_id, due.task_id)
+        -- By its place: the row is locked, and no plan can read more.
+        DELETE FROM backlog b USING due WHERE b.ctid = due.row_place
         RETURNING b.tenant_id, b.task_id, due.place
     ), started AS (
         UPDATE task k

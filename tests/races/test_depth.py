@@ -12,6 +12,7 @@ import pytest
 
 from app.core import ids
 from app.db import Connection, Database
+from app.dispatch import slot_store
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
 from app.tasks import control, lifecycle, store, sweep_store
@@ -198,6 +199,18 @@ async def _time_passes(deep: Deep) -> None:
         await sweep_store.weights_any_tenant(connection, [deep.tenant_id])
 
 
+async def _judge(deep: Deep) -> None:
+    """What the dispatcher asks each second of who has long tasks: of one whose attempt runs, and with a cap."""
+    [task_id] = await deep.yard.tasks(deep.tenant_id, 1, task="slow", priority=9)
+    await deep.yard.owner.execute("UPDATE tenant_slots SET cap_prefork = 0 WHERE tenant_id = $1", deep.tenant_id)
+    async with deep.database("tq_dispatch").connection() as connection:
+        [judged] = await slot_store.judged_any_tenant(connection, ["slow"], 64)
+        assert (judged.tenant_id, judged.is_long, judged.waiting > 0) == (deep.tenant_id, True, True)
+        await slot_store.set_caps_any_tenant(connection, "prefork", {deep.tenant_id: None})
+        await slot_store.slots_any_tenant(connection)
+    assert await lifecycle.cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
+
+
 async def _prune(deep: Deep) -> None:
     """Two batches: nothing is old enough, so each is a look."""
     async with deep.database("tq_dispatch").connection() as connection:
@@ -263,14 +276,6 @@ async def _verdicts_in_vain(deep: Deep) -> None:
     await control.verdicts(deep.database("tq_worker"), [_Running(deep.tenant_id, uuid.uuid4())])
 
 
-async def _cancel_in_vain(deep: Deep) -> None:
-    assert await lifecycle.cancel(deep.database("tq_api"), deep.tenant_id, uuid.uuid4()) is None
-
-
-async def _expire_in_vain(deep: Deep) -> None:
-    assert not await lifecycle.expire(deep.database("tq_worker"), deep.tenant_id, uuid.uuid4())
-
-
 async def _expire(deep: Deep) -> None:
     [task_id] = await deep.yard.tasks(deep.tenant_id, 1, expires_seconds=0.0)
     assert await lifecycle.expire(deep.database("tq_worker"), deep.tenant_id, task_id)
@@ -304,8 +309,6 @@ IN_VAIN: dict[str, Call] = {
     "status": _reads_in_vain(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)])),
     "request": _reads_in_vain(store.request),
     "attempts": _reads_in_vain(store.attempts),
-    "cancel": _cancel_in_vain,
-    "expire": _expire_in_vain,
     "due tenants": _due_in_vain,
     "lost attempts": _lost,
     "delivery": _deliver_in_vain,
@@ -332,6 +335,7 @@ CALLS: list[tuple[str, str, Call]] = [
     ("delivery", "tq_webhook", _deliver),
     ("attempts", "tq_api", _reads(_attempts)),
     ("schedules", "tq_dispatch", _time_passes),
+    ("slot caps", "tq_dispatch", _judge),
     ("prune", "tq_dispatch", _prune),
     ("roll up", "tq_dispatch", _roll_up),
     ("verdicts", "tq_worker", _verdicts),

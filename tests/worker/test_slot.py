@@ -1,10 +1,23 @@
 """What a slot claims ahead never waits behind a task that turns out to be long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from tests.conftest import Tenant, wait_until
+import pytest
+
+from tests.conftest import Stack, Tenant, wait_until
 
 
+@pytest.fixture
+def four_slots(stack: Stack) -> Iterator[None]:
+    """A second worker: of two slots a tenant with a long task has one, and its short ones wait for that."""
+    stack.start_worker("another")
+    stack.wait_for_workers(2)
+    yield
+    stack.stop("another")
+    stack.wait_for_workers(1)
+
+
+@pytest.mark.usefixtures("four_slots")
 def test_short_tasks_are_not_held_behind_a_long_one(acme: Tenant):
     # From these the slots learn that this tenant's tasks are short.
     for task_id in [acme.submit(task="echo", payload=n) for n in range(30)]:
@@ -46,9 +59,11 @@ def test_tenants_that_share_a_turn_do_not_wait_for_a_long_task_of_one_of_them(
 
 def test_tenants_with_short_tasks_share_claims(acme: Tenant, make_tenant: Callable[..., Tenant]):
     tenants = [make_tenant(f"shares-a-claim-{number}") for number in range(6)]
-    # Both slots are taken while a line forms behind them.
-    sleepers = [acme.submit(task="test.sleep", payload={"a": 2, "b": n}) for n in range(2)]
-    wait_until(lambda: {acme.status(one)["status"] for one in sleepers} == {"STARTED"}, "both sleepers")
+    # Both slots are taken while a line forms behind them, the last one by another tenant, of which nobody knows yet.
+    sleepers = [
+        (each, each.submit(task="test.doze", payload={"a": 2, "b": 0})) for each in (acme, make_tenant("sleeps"))
+    ]
+    wait_until(lambda: {each.status(one)["status"] for each, one in sleepers} == {"STARTED"}, "both sleepers")
     waiting = [(tenant, tenant.submit(task="echo", payload=n)) for n in range(10) for tenant in tenants]
     claimed_by: dict[str, set[str]] = {}
     for tenant, task_id in waiting:
