@@ -11,7 +11,7 @@ from app.core import ids
 from app.core.errors import NotFound, Unavailable
 from app.core.lane import Lane
 from app.db import Database
-from app.tasks import store
+from app.tasks import list_store, store
 from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus, TaskSummary
 from app.tasks.status import FINAL, Status
 from app.tasks.task_filter import TaskFilter
@@ -115,7 +115,7 @@ class Reading:
         Where these are fewer, but older tasks were not read: with the id of the oldest one which was.
         """
         async with self._reader.transaction(tenant_id) as connection:
-            rows, read_to = await store.page(connection, tenant_id, wanted, before=before, limit=limit)
+            rows, read_to = await list_store.page(connection, tenant_id, wanted, before=before, limit=limit)
         return [TaskSummary.model_validate(dict(row)) for row in rows], read_to
 
     async def _wait(

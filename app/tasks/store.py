@@ -2,24 +2,17 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from app.core import ids
 from app.db import Connection, affected
 from app.quotas.schemas import Demand, Grant
 from app.tasks.attempts import End, Held
 from app.tasks.new_tasks import NewTask, Submission
-from app.tasks.task_filter import TaskFilter
 
 if TYPE_CHECKING:
     import asyncpg
 
-
-MAX_ROWS_READ: Final = 20_000
-"""Of a list with a filter, in one call."""
-
-_ANY: Final = TaskFilter()
 
 _ACCEPT = """
 SELECT tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in
@@ -84,36 +77,6 @@ _CLAIM = "SELECT * FROM tasks_claim($1, $2, $3, $4)"
 
 _FINISH = "SELECT * FROM attempts_finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _FINISH_AS_LEADER = f"{_FINISH} WHERE (SELECT dispatcher_leads($11))"
-
-_LIST = """
-SELECT id AS task_id, task, status, priority, tags, attempt, created_at, finished_at FROM task
-WHERE tenant_id = $1 AND id >= $2 AND id < $3
-ORDER BY id DESC LIMIT $4
-"""
-
-# No index serves a filter: one of what a claim or an end writes would make each of them dearer, any other one each
-# submit. So a list reads a bounded number of tasks. Where it has not found enough among them, its last row has an id
-# alone: of the oldest task that it has read. In one statement, both see the same tasks.
-_FILTERED_LIST = f"""
-WITH found AS MATERIALIZED (
-    SELECT * FROM (
-        SELECT id AS task_id, task, status, priority, tags, attempt, created_at, finished_at FROM task
-        WHERE tenant_id = $1 AND id >= $2 AND id < $3
-        ORDER BY id DESC LIMIT {MAX_ROWS_READ}
-    ) AS newest
-    WHERE ($5::text IS NULL OR status = $5) AND ($6::text IS NULL OR task = $6)
-        AND ($7::text IS NULL OR $7 = ANY(tags))
-        AND ($8::timestamptz IS NULL OR created_at >= $8) AND ($9::timestamptz IS NULL OR created_at < $9)
-    ORDER BY task_id DESC LIMIT $4
-)
-SELECT * FROM found
-UNION ALL
-SELECT * FROM (
-    SELECT id, NULL, NULL, NULL::smallint, NULL::text[], NULL::integer, NULL::timestamptz, NULL::timestamptz FROM task
-    WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND (SELECT count(*) FROM found) < $4
-    ORDER BY id DESC OFFSET {MAX_ROWS_READ - 1} LIMIT 1
-) AS oldest
-"""  # noqa: S608 a constant
 
 
 async def accept_any_tenant(
@@ -218,23 +181,6 @@ async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str 
         "SELECT status FROM task WHERE tenant_id = $1 AND id = $2", tenant_id, task_id
     )
     return found
-
-
-async def page(
-    connection: Connection, tenant_id: UUID, wanted: TaskFilter, *, before: UUID, limit: int
-) -> "tuple[list[asyncpg.Record], UUID | None]":
-    """Return up to ``limit`` tasks older than ``before``, newest first, and where the list goes on if these are fewer.
-
-    That is the id of the oldest task which was read, when there may be older ones; None: there are none.
-    """
-    first, last = ids.between(wanted.created_from, wanted.created_to)
-    span = tenant_id, first, min(before, last), limit
-    if wanted == _ANY:
-        return list(await connection.fetch(_LIST, *span)), None
-    others = (wanted.status, wanted.task, wanted.tag, wanted.created_from, wanted.created_to)
-    rows = await connection.fetch(_FILTERED_LIST, *span, *others)
-    is_cut = bool(rows) and rows[-1]["task"] is None
-    return (rows[:-1], rows[-1]["task_id"]) if is_cut else (rows, None)
 
 
 async def claim_any_tenant(

@@ -15,7 +15,7 @@ from app.db import Connection, Database
 from app.dispatch import slot_store
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
-from app.tasks import control, lifecycle, store, sweep_store
+from app.tasks import control, lifecycle, list_store, store, sweep_store
 from app.tasks.attempts import Outcome
 from app.tasks.new_tasks import Submission
 from app.tasks.task_filter import TaskFilter
@@ -162,13 +162,13 @@ def _reads(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
 async def _last_page(deep: Deep) -> None:
     oldest = await deep.yard.owner.fetch("SELECT id FROM task WHERE tenant_id = $1 ORDER BY id LIMIT 5", deep.tenant_id)
     async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
-        found, _ = await store.page(connection, deep.tenant_id, TaskFilter(), before=oldest[-1]["id"], limit=100)
+        found, _ = await list_store.page(connection, deep.tenant_id, TaskFilter(), before=oldest[-1]["id"], limit=100)
     assert [row["task_id"] for row in found] == [row["id"] for row in oldest[3::-1]]
 
 
 def _first_page(wanted: TaskFilter) -> Call:
     async def read(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
-        found, _ = await store.page(connection, tenant_id, wanted, before=ids.LAST, limit=5)
+        found, _ = await list_store.page(connection, tenant_id, wanted, before=ids.LAST, limit=5)
         return bool(found[0]["task_id"] == task_id)
 
     return _reads(read)

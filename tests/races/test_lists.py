@@ -10,14 +10,14 @@ import pytest
 from app.audit import store as audit_store
 from app.audit.store import AuditFilter
 from app.core import ids
-from app.tasks import store
+from app.tasks import list_store
 from app.tasks.status import Status
 from app.tasks.task_filter import TaskFilter
 from tests.races.conftest import Yard
 
 ROWS = 50_000
 # What is found and where the list goes on are read from the same rows.
-BOUND = 2 * store.MAX_ROWS_READ
+BOUND = 2 * list_store.MAX_ROWS_READ
 
 _TASKS = """
 INSERT INTO task (tenant_id, id, task, pool, status, priority, payload, due_at, max_attempts, time_limit_seconds)
@@ -67,10 +67,10 @@ async def test_a_filter_that_finds_nothing_reads_twenty_thousand_tasks(yard: Yar
                 first, last = ids.between(wanted.created_from, wanted.created_to)
                 times = wanted.created_from, wanted.created_to
                 values = tenant_id, first, min(before, last), 21, wanted.status, wanted.task, wanted.tag, *times
-                explained = "EXPLAIN (ANALYZE, FORMAT JSON) " + store._FILTERED_LIST
+                explained = "EXPLAIN (ANALYZE, FORMAT JSON) " + list_store._FILTERED_LIST
                 [root] = json.loads(await connection.fetchval(explained, *values))
                 assert _rows_read(root["Plan"]) <= BOUND + 10
-                found, read_to = await store.page(connection, tenant_id, wanted, before=before, limit=21)
+                found, read_to = await list_store.page(connection, tenant_id, wanted, before=before, limit=21)
                 assert found == []
                 pages += 1
                 if read_to is None:
