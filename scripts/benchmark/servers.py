@@ -19,7 +19,7 @@ from scripts.stack.stackfile import Stack
 
 # As scripts/stack/parts.py serves ours, but for a guard of our own around httptools; a test holds them equal.
 SERVED_BY = """--host 127.0.0.1 --http httptools --loop uvloop --no-proxy-headers --no-server-header --no-access-log
-    --timeout-graceful-shutdown 10"""
+    --timeout-keep-alive 75 --timeout-graceful-shutdown 10"""
 _NAIVE_WORKER = "celery -A scripts.benchmark.naive_worker worker --pool prefork --concurrency 2 --loglevel WARNING"
 _WORKER_OF = {names.PREFORK: "worker1", names.ASYNCIO: "asyncio1"}
 _NAIVE_DATABASE = "naive"

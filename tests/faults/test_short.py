@@ -33,6 +33,14 @@ def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def _say_errors(ready: Stage) -> None:
+    """Show what the processes have logged as errors: their folder is gone when the test is read."""
+    for log in sorted(ready.cluster.folder.rglob("*.log")):
+        for line in log.read_text(errors="replace").splitlines():
+            if '"level":"ERROR"' in line.replace(" ", "") or '"level":"CRITICAL"' in line.replace(" ", ""):
+                _say(f"{log.name}: {line[:3000]}")
+
+
 @pytest.fixture(scope="module")
 def ready() -> Iterator[Stage]:
     """A stack of its own under a load."""
@@ -50,6 +58,8 @@ def loaded(ready: Stage) -> Iterator[Stage]:
         seconds = ready.rest()
     verdict = ready.check()
     _say(f"seed {ready.seed}: at rest after {seconds:.1f} s, {verdict.counts()}")
+    if verdict.violations:
+        _say_errors(ready)
     assert verdict.violations == []
     assert ready.sampler.looks > 0
 

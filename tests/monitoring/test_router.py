@@ -60,7 +60,9 @@ def test_all_is_well(stack: Stack):
     found = _wait_for(stack, "ready")
     assert found["reasons"] == []
     assert found["schema_version"] == found["schema_expected"] == schema.EXPECTED
-    assert (found["workers"], found["workers_by_pool"]) == (1, {"prefork": 1})
+    # Another test's worker may have been killed just before: its row counts for 15 s.
+    assert found["workers_by_pool"]["prefork"] >= 1
+    assert found["workers"] == sum(found["workers_by_pool"].values())
     assert found["dispatcher"]["leads"] is True
     assert 0 <= found["dispatcher"]["last_round_seconds"] < 15
     assert 0 <= found["age_seconds"] < 4
@@ -80,6 +82,7 @@ def test_head_is_answered_as_get_without_a_body(stack: Stack, path: str):
 
 
 def test_a_redis_that_is_a_replica_is_named_and_recovers(stack: Stack, servers: Servers, acme: Tenant):
+    written = {name: (stack.folder / f"{name}.log").stat().st_size for name in ("worker", "dispatcher")}
     with redis.Redis.from_url(servers.valkey.url) as client:
         client.replicaof("127.0.0.1", 1)
         try:
@@ -89,7 +92,7 @@ def test_a_redis_that_is_a_replica_is_named_and_recovers(stack: Stack, servers: 
             client.replicaof("NO", "ONE")
     _wait_for(stack, "ready")
     assert acme.result(task_id)["result"] == 1
-    logs = {name: (stack.folder / f"{name}.log").read_text() for name in ("worker", "dispatcher")}
+    logs = {name: (stack.folder / f"{name}.log").read_bytes()[at:].decode() for name, at in written.items()}
     # Each says it once a minute, by its name; the worker's consumer is not started again and again.
     assert 0 < logs["dispatcher"].count('"tickets not offered", "reason": "Redis is read-only') < 5
     assert 0 < logs["worker"].count('"no tickets taken", "reason": "Redis is read-only') < 5

@@ -204,9 +204,10 @@ async def _judge(deep: Deep) -> None:
     [task_id] = await deep.yard.tasks(deep.tenant_id, 1, task="slow", priority=9)
     await deep.yard.owner.execute("UPDATE tenant_slots SET cap_prefork = 0 WHERE tenant_id = $1", deep.tenant_id)
     async with deep.database("tq_dispatch").connection() as connection:
-        [judged] = await slot_store.judged_any_tenant(connection, ["slow"], 64)
-        assert (judged.tenant_id, judged.is_long, judged.waiting > 0) == (deep.tenant_id, True, True)
-        await slot_store.set_caps_any_tenant(connection, "prefork", {deep.tenant_id: None})
+        found = await slot_store.judged_any_tenant(connection, ["slow"], 64)
+        [judged] = [one for one in found if one.tenant_id == deep.tenant_id]
+        assert (judged.is_long, judged.waiting > 0) == (True, True)
+        await slot_store.set_caps_any_tenant(connection, "prefork", {deep.tenant_id: None}, await deep.yard.fence())
         await slot_store.slots_any_tenant(connection)
     assert await lifecycle.cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
 

@@ -117,7 +117,7 @@ async def test_who_waits_for_a_task_that_ends_with_its_lost_attempt_is_woken(
     try:
         async with redis.pubsub() as heard, asyncio.timeout(10):
             await heard.subscribe("done")
-            await Rounds(finder, worker, redis, await _contact_of_a_lease(yard)).tick()
+            await Rounds(await yard.lead(finder), worker, redis, await _contact_of_a_lease(yard)).tick()
             woken = b""
             while task_id.bytes not in woken:
                 message = await heard.get_message(ignore_subscribe_messages=True, timeout=1)

@@ -8,13 +8,13 @@ from app.broker.wakeups import Waiters
 from app.tasks import lifecycle
 from app.tasks.attempts import Outcome
 from app.tasks.reading import Reading
-from app.tasks.schemas import TaskDetail
+from app.tasks.schemas import TaskAndAttempts
 from tests.races.conftest import Yard, finish
 
 _ROUNDS = 40
 
 
-def _agrees(task: TaskDetail) -> bool:
+def _agrees(task: TaskAndAttempts) -> bool:
     latest = task.attempts[-1].status if task.attempts else None
     if len(task.attempts) != task.attempt:
         return False
@@ -25,11 +25,11 @@ async def test_a_task_and_its_attempts_are_of_one_moment(yard: Yard):
     tenant_id = await yard.tenant()
     worker, reader = yard.database("tq_worker", 1), yard.database("tq_api", 4)
     reading = Reading(reader, cast("Waiters", None))
-    done, seen = asyncio.Event(), cast("list[TaskDetail]", [])
+    done, seen = asyncio.Event(), cast("list[TaskAndAttempts]", [])
 
     async def read(task_id: uuid.UUID) -> None:
         while not done.is_set():
-            seen.append(await reading.detail(tenant_id, task_id))
+            seen.append((await reading.detail(tenant_id, task_id)).task)
 
     async def run(outcome: Outcome) -> Any:
         [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())

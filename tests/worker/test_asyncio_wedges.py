@@ -25,12 +25,13 @@ def io_worker(stack: Stack) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def rows(environment: dict[str, str]) -> Iterator[Rows]:
-    """Read the rows of living workers of the asyncio pool."""
+def rows(environment: dict[str, str], io_worker: Stack) -> Iterator[Rows]:
+    """Read the rows of the worker of the asyncio pool; what it starts again as has the same pid."""
 
     with asyncio.Runner() as runner:
         owner = runner.run(asyncpg.connect(environment["DATABASE_URL"]))
-        yield lambda: runner.run(owner.fetch("SELECT id, slots FROM worker WHERE pool = 'asyncio'"))
+        pid = io_worker.processes["io"].pid
+        yield lambda: runner.run(owner.fetch("SELECT id, slots FROM worker WHERE pid = $1", pid))
         runner.run(owner.close())
 
 

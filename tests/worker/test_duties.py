@@ -7,7 +7,6 @@ import pytest
 
 from app.core.config import get_settings
 from app.core.secrets import get_secrets
-from app.worker import pools
 from app.worker.runtime import Runtime
 from tests.conftest import wait_until
 
@@ -41,7 +40,7 @@ def test_a_duty_that_raises_begins_again_and_its_sibling_is_not_touched(
         begun.append("watch")
         await _for_ever()
 
-    pools._on_duty(runtime, heartbeat=beat, watch=watch)
+    runtime.on_duty(heartbeat=beat, watch=watch)
     wait_until(third.is_set, "the third beginning", 20)
     assert (begun.count("beat"), begun.count("watch")) == (3, 1)
     lines = [record for record in caplog.records if record.message == "a duty has failed"]

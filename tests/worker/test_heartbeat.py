@@ -7,19 +7,29 @@ import signal
 import asyncpg
 import psutil
 
-from tests.conftest import Stack, Tenant, role_url, wait_until
+from tests.conftest import Stack, Tenant, wait_until
 
 
 def _turning(environment: dict[str, str]) -> int:
+    return _ask(
+        environment,
+        "SELECT coalesce(sum(slots), 0)::integer FROM worker"
+        " WHERE heartbeat_at > now() - interval '15 seconds' AND pool = 'prefork'",
+    )
+
+
+def _running(environment: dict[str, str]) -> int:
+    return _ask(environment, "SELECT count(*)::integer FROM attempt WHERE finished_at IS NULL")
+
+
+def _ask(environment: dict[str, str], statement: str) -> int:
     async def ask() -> int:
-        connection = await asyncpg.connect(role_url(environment, "tq_worker"))
+        owner = await asyncpg.connect(environment["DATABASE_URL"])
         try:
-            turning: int = await connection.fetchval(
-                "SELECT coalesce(sum(slots), 0)::integer FROM worker WHERE heartbeat_at > now() - interval '15 seconds'"
-            )
-            return turning
+            found: int = await owner.fetchval(statement)
+            return found
         finally:
-            await connection.close()
+            await owner.close()
 
     return asyncio.run(ask())
 
@@ -28,6 +38,8 @@ def test_a_child_that_stands_still_is_counted_no_more_and_replaced(
     stack: Stack, environment: dict[str, str], acme: Tenant
 ):
     wait_until(lambda: _turning(environment) == 2, "both slots")
+    # A child that runs code is limited by that code's own time.
+    wait_until(lambda: _running(environment) == 0, "other tests' tasks to end")
     stopped = psutil.Process(stack.processes["worker"].pid).children()[0]
     os.kill(stopped.pid, signal.SIGSTOP)
     wait_until(lambda: not stopped.is_running() or stopped.status() == psutil.STATUS_ZOMBIE, "its end")

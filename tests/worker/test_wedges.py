@@ -48,7 +48,9 @@ def test_code_that_does_not_end_is_ended_in_time_and_counted(acme: Tenant, globe
     poison = [acme.submit(task=task) for _ in range(2)]
     ended = [acme.result(task_id) for task_id in poison]
     assert [(one["status"], one["error"]["type"]) for one in ended] == [("FAILURE", error_type)] * 2
-    assert [_attempts(acme, task_id) for task_id in poison] == [["FAILURE"]] * 2
+    # What waited in a slot behind the other one may have been given back before it began.
+    begun = [[one for one in _attempts(acme, task_id) if one != "RETURNED"] for task_id in poison]
+    assert begun == [["FAILURE"]] * 2
     _slots_run(globex)
 
 
