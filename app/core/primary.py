@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 _seldom = Seldom(_log)
 
 # What an ended connection, a server that restarts, is full, broken or read-only raises: SQLSTATE classes 08, 25, 53, 57
-# and 58. Other errors of SQL are not among them.
+# and 58, and 40 for a deadlock. Other errors of SQL are not among them.
 AWAY: Final = (
     OSError,
     TimeoutError,
@@ -27,6 +27,8 @@ AWAY: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresSystemError,
+    # Class 40, a deadlock: nothing was written, and the same statement works a moment later.
+    asyncpg.TransactionRollbackError,
 )
 # Of class 25, what a server does to us. The others say that our own code uses a transaction wrongly.
 _BY_THE_SERVER: Final = ("25006", "25P03", "25P04")
@@ -135,8 +137,8 @@ async def _connect_one(
 
 def is_lost(error: BaseException) -> bool:
     """Tell whether a connection that raised this is of no more use: another one may reach a server that works."""
-    if isinstance(error, asyncpg.QueryCanceledError | asyncpg.InterfaceError):
-        # A statement that took too long, or a call of ours that was wrong: the connection is as good as before.
+    if isinstance(error, asyncpg.QueryCanceledError | asyncpg.InterfaceError | asyncpg.TransactionRollbackError):
+        # A statement that took too long, a deadlock, or a wrong call of ours: the connection is as good as before.
         return False
     return isinstance(error, AWAY)
 

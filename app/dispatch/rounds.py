@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from uuid import UUID
 
+import asyncpg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -137,8 +138,8 @@ def _duty(name: str, interval: float = 0.0) -> Duty:
 
 
 def _ends_round(error: Exception) -> bool:
-    # The driver also raises an error of the connection's kind for a value that it cannot send: that is the duty's own.
-    return isinstance(error, _ENDING) and not isinstance(error, ValueError)
+    # A deadlock, and a value that the driver cannot send, are the duty's own: the server is there.
+    return isinstance(error, _ENDING) and not isinstance(error, ValueError | asyncpg.TransactionRollbackError)
 
 
 async def run(stopping: asyncio.Event) -> None:

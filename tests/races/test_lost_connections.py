@@ -40,6 +40,20 @@ async def test_its_caller_is_to_come_back_and_the_connection_is_dropped(
     assert [bool(record.exc_info) for record in errors] == [True] * (sqlstate in _OUR_OWN_FAULT)
 
 
+@pytest.mark.parametrize("sqlstate", ["40P01", "40001"])
+@pytest.mark.parametrize("scope", ["statement", "transaction"])
+async def test_whoever_was_in_a_deadlock_is_to_come_back_by_the_same_connection(yard: Yard, sqlstate: str, scope: str):
+    database = yard.database("tq_api", 1)
+    try:
+        before = await _pid(database)
+        with pytest.raises(Unavailable):
+            async with getattr(database, scope)() as connection:
+                await connection.execute(_raise(sqlstate))
+        assert await _pid(database) == before
+    finally:
+        await database.close()
+
+
 async def test_a_statement_that_took_too_long_costs_no_connection(yard: Yard):
     database = yard.database("tq_api", 1)
     try:

@@ -56,6 +56,7 @@ def test_code_that_would_end_the_loop_hurts_no_neighbour(io_worker: Stack, acme:
 def test_code_that_blocks_the_loop_fails_and_its_neighbours_run_again(
     io_worker: Stack, acme: Tenant, globex: Tenant, rows: Rows
 ):
+    wait_until(lambda: len(rows()) == 1, "the worker's row")
     [before] = rows()
     assert before["slots"] == 1000
     files = _files(io_worker)
@@ -95,6 +96,7 @@ def test_code_that_swallows_its_cancel_is_cancelled_again(io_worker: Stack, acme
 def test_a_worker_full_of_code_that_swallows_its_cancel_starts_again(
     io_worker: Stack, acme: Tenant, globex: Tenant, rows: Rows
 ):
+    wait_until(lambda: len(rows()) == 1, "the worker's row")
     [before] = rows()
     swallowing = [acme.submit(task="test.wedge.io.swallows") for _ in range(20)]
     assert {acme.result(one)["error"]["type"] for one in swallowing} == {"TimeLimitExceeded"}
