@@ -186,6 +186,18 @@ def doze(payload: Sum, context: TaskContext) -> int:
     return sleep(payload, context)
 
 
+class Rest(BaseModel):
+    """How long to sleep."""
+
+    seconds: float
+
+
+@task("test.rest")
+def rest(payload: Rest, context: TaskContext) -> None:
+    """Sleep for less than a second, so that the type is never a long one."""
+    time.sleep(payload.seconds)
+
+
 @task("test.sleep")
 def sleep(payload: Sum, context: TaskContext) -> int:
     """Sleep ``a`` seconds, once."""

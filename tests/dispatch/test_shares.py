@@ -9,7 +9,7 @@ from tests.conftest import Tenant, wait_until
 def test_saturated_tenants_get_worker_time_by_weight(
     make_tenant: Callable[..., Tenant], admin: Callable[..., subprocess.CompletedProcess[str]]
 ):
-    # In turn, each would get as many tasks, and the tenant of weight 1 four fifths of the time.
+    # Of a short type, whatever other tests have run: long ones share one slot less. In turn, each would get as many tasks, and the tenant of weight 1 four fifths of the time.
     seconds, counts = {1: 0.2, 4: 0.05}, {1: 60, 4: 400}
     tenants = {weight: make_tenant(f"weight-{weight}") for weight in seconds}
     for weight, tenant in tenants.items():
@@ -17,7 +17,7 @@ def test_saturated_tenants_get_worker_time_by_weight(
         assert admin("queue", "pause", tenant.slug).returncode == 0
     for weight, tenant in tenants.items():
         for _ in range(counts[weight]):
-            tenant.submit(task="long_task", payload={"seconds": seconds[weight], "steps": 1})
+            tenant.submit(task="test.rest", payload={"seconds": seconds[weight]})
     for tenant in tenants.values():
         assert admin("queue", "resume", tenant.slug).returncode == 0
 
