@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from uuid import UUID
 
+import psutil
 import pytest
 from redis import Redis
 
@@ -156,4 +157,12 @@ def _submit_to_a_full_worker(stack: Stack, servers: Servers, tenant: Tenant) -> 
         wait_until(lambda: store.llen(queue) == 1, "the ticket")
         worker.send_signal(signal.SIGCONT)
         wait_until(lambda: store.llen(queue) == 0, "its being taken")
+        # A signal in the moment between would find it in nobody's hands: then the dispatcher offers another one.
+        wait_until(lambda: _awaits_tickets(store, worker.pid), "its being handed on")
     return task_id
+
+
+def _awaits_tickets(store: Redis, pid: int) -> bool:
+    """Tell whether a worker has handed on all that it took, and waits for the next ticket."""
+    ports = {str(line.laddr.port) for line in psutil.Process(pid).net_connections() if line.laddr}
+    return any(client["addr"].rpartition(":")[2] in ports and "b" in client["flags"] for client in store.client_list())
