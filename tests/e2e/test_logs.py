@@ -80,13 +80,19 @@ def test_a_trace_is_followed_from_the_request_to_the_attempt_and_the_tasks_own_l
     task_id = response.json()["task_id"]
     acme.result(task_id)
     acme.client.get(f"/api/tasks/{task_id.upper()}")
-    # Other tests' task types print what they like.
-    texts = [(servers.folder / f"{name}.log").read_text().splitlines() for name in ("api", "worker")]
-    found = [json.loads(line) for text in texts for line in text if line.startswith("{")]
-    of_task = [line for line in found if line.get("task_id") == task_id]
-    routes = {line.get("route") for line in of_task if line["message"] == "request"}
-    assert routes == {"/api/tasks/submit", "/api/tasks/{task_id}/result", "/api/tasks/{task_id}"}
-    of_trace = {line["message"] for line in of_task if line.get("trace_id") == trace}
+
+    def of_task() -> list[dict[str, Any]]:
+        # Other tests' task types print what they like.
+        texts = [(servers.folder / f"{name}.log").read_text().splitlines() for name in ("api", "worker")]
+        found = [json.loads(line) for text in texts for line in text if line.startswith("{")]
+        return [line for line in found if line.get("task_id") == task_id]
+
+    routes = {"/api/tasks/submit", "/api/tasks/{task_id}/result", "/api/tasks/{task_id}"}
+    # A line is written a moment after its answer.
+    wait_until(
+        lambda: {line.get("route") for line in of_task() if line["message"] == "request"} == routes, "three requests"
+    )
+    of_trace = {line["message"] for line in of_task() if line.get("trace_id") == trace}
     assert of_trace == {"request", "attempt", "hello from the task"}
 
 
