@@ -135,9 +135,7 @@ def both(stack: Stack, twins: str, make_tenant: Callable[..., Tenant]) -> Callab
 
 def _comparable(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
     def masked(text: str) -> str:
-        text = re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME", _OF_THE_REQUEST.sub("ID", text))
-        # One that waited behind another task may have been given back, and has the next number.
-        return re.sub(r'"attempt":[1-9]', '"attempt":N', text)
+        return re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME", _OF_THE_REQUEST.sub("ID", text))
 
     headers = {name: masked(value) for name, value in answer.headers.items() if name not in {"date", "content-length"}}
     # What is left of a rate depends on the moment.
@@ -157,14 +155,22 @@ def test_a_batch_is_answered_alike(both: Callable[..., None], number: int):
     both("POST", lambda _: "/api/tasks/batch", JSON | headers, content)
 
 
+def _ended_at_once(tenant: Tenant) -> str:
+    """Return a task that ended with its first attempt: one that waited behind another task may be given back."""
+    while True:
+        done = tenant.submit(task="echo", payload={"text": "ä\u2028"})
+        tenant.result(done)
+        if tenant.status(done)["attempt"] == 1:
+            return done
+
+
 @pytest.mark.parametrize("path", READS)
 def test_a_read_is_answered_alike(both: Callable[..., None], path: str):
     ids: dict[str, dict[str, str]] = {}
 
     def filled(tenant: Tenant) -> str:
         if tenant.slug not in ids:
-            done = tenant.submit(task="echo", payload={"text": "ä\u2028"})
-            tenant.result(done)
+            done = _ended_at_once(tenant)
             ids[tenant.slug] = {
                 "task": done,
                 "TASK": done.upper(),
