@@ -115,10 +115,18 @@ def _answers(url: str) -> bool:
         return False
 
 
+Sides = list[tuple[str, Tenant]]
+
+
 @pytest.fixture(scope="module")
-def both(stack: Stack, twins: str, make_tenant: Callable[..., Tenant]) -> Callable[..., None]:
-    """Return what sends one request to either and holds the answers equal; each has a tenant of its own."""
-    sides = [(stack.url, make_tenant("fast", plan="pro")), (twins, make_tenant("twin", plan="pro"))]
+def sides(stack: Stack, twins: str, make_tenant: Callable[..., Tenant]) -> Sides:
+    """Return the api and its twin, each with a tenant of its own."""
+    return [(stack.url, make_tenant("fast", plan="pro")), (twins, make_tenant("twin", plan="pro"))]
+
+
+@pytest.fixture(scope="module")
+def both(sides: Sides) -> Callable[..., None]:
+    """Return what sends one request to either and holds the answers equal."""
 
     def ask(method: str, path: Callable[[Tenant], str], headers: dict[str, str], content: bytes | None = None) -> None:
         answers = []
@@ -155,22 +163,27 @@ def test_a_batch_is_answered_alike(both: Callable[..., None], number: int):
     both("POST", lambda _: "/api/tasks/batch", JSON | headers, content)
 
 
-def _ended_at_once(tenant: Tenant) -> str:
-    """Return a task that ended with its first attempt: one that waited behind another task may be given back."""
+def _ended_at_once(sides: Sides) -> dict[str, str]:
+    """Return a task of each tenant that ended with its first attempt; both have submitted as many.
+
+    One that waited behind another task may have been given back.
+    """
     while True:
-        done = tenant.submit(task="echo", payload={"text": "ä\u2028"})
-        tenant.result(done)
-        if tenant.status(done)["attempt"] == 1:
+        done = {tenant.slug: tenant.submit(task="echo", payload={"text": "ä\u2028"}) for _, tenant in sides}
+        for _, tenant in sides:
+            tenant.result(done[tenant.slug])
+        if {tenant.status(done[tenant.slug])["attempt"] for _, tenant in sides} == {1}:
             return done
 
 
 @pytest.mark.parametrize("path", READS)
-def test_a_read_is_answered_alike(both: Callable[..., None], path: str):
+def test_a_read_is_answered_alike(both: Callable[..., None], sides: Sides, path: str):
     ids: dict[str, dict[str, str]] = {}
+    ended = _ended_at_once(sides)
 
     def filled(tenant: Tenant) -> str:
         if tenant.slug not in ids:
-            done = _ended_at_once(tenant)
+            done = ended[tenant.slug]
             ids[tenant.slug] = {
                 "task": done,
                 "TASK": done.upper(),
