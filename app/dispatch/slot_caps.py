@@ -62,6 +62,7 @@ class SlotCaps:
     def __init__(self) -> None:
         """Nobody has had anything."""
         self._clocks: dict[UUID, float] = {}
+        self._caps: dict[UUID, int] = {}
 
     def share(self, slots: int, tenants: Sequence[LongTenant], seconds: float) -> tuple[dict[UUID, int], int]:
         """Return each tenant's cap, and how many slots are left for tenants whose long tasks come next.
@@ -77,15 +78,24 @@ class SlotCaps:
             more = min(free, max(0, fair[tenant.tenant_id] - tenant.held))
             free -= more
             caps[tenant.tenant_id] = min(tenant.held, fair[tenant.tenant_id]) + more
+        self._caps = caps
         return caps, free
 
     def _turn(self, tenants: Sequence[LongTenant], seconds: float) -> None:
         # Who comes begins beside the one that had least: it has saved up nothing, and owes nothing.
         least = min((self._clocks[t.tenant_id] for t in tenants if t.tenant_id in self._clocks), default=0.0)
         self._clocks = {
-            tenant.tenant_id: self._clocks.get(tenant.tenant_id, least) + tenant.held * seconds / tenant.weight
+            tenant.tenant_id: self._clocks.get(tenant.tenant_id, least) + self._had(tenant) * seconds / tenant.weight
             for tenant in tenants
         }
+
+    def _had(self, tenant: LongTenant) -> int:
+        """Return how many slots a tenant had since the last call.
+
+        Attempts of a long type may be short, and over before they are seen: who has work had what its cap gave it.
+        """
+        given = min(self._caps.get(tenant.tenant_id, 0), tenant.held + tenant.waiting)
+        return max(tenant.held, given)
 
     def _fair(self, room: int, tenants: Sequence[LongTenant]) -> dict[UUID, int]:
         """Give slot by slot to whom, by its weight, has the fewest; of several to the one that had least so far."""

@@ -90,3 +90,17 @@ def test_what_was_found_before_a_restart_counts_until_the_type_runs_otherwise():
     assert lengths.long_types() == {"a", "b"}
     lengths.note("a", 3, 0)
     assert lengths.long_types() == {"b"}
+
+
+def test_attempts_too_short_to_be_seen_are_no_free_turn():
+    # Of a long type by what ran before, yet each is over before the next look: they had the slot all the same.
+    caps, had, allowed = SlotCaps(), {A: 0, B: 0}, dict[UUID, int]()
+    for _ in range(200):
+        tenants = [
+            _tenant(A, allowed.get(A, 0), 50),
+            _tenant(B, 0, 50, weight=4),
+        ]
+        allowed, _ = caps.share(2, tenants, 1.0)
+        for tenant_id, cap in allowed.items():
+            had[tenant_id] += cap
+    assert 3 < had[B] / had[A] < 5
