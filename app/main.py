@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -76,19 +77,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(redis.aclose)
         # Before the first connection to Postgres: which may be an old primary.
         await timelines.exchange(redis)
-        stack.callback(asyncio.create_task(timelines.follow(redis), name="timelines").cancel)
+        _keep_up(stack, "timelines", timelines.follow(redis))
         waiters = Waiters(settings.redis_url)
         await waiters.start()
         stack.push_async_callback(waiters.close)
         accounts, keys = _database(stack, "tq_account"), Keyring(settings.secrets_file)
         verifier = Verifier(auth, secrets.pepper, keys)
-        watching = asyncio.create_task(open_files.OpenFiles().run(), name="open-files")
-        stack.callback(watching.cancel)
-        polling = asyncio.create_task(verifier.run(), name="auth-epoch")
-        stack.callback(polling.cancel)
+        _keep_up(stack, "open-files", open_files.OpenFiles().run())
+        _keep_up(stack, "auth-epoch", verifier.run())
         # No dispatcher may have run for long, and a backup may be of another month.
-        months = asyncio.create_task(partitions.keep_as_submitter(), name="partitions")
-        stack.callback(months.cancel)
+        _keep_up(stack, "partitions", partitions.keep_as_submitter())
         admission = app.state.admission = Admission(redis)
         stack.callback(admission.close)
         submissions = Submissions(admission, Intake(submit, reader), reader, redis)
@@ -99,13 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(app.state.reading.close)
         app.state.verifier, app.state.submissions = verifier, submissions
         app.state.count_call = quotas.count
-        app.state.readiness = ReadinessProbe(
-            # A connection of its own: it must not wait behind the requests.
-            Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT),
-            RedisCheck(redis),
-            others=(reader, submit, auth, accounts),
-            hears=lambda: waiters.healthy,
-        )
+        app.state.readiness = _readiness(redis, waiters, (reader, submit, auth, accounts))
         stack.push_async_callback(app.state.readiness.close)
         await app.state.readiness.start()
         app.state.list_limit = ListLimit(settings.database_pool_size, app.state.reading.require_postgres)
@@ -115,6 +107,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Requests under way hold some thousand objects, none of them garbage: to look at each 700 finds nothing.
         gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
         yield
+
+
+def _readiness(redis: Redis, waiters: Waiters, databases: Sequence[Database]) -> ReadinessProbe:
+    """Return the probe that looks at the servers; ``databases`` are left at once when one of them is refused."""
+    # A connection of its own: it must not wait behind the requests.
+    own = Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT)
+    return ReadinessProbe(own, RedisCheck(redis), others=databases, hears=lambda: waiters.healthy)
+
+
+def _keep_up(stack: contextlib.AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
+    """Run something in the background until the application ends."""
+    stack.callback(asyncio.create_task(work, name=name).cancel)
 
 
 def _database(stack: contextlib.AsyncExitStack, role: str) -> Database:

@@ -1,15 +1,12 @@
 """The task calls."""
 
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from app.core import document, ids
-from app.core import traceparent as traceparents
 from app.core.errors import (
     BacklogFull,
     DailyQuotaExceeded,
@@ -29,18 +26,15 @@ from app.core.errors import (
 )
 from app.core.list_limit import ListLimit
 from app.core.problem import responses
-from app.core.strict_json import ORDINARY, Bounds, loads
-from app.identity.dependencies import CallerRoute, authenticate, permitted
 from app.identity.paging import AskedPage, AskedTime
-from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
 from app.tasks import answers, bodies, control, types
 from app.tasks.bodies import Sent
 from app.tasks.callers import waiting_caller
+from app.tasks.parameters import IdempotencyKey, TaskId, TraceParent
 from app.tasks.reading import Reading
 from app.tasks.schemas import (
-    BATCH_BOUNDS,
     BatchRequest,
     BatchResponse,
     CancelResponse,
@@ -57,79 +51,10 @@ from app.tasks.schemas import (
     TaskTypeList,
 )
 from app.tasks.status import Status
-from app.tasks.submission import Submissions
 from app.tasks.task_filter import TaskFilter
+from app.tasks.task_route import TaskRoute, submissions
 
-_SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
-
-
-class _TaskRoute(CallerRoute):
-    """A submit is counted as one before its body is read; a large body is received and parsed where there is room."""
-
-    @property
-    def bounds(self) -> Bounds:
-        """How large a body may be."""
-        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else ORDINARY
-
-    async def before_body(self, request: Request) -> None:
-        """Authenticate, and count."""
-        principal = permitted(await authenticate(request), *(self.required_scopes or ()))
-        if self.operation_id not in _SUBMITS:
-            await quotas.count(request, principal)
-            return
-        await quotas.admit(request, principal)
-        request.scope["state"]["exit_stack"].enter_context(
-            _submissions(request).large_bodies.receiving(
-                principal.tenant_id, request.scope["headers"], self.bounds.size
-            )
-        )
-
-    async def parse(self, request: Request, raw: bytes) -> Any:
-        """Return the document in a body; a large one is parsed in a thread."""
-        principal: Principal = request.scope["state"]["principal"]
-        parse = partial(loads, raw, self.bounds.depth)
-        return await _submissions(request).large_bodies.read(principal.tenant_id, raw, parse, lambda _: 0)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Give back the room for a body at the end; tell what is left of the rate also where it is refused."""
-        answer = super().get_route_handler()
-        if self.operation_id not in _SUBMITS:
-            return answer
-
-        async def answer_submit(request: Request) -> Response:
-            with ExitStack() as stack:
-                request.scope["state"]["exit_stack"] = stack
-                return await quotas.answer_submit(request, answer)
-
-        return answer_submit
-
-
-def _submissions(request: Request) -> Submissions:
-    submissions: Submissions = request.app.state.submissions
-    return submissions
-
-
-router: Final = APIRouter(prefix="/api", route_class=_TaskRoute, tags=["tasks"])
-
-TaskId = Annotated[str, Path(description="A task's id.")]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(min_length=1, max_length=257, description="Sent again within 24 h with the same request: the same task."),
-]
-
-
-async def _trace(
-    request: Request,
-    _traceparent: Annotated[
-        str | None, Header(alias="traceparent", description="W3C Trace Context. One that cannot be read is ignored.")
-    ] = None,
-) -> str | None:
-    traceparent = traceparents.read(request.headers.getlist("traceparent"))
-    request.scope["state"]["trace_id"] = traceparents.trace_id(traceparent)
-    return traceparent
-
-
-TraceParent = Annotated[str | None, Depends(_trace)]
+router: Final = APIRouter(prefix="/api", route_class=TaskRoute, tags=["tasks"])
 
 
 def _id(text: str) -> UUID:
@@ -168,7 +93,7 @@ async def submit_task(
     """Accept a task: a 202 means that it is stored and will finish."""
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.submission, principal, body, sent)
-    receipt = await _submissions(request).submit(principal, sent.raw, read, await quotas.admit(request, principal))
+    receipt = await submissions(request).submit(principal, sent.raw, read, await quotas.admit(request, principal))
     request.scope["state"]["task_id"] = str(receipt.task_id)
     return answers.accepted(receipt)
 
@@ -205,9 +130,7 @@ async def submit_tasks(
     """
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.batch, principal, body.tasks, sent)
-    receipt = await _submissions(request).submit_batch(
-        principal, sent.raw, read, await quotas.admit(request, principal)
-    )
+    receipt = await submissions(request).submit_batch(principal, sent.raw, read, await quotas.admit(request, principal))
     return answers.batch(receipt)
 
 
@@ -268,7 +191,7 @@ async def retry_task(
 ) -> Any:
     """Run an ended task again as a new one, which counts against the quotas."""
     rate = await quotas.admit(request, principal)
-    receipt = await _submissions(request).retry(
+    receipt = await submissions(request).retry(
         principal, _id(task_id), rate, key=_key(idempotency_key), traceparent=traceparent
     )
     return answers.accepted(receipt, retry_of=_id(task_id))

@@ -1,8 +1,10 @@
 """The fast path answers as its twins do, the routes that the API document describes."""
 
 import re
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -115,25 +117,47 @@ def _answers(url: str) -> bool:
         return False
 
 
-Sides = list[tuple[str, Tenant]]
+@dataclass
+class Side:
+    """The api, or its twin, with a tenant of its own whose queue is paused: what is left of its backlog is certain."""
+
+    url: str
+    tenant: Tenant
+    ids: dict[str, str]
+    """``task`` and ``TASK`` have ended, ``waiting`` waits."""
 
 
 @pytest.fixture(scope="module")
-def sides(stack: Stack, twins: str, make_tenant: Callable[..., Tenant]) -> Sides:
-    """Return the api and its twin, each with a tenant of its own."""
-    return [(stack.url, make_tenant("fast", plan="pro")), (twins, make_tenant("twin", plan="pro"))]
+def sides(
+    stack: Stack,
+    twins: str,
+    make_tenant: Callable[..., Tenant],
+    admin: Callable[..., subprocess.CompletedProcess[str]],
+) -> list[Side]:
+    """Return both; each has submitted as many tasks as the other."""
+    made = [Side(stack.url, make_tenant("fast", plan="pro"), {}), Side(twins, make_tenant("twin", plan="pro"), {})]
+    # One that waited behind another task may have been given back, and has another number.
+    while {side.tenant.status(side.ids["task"])["attempt"] for side in made if side.ids} != {1}:
+        for side in made:
+            side.ids["task"] = side.tenant.submit(task="echo", payload={"text": "ä\u2028"})
+        for side in made:
+            side.tenant.result(side.ids["task"])
+    for side in made:
+        side.ids |= {"TASK": side.ids["task"].upper(), "waiting": side.tenant.submit(task="echo", delay_seconds=3600)}
+        assert admin("queue", "pause", side.tenant.slug).returncode == 0
+    return made
 
 
 @pytest.fixture(scope="module")
-def both(sides: Sides) -> Callable[..., None]:
+def both(sides: list[Side]) -> Callable[..., None]:
     """Return what sends one request to either and holds the answers equal."""
 
-    def ask(method: str, path: Callable[[Tenant], str], headers: dict[str, str], content: bytes | None = None) -> None:
+    def ask(method: str, path: Callable[[Side], str], headers: dict[str, str], content: bytes | None = None) -> None:
         answers = []
-        for url, tenant in sides:
-            sent = {"Authorization": f"Bearer {tenant.api_key}"} | headers
+        for side in sides:
+            sent = {"Authorization": f"Bearer {side.tenant.api_key}"} | headers
             answer = httpx.request(
-                method, url + path(tenant), headers=sent, content=content, timeout=20, trust_env=False
+                method, side.url + path(side), headers=sent, content=content, timeout=20, trust_env=False
             )
             answers.append(_comparable(answer))
         assert answers[0] == answers[1]
@@ -163,35 +187,9 @@ def test_a_batch_is_answered_alike(both: Callable[..., None], number: int):
     both("POST", lambda _: "/api/tasks/batch", JSON | headers, content)
 
 
-def _ended_at_once(sides: Sides) -> dict[str, str]:
-    """Return a task of each tenant that ended with its first attempt; both have submitted as many.
-
-    One that waited behind another task may have been given back.
-    """
-    while True:
-        done = {tenant.slug: tenant.submit(task="echo", payload={"text": "ä\u2028"}) for _, tenant in sides}
-        for _, tenant in sides:
-            tenant.result(done[tenant.slug])
-        if {tenant.status(done[tenant.slug])["attempt"] for _, tenant in sides} == {1}:
-            return done
-
-
 @pytest.mark.parametrize("path", READS)
-def test_a_read_is_answered_alike(both: Callable[..., None], sides: Sides, path: str):
-    ids: dict[str, dict[str, str]] = {}
-    ended = _ended_at_once(sides)
-
-    def filled(tenant: Tenant) -> str:
-        if tenant.slug not in ids:
-            done = ended[tenant.slug]
-            ids[tenant.slug] = {
-                "task": done,
-                "TASK": done.upper(),
-                "waiting": tenant.submit(task="echo", delay_seconds=3600),
-            }
-        return "/api/tasks/" + path.format(**ids[tenant.slug])
-
-    both("GET", filled, {})
+def test_a_read_is_answered_alike(both: Callable[..., None], path: str):
+    both("GET", lambda side: "/api/tasks/" + path.format(**side.ids), {})
 
 
 def test_reads_of_others_are_answered_alike(both: Callable[..., None], acme: Tenant):

@@ -1,0 +1,62 @@
+"""How the task calls read their bodies: a submit is counted first, and a large body waits for room."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Final
+
+from fastapi import Request, Response
+
+from app.core.strict_json import ORDINARY, Bounds, loads
+from app.identity.dependencies import CallerRoute, authenticate, permitted
+from app.identity.principal import Principal
+from app.quotas import dependencies as quotas
+from app.tasks.schemas import BATCH_BOUNDS
+from app.tasks.submission import Submissions
+
+_SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
+
+
+class TaskRoute(CallerRoute):
+    """A submit is counted as one before its body is read; a large body is received and parsed where there is room."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """How large a body may be."""
+        return BATCH_BOUNDS if self.operation_id == "submit_tasks" else ORDINARY
+
+    async def before_body(self, request: Request) -> None:
+        """Authenticate, and count."""
+        principal = permitted(await authenticate(request), *(self.required_scopes or ()))
+        if self.operation_id not in _SUBMITS:
+            await quotas.count(request, principal)
+            return
+        await quotas.admit(request, principal)
+        request.scope["state"]["exit_stack"].enter_context(
+            submissions(request).large_bodies.receiving(principal.tenant_id, request.scope["headers"], self.bounds.size)
+        )
+
+    async def parse(self, request: Request, raw: bytes) -> Any:
+        """Return the document in a body; a large one is parsed in a thread."""
+        principal: Principal = request.scope["state"]["principal"]
+        parse = partial(loads, raw, self.bounds.depth)
+        return await submissions(request).large_bodies.read(principal.tenant_id, raw, parse, lambda _: 0)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Give back the room for a body at the end; tell what is left of the rate also where it is refused."""
+        answer = super().get_route_handler()
+        if self.operation_id not in _SUBMITS:
+            return answer
+
+        async def answer_submit(request: Request) -> Response:
+            with ExitStack() as stack:
+                request.scope["state"]["exit_stack"] = stack
+                return await quotas.answer_submit(request, answer)
+
+        return answer_submit
+
+
+def submissions(request: Request) -> Submissions:
+    """Return the submits of this process."""
+    made: Submissions = request.app.state.submissions
+    return made
