@@ -110,7 +110,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _readiness(redis: Redis, waiters: Waiters, databases: Sequence[Database]) -> ReadinessProbe:
-    """Return the probe that looks at the servers; ``databases`` are left at once when one of them is refused."""
+    """Return the probe that looks at the servers; ``databases`` are left when Postgres turns out to be read-only."""
     # A connection of its own: it must not wait behind the requests.
     own = Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT)
     return ReadinessProbe(own, RedisCheck(redis), others=databases, hears=lambda: waiters.healthy)
