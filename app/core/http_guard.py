@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.core import http_upgrade
 from app.core.http_writer import Writer
 from app.core.ids import new_id
+from app.core.unread_body import UnreadBody
 from app.core.write_deadline import WriteDeadline
 
 HEAD_SECONDS: Final = 5.0
@@ -65,6 +66,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._writer = Writer(transport)
         self._write_deadline = WriteDeadline(transport, self.loop)
         super().connection_made(self._writer)  # type: ignore[arg-type]  # it stands for one
+        self._unread = UnreadBody(self.flow, self.loop)
         self._awaited = "head"
         self._arm()
 
@@ -73,6 +75,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._awaited = None
         self._arm()
         self._write_deadline.end()
+        self._unread.end()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -177,6 +180,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._awaited = "body"
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of a body, or count it when its request is answered already."""
+        if self.cycle.response_complete:
+            self._unread.add(len(body))
+            self._unread.pause()
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The request is whole."""
         if self._offers_upgrade:
@@ -188,7 +198,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Send what is left of it, before the next one begins."""
         self._writer.end()
+        if not self.pipeline:
+            # What the application has not asked for is of this request: there is no later one yet.
+            self._unread.add(len(self.cycle.body))
         super().on_response_complete()
+        # uvicorn has just resumed the reading.
+        self._unread.pause()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 ours says what to do
         """Answer what the parser has refused."""

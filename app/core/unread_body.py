@@ -1,0 +1,51 @@
+"""The pace at which a body is taken that nobody reads, because its request was answered before.
+
+A refused request still has a body on its way. A client that sends such requests as fast as it can would otherwise keep
+the event loop reading: 24 connections with 255 KiB each delayed the calls of other tenants by 40 ms.
+"""
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+BYTES_PER_SECOND: Final = 4 * 1_048_576
+"""Of one connection."""
+MIN_BYTES: Final = 16_384
+"""Less than that is read with the head, and costs no pause."""
+
+
+class UnreadBody:
+    """Pauses one connection for as long as its unread bytes take at the bounded pace."""
+
+    def __init__(self, flow: FlowControl, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin with nothing unread."""
+        self._flow = flow
+        self._loop = loop
+        self._bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, size: int) -> None:
+        """Count bytes that have arrived and that the application will not ask for."""
+        self._bytes += size
+
+    def pause(self) -> None:
+        """Stop reading from the connection for as long as its unread bytes take."""
+        if self._timer is None and self._bytes >= MIN_BYTES:
+            self._timer = self._loop.call_later(self._bytes / BYTES_PER_SECOND, self._resume)
+            self._bytes = 0
+        if self._timer is not None:
+            # Also in the middle of a pause: the answer to a later request has resumed the reading.
+            self._flow.pause_reading()
+
+    def end(self) -> None:
+        """Forget a pause: the connection is closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _resume(self) -> None:
+        self._timer = None
+        self.pause()
+        if self._timer is None:
+            self._flow.resume_reading()
