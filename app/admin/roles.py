@@ -35,7 +35,8 @@ WHERE p.pronamespace = 'pg_catalog'::regnamespace
 # also where a list asks for the first ones only.
 _LISTING: Final = ("tq_api", "tq_account")
 # Just above the 1.5 s for which an api process waits for a statement (app/main.py), and below the time after which it
-# gives the place of an unanswered connection away (app/db.py): no process has more backends than its pool has places.
+# gives the place of an unanswered connection away (app/db/pool.py): no process has more backends than its pool has
+# places.
 _TIMED: Final = "statement_timeout = '2s'"
 _TRIES: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)

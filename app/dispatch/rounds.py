@@ -15,14 +15,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker import tickets, timelines, wakeups
-from app.core import crash, primary
+from app.core import crash
 from app.core import redis as redis_connections
-from app.core import timelines as known_timelines
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import LeadLost, Unavailable
 from app.core.seldom import Seldom
-from app.db import AWAY, Database
+from app.db import AWAY, Database, primary
+from app.db import timelines as known_timelines
 from app.dispatch import leadership
 from app.dispatch.contact import Contact
 from app.dispatch.due import Due
