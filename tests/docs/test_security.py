@@ -43,7 +43,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NO
 _OPEN = "SELECT DISTINCT unnest(roles) FROM pg_policies WHERE qual = 'true' AND policyname <> 'owner'"
 _PROGRAM = """
 import sys
-import app.main, app.worker.jobs, app.dispatch.rounds, app.webhooks.delivery, app.admin.commands
+import app.main, app.worker.jobs, app.dispatch.loop, app.webhooks.delivery.process, app.admin.commands
 print('jose' in sys.modules, 'ecdsa' in sys.modules, 'rsa' in sys.modules)
 """
 

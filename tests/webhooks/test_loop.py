@@ -8,7 +8,8 @@ import pytest
 
 from app.core.config import get_settings
 from app.core.secrets import get_secrets
-from app.webhooks import delivery, store
+from app.webhooks import store
+from app.webhooks.delivery import process
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def test_an_error_that_nobody_thought_of_is_named_and_the_next_turn_is_tak
     monkeypatch.setattr(store, "oldest_due_any_tenant", look_after_some_errors)
     monkeypatch.setattr("app.core.duty._FIRST_PAUSE", 0.01)
     async with asyncio.timeout(20):
-        await delivery.run(stopping)
+        await process.run(stopping)
     lines: list[Any] = [record for record in caplog.records if record.message == "a duty has failed"]
     assert [(line.duty, line.failures) for line in lines] == [("deliver", 1), ("deliver", 2)]
     assert [record.message for record in caplog.records].count("webhooks wait for Postgres") == 1
