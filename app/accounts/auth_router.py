@@ -22,8 +22,8 @@ from app.core.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from app.core.problem import responses
-from app.core.strict_json import TINY, Bounds
+from app.http.problem import responses
+from app.http.strict_json import TINY, Bounds
 from app.identity.dependencies import Caller, CallerRoute, acting, authenticate, client_address
 
 

@@ -33,8 +33,8 @@ from app.core.errors import (
     TooManyAttempts,
     UnsupportedMediaType,
 )
-from app.core.problem import responses
 from app.core.secrets import get_secrets
+from app.http.problem import responses
 from app.identity.dependencies import CallerRoute, KeyManager, acting
 from app.identity.paging import AskedPage
 from app.models import account

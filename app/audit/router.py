@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.audit import store
 from app.audit.store import AuditFilter
 from app.core.errors import InvalidCursor, InvalidRequest, RateLimited, TooManyLists
-from app.core.problem import responses
+from app.http.problem import responses
 from app.identity.dependencies import CallerRoute, KeyManager
 from app.identity.paging import AskedPage, AskedTime
 

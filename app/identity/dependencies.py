@@ -13,7 +13,7 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from app.core.errors import InsufficientScope, InvalidCredentials, Unauthenticated
-from app.core.strict_json import SMALL, Bounds, StrictRoute
+from app.http.strict_json import SMALL, Bounds, StrictRoute
 from app.identity import scopes
 from app.identity.principal import Actor, Principal
 from app.identity.verify import refused

@@ -10,10 +10,11 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 from pydantic import AfterValidator
 
-from app.core import ids, pagination
+from app.core import ids
 from app.core.errors import InvalidCursor
-from app.core.list_limit import ListLimit
 from app.core.moments import Moment
+from app.http import pagination
+from app.http.list_limit import ListLimit
 
 
 @dataclass(frozen=True, slots=True)

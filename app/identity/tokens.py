@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from jose import jws  # type: ignore[import-untyped]
 from jose.backends.base import Key  # type: ignore[import-untyped]
 
-from app.core import strict_json
+from app.http import strict_json
 
 ALGORITHM: Final = "ES256"
 ISSUER: Final = "task-queue"

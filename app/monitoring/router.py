@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from app.core import schema
 from app.core.errors import Unavailable
-from app.core.problem import responses
-from app.core.strict_json import StrictRoute
+from app.http.problem import responses
+from app.http.strict_json import StrictRoute
 from app.monitoring.readiness import ReadinessProbe, State
 
 router: Final = APIRouter(route_class=StrictRoute, tags=["health"])

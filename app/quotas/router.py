@@ -6,7 +6,7 @@ from typing import Annotated, Final, cast
 from fastapi import APIRouter, Query, Request
 
 from app.core.errors import InvalidRequest
-from app.core.problem import responses
+from app.http.problem import responses
 from app.identity.dependencies import CallerRoute
 from app.quotas import usage
 from app.quotas.dependencies import UsageReader

@@ -16,9 +16,10 @@ import typer
 
 from app.admin import edge
 from app.admin.commands import app as admin
-from app.core import errors, http_guard, secrets
+from app.core import errors, secrets
 from app.core.config import Settings
 from app.core.errors import Problem
+from app.http import protocol_limits
 from app.identity import scopes
 from app.tasks.schemas import WaitingReason
 from app.tasks.status import Status
@@ -64,7 +65,7 @@ def test_every_error_is_in_the_table():
     assert raised <= told
     # The rest are the server's own, and the one of the framework's that we do not raise.
     assert {HTTPStatus[code.upper()] for _, code in told - raised} == {
-        *http_guard._DETAILS,
+        *protocol_limits._DETAILS,
         HTTPStatus.METHOD_NOT_ALLOWED,
     }
     assert all(HTTPStatus[code.upper()] == status for status, code in told - raised)
@@ -169,7 +170,7 @@ def test_the_exit_codes_are_those_of_the_commands():
 @pytest.mark.parametrize(
     ("message", "path", "function"),
     [
-        ("request", "app/core/requests.py", "_facts"),
+        ("request", "app/http/request_log.py", "_facts"),
         ("attempt", "app/worker/endings.py", "_log_attempt"),
         ("delivery", "app/webhooks/attempt.py", "make"),
         ("pruned", "app/dispatch/pruner.py", "tick"),

@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from app.core.http_guard import GuardedProtocol
-from app.core.http_writer import Writer
+from app.http.protocol_limits import GuardedProtocol
+from app.http.response_writer import Writer
 
 
 async def _app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The server's own bounds on what it reads: ``uvicorn --http app.core.http_guard:GuardedProtocol``.
+"""The server's own bounds on what it reads: ``uvicorn --http app.http.protocol_limits:GuardedProtocol``.
 
 uvicorn itself waits for ever for half a request, and takes headers of any size.
 """
@@ -11,11 +11,11 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.core import http_upgrade
-from app.core.http_writer import Writer
 from app.core.ids import new_id
-from app.core.unread_body import UnreadBody
-from app.core.write_deadline import WriteDeadline
+from app.http import upgrade_offer
+from app.http.response_writer import Writer
+from app.http.unread_body import UnreadBody
+from app.http.write_deadline import WriteDeadline
 
 HEAD_SECONDS: Final = 5.0
 """From the first byte (or the connection) to the end of the headers."""
@@ -115,7 +115,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.send_400_response("")
 
     def _without_offer(self) -> bytes:
-        head = http_upgrade.without_offer(
+        head = upgrade_offer.without_offer(
             self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
         )
         self._offers_upgrade = False

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from app.core import document, errors, faults
+from app.core import errors, faults
 from app.core.errors import InvalidRequest, Problem, Unavailable
+from app.http import openapi
 
 _log = logging.getLogger(__name__)
 _MEDIA_TYPE: Final = "application/problem+json"
@@ -167,7 +168,7 @@ def install(app: FastAPI, away: tuple[type[Exception], ...]) -> None:
     for kind in away:
         app.add_exception_handler(kind, _away)
     app.add_exception_handler(Exception, _internal)
-    document.amend(app, _with_problems)
+    openapi.amend(app, _with_problems)
 
 
 def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from app.core import problem
+from app.http import problem
 
 _SLASHES: Final = re.compile("/+")
 

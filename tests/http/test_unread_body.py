@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from app.core import unread_body
-from app.core.http_guard import GuardedProtocol
+from app.http import unread_body
+from app.http.protocol_limits import GuardedProtocol
 
 SIZE = 255 * 1024
 

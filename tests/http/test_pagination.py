@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.core.errors import InvalidCursor
-from app.core.pagination import decode, derive_key, encode, next_link
+from app.http.pagination import decode, derive_key, encode, next_link
 
 KEY = derive_key(b"p" * 32)
 TENANT = UUID(int=1)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import TooManyLists, Unavailable
-from app.core.list_limit import MAX_LISTS, ListLimit
+from app.http.list_limit import MAX_LISTS, ListLimit
 
 ALFA, BRAVO, CHARLIE = (UUID(int=number) for number in (1, 2, 3))
 

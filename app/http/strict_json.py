@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from app.core import problem, queries, storable
+from app.core import storable
 from app.core.errors import InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMediaType
+from app.http import problem, query_parameters
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
@@ -165,12 +166,12 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Parse before FastAPI does: of a body it would turn our problems into a bare 400, of a query read the half."""
         answer = super().get_route_handler()
-        takes_body, known = self.body_field is not None, queries.names(self.dependant)
+        takes_body, known = self.body_field is not None, query_parameters.names(self.dependant)
         fields = _fields(self.body_field.field_info.annotation) if self.body_field is not None else 0
 
         async def answer_strictly(request: Request) -> Response:
             query = request.scope["query_string"]
-            faults = queries.faults(query, known) if query else None
+            faults = query_parameters.faults(query, known) if query else None
             if faults or takes_body:
                 await self.before_body(request)
             if faults:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import MalformedBody
-from app.core.strict_json import MAX_DEPTH, loads
+from app.http.strict_json import MAX_DEPTH, loads
 
 CORPUS = {
     "NaN": b'{"SECRET": NaN}',

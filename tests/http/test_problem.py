@@ -11,8 +11,8 @@ from fastapi import FastAPI, Header
 from pydantic import BaseModel, ConfigDict
 
 from app.core.errors import IllegalState, InvalidRequest, LimitReached, NotFound, Problem, Unavailable
-from app.core.problem import install, responses
-from app.core.requests import RequestLog
+from app.http.problem import install, responses
+from app.http.request_log import RequestLog
 
 
 class Inner(BaseModel):
@@ -149,7 +149,7 @@ async def test_a_request_is_one_line_with_the_template_and_no_query(
 ) -> None:
     caplog.set_level(logging.INFO, "app")
     await _ask(app, "GET", "/raise/problem?token=SECRET", headers={"Cookie": "SECRET"})
-    (line,) = [record for record in caplog.records if record.name == "app.core.requests"]
+    (line,) = [record for record in caplog.records if record.name == "app.http.request_log"]
     facts = line.__dict__
     assert (facts["method"], facts["route"], facts["status"]) == ("GET", "/raise/{what}", 409)
     assert facts["code"] == "limit_reached"

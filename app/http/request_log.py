@@ -9,9 +9,10 @@ from typing import Any, Final, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import ids, problem
+from app.core import ids
 from app.core import logging as structured_logging
 from app.core.ids import new_id
+from app.http import problem
 
 _log = logging.getLogger(__name__)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")

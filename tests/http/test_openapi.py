@@ -4,7 +4,7 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from app.core import document
+from app.http import openapi
 from tests.conftest import Stack, Tenant
 
 
@@ -15,7 +15,7 @@ async def test_a_document_is_made_once_and_not_sent_to_who_has_it() -> None:
         made.append(1)
         return '{"a": "é"}'
 
-    app = Starlette(routes=[Route("/it", document.kept(make))])
+    app = Starlette(routes=[Route("/it", openapi.kept(make))])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         first, second = await client.get("/it"), await client.get("/it")
         assert (first.json(), second.content, len(made)) == ({"a": "é"}, first.content, 1)

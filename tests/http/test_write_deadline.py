@@ -10,9 +10,9 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from app.core import write_deadline
-from app.core.http_guard import GuardedProtocol
-from app.core.write_deadline import WriteDeadline
+from app.http import write_deadline
+from app.http.protocol_limits import GuardedProtocol
+from app.http.write_deadline import WriteDeadline
 
 # More than the kernel holds for a client that takes little.
 SIZE = 12_000_000

@@ -8,8 +8,8 @@ import pytest
 from fastapi import APIRouter, Body, FastAPI, Request
 from pydantic import BaseModel, ConfigDict
 
-from app.core import problem
-from app.core.strict_json import MAX_BODY_BYTES, StrictRoute
+from app.http import problem
+from app.http.strict_json import MAX_BODY_BYTES, StrictRoute
 
 JSON = {"Content-Type": "application/json"}
 
