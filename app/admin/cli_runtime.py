@@ -30,7 +30,7 @@ REFUSED: Final = 5
 DATABASE_AWAY: Final = 6
 
 
-class Refused(Exception):  # noqa: N818 named for the fact
+class CommandRefused(Exception):  # noqa: N818 named for the fact
     """The command is not possible now; the message says what to do first."""
 
 
@@ -96,7 +96,7 @@ def exit_codes() -> Generator[None]:
         yield
     except Problem as problem:
         _end(_code(problem), _away(problem.__cause__) if isinstance(problem, Unavailable) else problem.detail)
-    except (Refused, SecretsFileError) as refused:
+    except (CommandRefused, SecretsFileError) as refused:
         _end(REFUSED, str(refused))
     except (*AWAY, asyncpg.InvalidCatalogNameError) as away:
         _end(DATABASE_AWAY, _away(away))

@@ -63,7 +63,7 @@ def rotate_kek(
         show(rotated, as_json=as_json)
     except crypto.SealBroken as broken:
         message = f"{broken} cannot be opened with any key of the secrets file. Restore the file from a backup."
-        raise cli_runtime.Refused(message) from None
+        raise cli_runtime.CommandRefused(message) from None
 
 
 @app.command()
@@ -98,7 +98,7 @@ def doctor(
     found = asyncio.run(examination.examine())
     show(found, as_json=as_json)
     if found["faults"]:
-        raise cli_runtime.Refused("\n".join(found["faults"]))
+        raise cli_runtime.CommandRefused("\n".join(found["faults"]))
 
 
 @app.command()

@@ -66,20 +66,20 @@ async def examine() -> dict[str, Any]:
 
 
 def accept_and_record() -> dict[str, Any]:
-    """Accept the timeline of the primary that answers, and write that to the audit log. Raises ``Refused``."""
+    """Accept the timeline of the primary that answers, and write that to the audit log. Raises ``CommandRefused``."""
     accepted = asyncio.run(accept_timeline())
     cli_runtime.as_admin(lambda connection: record(connection, accepted))
     return accepted
 
 
 async def accept_timeline() -> dict[str, Any]:
-    """Accept the timeline of the primary that answers as the newest. Raises ``Refused`` unless exactly one answers."""
+    """Accept the timeline of the primary that answers as the newest. Raises ``CommandRefused`` unless one does."""
     servers, _ = await _look()
     found = [one for one in servers if one.is_primary]
     if len(found) != 1:
         what = "No host of DATABASE_URL answers as a primary" if not found else "Several hosts are primaries"
         message = f"{what}. Run the one that you want to use, and stop the others."
-        raise cli_runtime.Refused(message)
+        raise cli_runtime.CommandRefused(message)
     place = found[0].place
     assert place is not None  # noqa: S101 it is a primary
     assert place.timeline is not None  # noqa: S101 it is a primary

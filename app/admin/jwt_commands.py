@@ -39,5 +39,5 @@ def rotate(
     try:
         known = cli_runtime.as_admin(work)
     except secrets.SpareTooNew as refusal:
-        raise cli_runtime.Refused(str(refusal)) from None
+        raise cli_runtime.CommandRefused(str(refusal)) from None
     show({key.state: key.kid for key in reversed(known.jwt_keys)}, as_json=as_json)

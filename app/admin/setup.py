@@ -22,7 +22,7 @@ _MAX_ATTEMPTS_WHILE_BUSY: Final = 40
 
 
 async def bootstrap(owner: Connection) -> bool:
-    """Create or complete the secrets file, and create the roles. Return whether the file is new. Raises ``Refused``."""
+    """Create the roles and the secrets file, and return whether the file is new. Raises ``CommandRefused``."""
     path = get_settings().secrets_file
     is_new = not path.exists()
     if is_new and await store.has_tenant_any_tenant(owner):
@@ -30,14 +30,14 @@ async def bootstrap(owner: Connection) -> bool:
             f"SECRETS_FILE {path} is missing, but the database has tenants whose keys and secrets only that file can"
             " read. Restore it from a backup. A new file would lock out every tenant."
         )
-        raise cli_runtime.Refused(message)
+        raise cli_runtime.CommandRefused(message)
     known = _create(path) if is_new else secrets.complete(path)
     if missing := await kek_rotation.missing_keks(owner, known):
         message = (
             f"SECRETS_FILE {path} lacks the keys {', '.join(missing)}, under which tenants' secrets are sealed."
             " Restore it from a backup."
         )
-        raise cli_runtime.Refused(message)
+        raise cli_runtime.CommandRefused(message)
     await roles.ensure(owner, known.role_passwords)
     return is_new
 
@@ -61,12 +61,12 @@ def migrate() -> None:
 
 
 async def keep_months(owner: Connection) -> None:
-    """Create missing monthly partitions, and move rows that were stored elsewhere into theirs. Raises ``Refused``."""
+    """Create missing monthly partitions, and move rows into theirs. Raises ``CommandRefused`` while a table is in use."""
     try:
         await partitions.keep_any_tenant(owner, attempts=_MAX_ATTEMPTS_WHILE_BUSY)
     except asyncpg.LockNotAvailableError:
         message = "The schema is current, but a table is in use (by a backup?). Run scripts/admin migrate again."
-        raise cli_runtime.Refused(message) from None
+        raise cli_runtime.CommandRefused(message) from None
 
 
 def head() -> str | None:

@@ -85,7 +85,7 @@ def _parse(change: str) -> tuple[str, int | None]:
     given = re.fullmatch(r"(\w+)=(-?\d{1,18})?", change, re.ASCII)
     if given is None:
         message = f"Give each limit as name=number, or as name= to remove it. The names are: {', '.join(plans.NAMES)}."
-        raise cli_runtime.Refused(message)
+        raise cli_runtime.CommandRefused(message)
     return given[1], int(given[2]) if given[2] else None
 
 
