@@ -61,7 +61,7 @@ def migrate() -> None:
 
 
 async def keep_months(owner: Connection) -> None:
-    """Create missing monthly partitions, and move rows into theirs. Raises ``CommandRefused`` while a table is in use."""
+    """Create missing monthly partitions, and move rows into theirs. Raises ``CommandRefused`` if a table is in use."""
     try:
         await partitions.keep_any_tenant(owner, attempts=_MAX_ATTEMPTS_WHILE_BUSY)
     except asyncpg.LockNotAvailableError:
