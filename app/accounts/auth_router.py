@@ -55,6 +55,7 @@ class AuthRoute(CallerRoute):
 
 router: Final = APIRouter(route_class=AuthRoute, tags=["auth"])
 
+# RFC 6749 (section 5.1) requires both headers for an answer with a token.
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _BODY: Final = (MalformedBody, InvalidRequest, PayloadTooLarge, UnsupportedMediaType)
 
@@ -110,6 +111,7 @@ async def create_token(request: Request) -> Response:
 async def _read(request: Request) -> dict[str, str]:
     raw = bytearray()
     try:
+        # The body is read in chunks, so that reading stops at the limit, whatever Content-Length says.
         async for chunk in request.stream():
             raw += chunk
             if len(raw) > TINY.size:
@@ -189,5 +191,6 @@ async def change_password(request: Request, response: Response, principal: Calle
 @router.get("/.well-known/jwks.json", operation_id="get_key_set", response_model=KeySet)
 async def get_key_set(request: Request, response: Response) -> KeySet:
     """Return the public keys that verify our tokens (ES256). A new key is listed here before it signs tokens."""
+    # A new key is published for 10 minutes before it signs, so a cached set always knows it.
     response.headers["Cache-Control"] = "public, max-age=300"
     return KeySet(keys=request.app.state.tokens.published_keys())

@@ -47,6 +47,7 @@ async def issue(
     ``issuer`` is the ``key_id`` of the key that the caller used: the new key ends no later. Raises ``InvalidRequest``,
     and ``LimitReached`` when the tenant has as many keys as its plan allows, or has made too many changes today.
     """
+    # Invalid input is refused before the lock, for which other calls may wait.
     _check(name, scopes, expires_days)
     # The lock on the tenant's row makes two concurrent calls count one after the other.
     tenant = await tenancy.lock(connection, tenant_id)
@@ -119,6 +120,7 @@ async def rotate(
     if old is None:
         raise NotFound("The tenant has no key with this id. GET /api/keys lists its keys.")
     require_scopes(old.scopes, caller_scopes)
+    # One successor at a time bounds the number of valid keys, as the docstring of the module says.
     if old.replaced_by:
         raise IllegalState("This key was already rotated. Rotate its successor after this key has ended or is revoked.")
     if await store.has_valid_predecessor(connection, tenant_id, key_id):
@@ -147,6 +149,7 @@ async def revoke(
 
     Raises ``NotFound``, and ``InsufficientScope`` for a key with scopes outside ``caller_scopes``.
     """
+    # The daily limit is not asked: a tenant must always be able to revoke a leaked key.
     key = await store.find_key(connection, tenant_id, key_id)
     if key is None:
         raise NotFound("The tenant has no key with this id. GET /api/keys lists its keys.")

@@ -51,6 +51,7 @@ class LoginBackoff:
         if record.attempts >= _FREE_ATTEMPTS:
             # The exponent is capped, because 2.0 ** 1024 overflows.
             record.next_at = now + min(2.0 ** min(record.attempts - _FREE_ATTEMPTS, 16), _MAX_WAIT)
+        # The account whose last attempt is the oldest is forgotten, so that many addresses cannot fill the memory.
         if len(self._records) > _MAX_ACCOUNTS:
             self._records.popitem(last=False)
 

@@ -12,6 +12,7 @@ _COLUMNS = "tenant_id, id, email, role, token_version, created_at, disabled_at"
 
 async def insert(connection: Connection, tenant_id: UUID, member: Member) -> Member | None:
     """Insert a member. Return ``None`` when a member of any tenant has the e-mail address."""
+    # Row level security hides the members of other tenants, so only the conflict shows that an address is taken.
     row = await connection.fetchrow(
         "INSERT INTO member (tenant_id, id, email, role, password_hash) VALUES ($1, $2, $3, $4, $5)"  # noqa: S608
         f" ON CONFLICT (email) DO NOTHING RETURNING {_COLUMNS}",

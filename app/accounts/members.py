@@ -117,6 +117,7 @@ async def change(
     if role is not None or not is_disabled:
         await daily_changes.admit(connection, actor, tenant_id)
         await _refuse_key_with_end(connection, tenant_id, issuer)
+    # The caller needs the scopes of the old role too. Otherwise it could demote members who have more rights.
     before = await _known(connection, tenant_id, member_id)
     require_scopes(_scopes(before.role) | _scopes(role or before.role), caller_scopes)
     if is_disabled or (role or "owner") != "owner":
@@ -182,6 +183,7 @@ async def _known(connection: Connection, tenant_id: UUID, member_id: UUID) -> Me
 
 
 async def _keep_an_owner(connection: Connection, tenant_id: UUID, member: Member) -> None:
+    # A disabled owner cannot log in, so the tenant does not lose an owner by this change.
     if member.role != "owner" or member.disabled_at:
         return
     if not await store.has_other_owner(connection, tenant_id, member.id):

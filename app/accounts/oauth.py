@@ -35,6 +35,7 @@ class Client:
 def form(content_types: list[str], raw: bytes) -> dict[str, str]:
     """Return the fields of a form. Raises ``OAuthError`` for another body, and for a field that occurs twice."""
     message = Message()
+    # Two Content-Type headers are ambiguous. The type none/none stands for them, and is refused below.
     message["content-type"] = content_types[0] if len(content_types) == 1 else "none/none"
     if message.get_content_type() != "application/x-www-form-urlencoded":
         raise OAuthError("invalid_request", "Send a form: Content-Type: application/x-www-form-urlencoded.")
@@ -78,6 +79,7 @@ def _basic(header: str, fields: Mapping[str, str]) -> Client:
             "The header Authorization is not valid HTTP Basic. Send client_id:client_secret in Base64.",
             401,
         )
+    # Both parts are encoded like form fields (RFC 6749, section 2.3.1).
     client_id = unquote_plus(name)
     if fields.get("client_id", client_id) != client_id:
         raise OAuthError("invalid_request", "The form and the header name different clients. Send one client_id.")

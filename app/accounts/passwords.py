@@ -63,6 +63,7 @@ def hash_now(password: str) -> str:
 
 def verify_now(password: str, stored: str | None) -> bool:
     """Return whether a password matches the stored hash. It takes as long when ``stored`` is ``None``."""
+    # Such a password is never stored, and hashing a very long text would only cost time.
     if len(password) > MAX_LENGTH:
         password, stored = "", None
     try:
@@ -92,6 +93,7 @@ class Hasher:
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Return whether a login's password matches the stored hash. Raises ``Unavailable`` when too many wait."""
+        # A login takes the thread with the shorter queue. New passwords only use the shared thread.
         thread = min(self._for_logins, self._for_all, key=lambda thread: thread.waiting)
         return await thread.run(verify_now, password, stored)
 
@@ -107,6 +109,7 @@ class Hasher:
             return await self._for_all.run(hash_now, password)
         finally:
             self._of_tenants[tenant_id] -= 1
+            # Without entries of 0 the counter does not grow with the number of tenants.
             if not self._of_tenants[tenant_id]:
                 del self._of_tenants[tenant_id]
 

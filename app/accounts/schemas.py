@@ -13,6 +13,7 @@ from app.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 Scope: TypeAlias = Literal["tasks:read", "tasks:write", "webhooks:manage", "keys:manage", "usage:read"]
 Role: TypeAlias = Literal["owner", "developer", "viewer"]
 
+# One visible line: no control characters, and at least one character that is not a space.
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\p{C}]*[^\p{C}\s][^\p{C}]*$")]
 _Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
 _NewPassword = Annotated[str, StringConstraints(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]

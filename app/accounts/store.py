@@ -132,6 +132,7 @@ async def revoke_key(connection: Connection, tenant_id: UUID, key_id: str) -> bo
 
 async def revoke_token(connection: Connection, tenant_id: UUID, jti: UUID, *, expires_at: float) -> bool:
     """Put a token on the deny list until its end (Unix seconds). Return ``False`` when it was already there."""
+    # Revoking a token twice is not an error (RFC 7009, section 2.2).
     tag = await connection.execute(
         "INSERT INTO revoked_token (tenant_id, jti, expires_at) VALUES ($1, $2, to_timestamp($3))"
         " ON CONFLICT (tenant_id, jti) DO NOTHING",

@@ -53,6 +53,7 @@ class Tokens:
         if grant != "client_credentials":
             raise OAuthError("unsupported_grant_type", "Only grant_type=client_credentials is supported.")
         principal = await self._client(client)
+        # A client may ask for fewer scopes than its key has, but never for more (RFC 6749, section 3.3).
         wanted = frozenset(fields.get("scope", "").split()) or principal.scopes
         if not principal.scopes.issuperset(wanted):
             raise OAuthError(
@@ -98,6 +99,7 @@ class Tokens:
         self._backoff.enter(address)
         async with self._auth.connection() as connection:
             row = await identity.find_login_any_tenant(connection, address)
+        # The connection is back in its pool by now, because verifying takes 20 ms and may wait for a thread.
         is_right = await self.hasher.verify(password, row["password_hash"] if row else None)
         if row is None or not is_right:
             _log.warning("login failed", extra={"member_id": row and str(row["member_id"])})
@@ -119,6 +121,7 @@ class Tokens:
         if principal.email is None:
             raise InsufficientScope("Only a member has a password. Log in, and send the token of the login.")
         check(new)
+        # The current password is needed again, so that a stolen token cannot take over the account.
         row = await self._member(principal.email, current)
         hashed = await self.hasher.hash(principal.tenant_id, new)
         async with self._accounts.transaction(principal.tenant_id) as connection:
@@ -135,6 +138,7 @@ class Tokens:
             return
         tenant_id = claims.subject.tenant_id
         # The verifier is not asked: it refuses a suspended tenant, whose token would then be valid again after it.
+        # The tenant may have been erased since the token was signed. Then there is nothing to revoke.
         with contextlib.suppress(asyncpg.ForeignKeyViolationError):
             async with self._accounts.transaction(tenant_id) as connection:
                 if actor := await _actor(connection, tenant_id, claims.subject):

@@ -83,6 +83,7 @@ async def accept_timeline() -> dict[str, Any]:
     place = found[0].place
     assert place is not None  # noqa: S101 it is a primary
     assert place.timeline is not None  # noqa: S101 it is a primary
+    # The old value goes into the audit log, so that the acceptance can be understood later.
     before = timelines.known().newest(place.system)
     timelines.known().accept(place.system, place.timeline)
     redis = redis_connections.connect(get_settings().redis_url)

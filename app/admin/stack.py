@@ -17,6 +17,7 @@ def choose(data_dir: Path) -> None:
     """Complete the settings from ``stack.json`` in the directory. Exit with code 2 when settings are still missing."""
     if "--help" in sys.argv:
         return  # help must work without a stack
+    # The settings read .env later. What it names must not be replaced from stack.json.
     named = {**dotenv_values(".env"), **os.environ}
     if "DATABASE_URL" not in named:
         for name, value in _read(data_dir / "stack.json").items():

@@ -9,6 +9,7 @@ from zlib import crc32
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHECKSUM_LENGTH: Final = 6
+# Secret scanners find leaked keys by the fixed prefix and length.
 _KEY: Final = re.compile(r"(tq_live_([0-9A-Za-z]{12})_[0-9A-Za-z]{40})([0-9A-Za-z]{6})")
 
 

@@ -28,6 +28,7 @@ class Keyring:
         self._load()
 
     def _look(self) -> tuple[int, int, int]:
+        # The inode tells a file that was replaced by a rename within the resolution of its modification time.
         found = self._path.stat()
         return found.st_mtime_ns, found.st_ino, found.st_size
 
@@ -69,10 +70,12 @@ class Keyring:
 
 
 def _private(key: JwtKey) -> Key:
+    # The secrets file has 32 random bytes. A private key must be a number from 1 to the order of the curve minus 1.
     scalar = int.from_bytes(base64.b64decode(key.private_key), "big") % (_ORDER - 1) + 1
     # The library gets a key object and never a text, because it would guess the kind of key from the text.
     return jwk.construct(ec.derive_private_key(scalar, ec.SECP256R1()), ALGORITHM)
 
 
 def _until(key: JwtKey) -> float:
+    # A retired key must verify the tokens that it has signed until they expire.
     return key.since + RETIRED_SECONDS if key.state == "retired" else inf

@@ -9,6 +9,7 @@ from app.identity.tokens import Claims
 
 _ANSWER_TIMEOUT = 2.0
 
+# The epoch comes from the same snapshot as the row, so a cache entry can never claim a newer epoch than its data.
 _TENANT = """t.id AS tenant_id, t.slug, t.plan, t.limits, t.status, t.token_version AS tenant_version,
     (SELECT epoch FROM auth_epoch) AS epoch, extract(epoch FROM now())::double precision AS now"""
 

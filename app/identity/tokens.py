@@ -24,6 +24,7 @@ TYPE: Final = "at+jwt"
 LIFETIME_SECONDS: Final = 900
 
 _MAX_LIFE_SECONDS: Final = 3_600
+# Clocks of api processes and of the database may differ by this much.
 _LEEWAY_SECONDS: Final = 30
 _MAX_LENGTH: Final = 4_096
 _DOTS: Final = 2
@@ -153,6 +154,7 @@ def _claims(claims: dict[str, Any], key_until: float) -> Claims:
         expires_at=_integer(claims, "exp"),
         key_until=key_until,
     )
+    # We never sign a longer life. Such a token would come from a leaked key, and could be valid for years.
     if not 0 < read.expires_at - read.issued_at <= _MAX_LIFE_SECONDS:
         _refuse()
     return read

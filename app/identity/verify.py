@@ -22,6 +22,7 @@ from app.identity.scopes import ROLES
 from app.identity.tokens import Claims, InvalidToken
 
 _log = logging.getLogger(__name__)
+# Polling each second, and trusting a poll for 2 s, bounds the time until every process sees a revocation.
 _POLL_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 2.0
 _MAX_AGE_SECONDS: Final = 30.0
@@ -119,6 +120,7 @@ class Verifier:
         del self._asking[digest]
         if task.cancelled() or task.exception() or not (entry := task.result()):
             return
+        # The entry is inserted again at the end of the dict, so that the oldest entry is evicted first.
         self._entries.pop(digest, None)
         if len(self._entries) >= _MAX_ENTRIES:
             del self._entries[next(iter(self._entries))]
@@ -126,6 +128,7 @@ class Verifier:
 
     async def _ask_key(self, credential: str, key_id: str) -> _Entry | None:
         asked_at, generation = monotonic(), self._generation
+        # ``asked_at`` is before the query, so that an entry never lives longer than its row allows.
         row = await self._find(lambda connection: store.find_key_any_tenant(connection, key_id))
         if not self._matches(row, credential) or row is None:
             return None
@@ -189,6 +192,7 @@ class Verifier:
         epoch, now = await store.read_epoch_any_tenant(connection)
         if epoch != self._epoch:
             self._entries = {digest: entry for digest, entry in self._entries.items() if entry.epoch >= epoch}
+        # The time is taken before the query, so that a slow answer does not count as fresh.
         self._epoch, self._polled_at, self._clock_offset = epoch, asked_at, now - asked_at
         await self._keep_house(connection, asked_at)
 

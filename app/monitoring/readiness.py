@@ -110,6 +110,7 @@ class ReadinessProbe:
         reasons = [_REDIS_HANGS] if self._redis.age > _SILENCE_TIMEOUT else list(self._redis.faults)
         if not reasons and not self._hears():
             reasons.append(_NOT_HEARD)
+        # Without Postgres nothing is known about dispatchers and workers.
         if not faults:
             if self._found.round_age is None:
                 reasons.append(_NO_DISPATCHER)

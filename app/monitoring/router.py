@@ -66,6 +66,7 @@ async def get_readiness(request: Request) -> Any:
 
 def _ready(state: State) -> Readiness:
     found = state.found
+    # The age was measured at the look, so the time since then is added.
     age = None if found.round_age is None else round(found.round_age + state.age, 3)
     return Readiness(
         status="degraded" if state.reasons else "ready",

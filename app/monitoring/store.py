@@ -37,6 +37,7 @@ async def look_any_tenant(connection: Connection) -> Found:
     """Return the state of the server, its schema, the workers and the dispatcher."""
     place = await primary.place(connection, timeout=2)
     version = await store.schema_version_any_tenant(connection)
+    # The tables below may not exist, or differ, in another version of the schema.
     if schema.fault(version):
         return Found(place, version, {}, None)
     row: Any = await connection.fetchrow(_PROCESSES)

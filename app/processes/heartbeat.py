@@ -58,6 +58,7 @@ async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turn
                 details: Mapping[str, Any] = {**turns.details, "round_age": round(turns.age, 3)}
                 try:
                     async with database.transaction() as connection:
+                        # Once for each start is enough, because only killed processes leave rows behind.
                         if is_first:
                             await store.forget_any_tenant(connection)
                         await store.beat_any_tenant(
@@ -68,6 +69,7 @@ async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turn
                     _seldom.warn("heartbeat not written", reason=type(error.__cause__ or error).__name__)
             await asyncio.sleep(INTERVAL)
     finally:
+        # A row that cannot be deleted now is deleted by the next process that starts, after 5 minutes.
         with contextlib.suppress(Unavailable, asyncpg.PostgresError):
             async with database.transaction() as connection:
                 await store.remove_any_tenant(connection, process_id)

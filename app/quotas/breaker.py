@@ -43,6 +43,7 @@ class Breaker:
         return self._probing is not None
 
     def _open(self, error: Exception) -> None:
+        # Calls that fail together start one probe and write one line.
         if self._probing is None:
             _seldom.warn("Redis does not answer, so each process limits rates on its own", reason=reason(error))
             self._probing = asyncio.create_task(self._probe(), name="redis-probe")

@@ -88,6 +88,7 @@ def fields(policies: str, left: Sequence[Left]) -> dict[str, str]:
     if not policies:
         return {}
     headers = {"RateLimit-Policy": policies}
+    # The field RateLimit must not be empty, so it is left out when nothing is known.
     if left:
         headers["RateLimit"] = ", ".join(map(_item, left))
     return headers

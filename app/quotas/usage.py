@@ -46,6 +46,7 @@ def granted(ledger: Grant, asked: Demand, count: int) -> Grant:
     used = {"month": ledger.month_used, "day": ledger.day_used}
     limits: dict[Quota, int] = {"month": asked.per_month, "day": asked.per_day}
     # The refusing limit was lost too. If no period is used up, it was the backlog, which may have drained since.
+    # A limit of -1 is unlimited, and is never reached.
     reached: Quota = next((name for name, limit in limits.items() if 0 <= limit <= used[name]), "backlog")
     return ledger._replace(granted=count, refused_by=reached if count < asked.tasks else None)
 
@@ -99,6 +100,7 @@ async def report(
 
 def _range(periods: Any, first: date | None, last: date | None) -> tuple[date, date]:
     last = last or periods["today"]
+    # The first of this month is later than ``last`` when only an earlier ``last`` is given.
     first = first or min(periods["month"], last)
     if not timedelta(0) <= last - first <= _MAX_RANGE:
         raise InvalidRequest(

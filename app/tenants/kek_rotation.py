@@ -26,6 +26,7 @@ async def rotate(database: Database, actor: Actor, *, is_to_drop: bool) -> dict[
         resealed += batch
     async with database.transaction() as connection:
         await audit.record(connection, None, actor, "kek.rotated", known.kek_id, {"resealed": resealed})
+    # Only now: until the last row is sealed again, the old keys are needed to open it.
     dropped = secrets.drop_keks(path) if is_to_drop else []
     return {"kek_id": known.kek_id, "resealed": resealed, "dropped": dropped}
 

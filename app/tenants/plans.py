@@ -107,6 +107,7 @@ def effective(plan: str, overrides: Mapping[str, int]) -> Limits:
     return _effective(plan, tuple(overrides.items())) if overrides else PLANS[plan]
 
 
+# Each request computes its limits, and few tenants have overrides.
 @lru_cache(maxsize=1024)
 def _effective(plan: str, overrides: tuple[tuple[str, int], ...]) -> Limits:
     return replace(PLANS[plan], **{name: value for name, value in overrides if name in NAMES})

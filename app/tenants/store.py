@@ -25,6 +25,7 @@ class TenantRecord:
     created_at: datetime
 
 
+# The row locks below are NO KEY locks, so that inserts of tasks, which reference the tenant, do not wait for them.
 _COLUMNS = "id, slug, name, plan, status, queue_paused, limits, created_at"
 
 

@@ -142,6 +142,7 @@ async def mark_deleted(connection: Connection, actor: Actor, slug: str) -> Tenan
     tenant = await store.find_leaving_any_tenant(connection, slug)
     if tenant is None:
         raise NotFound("There is no tenant with this slug. scripts/admin tenant list shows the tenants.")
+    # An interrupted deletion is called again. It must not record a second event.
     if tenant.status != "deleted":
         await store.set_status(connection, tenant.id, "deleted")
         await audit.record(connection, tenant.id, actor, "tenant.deletion_begun", slug)
