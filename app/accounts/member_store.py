@@ -64,7 +64,7 @@ async def count(connection: Connection, tenant_id: UUID) -> int:
 
 
 async def has_other_owner(connection: Connection, tenant_id: UUID, member_id: UUID) -> bool:
-    """Say whether somebody else is an owner who can log in."""
+    """Return whether another member is an owner who can log in."""
     found: bool = await connection.fetchval(
         "SELECT EXISTS (SELECT FROM member WHERE tenant_id = $1 AND id <> $2 AND role = 'owner'"
         " AND disabled_at IS NULL)",

@@ -195,7 +195,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
     responses=responses(*_BODY, NotFound, LastOwner, LimitReached),
 )
 async def change_member(request: Request, principal: KeyManager, member_id: MemberId, body: MemberChange) -> Member:
-    """Give a member another role, disable it or enable it again. The last owner who can log in cannot be changed."""
+    """Give a member another role, disable it or enable it again. The last owner who can log in stays an owner."""
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         changed = await members.change(
             connection,

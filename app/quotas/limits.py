@@ -25,7 +25,7 @@ class Rate(NamedTuple):
 
     @property
     def tolerance(self) -> int:
-        """How far the theoretical time of arrival may lie ahead of now."""
+        """The most microseconds that the theoretical time of arrival may lie ahead of now."""
         return self.interval * self.burst
 
 
