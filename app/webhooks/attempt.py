@@ -15,7 +15,7 @@ from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import Secrets, SecretsFileError
 from app.db import AWAY, Database
-from app.tenants import sealing
+from app.tenants import webhook_secrets
 from app.webhooks import schedule, signing, store
 from app.webhooks.resolver import NoPlaceError
 from app.webhooks.schedule import Step
@@ -95,7 +95,7 @@ class Attempts:
                 await store.release_any_tenant(connection, [claim], delay=_PUT_OFF)
 
     def _open(self, claim: Claim, secret_id: UUID, sealed: str) -> bytes:
-        place = sealing.secret_place(secret_id)
+        place = webhook_secrets.place_of(secret_id)
         try:
             text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
         except crypto.SealBroken:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 
-from app.admin import edge
+from app.admin import cli_runtime
 from app.admin.commands import app as admin
 from app.core import errors, secrets
 from app.core.config import Settings
@@ -164,7 +164,15 @@ def test_every_command_that_a_page_names_is_there(tmp_path: Path):
 
 def test_the_exit_codes_are_those_of_the_commands():
     told = [int(row[0]) for row in pages.table(OPERATIONS, "exit code")]
-    assert told == [0, 1, 2, edge.NOT_FOUND, edge.CONFLICT, edge.REFUSED, edge.DATABASE_AWAY]
+    assert told == [
+        0,
+        1,
+        2,
+        cli_runtime.NOT_FOUND,
+        cli_runtime.CONFLICT,
+        cli_runtime.REFUSED,
+        cli_runtime.DATABASE_AWAY,
+    ]
 
 
 @pytest.mark.parametrize(

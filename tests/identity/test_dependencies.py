@@ -12,7 +12,7 @@ from app.http.request_log import RequestLog
 from app.identity import scopes
 from app.identity.dependencies import KeyManager, TaskReader, TaskWriter, UsageReader, WebhookManager
 from app.identity.principal import Principal
-from app.identity.verify import refused
+from app.identity.verify import invalid_credentials
 
 KEY = "the-key"
 CALLER = Principal(
@@ -31,7 +31,7 @@ class OneKey:
 
     async def verify(self, credential: str) -> Principal:
         if credential != KEY:
-            raise refused()
+            raise invalid_credentials()
         return CALLER
 
 
