@@ -9,7 +9,7 @@ from uuid import UUID
 from app.broker.line import VISIT_SECONDS, Line
 from app.broker.ring import ASYNCIO
 from app.broker.tickets import Offers
-from app.core import crash
+from app.core import failpoints
 from app.core.errors import Unavailable
 from app.core.lane import Lane
 from app.tasks import lifecycle
@@ -163,7 +163,7 @@ class Crew:
         # Of two tickets of one tenant the first gets all.
         limits = dict(reversed(wanted))
         claims = await lifecycle.claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
-        crash.point("crew.after_claim")
+        failpoints.hit("asyncio_pool.after_claim")
         found: dict[UUID, list[Claim]] = {}
         for claim in claims:
             found.setdefault(claim.tenant_id, []).append(claim)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.broker import tickets
 from app.broker.line import VISIT_SECONDS, Line
-from app.core import crash
+from app.core import failpoints
 from app.core.errors import Unavailable
 from app.tasks import lifecycle
 from app.tasks.attempts import Claim
@@ -169,7 +169,7 @@ class Turn:
 
     def _run(self, claim: Claim) -> None:
         hand, began = self._slot.hand, time.monotonic()
-        crash.point("worker.after_claim")
+        failpoints.hit("worker.after_claim")
         hand.start(claim, began + claim.time_limit_seconds + _KILL_AFTER)
         ran = executor.run(self._slot.runtime, self._slot.coroutines, claim, lambda: hand.is_asked_to_end(claim))
         hand.stop()
