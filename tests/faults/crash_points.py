@@ -10,15 +10,15 @@ from tests.faults.cluster import ROOT
 from tests.faults.stage import Stage
 from tests.faults.waiting import until
 
-_POINT: Final = re.compile(r'crash\.point\("([a-z_.]+)"\)')
+_POINT: Final = re.compile(r'failpoints\.hit\("([a-z_.]+)"\)')
 # Which part comes by a point, by the first word of its name.
 _KINDS: Final = {
     "intake": "api",
     "submission": "api",
     "worker": "worker",
     "finish": "worker",
-    "watch": "worker",
-    "crew": "asyncio",
+    "supervisor": "worker",
+    "asyncio_pool": "asyncio",
     "due": "dispatcher",
     "rescue": "dispatcher",
     "webhooks": "webhooks",
