@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core import crash, crypto, secrets
+from app.core import crypto, failpoints, secrets
 from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import Secrets, SecretsFileError
@@ -50,7 +50,7 @@ class Attempts:
         except NoPlaceError:
             await self._put_off(claim)
             return False
-        crash.point("webhooks.before_record")
+        failpoints.hit("webhooks.before_record")
         duration_ms = round((time.monotonic() - began) * 1000)
         delay = schedule.retry_after(answer.retry_after, datetime.now(UTC))
         step = schedule.after(claim.attempt, answer.status, delay)
@@ -132,6 +132,6 @@ class Attempts:
                 response_status=answer.status,
                 error=answer.error,
             )
-            crash.point("webhooks.before_commit")
-        crash.point("webhooks.after_record")
+            failpoints.hit("webhooks.before_commit")
+        failpoints.hit("webhooks.after_record")
         return is_held

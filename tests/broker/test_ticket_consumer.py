@@ -8,9 +8,9 @@ import pytest
 import redis.asyncio
 from redis import Redis
 
-from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK, RINGS, queue_name
-from tests.broker.line import RING, in_line, is_sound, put, tenants
+from app.broker.ticket_consumer import TicketConsumer
+from tests.broker.ring_helpers import RING, in_line, is_sound, put, tenants
 
 BOTH = [ring.queue for ring in RINGS.values()]
 
@@ -23,7 +23,7 @@ async def test_it_takes_the_next_in_their_order_and_who_has_more_goes_to_the_end
     put(store, b, 2)
     for last in (c, d):
         put(store, last)
-    assert await Line(astore, BOTH).take(PREFORK, 3, seconds=0.05) == [a, b, c]
+    assert await TicketConsumer(astore, BOTH).take(PREFORK, 3, seconds=0.05) == [a, b, c]
     assert in_line(store) == [queue_name(tenant, PREFORK) for tenant in (d, b)]
     assert is_sound(store)
 
@@ -34,7 +34,7 @@ async def test_a_tenant_has_one_turn_however_many_of_its_tickets_were_taken(
     heavy, light = tenants(2)
     put(store, heavy, 3)
     put(store, light)
-    assert await Line(astore, BOTH).take(PREFORK, 4, seconds=0.05) == [heavy, light]
+    assert await TicketConsumer(astore, BOTH).take(PREFORK, 4, seconds=0.05) == [heavy, light]
 
 
 async def test_who_is_ahead_of_its_share_is_passed_over(astore: redis.asyncio.Redis, store: Redis) -> None:
@@ -42,21 +42,21 @@ async def test_who_is_ahead_of_its_share_is_passed_over(astore: redis.asyncio.Re
     for tenant in (ahead, behind):
         put(store, tenant)
     store.sadd(RING.ahead, queue_name(ahead, PREFORK))
-    assert await Line(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [behind]
+    assert await TicketConsumer(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [behind]
 
 
 async def test_each_pool_has_a_line_of_its_own(astore: redis.asyncio.Redis, store: Redis) -> None:
     tenant = uuid4()
     put(store, tenant, pool=ASYNCIO)
-    line = Line(astore, BOTH)
-    assert await line.take(PREFORK, 9, seconds=0.05) == []
-    assert await line.take(ASYNCIO, 9, seconds=0.05) == [tenant]
+    consumer = TicketConsumer(astore, BOTH)
+    assert await consumer.take(PREFORK, 9, seconds=0.05) == []
+    assert await consumer.take(ASYNCIO, 9, seconds=0.05) == [tenant]
 
 
 async def test_a_worker_for_some_tenants_leaves_the_line_alone(astore: redis.asyncio.Redis, store: Redis) -> None:
     tenant = uuid4()
     own = put(store, tenant)
-    assert await Line(astore, [own]).take(PREFORK, 9, seconds=0.05) == []
+    assert await TicketConsumer(astore, [own]).take(PREFORK, 9, seconds=0.05) == []
     assert store.llen(own) == 1
 
 
@@ -67,13 +67,13 @@ async def test_what_is_no_ticket_is_dropped(astore: redis.asyncio.Redis, store: 
         store.lpush(queue, text)
     store.rpop(queue)
     put(store, whole)
-    assert await Line(astore, BOTH).take(PREFORK, 9, seconds=0.05) == [whole]
+    assert await TicketConsumer(astore, BOTH).take(PREFORK, 9, seconds=0.05) == [whole]
     assert in_line(store) == []
 
 
 async def test_nothing_is_taken_where_redis_is_away() -> None:
     async with redis.asyncio.Redis.from_url("redis://127.0.0.1:1") as nobody:
-        assert await Line(nobody, BOTH).take(PREFORK, 9, seconds=0.05) == []
+        assert await TicketConsumer(nobody, BOTH).take(PREFORK, 9, seconds=0.05) == []
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
@@ -81,13 +81,13 @@ async def test_it_takes_no_more_than_there_is_room_for(astore: redis.asyncio.Red
     waiting = tenants(4)
     for tenant in waiting:
         put(store, tenant)
-    assert await Line(astore, BOTH).take(PREFORK, most, seconds=0.05) == waiting[:most]
+    assert await TicketConsumer(astore, BOTH).take(PREFORK, most, seconds=0.05) == waiting[:most]
 
 
 async def test_it_waits_for_who_comes(astore: redis.asyncio.Redis, store: Redis) -> None:
     # Workers of other tests, on another database of the server, wait too.
     others = store.info("clients")["blocked_clients"]
-    waiting = asyncio.create_task(Line(astore, BOTH).take(PREFORK, 9, seconds=30))
+    waiting = asyncio.create_task(TicketConsumer(astore, BOTH).take(PREFORK, 9, seconds=30))
     await until(lambda: store.info("clients")["blocked_clients"] == others + 1)
     [tenant] = tenants(1)
     put(store, tenant)
@@ -97,11 +97,11 @@ async def test_it_waits_for_who_comes(astore: redis.asyncio.Redis, store: Redis)
 
 
 async def test_of_several_who_wait_one_place_in_line_wakes_one(astore: redis.asyncio.Redis, store: Redis) -> None:
-    line = Line(astore, BOTH)
+    consumer = TicketConsumer(astore, BOTH)
     waiting = []
     others = store.info("clients")["blocked_clients"]
     for number in range(3):
-        waiting.append(asyncio.create_task(line.take(PREFORK, 9, seconds=30)))
+        waiting.append(asyncio.create_task(consumer.take(PREFORK, 9, seconds=30)))
         await until(lambda number=number: store.info("clients")["blocked_clients"] == others + number + 1)
     store.config_resetstat()
     [tenant] = tenants(1)
@@ -119,7 +119,7 @@ async def test_of_several_who_wait_one_place_in_line_wakes_one(astore: redis.asy
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 async def test_no_time_left_is_no_wait(astore: redis.asyncio.Redis, seconds: float) -> None:
     async with asyncio.timeout(5):
-        assert await Line(astore, BOTH).take(PREFORK, 9, seconds=seconds) == []
+        assert await TicketConsumer(astore, BOTH).take(PREFORK, 9, seconds=seconds) == []
 
 
 async def test_what_a_wait_took_out_of_the_line_is_put_back_where_it_has_more(
@@ -127,7 +127,7 @@ async def test_what_a_wait_took_out_of_the_line_is_put_back_where_it_has_more(
 ) -> None:
     [tenant] = tenants(1)
     queue = put(store, tenant, 3)
-    assert await Line(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [tenant]
+    assert await TicketConsumer(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [tenant]
     assert in_line(store) == [queue]
     assert is_sound(store)
 
@@ -137,7 +137,7 @@ async def test_it_takes_from_a_server_that_is_full(astore: redis.asyncio.Redis, 
     queue = put(store, tenant, 2)
     store.config_set("maxmemory", 1)
     try:
-        assert await Line(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [tenant]
+        assert await TicketConsumer(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [tenant]
         assert store.llen(queue) == 1
         assert in_line(store) == [queue]
     finally:
