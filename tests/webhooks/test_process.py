@@ -97,7 +97,7 @@ async def test_what_does_not_end_in_time_is_given_back_for_another_process(
 async def test_a_host_that_could_not_be_looked_up_yet_costs_the_delivery_no_attempt(
     environment: dict[str, str], rows: Rows, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(resolver, "_PLACE_TIMEOUT", 0.2)
+    monkeypatch.setattr(resolver, "_THREAD_TIMEOUT", 0.2)
     answer = threading.Event()
 
     def hang(_host: str) -> Sequence[Address]:

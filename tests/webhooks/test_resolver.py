@@ -24,7 +24,7 @@ async def test_the_systems_resolver_finds_this_machine_and_not_what_is_unknown()
 
 async def test_a_tenants_slow_names_leave_the_others_theirs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(resolver, "_TIMEOUT", 0.2)
-    monkeypatch.setattr(resolver, "_PLACE_TIMEOUT", 0.2)
+    monkeypatch.setattr(resolver, "_THREAD_TIMEOUT", 0.2)
     answer, asked = threading.Event(), list[str]()
 
     def look_up(host: str) -> Sequence[Address]:

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core import crash, crypto, secrets
+from app.core import crypto, failpoints, secrets
 from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import Secrets, SecretsFileError
 from app.db import AWAY, Database
-from app.tenants import sealing
+from app.tenants import webhook_secrets
 from app.webhooks import store
 from app.webhooks.delivery import retry_schedule, signing
 from app.webhooks.delivery.resolver import NoThreadError
@@ -51,7 +51,7 @@ class DeliveryAttempts:
         except NoThreadError:
             await self._postpone(claim)
             return False
-        crash.point("webhooks.before_record")
+        failpoints.hit("webhooks.before_record")
         duration_ms = round((time.monotonic() - began) * 1000)
         delay = retry_schedule.retry_after(answer.retry_after, datetime.now(UTC))
         step = retry_schedule.after(claim.attempt, answer.status, delay)
@@ -96,7 +96,7 @@ class DeliveryAttempts:
                 await store.release_any_tenant(connection, [claim], delay=_POSTPONED_BY)
 
     def _open(self, claim: DeliveryClaim, secret_id: UUID, sealed: str) -> bytes:
-        place = sealing.secret_place(secret_id)
+        place = webhook_secrets.place_of(secret_id)
         try:
             text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
         except crypto.SealBroken:
@@ -137,6 +137,6 @@ class DeliveryAttempts:
                 response_status=answer.status,
                 error=answer.error,
             )
-            crash.point("webhooks.before_commit")
-        crash.point("webhooks.after_record")
+            failpoints.hit("webhooks.before_commit")
+        failpoints.hit("webhooks.after_record")
         return is_held

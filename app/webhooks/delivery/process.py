@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from app.core import crash
+from app.core import failpoints
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import Unavailable
@@ -93,10 +93,11 @@ class Deliveries:
         endpoints, self._freed = list(self._freed & self._crowded), set()
         if endpoints:
             self._crowded.difference_update(endpoints)
-            # At most half of the tenant's places: the rest is for its endpoints that the next look finds.
+            # One endpoint's places stay free for those that the next look finds. More of them would keep healthy
+            # endpoints waiting where two others hang: these hold half of the tenant's places until they time out.
             await self._claim(
                 lambda connection: store.due_at_endpoints_any_tenant(connection, endpoints, each=PER_ENDPOINT),
-                most=PER_TENANT // 2,
+                most=PER_TENANT - PER_ENDPOINT,
             )
 
     async def _claim(
@@ -116,7 +117,7 @@ class Deliveries:
                 if one.id not in held:
                     self._concurrency.give_back(one.endpoint_key)
         if claims:
-            crash.point("webhooks.after_claim")
+            failpoints.hit("webhooks.after_claim")
         for claim in claims:
             self._start(claim)
         self._crowded.update(
