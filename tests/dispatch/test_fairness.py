@@ -1,4 +1,4 @@
-"""VirtualClocks of the workers: the arithmetic, and a simulation of workers that pass over who is ahead."""
+"""Shares of the workers: the arithmetic, and a simulation of workers that pass over who is ahead."""
 
 import heapq
 import random

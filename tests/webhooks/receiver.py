@@ -95,7 +95,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def on(self, path: str, *answers: Response) -> str:
-        """Response requests of a path one after the other, the last for ever; return the URL."""
+        """Answer requests of a path one after the other, the last for ever; return the URL."""
         self._answers[path] = list(answers)
         return f"{self.url}{path}"
 
@@ -132,7 +132,7 @@ class Receiver:
 
 
 def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Response:
-    """Response a status."""
+    """Answer a status."""
 
     def answer(handler: Handler) -> None:
         handler.send_response(code)
@@ -147,7 +147,7 @@ def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") 
 
 
 def hang(handler: Handler) -> None:
-    """Response 204 when the test ends, or the receiver is told to let go."""
+    """Answer 204 when the test ends, or the receiver is told to let go."""
     handler.hang()
     status(204)(handler)
 

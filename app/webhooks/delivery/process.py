@@ -51,7 +51,7 @@ class Deliveries:
         self._concurrency = EndpointConcurrency()
         self._in_flight: dict[asyncio.Task[None], DeliveryClaim] = {}
         self._place = START
-        # EndpointConcurrency where more was due than was claimed, and those of them where a place has become free.
+        # Endpoints where more was due than was claimed, and those of them where a place has become free.
         self._crowded: set[EndpointKey] = set()
         self._freed: set[EndpointKey] = set()
         self._has_freed = asyncio.Event()
