@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from app.broker.envelope import ticket
 from app.broker.ring import MEND, PREFORK, PUSH, RINGS, Ring, queue_name, tenant_of
+from app.core.batcher import Batcher
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ DEFAULT_LIMIT: Final = 4
 # Queues in one script call: bounds how long it holds Redis up (about 2 ms).
 _CHUNK: Final = 500
 # Seconds for the offers of one process, which wait behind each other.
-_PATIENCE: Final = 0.5
+_OFFERS_TIMEOUT: Final = 0.5
 
 
 class Offer(NamedTuple):
@@ -102,29 +103,24 @@ class Offers:
     def __init__(self, redis: Redis) -> None:
         """``redis`` may be away: then nothing is offered, and the dispatcher does it later."""
         self._redis = redis
-        self._waiting: Counter[tuple[UUID, str]] = Counter()
-        self._lane: asyncio.Task[None] | None = None
+        self._added: Batcher[Offer, None] = Batcher(self._offer, timeout=None)
 
     def add(self, tenant_id: UUID, pool: str, tickets: int = 1) -> None:
         """Offer tickets soon, without waiting for it; for after a commit."""
-        self._waiting[tenant_id, pool] += tickets
-        if self._lane is None:
-            self._lane = asyncio.create_task(self._run(), name="offers")
+        self._added.add(Offer(tenant_id, pool, tickets))
 
     async def close(self) -> None:
         """Let what was added be offered."""
-        if self._lane is not None:
-            await self._lane
+        await self._added.close()
 
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                waiting, self._waiting = self._waiting, Counter()
-                offers = [Offer(*line, count) for line, count in waiting.items()]
-                # Nobody waits for it. A busy loop is late by itself, and what is given up waits for the dispatcher.
-                await offer_quietly(self._redis, offers, deadline=_PATIENCE)
-        finally:
-            self._lane = None
+    async def _offer(self, added: Sequence[Offer]) -> list[None]:
+        counts: Counter[tuple[UUID, str]] = Counter()
+        for each in added:
+            counts[each.tenant_id, each.pool] += each.tickets
+        offers = [Offer(*queue, count) for queue, count in counts.items()]
+        # Nobody waits for it. A busy loop is late by itself, and what is given up waits for the dispatcher.
+        await offer_quietly(self._redis, offers, deadline=_OFFERS_TIMEOUT)
+        return [None] * len(added)
 
 
 async def backlog_lengths(redis: Redis, queues: Sequence[str]) -> list[int]:

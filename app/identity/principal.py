@@ -27,8 +27,8 @@ class Principal:
     slug: str
     plan: str
     """``free``, ``pro`` or ``enterprise``."""
-    limits: dict[str, int] = field(hash=False)
-    """The tenant's own limits, over those of its plan."""
+    overrides: dict[str, int] = field(hash=False)
+    """The tenant's own limits, in place of those of its plan (app/tenants/plans.py has the effective ones)."""
     status: str
     """The tenant's: ``active`` or ``suspended``."""
     scopes: frozenset[str]

@@ -16,8 +16,8 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _seldom = Seldom(_log)
 
-_PATIENCE: Final = 0.05
-_PAUSE: Final = 0.5
+_ANSWER_TIMEOUT: Final = 0.05
+_PROBE_INTERVAL: Final = 0.5
 
 
 class Breaker:
@@ -31,7 +31,7 @@ class Breaker:
     async def ask(self, call: Awaitable[T]) -> T | None:
         """Return what Redis answers within 50 ms, else ``None``; then every call is ``is_open`` until it answers."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_ANSWER_TIMEOUT):
                 return await call
         except Exception as error:  # noqa: BLE001 whatever it was, there is no answer
             self._open(error)
@@ -51,9 +51,9 @@ class Breaker:
         # In the background, so that no request waits to find out.
         try:
             while True:
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_PROBE_INTERVAL)
                 try:
-                    async with asyncio.timeout(_PATIENCE):
+                    async with asyncio.timeout(_ANSWER_TIMEOUT):
                         await self._redis.ping()
                 except (RedisError, OSError, TimeoutError):
                     continue

@@ -64,7 +64,7 @@ def seconds(microseconds: int) -> int:
     return max(1, ceil(microseconds / _SECOND))
 
 
-class Left(NamedTuple):
+class Remaining(NamedTuple):
     """What is left of one policy, and the seconds until there is more where that is known."""
 
     policy: Policy
@@ -72,25 +72,25 @@ class Left(NamedTuple):
     more_in: int | None
 
 
-def rate_left(rate: Rate, answered: Answer) -> Left:
+def rate_remaining(rate: Rate, answered: Answer) -> Remaining:
     """Return what is left of the rate; a full bucket gets no more."""
     until_next = answered.wait or (rate.interval if answered.ahead else 0)
-    return Left("rate", answered.left, seconds(until_next) if until_next else None)
+    return Remaining("rate", answered.left, seconds(until_next) if until_next else None)
 
 
-def fields(policies: str, left: Sequence[Left]) -> dict[str, str]:
+def fields(policies: str, remaining: Sequence[Remaining]) -> dict[str, str]:
     """Return the RateLimit header fields (draft 11); none where no policy limits the request."""
     if not policies:
         return {}
     headers = {"RateLimit-Policy": policies}
-    if left:
-        headers["RateLimit"] = ", ".join(map(_item, left))
+    if remaining:
+        headers["RateLimit"] = ", ".join(map(_item, remaining))
     return headers
 
 
-def _item(left: Left) -> str:
-    more = "" if left.more_in is None else f";t={left.more_in}"
-    return f'"{left.policy}";r={left.number}{more}'
+def _item(remaining: Remaining) -> str:
+    more = "" if remaining.more_in is None else f";t={remaining.more_in}"
+    return f'"{remaining.policy}";r={remaining.number}{more}'
 
 
 @lru_cache(maxsize=1024)

@@ -23,7 +23,7 @@ from app.quotas.schemas import (
 from app.tenants import plans
 from app.tenants.plans import Limits, Plan
 
-_LONGEST_RANGE: Final = timedelta(days=366)
+_MAX_RANGE: Final = timedelta(days=366)
 
 
 def demand(contract: Limits, count: int) -> Demand:
@@ -99,7 +99,7 @@ async def report(
 def _range(periods: Any, first: date | None, last: date | None) -> tuple[date, date]:
     last = last or periods["today"]
     first = first or min(periods["month"], last)
-    if not timedelta(0) <= last - first <= _LONGEST_RANGE:
+    if not timedelta(0) <= last - first <= _MAX_RANGE:
         raise InvalidRequest("from and to are days, from no later than to, and at most 366 days apart.")
     return first, last
 
