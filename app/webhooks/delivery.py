@@ -92,10 +92,11 @@ class Deliveries:
         lanes, self._freed = list(self._freed & self._crowded), set()
         if lanes:
             self._crowded.difference_update(lanes)
-            # Half of the tenant's places at most: the rest is for its lanes that the next look finds.
+            # One endpoint's places stay free for those that the next look finds. More of them would keep healthy
+            # endpoints waiting where two others hang: these hold half of the tenant's places until they time out.
             await self._claim(
                 lambda connection: store.due_at_endpoints_any_tenant(connection, lanes, each=PER_LANE),
-                most=PER_TENANT // 2,
+                most=PER_TENANT - PER_LANE,
             )
 
     async def _claim(self, find: Callable[[Connection], Awaitable[Sequence[Due]]], *, most: int = PER_TENANT) -> int:
