@@ -1,20 +1,27 @@
-"""From a body to what is to be stored: on the event loop for a small one, in a thread for a large one."""
+"""From a body to stored tasks: read on the event loop where it is small, in a thread where it is large."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from app.core import problem, strict_json
 from app.identity.principal import Principal
-from app.tasks.large_bodies import is_large
+from app.quotas.limits import Remaining
+from app.tasks import responses
+from app.tasks.large_bodies import LargeBodies, is_large
 from app.tasks.schemas import BATCH_BOUNDS, BatchRequest, SubmitRequest
 from app.tasks.submit import batch as batches
 from app.tasks.submit import repeat, validation
+from app.tasks.submit.accept import Acceptor
+from app.tasks.submit.decision import Accepted
 from app.tasks.submit.idempotency import fingerprint
 from app.tasks.submit.new_tasks import Idempotency, TaskSpecs
 from app.tenants import plans
+from app.tenants.plans import Limits
 
 if TYPE_CHECKING:
     import asyncpg
@@ -78,8 +85,24 @@ def repeated(
     return specs, _idempotency(Sent(b"", {"retry_of": str(task_id)}, key))
 
 
-def count(wanted: Wanted) -> int:
-    """Return how many tasks can be stored of what a body asks for."""
+async def accept(
+    request: Request, principal: Principal, raw: bytes, read: Callable[[], Wanted], rate: Sequence[Remaining]
+) -> tuple[Accepted, Limits]:
+    """Accept what ``read`` makes of the body ``raw``; ``rate`` is what remains of it, for the answer.
+
+    Raises what ``read`` raises, ``TooManyLargeBodies``, what ``Acceptor.accept`` raises, and the 429 of a limit that
+    has refused all tasks.
+    """
+    large_bodies: LargeBodies = request.app.state.large_bodies
+    acceptor: Acceptor = request.app.state.acceptor
+    # A small body needs no coroutine more.
+    wanted = await large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
+    specs, idempotency = wanted
+    decided = await acceptor.accept(specs, idempotency)
+    return responses.require_accepted(decided, specs.limits, rate), specs.limits
+
+
+def _count(wanted: Wanted) -> int:
     return len(wanted[0].tasks)
 
 

@@ -24,9 +24,8 @@ from app.quotas import dependencies as quotas
 from app.quotas.limits import Remaining
 from app.tasks import bodies, responses
 from app.tasks.callers import waiting_caller
-from app.tasks.large_bodies import LargeBodies, is_large
+from app.tasks.large_bodies import LargeBodies
 from app.tasks.schemas import BATCH_BOUNDS
-from app.tasks.submit.accept import Acceptor
 
 _Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -90,32 +89,23 @@ def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
 
 async def _submit(request: Request, key: str | None) -> Response:
     principal, rate = await _submitter(request)
-    state = request.app.state
-    large_bodies: LargeBodies = state.large_bodies
-    acceptor: Acceptor = state.acceptor
+    large_bodies: LargeBodies = request.app.state.large_bodies
     with large_bodies.receiving(principal.tenant_id, request.scope["headers"], strict_json.MAX_BODY_BYTES):
         raw = await strict_json.read(request)
         read = partial(bodies.read_submit, principal, raw, key)
-        # A plain submit needs no coroutine more.
-        large = is_large(raw)
-        specs, idempotency = await large_bodies.read(principal.tenant_id, raw, read, bodies.count) if large else read()
-        decided = await acceptor.accept(specs, idempotency)
-        accepted = responses.require_accepted(decided, specs.limits, rate)
+        accepted, limits = await bodies.accept(request, principal, raw, read, rate)
         request.scope["state"]["task_id"] = str(accepted.task_ids[0])
-        return responses.accepted(accepted, specs.limits, rate)
+        return responses.accepted(accepted, limits, rate)
 
 
 async def _batch(request: Request, key: str | None) -> Response:
     principal, rate = await _submitter(request)
-    state = request.app.state
-    large_bodies: LargeBodies = state.large_bodies
-    acceptor: Acceptor = state.acceptor
+    large_bodies: LargeBodies = request.app.state.large_bodies
     with large_bodies.receiving(principal.tenant_id, request.scope["headers"], BATCH_BOUNDS.size):
         raw = await strict_json.read(request, BATCH_BOUNDS)
         read = partial(bodies.read_batch, principal, raw, key)
-        specs, idempotency = await large_bodies.read(principal.tenant_id, raw, read, bodies.count)
-        decided = await acceptor.accept(specs, idempotency)
-        return responses.batch(responses.require_accepted(decided, specs.limits, rate), specs.limits, rate)
+        accepted, limits = await bodies.accept(request, principal, raw, read, rate)
+        return responses.batch(accepted, limits, rate)
 
 
 _SUBMITS: Final = {"/api/tasks/submit": ("submit_task", _submit), "/api/tasks/batch": ("submit_tasks", _batch)}

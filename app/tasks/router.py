@@ -1,6 +1,5 @@
 """The task calls."""
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -28,15 +27,12 @@ from app.core.errors import (
 from app.core.list_limit import ListLimit
 from app.core.problem import responses
 from app.identity.paging import AskedPage, AskedTime
-from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
-from app.quotas.limits import Remaining
 from app.tasks import bodies, control, types
 from app.tasks import responses as answers
 from app.tasks.bodies import Sent
 from app.tasks.callers import waiting_caller
-from app.tasks.large_bodies import LargeBodies
 from app.tasks.parameters import IdempotencyKey, TaskId, TraceParent
 from app.tasks.reading import Reading
 from app.tasks.schemas import (
@@ -57,11 +53,8 @@ from app.tasks.schemas import (
 )
 from app.tasks.status import Status
 from app.tasks.submit import repeat
-from app.tasks.submit.accept import Acceptor
-from app.tasks.submit.decision import Accepted
 from app.tasks.task_filter import TaskFilter
 from app.tasks.task_route import TaskRoute
-from app.tenants.plans import Limits
 
 router: Final = APIRouter(prefix="/api", route_class=TaskRoute, tags=["tasks"])
 
@@ -103,7 +96,7 @@ async def submit_task(
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.submission, principal, body, sent)
     rate = await quotas.admit(request, principal)
-    accepted, limits = await _accept(request, principal, sent.raw, read, rate)
+    accepted, limits = await bodies.accept(request, principal, sent.raw, read, rate)
     request.scope["state"]["task_id"] = str(accepted.task_ids[0])
     return answers.accepted(accepted, limits, rate)
 
@@ -141,23 +134,8 @@ async def submit_tasks(
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.batch, principal, body.tasks, sent)
     rate = await quotas.admit(request, principal)
-    accepted, limits = await _accept(request, principal, sent.raw, read, rate)
+    accepted, limits = await bodies.accept(request, principal, sent.raw, read, rate)
     return answers.batch(accepted, limits, rate)
-
-
-async def _accept(
-    request: Request,
-    principal: Principal,
-    raw: bytes,
-    read: Callable[[], bodies.Wanted],
-    rate: Sequence[Remaining],
-) -> tuple[Accepted, Limits]:
-    """Accept what ``read`` makes of the body ``raw``; raises the 429 of a limit that has refused all of it."""
-    large_bodies: LargeBodies = request.app.state.large_bodies
-    acceptor: Acceptor = request.app.state.acceptor
-    specs, idempotency = await large_bodies.read(principal.tenant_id, raw, read, bodies.count)
-    decided = await acceptor.accept(specs, idempotency)
-    return answers.require_accepted(decided, specs.limits, rate), specs.limits
 
 
 async def _sent(request: Request, key: str | None, traceparent: str | None) -> Sent:
@@ -220,7 +198,7 @@ async def retry_task(
     key, ended_id = _key(idempotency_key), _id(task_id)
     ended = await repeat.find_ended(request.app.state.reader, principal.tenant_id, ended_id)
     read = partial(bodies.repeated, principal, ended_id, ended, key, traceparent)
-    accepted, limits = await _accept(request, principal, ended["payload"].encode(), read, rate)
+    accepted, limits = await bodies.accept(request, principal, ended["payload"].encode(), read, rate)
     return answers.accepted(accepted, limits, rate, retry_of=ended_id)
 
 
