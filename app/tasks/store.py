@@ -112,7 +112,7 @@ async def take_keys_any_tenant(connection: Connection, submissions: Sequence[Sub
     """Store the submissions' idempotency keys; return the ids of those whose key was free (or 24 h old)."""
     rows = await connection.fetch(
         _TAKE_KEYS,
-        [submission.tenant_id for submission in submissions],
+        [submission.specs.tenant_id for submission in submissions],
         [submission.idempotency and submission.idempotency.key for submission in submissions],
         [submission.idempotency and submission.idempotency.fingerprint for submission in submissions],
         [submission.id for submission in submissions],
@@ -125,7 +125,7 @@ async def release_keys_any_tenant(connection: Connection, submissions: Sequence[
     if submissions:
         await connection.execute(
             _RELEASE_KEYS,
-            [submission.tenant_id for submission in submissions],
+            [submission.specs.tenant_id for submission in submissions],
             [submission.idempotency and submission.idempotency.key for submission in submissions],
         )
 
@@ -135,7 +135,7 @@ async def keep_decisions_any_tenant(connection: Connection, decisions: Sequence[
     if decisions:
         await connection.execute(
             _KEEP_DECISIONS,
-            [submission.tenant_id for submission, _ in decisions],
+            [submission.specs.tenant_id for submission, _ in decisions],
             [submission.idempotency and submission.idempotency.key for submission, _ in decisions],
             [text for _, text in decisions],
         )

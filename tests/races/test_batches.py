@@ -88,7 +88,7 @@ async def test_a_group_of_several_tenants_is_dealt_to_each_by_its_own_limit(yard
         outcomes = await asyncio.gather(*map(group_commit.accept, asked), return_exceptions=True)
     assert [getattr(outcome, "stored", 0) for outcome in outcomes] == [2, 2, 1, 2, 0, 2]
     for tenant_id, count in ((few, 3), (many, 6)):
-        tasks = [task.id for each in asked if each.tenant_id == tenant_id for task in each.specs.tasks]
+        tasks = [task.id for each in asked if each.specs.tenant_id == tenant_id for task in each.specs.tasks]
         assert await _stored(yard, tenant_id) == tasks[:count]
 
 
@@ -143,7 +143,7 @@ async def test_tenants_are_taken_in_turn_until_a_group_is_full():
     waiting, noisy, light = FairQueue(), uuid4(), uuid4()
     for tenant_id, rows in [(noisy, 100)] * 6 + [(light, 1)] * 3:
         waiting.add((_asked(tenant_id, rows), asyncio.get_running_loop().create_future()))
-    first = [(each.tenant_id, len(each.specs.tasks)) for each, _ in waiting.take()]
+    first = [(each.specs.tenant_id, len(each.specs.tasks)) for each, _ in waiting.take()]
     assert first == [
         (noisy, 100),
         (light, 1),
@@ -156,7 +156,7 @@ async def test_tenants_are_taken_in_turn_until_a_group_is_full():
     ]
     waiting.add((_asked(light, 1), asyncio.get_running_loop().create_future()))
     waiting.locked = {noisy}
-    assert [each.tenant_id for each, _ in waiting.take()] == [light]
+    assert [each.specs.tenant_id for each, _ in waiting.take()] == [light]
     waiting.locked = ()
-    assert [each.tenant_id for each, _ in waiting.take()] == [noisy]
+    assert [each.specs.tenant_id for each, _ in waiting.take()] == [noisy]
     assert waiting.is_empty

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -55,7 +55,7 @@ class FairQueue:
 
     def add(self, entry: _Asked) -> None:
         """Add a submission at the end of its tenant's queue."""
-        tenant_id = entry[0].tenant_id
+        tenant_id = entry[0].specs.tenant_id
         queue = self._queues.get(tenant_id)
         if queue is None:
             queue = self._queues[tenant_id] = deque()
@@ -101,8 +101,12 @@ class GroupCommit:
         self._submit = submit
         self._reader = reader
         small, large = FairQueue(), FairQueue()
-        self._small: Batcher[Submission, _Outcome] = Batcher(partial(self._write_small, waiting=large), queue=small)
-        self._large: Batcher[Submission, _Outcome] = Batcher(partial(self._write_large, waiting=small), queue=large)
+        self._small: Batcher[Submission, _Outcome] = Batcher(
+            partial(self._write_beside, waiting=large, start_other=self._start_large), queue=small
+        )
+        self._large: Batcher[Submission, _Outcome] = Batcher(
+            partial(self._write_beside, waiting=small, start_other=self._small.start), queue=large
+        )
         self._alone: set[asyncio.Task[_Outcome]] = set()
 
     async def accept(self, submission: Submission) -> Granted:
@@ -129,27 +133,24 @@ class GroupCommit:
             if self._alone:
                 await asyncio.wait(self._alone)
 
-    async def _write_small(self, group: Sequence[Submission], waiting: FairQueue) -> list[_Outcome]:
-        return await self._write_beside(group, waiting, self._large)
-
-    async def _write_large(self, group: Sequence[Submission], waiting: FairQueue) -> list[_Outcome]:
-        return await self._write_beside(group, waiting, self._small)
+    def _start_large(self) -> None:
+        self._large.start()
 
     async def _write_beside(
-        self, group: Sequence[Submission], waiting: FairQueue, other: "Batcher[Submission, _Outcome]"
+        self, group: Sequence[Submission], waiting: FairQueue, start_other: Callable[[], None]
     ) -> list[_Outcome]:
         """Write a group of one batcher, while the other passes over its tenants.
 
         Their ledgers are locked: one of them would hold up the other batcher's whole group.
         """
-        waiting.locked = frozenset(submission.tenant_id for submission in group)
+        waiting.locked = frozenset(submission.specs.tenant_id for submission in group)
         try:
             outcomes = await self._outcomes(group)
         finally:
             waiting.locked = _NOBODY
         if not waiting.is_empty:
             # It may have waited for a tenant of this group, and goes first now.
-            other.start()
+            start_other()
             await asyncio.sleep(0)
         return outcomes
 
@@ -191,7 +192,7 @@ class GroupCommit:
         granted: dict[UUID, Granted] = {}
         also = [statement for submission in group for statement in submission.also]
         try:
-            async with self._submit.transaction(*{submission.tenant_id for submission in group}) as connection:
+            async with self._submit.transaction(*{submission.specs.tenant_id for submission in group}) as connection:
                 await _execute(connection, (statement for statement in also if statement.runs_first))
                 taken = await _take_keys(connection, group)
                 ours = [submission for submission in group if submission.idempotency is None or submission.id in taken]
@@ -207,7 +208,7 @@ class GroupCommit:
 
     async def _read_back(self, group: Sequence[Submission]) -> list[_Outcome]:
         """Find out what became of a write whose answer was lost: all that was granted is stored, or nothing is."""
-        tenants = {each.tenant_id for each in group}
+        tenants = {each.specs.tenant_id for each in group}
         try:
             async with self._reader.transaction(*tenants) as connection:
                 task_ids = [task.id for each in group for task in each.specs.tasks]
@@ -215,7 +216,7 @@ class GroupCommit:
                 ledgers = {tenant_id: await usage.standing(connection, tenant_id) for tenant_id in tenants}
         except Unavailable as error:
             return [error for _ in group]
-        return [_found(each, stored, ledgers[each.tenant_id]) for each in group]
+        return [_found(each, stored, ledgers[each.specs.tenant_id]) for each in group]
 
 
 async def _execute(connection: Connection, statements: Iterable[Statement]) -> None:
@@ -262,8 +263,8 @@ async def _accept(connection: Connection, group: Sequence[Submission]) -> list[G
         return []
     counts: Counter[UUID] = Counter()
     for submission in group:
-        counts[submission.tenant_id] += len(submission.specs.tasks)
-    limits = {submission.tenant_id: submission.specs.limits for submission in group}
+        counts[submission.specs.tenant_id] += len(submission.specs.tasks)
+    limits = {submission.specs.tenant_id: submission.specs.limits for submission in group}
     demands = {tenant_id: usage.demand(limit, counts[tenant_id]) for tenant_id, limit in limits.items()}
     tasks = [task for submission in group for task in submission.specs.tasks]
     return _deal(group, await store.accept_any_tenant(connection, demands, tasks))
@@ -274,9 +275,9 @@ def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> list[Gra
     remaining = {tenant_id: grant.granted for tenant_id, grant in grants.items()}
     dealt = []
     for submission in group:
-        stored = min(len(submission.specs.tasks), remaining[submission.tenant_id])
-        remaining[submission.tenant_id] -= stored
-        dealt.append(Granted(stored, grants[submission.tenant_id]))
+        stored = min(len(submission.specs.tasks), remaining[submission.specs.tenant_id])
+        remaining[submission.specs.tenant_id] -= stored
+        dealt.append(Granted(stored, grants[submission.specs.tenant_id]))
     return dealt
 
 

@@ -90,11 +90,6 @@ class Submission(NamedTuple):
     also: Sequence[Statement] = ()
 
     @property
-    def tenant_id(self) -> UUID:
-        """The tenant of all its tasks."""
-        return self.specs.tenant_id
-
-    @property
     def id(self) -> UUID:
         """The id of its first task, which is stored if any of them is."""
         return self.specs.tasks[0].id
