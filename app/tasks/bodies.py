@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from app.core import problem, strict_json
+from app.http import problem, strict_json
 from app.identity.principal import Principal
 from app.quotas.limits import Remaining
 from app.tasks import responses

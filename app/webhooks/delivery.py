@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from app.core import crash
+from app.core import failpoints
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import Unavailable
@@ -114,7 +114,7 @@ class Deliveries:
                 if one.id not in held:
                     self._lanes.give_back(one.lane)
         if claims:
-            crash.point("webhooks.after_claim")
+            failpoints.hit("webhooks.after_claim")
         for claim in claims:
             self._start(claim)
         self._crowded.update(lane for lane, count in Counter(one.lane for one in due).items() if count >= PER_LANE)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from app.broker import tickets
-from app.core import crash
+from app.core import failpoints
 from app.db import Database
 from app.quotas.refusals import Refusals
 from app.tasks.submit import decision
@@ -67,7 +67,7 @@ class Acceptor:
         return decided
 
     def _offer(self, stored: Sequence[NewTask]) -> None:
-        crash.point("accept.before_offer")
+        failpoints.hit("accept.before_offer")
         # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
         due: dict[str, int] = {}
         for task in stored:

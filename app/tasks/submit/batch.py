@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.core import problem
 from app.core.errors import InvalidRequest, Problem
+from app.http import problem
 from app.tasks.schemas import SubmitRequest
 from app.tasks.submit import validation
 from app.tasks.submit.new_tasks import InvalidTask, NewTask, TaskSpecs

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from app.core import crash
+from app.core import failpoints
 from app.core.batcher import Batcher, Entry
 from app.core.errors import Unavailable
 from app.db import Connection, Database
@@ -183,9 +183,9 @@ class GroupCommit:
             outcomes = await self._write_in_transaction(group)
         else:
             async with self._submit.statement() as connection:
-                crash.point("group_commit.before_commit")
+                failpoints.hit("group_commit.before_commit")
                 outcomes = [*await _accept(connection, group)]
-        crash.point("group_commit.after_commit")
+        failpoints.hit("group_commit.after_commit")
         return outcomes
 
     async def _write_in_transaction(self, group: Sequence[Submission]) -> list[_Outcome]:
@@ -201,7 +201,7 @@ class GroupCommit:
                     _require_all(group, granted)
                 await _settle_keys(connection, [(each, granted[each.id]) for each in ours if each.id in taken])
                 await _execute(connection, (statement for statement in also if not statement.runs_first))
-                crash.point("group_commit.before_commit")
+                failpoints.hit("group_commit.before_commit")
         except _NotAllGranted:
             return [_rolled_back(granted[each.id]) if each.id in granted else IdempotencyKeyTaken() for each in group]
         return [granted.get(each.id) or IdempotencyKeyTaken() for each in group]
