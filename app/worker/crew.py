@@ -10,8 +10,8 @@ from app.broker.ring import ASYNCIO
 from app.broker.ticket_consumer import CONSUME_SECONDS, TicketConsumer
 from app.broker.tickets import Offers
 from app.core import failpoints
+from app.core.batcher import Batcher
 from app.core.errors import Unavailable
-from app.core.lane import Lane
 from app.tasks import lifecycle
 from app.tasks.attempts import Claim, Held
 from app.tasks.control import Verdict
@@ -62,7 +62,7 @@ class Crew:
         self._attendants: dict[UUID, Attendant] = {}
         self._limits: dict[UUID, int] = {}
         # Without patience: what is claimed must reach who asked for it.
-        self._claims: Lane[tuple[UUID, int], list[Claim]] = Lane(self._claim, largest=_TENANTS, patience=None)
+        self._claims: Batcher[tuple[UUID, int], list[Claim]] = Batcher(self._claim, max_items=_TENANTS, timeout=None)
         self._endings = Endings(runtime, self._drop)
         self._offers = Offers(runtime.redis)
         self._given_up: set[asyncio.Task[Any]] = set()

@@ -127,7 +127,7 @@ def _unknown(claim: Claim) -> Outcome:
 
 
 def _max_result_bytes(claim: Claim) -> int:
-    return plans.PLANS[claim.plan].result_bytes if claim.result_bytes is None else claim.result_bytes
+    return plans.effective_limit("result_bytes", claim.plan, claim.result_bytes)
 
 
 def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Callable[[], bool]) -> TaskContext:

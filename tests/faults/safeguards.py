@@ -93,7 +93,7 @@ SAFEGUARDS: Final = (
     ),
     Safeguard(
         "idempotency keys are taken",
-        "app/tasks/intake.py",
+        "app/tasks/submit/group_commit.py",
         (
             (
                 "return await store.take_keys_any_tenant(connection, keyed) if keyed else set()",

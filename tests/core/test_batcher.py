@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from app.core import lane
+from app.core.batcher import Batcher
 from app.core.errors import Unavailable
-from app.core.lane import Lane
 
 
 class Answers:
@@ -31,7 +30,7 @@ def answers() -> Answers:
 
 
 async def test_what_arrives_meanwhile_makes_the_next_group(answers: Answers) -> None:
-    asked = Lane(answers, largest=3)
+    asked = Batcher(answers, max_items=3)
     tasks = [asyncio.create_task(asked.ask(number)) for number in range(5)]
     for _ in range(3):
         answers.allowed.release()
@@ -40,7 +39,7 @@ async def test_what_arrives_meanwhile_makes_the_next_group(answers: Answers) -> 
 
 
 async def test_an_error_reaches_each_of_its_group_and_no_other(answers: Answers) -> None:
-    asked = Lane(answers, largest=2)
+    asked = Batcher(answers, max_items=2)
     tasks = [asyncio.create_task(asked.ask(number)) for number in (13, 1, 2)]
     for _ in range(2):
         answers.allowed.release()
@@ -51,7 +50,7 @@ async def test_an_error_reaches_each_of_its_group_and_no_other(answers: Answers)
 
 
 async def test_a_caller_who_goes_takes_nothing_from_the_others(answers: Answers) -> None:
-    asked = Lane(answers, largest=1)
+    asked = Batcher(answers, max_items=1)
     first, gone, last = (asyncio.create_task(asked.ask(number)) for number in (1, 2, 3))
     await asyncio.sleep(0)
     gone.cancel()
@@ -62,9 +61,8 @@ async def test_a_caller_who_goes_takes_nothing_from_the_others(answers: Answers)
     assert answers.groups == [[1], [3]]
 
 
-async def test_nobody_waits_for_ever(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane, "_PATIENCE", 0.01)
-    asked = Lane(answers, largest=1)
+async def test_nobody_waits_for_ever(answers: Answers) -> None:
+    asked = Batcher(answers, max_items=1, timeout=0.01)
     with pytest.raises(Unavailable):
         await asked.ask(1)
     answers.allowed.release()

@@ -3,84 +3,78 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, TypeVar
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
-from app.core.errors import IdempotencyConflict, IdempotencyMismatch
-from app.db import Connection, Database
+from app.core.errors import IdempotencyConflict, IdempotencyMismatch, NotFound
+from app.db import Database
 from app.tasks import store
-from app.tasks.intake import IdempotencyKeyTaken
-from app.tasks.new_tasks import Submission
+from app.tasks.status import Status
+from app.tasks.submit import decision
+from app.tasks.submit.decision import Accepted
+from app.tasks.submit.new_tasks import Idempotency
 
-if TYPE_CHECKING:
-    import asyncpg
-
-_WAIT_FOR_FIRST: Final = 2.0
+_FIRST_TIMEOUT: Final = 2.0
 _PIECE: Final = 16
 _PIECES_DEPTH: Final = 5
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
-_Receipt = TypeVar("_Receipt")
-Recall: TypeAlias = "Callable[[Connection, asyncpg.Record], Awaitable[_Receipt]]"
-"""Makes the receipt of a replay from what is stored under its key."""
 
-
-class Keys:
-    """The keys that are under way in one api process."""
+class IdempotencyKeys:
+    """The keys that are under way in one process."""
 
     def __init__(self, reader: Database) -> None:
         """``reader`` logs in as tq_api."""
         self._reader = reader
-        # Two submissions with one key in one group would meet in one statement: the second waits for the first here.
+        # Two submits with one key in one group would meet in one statement: the second waits for the first here.
         self._under_way: dict[tuple[UUID, str], asyncio.Event] = {}
 
-    async def once(
-        self,
-        wanted: Submission,
-        accept: Callable[[], Awaitable[_Receipt]],
-        recall: "Recall[_Receipt]",
-    ) -> _Receipt:
-        """Return what ``accept`` does, or for a replay what ``recall`` does; without a key it is never one.
+    @asynccontextmanager
+    async def hold(self, tenant_id: UUID, wanted: Idempotency) -> AsyncIterator[Accepted | None]:
+        """Hold a key in this process; yield what an earlier submit with it was answered, None where it is free.
 
-        Raises ``IdempotencyConflict`` and ``IdempotencyMismatch``.
+        Raises what ``find`` does, and ``IdempotencyConflict`` where an earlier submit is under way for 2 s.
         """
-        if wanted.idempotency_key is None:
-            return await accept()
-        key = wanted.tenant_id, wanted.idempotency_key
+        key = tenant_id, wanted.key
         await self._let_first_end(key)
         first = self._under_way[key] = asyncio.Event()
         try:
-            replay = await self._replay(wanted, recall)
-            if replay is not None:
-                return replay
-            try:
-                return await accept()
-            except IdempotencyKeyTaken:
-                return await self._replay(wanted, recall) or _conflict()
+            yield await self.find(tenant_id, wanted)
         finally:
             del self._under_way[key]
             first.set()
 
-    async def _let_first_end(self, key: tuple[UUID, str]) -> None:
-        try:
-            async with asyncio.timeout(_WAIT_FOR_FIRST):
-                while (first := self._under_way.get(key)) is not None:
-                    await first.wait()
-        except TimeoutError:
-            _conflict()
+    async def find(self, tenant_id: UUID, wanted: Idempotency) -> Accepted | None:
+        """Return what was stored under a key; None where nothing is.
 
-    async def _replay(self, wanted: Submission, recall: "Recall[_Receipt]") -> _Receipt | None:
-        async with self._reader.transaction(wanted.tenant_id) as connection:
-            found = await store.find_key(connection, wanted.tenant_id, wanted.idempotency_key or "")
+        Raises ``IdempotencyMismatch``, and ``NotFound`` where its task is past its retention.
+        """
+        async with self._reader.transaction(tenant_id) as connection:
+            found = await store.find_key(connection, tenant_id, wanted.key)
             if found is None:
                 return None
             if found["fingerprint"] != wanted.fingerprint:
                 raise IdempotencyMismatch("This Idempotency-Key was used with another body. Use a new key.")
-            return await recall(connection, found)
+            if found["answer"] is not None:
+                return decision.from_text(found["answer"])
+            status = await store.status(connection, tenant_id, found["task_id"])
+        if status is None:
+            raise NotFound("The task of this Idempotency-Key is past its retention. Use a new key.")
+        return Accepted((found["task_id"],), {}, None, None, Status(status), is_replay=True)
+
+    async def _let_first_end(self, key: tuple[UUID, str]) -> None:
+        try:
+            async with asyncio.timeout(_FIRST_TIMEOUT):
+                while (first := self._under_way.get(key)) is not None:
+                    await first.wait()
+        except TimeoutError:
+            conflict()
 
 
-def _conflict() -> NoReturn:
+def conflict() -> NoReturn:
+    """Raise ``IdempotencyConflict``."""
     raise IdempotencyConflict(
         "The first request with this Idempotency-Key is still under way. Send it again in a few seconds.",
         headers={"Retry-After": "2"},

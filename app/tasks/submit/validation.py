@@ -1,4 +1,4 @@
-"""From what a submit says to a task as it is to be stored."""
+"""Validation: from what a submit says to a task as it is to be stored."""
 
 import json
 from functools import lru_cache
@@ -11,8 +11,8 @@ from app.core import ids
 from app.core.config import get_settings
 from app.core.errors import InvalidRequest
 from app.tasks import payloads, types
-from app.tasks.new_tasks import NewTask
 from app.tasks.schemas import DEFAULT_PRIORITY, DEFAULT_TASK, SubmitOptions, SubmitRequest
+from app.tasks.submit.new_tasks import NewTask
 from app.tenants.plans import Limits
 from app.webhooks import urls
 
@@ -20,7 +20,7 @@ _NOTHING: Final = b"{}"
 _Number = TypeVar("_Number", int, float)
 
 
-def task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: str | None) -> NewTask:
+def new_task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: str | None) -> NewTask:
     """Return the task that is asked for. Raises ``InvalidRequest``."""
     task_type = _type(DEFAULT_TASK if request.task is None else request.task)
     payload = to_json(request.payload)
@@ -33,7 +33,9 @@ def task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: s
     return _task(tenant_id, task_type, text, request, traceparent)
 
 
-def again(tenant_id: UUID, payload: str, request: SubmitOptions, task_name: str, traceparent: str | None) -> NewTask:
+def repeated_task(
+    tenant_id: UUID, payload: str, request: SubmitOptions, task_name: str, traceparent: str | None
+) -> NewTask:
     """Return a task that is asked the same as one that was accepted before. Raises ``InvalidRequest``.
 
     Its payload is taken as it is stored, whatever its size: a limit that has changed since is for what is sent.
@@ -53,8 +55,8 @@ def _type(name: str) -> types.TaskType:
 def _task(
     tenant_id: UUID, task_type: types.TaskType, payload: str, request: SubmitOptions, traceparent: str | None
 ) -> NewTask:
-    if request.webhook_url is not None and (objection := _objection(request.webhook_url)):
-        raise _invalid("/webhook_url", objection)
+    if request.webhook_url is not None and (fault := _url_fault(request.webhook_url)):
+        raise _invalid("/webhook_url", fault)
     # By place, in the order of NewTask: by name it takes three times as long, and a batch has a thousand.
     return NewTask(
         tenant_id,
@@ -76,7 +78,7 @@ def _task(
     )
 
 
-def meant(body: Any) -> Any:
+def without_nulls(body: Any) -> Any:
     """Return a submit as it was sent, without the members that are null: these are as good as missing.
 
     A payload that is null stays where the task type takes null.
@@ -115,7 +117,7 @@ def _check_payload(task_type: types.TaskType, payload: str) -> None:
 
 
 @lru_cache(maxsize=256)
-def _objection(webhook_url: str) -> str | None:
+def _url_fault(webhook_url: str) -> str | None:
     # Remembered: it costs as much as all the rest, and the tasks of a batch mostly have the same.
     return urls.validation_error(webhook_url, get_settings().webhook_allowed_networks)
 
