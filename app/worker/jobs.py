@@ -74,7 +74,7 @@ def _set_up_logging(loglevel: int, **_: Any) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # Of a child that was killed the watch has said which attempt it ran, and why.
+    # The supervisor has logged of a killed child which attempt it ran, and why.
     return not (record.exc_info and isinstance(record.exc_info[1], WorkerLostError))
 
 

@@ -16,14 +16,15 @@ from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.duty import keep_running
 from app.db import Database
-from app.worker import owners
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+MAX_STALL_SECONDS: Final = 10.0
+"""Seconds for which a worker's own event loop may stand still."""
 _GOODBYE: Final = 3.0
-_TURN_SECONDS: Final = 0.5
+_ALIVE_INTERVAL: Final = 0.5
 
 
 class Runtime:
@@ -33,16 +34,16 @@ class Runtime:
     the fork: neither loop nor connections survive one.
     """
 
-    def __init__(self, *, connections: int, runs_code: bool = False) -> None:
+    def __init__(self, *, connections: int, task_factory: Any = None) -> None:
         """Start the thread; up to so many connections are opened, each when it is first needed.
 
-        ``runs_code``: tasks' code runs on the loop too, beside ours and other tenants'.
+        ``task_factory`` makes the loop's asyncio tasks; None for asyncio's own.
         """
         self.loop = uvloop.new_event_loop()
-        self.turned_at = time.monotonic()
+        self.alive_at = time.monotonic()
         """When the loop has turned last, where ``turn`` is on duty."""
-        if runs_code:
-            self.loop.set_task_factory(owners.make_task)  # type: ignore[arg-type]  # uvloop's stub is too narrow
+        if task_factory is not None:
+            self.loop.set_task_factory(task_factory)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closing = False
         self._thread = threading.Thread(target=self._turn, name="runtime", daemon=True)
@@ -78,8 +79,8 @@ class Runtime:
     async def turn(self) -> None:
         """Note twice a second that the loop turns, until cancelled."""
         while True:
-            self.turned_at = time.monotonic()
-            await asyncio.sleep(_TURN_SECONDS)
+            self.alive_at = time.monotonic()
+            await asyncio.sleep(_ALIVE_INTERVAL)
 
     @property
     def thread_id(self) -> int:
