@@ -1,8 +1,6 @@
 """Running the code of one attempt. No transaction is open meanwhile."""
 
-import inspect
 import logging
-import os
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
@@ -14,9 +12,7 @@ from app.tasks import lifecycle, payloads, store, types
 from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tenants import plans
-from app.worker import outcomes, process_tree
-from app.worker.prefork import soft_time_limit
-from app.worker.prefork.coroutine_runner import CoroutineRunner
+from app.worker import outcomes
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
@@ -42,27 +38,6 @@ class RunResult:
     outcome: Outcome
     progress: Progress | None
     seconds: float
-
-
-def run(
-    runtime: Runtime, coroutines: CoroutineRunner, claim: Claim, is_cancel_requested: Callable[[], bool]
-) -> RunResult:
-    """Run the code of a claimed attempt to its end on this thread, with all that it starts; nothing is written yet."""
-    execution, pid = Execution(runtime, claim, is_cancel_requested), os.getpid()
-    try:
-        with soft_time_limit.soft(execution.soft_limit):
-            returned = execution.call()
-            if inspect.iscoroutine(returned):
-                returned = coroutines.run(returned)
-    except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
-        process_tree.leave_if_forked(pid, error)
-        ran = execution.raised(error)
-    else:
-        process_tree.leave_if_forked(pid, None)
-        ran = execution.returned(returned)
-    if left := process_tree.end_own():
-        _log.warning("a task has left processes behind: they were ended", extra={"task": claim.task, "processes": left})
-    return ran
 
 
 class Execution:

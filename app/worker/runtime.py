@@ -41,7 +41,7 @@ class Runtime:
         """
         self.loop = uvloop.new_event_loop()
         self.alive_at = time.monotonic()
-        """When the loop has turned last, where ``turn`` is on duty."""
+        """When the loop has turned last, where ``mark_alive`` is on duty."""
         if task_factory is not None:
             self.loop.set_task_factory(task_factory)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -76,7 +76,7 @@ class Runtime:
         for name, duty in duties.items():
             self.run(self._begin(keep_running(name, duty)))
 
-    async def turn(self) -> None:
+    async def mark_alive(self) -> None:
         """Note twice a second that the loop turns, until cancelled."""
         while True:
             self.alive_at = time.monotonic()

@@ -47,7 +47,7 @@ class LoopWatchdog:
         self._computed = time.process_time()
         threading.Thread(target=self._run, name="standstill", daemon=True).start()
 
-    def turns(self) -> bool:
+    def is_responsive(self) -> bool:
         """Tell whether the loop has turned of late."""
         return time.monotonic() - self._runtime.alive_at < _LATE_SECONDS
 

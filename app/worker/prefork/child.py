@@ -1,255 +1,134 @@
-"""A child's one place: tenants' turns in it, where tasks run one by one on the main thread."""
+"""Run claimed tasks one by one on the main thread of a child process."""
 
-import asyncio
-import logging
-import threading
 import time
-from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections import deque
 from concurrent.futures import Future
 from typing import Final
 from uuid import UUID
 
-from app.broker import tickets
 from app.broker.ticket_consumer import CONSUME_SECONDS, TicketConsumer
 from app.core import failpoints
-from app.core.errors import Unavailable
-from app.tasks import lifecycle
 from app.tasks.attempts import Claim
-from app.worker import endings, executor, outcomes
 from app.worker.endings import Endings
-from app.worker.executor import RunResult
+from app.worker.prefork import attempt_execution, claim_session
+from app.worker.prefork.claim_session import ClaimResult, ClaimSession, SessionTools
 from app.worker.prefork.coroutine_runner import CoroutineRunner
 from app.worker.prefork.prefetch import PrefetchLimit
 from app.worker.prefork.shared_attempts import ChildAttempts
 from app.worker.runtime import Runtime
 
-_log = logging.getLogger(__name__)
-
-# A turn claims nothing more after so long: others in line wait for it.
-_ALIVE_INTERVAL: Final = 0.025
-# Attempts in hand at once whose code has not begun; half of what the board has room for.
-_MAX_CLAIMED: Final = 64
-# What waits behind a task that runs for so long is given back, so that others run it.
-_STALL_SECONDS: Final = 0.025
-# Claimed so long ago, an attempt may be another's by now: this process was stopped meanwhile.
+# Seconds after which a claim may be another worker's: this process was stopped meanwhile.
 _STALE_SECONDS: Final = 5.0
-# Ends that may wait to be written while the next tasks run.
+# Finishes that may wait to be written while the next tasks run.
 _MAX_UNWRITTEN: Final = 64
 # Seconds beyond the time limit in which the child's own timer may end the code, before its process is killed.
 _KILL_AFTER: Final = 1.0
 
 
-class Slot:
-    """What the turns of one child share."""
+class ChildRunner:
+    """Runs what the sessions of one child claim. Main thread only: it reaches the event loop by coroutines."""
 
-    def __init__(self, runtime: Runtime, hand: ChildAttempts, ticket_consumer: TicketConsumer, worker_id: UUID) -> None:
+    def __init__(
+        self, runtime: Runtime, child_attempts: ChildAttempts, ticket_consumer: TicketConsumer, worker_id: UUID
+    ) -> None:
         """``runtime`` is this child's, made after the fork."""
         self.runtime = runtime
-        self.hand = hand
-        self.worker_id = worker_id
-        self.pace = PrefetchLimit()
-        self.endings = Endings(runtime, hand.drop)
+        self.child_attempts = child_attempts
         self.coroutines = CoroutineRunner()
-        self._ticket_consumer = ticket_consumer
+        # Handed to the event loop with each session, and not used on this thread.
+        self._tools = SessionTools(
+            runtime, child_attempts, ticket_consumer, worker_id, PrefetchLimit(), Endings(runtime, child_attempts.drop)
+        )
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
-        """Let a tenant have its turn, then for a while those who come next in line; every end is written then."""
+        """Run a tenant's due tasks, then for a while those of the next tenants; every end is written on return."""
         until = time.monotonic() + CONSUME_SECONDS
-        turn: Turn | None = self.runtime.run(self._begin([tenant_id], pool))
-        while turn is not None:
-            turn.take()
-            turn = self.runtime.run(self._next_turn(pool, until))
-
-    async def _next_turn(self, pool: str, until: float) -> "Turn | None":
-        seconds = until - time.monotonic()
-        tenants = await self._ticket_consumer.take(pool, self.pace.tenants(), seconds=seconds) if seconds > 0 else []
-        return await self._begin(tenants, pool) if tenants else None
-
-    async def _begin(self, tenants: Sequence[UUID], pool: str) -> "Turn":
-        turn = Turn(self, tenants, pool)
-        await turn.claim()
-        return turn
+        begun: tuple[ClaimSession, ClaimResult] | None = self.runtime.run(
+            claim_session.begin(self._tools, [tenant_id], pool)
+        )
+        while begun is not None:
+            _SessionRun(self, *begun).run()
+            begun = self.runtime.run(claim_session.begin_next(self._tools, pool, until))
 
 
-class Turn:
-    """One ticket's worth of a tenant, or of several: each one's next due task, and where that was short, those after.
+class _SessionRun:
+    """Runs what one session claims. Main thread only."""
 
-    Short ones are claimed several at once and ahead, while others run: then neither claims nor ends keep the main
-    thread waiting. What turns out to wait behind a long one is given back.
-    """
+    def __init__(self, child: ChildRunner, session: ClaimSession, claimed: ClaimResult) -> None:
+        """``claimed`` is the result of the session's first claim."""
+        self._child = child
+        self._runtime = child.runtime
+        self._session = session
+        self._refill_at = claimed.refill_at
+        self._needs_ticket = False
+        self._ahead: Future[ClaimResult] | None = None
+        self._unwritten: deque[Future[bool]] = deque()
 
-    def __init__(self, slot: Slot, tenants: Sequence[UUID], pool: str) -> None:
-        """Nothing is claimed yet."""
-        self._slot = slot
-        self._tenants = tenants
-        self._pool = pool
-        self._until = time.monotonic() + _ALIVE_INTERVAL
-        # Of the main thread, save what says otherwise.
-        self._unwritten: deque[Future[None]] = deque()
-        self._ahead: Future[bool] | None = None
-        # Of the loop's thread, save where it rests.
-        self._is_guarded = False
-        self._have_offered: set[UUID] = set()
-        self._have_more: set[UUID] = set()
-        self._need_ticket: set[UUID] = set()
-        # Of both.
-        self._lock = threading.Lock()
-        self._held: deque[tuple[Claim, float]] = deque()
-        self._begun = 0
-
-    async def claim(self) -> None:
-        """Claim what the turn begins with, on the loop; nothing due, or no free slot, is the end of it."""
-        await self._claim(self._tenants)
-
-    def take(self) -> None:
-        """Run what is due until the turn is over."""
+    def run(self) -> None:
+        """Run what is due until the session is over, and wait until every end is written."""
         try:
             while (claim := self._next()) is not None:
                 self._run(claim)
         finally:
-            self._leave()
+            self._close()
 
-    def _leave(self) -> None:
+    def _close(self) -> None:
         if self._ahead is not None:
             self._ahead.result()
-        while (claim := self._pop()) is not None:
-            self._end(claim, _given_back())
-        while self._unwritten:
-            self._unwritten.popleft().result()
+        while (claim := self._get()) is not None:
+            self._give_back(claim)
+        self._wait_for_finishes()
 
     def _next(self) -> Claim | None:
-        while (claim := self._pop()) is None:
+        while (claim := self._get()) is None:
             if not self._claim_more():
                 return None
         if len(self._unwritten) > _MAX_UNWRITTEN:
-            self._unwritten.popleft().result()
-        if self._ahead is None and (tenants := self._to_claim_ahead()):
-            self._ahead = self._slot.runtime.start(self._claim_ahead(tenants))
+            self._wait_for_finish()
+        if self._ahead is None and len(self._session.queue) <= self._refill_at and not self._session.is_over():
+            self._ahead = self._runtime.start(self._session.claim_ahead())
         return claim
 
-    def _pop(self) -> Claim | None:
-        with self._lock:
-            if not self._held:
-                return None
-            self._begun += 1
-            claim, claimed_at = self._held.popleft()
-        if time.monotonic() - claimed_at < _STALE_SECONDS:
-            return claim
-        self._end(claim, _given_back())
-        return self._pop()
+    def _get(self) -> Claim | None:
+        while (queued := self._session.queue.get()) is not None:
+            if time.monotonic() - queued.claimed_at < _STALE_SECONDS:
+                return queued.claim
+            self._give_back(queued.claim)
+        return None
 
     def _claim_more(self) -> bool:
-        """Have more to run, if there is more; else end the turn."""
+        """Wait for the claim under way, or make another one; return whether the queue is worth another look."""
         if self._ahead is not None:
-            self._ahead.result()
+            self._refill_at = self._ahead.result().refill_at
             self._ahead = None
             return True
-        # A slot is free again when the end is written, and not before.
-        while self._unwritten:
-            self._unwritten.popleft().result()
-        # Nothing is under way on the loop that would change these.
-        if not self._have_more and not self._need_ticket:
+        # The tenant's slot is free again when the end is written, and not before.
+        self._wait_for_finishes()
+        # A lone task ends here, without another visit of the event loop.
+        if self._refill_at < 0 and not self._needs_ticket:
             return False
-        return self._slot.runtime.run(self._claim_or_offer())
-
-    def _to_claim_ahead(self) -> set[UUID]:
-        if not self._have_more or self._is_over():
-            return set()
-        limits = self._limits(self._have_more)
-        most = sum(limits.values())
-        return set(limits) if most > len(limits) and len(self._held) <= most // 2 else set()
-
-    def _limits(self, tenants: Collection[UUID]) -> dict[UUID, int]:
-        share = max(1, _MAX_CLAIMED // len(tenants))
-        return {tenant_id: min(share, self._slot.pace.limit(tenant_id)) for tenant_id in tenants}
-
-    def _is_over(self) -> bool:
-        return time.monotonic() > self._until
+        self._needs_ticket = False
+        claimed = self._runtime.run(self._session.claim_or_offer())
+        self._refill_at = claimed.refill_at
+        return claimed.has_claimed
 
     def _run(self, claim: Claim) -> None:
-        hand, began = self._slot.hand, time.monotonic()
+        child_attempts, began = self._child.child_attempts, time.monotonic()
         failpoints.hit("worker.after_claim")
-        hand.start(claim, began + claim.time_limit_seconds + _KILL_AFTER)
-        ran = executor.run(self._slot.runtime, self._slot.coroutines, claim, lambda: hand.is_asked_to_end(claim))
-        hand.stop()
-        self._slot.pace.note(claim.tenant_id, time.monotonic() - began)
-        self._end(claim, ran)
-
-    def _end(self, claim: Claim, ran: RunResult) -> None:
-        self._unwritten.append(self._slot.runtime.start(self._write(claim, ran)))
-
-    # What follows runs on the loop's thread.
-
-    async def _write(self, claim: Claim, ran: RunResult) -> None:
-        try:
-            ended = await self._slot.endings.write(claim, ran)
-        except Exception:  # noqa: BLE001 logged; the others go on
-            _log.exception("the end of an attempt was not written: it will be found lost", extra=endings.names(claim))
-        else:
-            if ended is not None and endings.needs_ticket(ended):
-                self._need_ticket.add(claim.tenant_id)
-
-    async def _claim_or_offer(self) -> bool:
-        tenants = self._have_more | self._need_ticket
-        if self._is_over():
-            self._offer(tenants, 1)
-            return False
-        self._need_ticket.clear()
-        return await self._claim_ahead(tenants)
-
-    async def _claim_ahead(self, tenants: Collection[UUID]) -> bool:
-        try:
-            return await self._claim(tenants, is_ahead=True)
-        except Unavailable:
-            # What is due has a ticket, or gets one from the dispatcher.
-            self._have_more.clear()
-            return False
-
-    async def _claim(self, tenants: Collection[UUID], *, is_ahead: bool = False) -> bool:
-        with self._lock:
-            held = Counter(claim.tenant_id for claim, _ in self._held)
-        limits = self._limits(tenants).items()
-        wanted = {tenant_id: most - held[tenant_id] for tenant_id, most in limits if most > held[tenant_id]}
-        claims = await lifecycle.claim_each(
-            self._slot.runtime.database, wanted, pool=self._pool, worker_id=self._slot.worker_id
+        child_attempts.start(claim, began + claim.time_limit_seconds + _KILL_AFTER)
+        result = attempt_execution.run(
+            self._runtime, self._child.coroutines, claim, lambda: child_attempts.is_asked_to_end(claim)
         )
-        self._have_more.difference_update(wanted)
-        self._have_more.update(claim.tenant_id for claim in claims if claim.has_more)
-        if not claims:
-            return False
-        self._slot.hand.take(claims)
-        with self._lock:
-            self._held.extend((claim, time.monotonic()) for claim in claims)
-        if (is_ahead or len(claims) > 1) and not self._is_guarded:
-            self._is_guarded = True
-            self._slot.runtime.spawn(self._give_back_what_waits())
-        if newly := self._have_more - self._have_offered:
-            # Before it runs: other slots start at once, however long this one takes. Two, so that a line of tickets
-            # grows; whoever takes one and finds more does the same.
-            self._have_offered |= newly
-            self._offer(newly, 2)
-        return True
+        child_attempts.stop()
+        seconds = time.monotonic() - began
+        self._unwritten.append(self._runtime.start(self._session.finish(claim, result, seconds)))
 
-    async def _give_back_what_waits(self) -> None:
-        while self._held:
-            begun = self._begun
-            await asyncio.sleep(_STALL_SECONDS)
-            if begun == self._begun and (waiting := self._take_all()):
-                await asyncio.gather(*(self._write(claim, _given_back()) for claim in waiting))
-                self._offer({claim.tenant_id for claim in waiting}, 2)
-        self._is_guarded = False
+    def _give_back(self, claim: Claim) -> None:
+        self._unwritten.append(self._runtime.start(self._session.give_back(claim)))
 
-    def _take_all(self) -> list[Claim]:
-        with self._lock:
-            waiting = [claim for claim, _ in self._held]
-            self._held.clear()
-        return waiting
+    def _wait_for_finishes(self) -> None:
+        while self._unwritten:
+            self._wait_for_finish()
 
-    def _offer(self, tenants: Collection[UUID], count: int) -> None:
-        offers = [tickets.Offer(tenant_id, self._pool, count) for tenant_id in tenants]
-        self._slot.runtime.spawn(tickets.offer_quietly(self._slot.runtime.redis, offers))
-
-
-def _given_back() -> RunResult:
-    return RunResult(outcomes.returned(0), None, 0.0)
+    def _wait_for_finish(self) -> None:
+        self._needs_ticket |= self._unwritten.popleft().result()

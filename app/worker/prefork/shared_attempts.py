@@ -90,11 +90,11 @@ class SharedAttempts:
         rows = range(index % self._slots, self._rows, self._slots)
         row = next((row for row in rows if not self._read(row)), rows[-1])
         self.write(row, 0.0, [])
-        self.turn(row)
+        self.mark_alive(row)
         _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, os.getpid())
         return row
 
-    def turn(self, row: int) -> None:
+    def mark_alive(self, row: int) -> None:
         """Say that this process's own loop turns."""
         _ALIVE.pack_into(self._memory, row * _SIZE + _ALIVE_AT, time.monotonic())
 
@@ -208,14 +208,14 @@ class ChildAttempts:
         """Say that the code has ended: whoever ends this process for it must not take the next one with it."""
         with self._lock:
             # Code in C may have kept the loop from turning: its time begins now.
-            self._shared_attempts.turn(self._row)
+            self._shared_attempts.mark_alive(self._row)
             self._running, self._ends_at = None, 0.0
             self._show()
 
-    async def turn(self) -> None:
+    async def mark_alive(self) -> None:
         """Say once a second that the loop which runs this turns, until cancelled."""
         while True:
-            self._shared_attempts.turn(self._row)
+            self._shared_attempts.mark_alive(self._row)
             await asyncio.sleep(_ALIVE_INTERVAL)
 
     def drop(self, attempts: Sequence[Held]) -> None:

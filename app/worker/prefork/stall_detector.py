@@ -27,9 +27,9 @@ class StallDetector:
         self._looked_at = now
         if now - self._since <= MAX_STALL_SECONDS:
             return []
-        return [child for child in self._shared_attempts.children() if not turns(child, now)]
+        return [child for child in self._shared_attempts.children() if not is_responsive(child, now)]
 
 
-def turns(child: Child, now: float) -> bool:
+def is_responsive(child: Child, now: float) -> bool:
     """Tell whether a child's loop has turned of late, or its code runs within its time."""
     return now < child.ends_at or now - child.alive_at <= MAX_STALL_SECONDS

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from app.worker.prefork.shared_attempts import Child, SharedAttempts
-from app.worker.prefork.stall_detector import StallDetector, turns
+from app.worker.prefork.stall_detector import StallDetector, is_responsive
 from app.worker.runtime import MAX_STALL_SECONDS
 
 
@@ -37,7 +37,7 @@ def test_a_loop_that_stands_still_is_found_after_ten_seconds():
 def test_while_code_runs_its_own_time_decides():
     running = replace(_CHILD, ends_at=500.0)
     assert _look_until(StallDetector(_Rows(running)), 100.0, 499.0) == []
-    assert not turns(running, 501.0)
+    assert not is_responsive(running, 501.0)
 
 
 def test_who_was_stopped_himself_begins_again():
