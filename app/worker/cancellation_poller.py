@@ -1,4 +1,4 @@
-"""Asking Postgres which of a worker's running attempts are to end."""
+"""Poll Postgres for attempts of this worker that must end: cancelled ones, and ones that were taken away."""
 
 import asyncio
 import logging
@@ -21,25 +21,25 @@ _INTERVAL: Final = 3.0
 
 
 class CancellationPoller(Generic[Attempt]):
-    """Asks every 3 s, and at once when a cancel of one of them is heard."""
+    """Polls every 3 s, and at once when Redis tells of a cancel of one of the running attempts."""
 
     def __init__(
         self, database: Database, running: Callable[[], Sequence[Attempt]], tell: Callable[[Attempt, Verdict], None]
     ) -> None:
-        """``running`` returns the attempts to ask for; ``tell`` is told of each that is to end, each time."""
+        """``running`` returns the attempts to poll for; ``tell`` is called for each that must end, with each poll."""
         self._database = database
         self._running = running
         self._tell = tell
         self._heard = asyncio.Event()
 
     async def run(self, redis_url: str) -> None:
-        """Go on until cancelled."""
+        """Poll until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(wakeups.listen_cancels(redis_url, self._hear))
             group.create_task(self._ask_again_and_again())
 
     def _hear(self, task_id: UUID) -> None:
-        # A wake-up only says when: what is to end, Postgres says.
+        # The Redis message is only a hint to poll now; Postgres decides which attempts must stop.
         if any(attempt.task_id == task_id for attempt in self._running()):
             self._heard.set()
 

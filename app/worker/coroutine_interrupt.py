@@ -1,4 +1,4 @@
-"""Interrupting a coroutine with an error of one's own, where asyncio knows ``CancelledError`` only."""
+"""Interrupt a coroutine with any error: asyncio itself can only raise ``CancelledError`` in it."""
 
 import asyncio
 from collections.abc import Coroutine, Generator
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class InterruptibleCoroutine(Generic[T]):
-    """Awaits a coroutine as a task of its own, which ``interrupt`` reaches where it waits."""
+    """Runs a coroutine as an asyncio task of its own, and raises errors in it where it waits."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Begin at once, on the running loop; with ``loop`` as soon as that runs."""

@@ -28,7 +28,7 @@ _ALIVE_INTERVAL: Final = 0.5
 
 
 class Runtime:
-    """A loop that lives beside the process's main thread, where the tasks' sync functions run.
+    """Runs an event loop on a thread in addition to the main thread, which runs the tasks' sync functions.
 
     A function that computes for minutes therefore never keeps progress and heartbeats from being written. Made after
     the fork: neither loop nor connections survive one.
@@ -77,18 +77,18 @@ class Runtime:
             self.run(self._begin(keep_running(name, duty)))
 
     async def mark_alive(self) -> None:
-        """Note twice a second that the loop turns, until cancelled."""
+        """Record twice a second that the loop is responsive, until cancelled."""
         while True:
             self.alive_at = time.monotonic()
             await asyncio.sleep(_ALIVE_INTERVAL)
 
     @property
     def thread_id(self) -> int:
-        """Which thread the loop runs on, as ``threading.get_ident`` tells it."""
+        """The thread that the loop runs on, as ``threading.get_ident`` numbers it."""
         return self._thread.ident or 0
 
     def close(self) -> None:
-        """Cancel what is under way, close the connections and end the thread."""
+        """Cancel all asyncio tasks, close the connections and end the thread."""
         self.run(self._disconnect())
         self._is_closing = True
         self.loop.call_soon_threadsafe(self.loop.stop)

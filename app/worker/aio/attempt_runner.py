@@ -1,4 +1,4 @@
-"""Seeing one attempt of the asyncio pool through: its code is called, limited, told to end, and given up on."""
+"""Run one attempt of the asyncio pool: call its code, enforce its limits, cancel it, and give it up at last."""
 
 import asyncio
 import logging
@@ -17,17 +17,17 @@ from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Seconds for code that is told to end: to do so by itself, and again once it is cancelled.
+# Seconds in which code that was asked to end may do so by itself, and again after it was cancelled.
 _GRACE: Final = 1.0
 
 Reason: TypeAlias = Literal["overdue", "cancelled", "fenced", "drained"]
 
 
 class AttemptRunner:
-    """Of one claimed attempt. Everything happens on the runtime's loop."""
+    """Runs one claimed attempt. Event-loop thread only."""
 
     def __init__(self, runtime: Runtime, claim: Claim, give_up: Callable[[asyncio.Task[Any]], None]) -> None:
-        """Nothing is called yet; ``give_up`` is handed code that goes on although it was cancelled."""
+        """``give_up`` is called with the asyncio task of code that goes on although it was cancelled."""
         self._claim = claim
         self._hand_over = give_up
         self.has_begun = False
@@ -43,26 +43,26 @@ class AttemptRunner:
 
     @property
     def claim(self) -> Claim:
-        """What is run."""
+        """The claim of the attempt."""
         return self._claim
 
     @property
     def tenant_id(self) -> UUID:
-        """Whose task."""
+        """The tenant of the task."""
         return self._claim.tenant_id
 
     @property
     def task_id(self) -> UUID:
-        """Which task."""
+        """The id of the task."""
         return self._claim.task_id
 
     @property
     def claim_token(self) -> UUID:
-        """What proves the right to end it."""
+        """The token that proves the right to finish the attempt."""
         return self._claim.claim_token
 
     async def run(self) -> RunResult | None:
-        """Call the code and return how it ended; None when the attempt is another's by now."""
+        """Call the code and return how it ended; None if another worker has the attempt by now."""
         self.ran = await self._run()
         return self.ran
 
@@ -71,22 +71,22 @@ class AttemptRunner:
         return task_ownership.get_owner(task) is self
 
     def blocked(self) -> RunResult:
-        """Return how it ended: its code holds the loop, and will end with the process."""
+        """Return the result of code that blocks the event loop: it will end with the process."""
         message = "the code blocked the event loop: what blocks or computes belongs into a prefork type, or a thread"
         error = outcomes.TimeLimitExceeded if self.is_overdue() else outcomes.TaskCrashed
         return self._execution.raised(error(message))
 
     def is_overdue(self) -> bool:
-        """Tell whether its code runs beyond the hard limit, and what is granted after it."""
+        """Tell whether the code runs beyond its hard limit and the second of grace after it."""
         return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + _GRACE
 
     def ended(self, outcome: Outcome) -> RunResult:
-        """Return how it ended: from outside, with this outcome."""
+        """Return the result of an attempt that was ended from outside, with this outcome."""
         return self._execution.ended(outcome)
 
     async def _run(self) -> RunResult | None:
         self.has_begun = True
-        # What this task does itself is the code's, too: a result is read by the tenant's own types.
+        # This asyncio task counts as the code's: it serialises the result by the tenant's own types, which may block.
         task_ownership.own(self)
         token = task_ownership.owner.set(self)
         try:
@@ -106,7 +106,7 @@ class AttemptRunner:
         return self._ran()
 
     def tell(self, reason: Reason) -> None:
-        """Have it end: at once, or within a second where the code may read of it (``cancelled``)."""
+        """Make the attempt end: at once, or for ``cancelled`` after a second in which the code may end by itself."""
         if reason != "cancelled":
             self._end(reason)
         elif not self._is_asked_to_end:
@@ -163,5 +163,5 @@ async def _contained(code: Awaitable[Any]) -> Any:
     try:
         return await code
     except (SystemExit, KeyboardInterrupt) as error:
-        # asyncio would end the loop with it, and every other attempt.
+        # asyncio would let these two end the loop, and with it every other attempt.
         raise outcomes.TaskCrashed(type(error).__name__) from None

@@ -1,4 +1,4 @@
-"""The asyncio pool's attempts: those of many tenants side by side on one loop."""
+"""Run attempts of many tenants concurrently on one event loop."""
 
 import asyncio
 import logging
@@ -22,21 +22,21 @@ from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Tasks in one claim: from the fewest, twice as many each time that a tenant has more.
-_FEWEST: Final = 4
-_MOST: Final = 32
+# Tasks in one claim for a tenant: the first number, then twice as many each time that it has more.
+_MIN_CLAIM: Final = 4
+_MAX_CLAIM: Final = 32
 # Tenants in one claim.
-_TENANTS: Final = 32
+_MAX_TENANTS: Final = 32
 _STEP: Final = 0.05
-# Seconds between two cancels of code that has swallowed one, and how much of it one process bears.
+# Seconds between two cancels of code that ignores them, and how many such tasks a process may have.
 _CANCEL_INTERVAL: Final = 5.0
 _MAX_GIVEN_UP: Final = 20
-# Seconds for what ends by itself: a claim under way, code that was told to end.
+# Seconds to wait for what ends by itself: a claim under way, code that was cancelled.
 _END_TIMEOUT_SECONDS: Final = 5.0
 
 
 class AsyncioPool:
-    """Claims what tickets tell of, and runs it all at once, up to a number of attempts."""
+    """Claims for tickets and runs all claims at once, up to a number of attempts. Event-loop thread, unless noted."""
 
     def __init__(
         self,
@@ -62,16 +62,16 @@ class AsyncioPool:
         self._runners: dict[UUID, AttemptRunner] = {}
         self._limits: dict[UUID, int] = {}
         # Without patience: what is claimed must reach who asked for it.
-        self._claims: Lane[tuple[UUID, int], list[Claim]] = Lane(self._claim, largest=_TENANTS, patience=None)
+        self._claims: Lane[tuple[UUID, int], list[Claim]] = Lane(self._claim, largest=_MAX_TENANTS, patience=None)
         self._endings = Endings(runtime, self._drop)
         self._offers = Offers(runtime.redis)
         self._given_up: set[asyncio.Task[Any]] = set()
         self._on_worn_out: Callable[[], None] | None = on_worn_out
 
     def serve(self, tenant_id: UUID) -> None:
-        """Claim for a tenant, then for a while for those who come next in line; from another thread.
+        """Claim for a tenant, then for a while for the next tenants in the ring; from another thread.
 
-        Returns when that is done, after a wait where there is no room.
+        Returns when all is claimed. Waits while there is no room.
         """
         self._runtime.run(self._serve(tenant_id))
 
@@ -84,25 +84,25 @@ class AsyncioPool:
         return next((one for one in self.in_hand() if task is not None and one.is_run_by(task)), None)
 
     def tell(self, attempt: AttemptRunner, verdict: Verdict) -> None:
-        """Have an attempt end that was cancelled or taken away."""
+        """Make an attempt end that was cancelled, or that another worker has by now."""
         attempt.tell(verdict)
 
     def stop_claiming(self) -> None:
-        """Claim no more; from any thread."""
+        """Stop claiming; from any thread."""
         self._is_draining = True
 
     async def cancel_what_was_given_up(self) -> None:
-        """Cancel code again and again that has swallowed its cancel, until this is cancelled itself."""
+        """Cancel code that ignores its cancel again every 5 s, until this coroutine is cancelled itself."""
         while True:
             await asyncio.sleep(_CANCEL_INTERVAL)
             for task in list(self._given_up):
                 task.cancel()
 
     async def drain(self, seconds: float) -> None:
-        """Claim no more, let what runs end for up to ``seconds``, then give back the rest uncounted."""
+        """Stop claiming, wait up to ``seconds`` for attempts to end, then give back the rest uncounted."""
         self._is_draining = True
         self._has_room.set()
-        # What is being claimed at this moment is in hand when the answer is here, and not before.
+        # A claim under way adds its attempts only when Postgres has answered.
         await self._until(lambda: not self._visits, _END_TIMEOUT_SECONDS)
         await self._until(lambda: not self._runners, seconds)
         for runner in self.in_hand():
@@ -131,17 +131,17 @@ class AsyncioPool:
             tenants = []
             seconds = until - self._runtime.loop.time()
             if self._free and not self._is_draining and seconds > 0:
-                most = max(1, min(_TENANTS, self._free // _FEWEST))
+                most = max(1, min(_MAX_TENANTS, self._free // _MIN_CLAIM))
                 tenants = await self._ticket_consumer.take(ASYNCIO, most, seconds=seconds)
 
     async def _claim_for(self, tenant_id: UUID) -> None:
         while not self._free and not self._is_draining:
             await self._has_room.wait()
         if self._is_draining:
-            # Its ticket was taken meanwhile.
+            # Its ticket is consumed already, so another worker needs a new one.
             self._offers.add(tenant_id, ASYNCIO)
             return
-        limit = min(self._limits.pop(tenant_id, _FEWEST), self._free)
+        limit = min(self._limits.pop(tenant_id, _MIN_CLAIM), self._free)
         self._occupy(limit)
         claims: list[Claim] = []
         try:
@@ -154,8 +154,8 @@ class AsyncioPool:
             self._runners[claim.claim_token] = runner = AttemptRunner(self._runtime, claim, self._give_up)
             self._runtime.spawn(self._run(claim, runner))
         if claims and claims[-1].has_more:
-            self._limits[tenant_id] = min(_MOST, 2 * limit)
-            # Two, so that a line of tickets grows; whoever takes one and finds more does the same.
+            self._limits[tenant_id] = min(_MAX_CLAIM, 2 * limit)
+            # Two tickets, so that the number of workers doubles: each that finds more does the same.
             self._offers.add(tenant_id, ASYNCIO, 2)
 
     def _occupy(self, places: int) -> None:
@@ -166,7 +166,7 @@ class AsyncioPool:
             self._has_room.clear()
 
     async def _claim(self, wanted: Sequence[tuple[UUID, int]]) -> list[list[Claim]]:
-        # Of two tickets of one tenant the first gets all.
+        # Of two tickets of one tenant the first one's limit counts.
         limits = dict(reversed(wanted))
         claims = await lifecycle.claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
         failpoints.hit("asyncio_pool.after_claim")

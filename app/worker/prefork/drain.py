@@ -1,4 +1,4 @@
-"""A worker that is told to stop: its attempts may end, those that do not are given back, and nothing hangs."""
+"""Drain a worker that was told to stop: wait for its attempts, then give back the rest."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ async def drain(runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str,
     running = shared_attempts.running()
     are_lost = await asyncio.gather(*(process_kill.kill(shared_attempts, attempt) for attempt in running))
     await asyncio.gather(*(process_kill.kill_child(child.pid) for child in shared_attempts.children()))
-    # Now that no child is left that has a ticket in hand, and would claim again what is given back.
+    # Only now: a child that still has a ticket would claim again what is given back.
     lost = [attempt for attempt, is_lost in zip(running, are_lost, strict=True) if is_lost]
     await asyncio.gather(
         *(_give_back(runtime, shared_attempts, attempt, pool) for attempt in (*lost, *shared_attempts.attempts()))
@@ -32,7 +32,7 @@ async def drain(runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str,
 
 
 async def _until_idle(shared_attempts: SharedAttempts, *, until: float) -> None:
-    # For a while, not for a moment: a child may have a ticket in hand and not yet claimed.
+    # Idle for a while, not for a moment: a child may have a ticket and not have claimed for it yet.
     idle_since = time.monotonic()
     while time.monotonic() < until and time.monotonic() - idle_since < _IDLE_FOR:
         await asyncio.sleep(_STEP)

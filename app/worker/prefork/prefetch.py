@@ -1,42 +1,42 @@
-"""How many tasks a slot may claim at once, and of how many tenants (pure): several while they are short, else one."""
+"""Compute how many tasks a slot may claim at once, and for how many tenants: several if they are short (pure)."""
 
 from collections import OrderedDict, deque
 from typing import Final
 from uuid import UUID
 
-_AHEAD: Final = 0.010
-"""Seconds of work that may wait in a slot behind what runs there."""
-_MOST: Final = 32
-_RUNS: Final = 8
-_TENANTS: Final = 1_000
+_WAITING_SECONDS: Final = 0.010
+"""Seconds of work that may wait in a slot behind the running task."""
+_MAX_LIMIT: Final = 32
+_MEASUREMENTS: Final = 8
+_MAX_TENANTS: Final = 1_000
 
 
 class PrefetchLimit:
-    """What one slot has seen of how long tasks run."""
+    """Remembers how long the last tasks of each tenant took in one slot."""
 
     def __init__(self) -> None:
-        """Nothing seen yet: one at a time."""
+        """Without measurements the limit is one."""
         self._runs: OrderedDict[UUID, deque[float]] = OrderedDict()
-        self._of_all: deque[float] = deque(maxlen=_RUNS)
+        self._of_all: deque[float] = deque(maxlen=_MEASUREMENTS)
 
     def note(self, tenant_id: UUID, seconds: float) -> None:
-        """Remember how long a task of this tenant has run."""
+        """Remember how many seconds a task of this tenant took."""
         self._of_all.append(seconds)
-        self._runs.setdefault(tenant_id, deque(maxlen=_RUNS)).append(seconds)
+        self._runs.setdefault(tenant_id, deque(maxlen=_MEASUREMENTS)).append(seconds)
         self._runs.move_to_end(tenant_id)
-        if len(self._runs) > _TENANTS:
+        if len(self._runs) > _MAX_TENANTS:
             self._runs.popitem(last=False)
 
     def limit(self, tenant_id: UUID) -> int:
-        """Return how many to claim: as many as the slowest of the tenant's last few allows."""
+        """Return how many tasks to claim for a tenant: the slowest of its last 8 decides."""
         return _limit(self._runs.get(tenant_id))
 
     def tenants(self) -> int:
-        """Return how many tenants may have turns together: as many as the slowest of the last few tasks allows."""
+        """Return for how many tenants to claim together: the slowest of the last 8 tasks decides."""
         return _limit(self._of_all)
 
 
 def _limit(runs: deque[float] | None) -> int:
     if not runs:
         return 1
-    return max(1, min(_MOST, int(_AHEAD / max(*runs, _AHEAD / _MOST))))
+    return max(1, min(_MAX_LIMIT, int(_WAITING_SECONDS / max(*runs, _WAITING_SECONDS / _MAX_LIMIT))))

@@ -30,9 +30,9 @@ _End: TypeAlias = Callable[[Attempt], Coroutine[Any, Any, None]]
 
 
 class Supervisor:
-    """What one worker ends from outside: cancelled, overdue and fenced attempts, and those without a process.
+    """Ends cancelled, overdue and fenced attempts from outside, and attempts whose child process has died.
 
-    And children whose own loop stands still: they would neither claim nor write an end.
+    It also kills children whose own event loop is stalled: they would neither claim nor write an end.
     """
 
     def __init__(self, runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str) -> None:
@@ -104,8 +104,8 @@ class Supervisor:
             await self._write(attempt, lifecycle.revoked())
 
     async def _end_fenced(self, attempt: Attempt) -> None:
-        # Another worker may run the task by now, so what this one still does is of no use. But an attempt that has
-        # just written its end looks the same, and needs a moment to leave.
+        # Another worker may run the task by now, so the rest of this attempt is useless. But an attempt that has just
+        # written its end looks the same, and needs a moment to leave.
         if not await self._ends_by_itself(attempt) and await process_kill.kill(self._shared_attempts, attempt):
             _log.warning("attempt", extra=endings.names(attempt) | {"outcome": "FENCED"})
 
@@ -127,7 +127,7 @@ class Supervisor:
         self._shared_attempts.forget(attempt)
 
     async def _end_unwritten(self, attempt: Attempt) -> None:
-        # Its code had ended, and how is not known. If its end was being written, this changes nothing.
+        # Its code had ended, but its result died with the child. If its end was written, this changes nothing.
         if tried := await lifecycle.find(self._runtime.database, attempt):
             await self._write(attempt, attempts.lost(tried.times_lost))
         self._shared_attempts.forget(attempt)
