@@ -37,13 +37,13 @@ from app.db import AWAY, Database
 from app.http import calls, openapi, pagination, problem
 from app.http.list_limit import ListLimit
 from app.http.request_log import RequestLog
+from app.identity.dependencies import RATED
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
 from app.monitoring.readiness import ReadinessProbe
 from app.monitoring.router import router as health_router
 from app.quotas import dependencies as quotas
 from app.quotas.admission import Admission
-from app.quotas.dependencies import RATED
 from app.quotas.router import router as quotas_router
 from app.tasks import partitions, types
 from app.tasks.document import with_task_types

@@ -24,7 +24,7 @@ from app.core.errors import (
 )
 from app.http.problem import responses
 from app.http.strict_json import TINY, Bounds
-from app.identity.dependencies import Caller, CallerRoute, acting, authenticate, client_address
+from app.identity.dependencies import CallerRoute, UnratedCaller, acting, authenticate, client_address
 
 
 class AuthRoute(CallerRoute):
@@ -168,7 +168,7 @@ async def login(request: Request, response: Response, body: LoginRequest) -> Any
     responses=responses(*_BODY, Unauthenticated, InsufficientScope, TenantSuspended, TooManyAttempts, Unavailable),
 )
 @limited("10/minute")
-async def change_password(request: Request, response: Response, principal: Caller, body: PasswordRequest) -> Any:
+async def change_password(request: Request, response: Response, principal: UnratedCaller, body: PasswordRequest) -> Any:
     """Change a member's own password; its earlier tokens are dead within 2 s, and this answer has a new one."""
     response.headers.update(_NO_STORE)
     return await request.app.state.tokens.change_password(

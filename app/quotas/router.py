@@ -7,9 +7,8 @@ from fastapi import APIRouter, Query, Request
 
 from app.core.errors import InvalidRequest
 from app.http.problem import responses
-from app.identity.dependencies import CallerRoute
+from app.identity.dependencies import CallerRoute, UsageReader
 from app.quotas import usage
-from app.quotas.dependencies import UsageReader
 from app.quotas.schemas import LimitList, UsageReport
 from app.tenants import plans
 from app.tenants.plans import Plan

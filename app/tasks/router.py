@@ -27,9 +27,10 @@ from app.core.errors import (
 from app.http import openapi
 from app.http.list_limit import ListLimit
 from app.http.problem import responses
+from app.identity.dependencies import TaskReader, TaskWriter
 from app.identity.paging import AskedPage, AskedTime
 from app.quotas import dependencies as quotas
-from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
+from app.quotas.dependencies import TaskSubmitter
 from app.tasks import answers, bodies, control, types
 from app.tasks.bodies import Sent
 from app.tasks.callers import waiting_caller
