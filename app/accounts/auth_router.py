@@ -82,6 +82,7 @@ _REVOKE_FORM: Final = _form(
 @router.post(
     "/api/auth/token",
     operation_id="create_token",
+    summary="Exchange an API key for a token",
     response_model=TokenAnswer,
     openapi_extra=_TOKEN_FORM,
     responses=responses(TooManyAttempts, Unavailable)
@@ -127,6 +128,7 @@ def _refuse(error: OAuthError) -> Response:
 @router.post(
     "/api/auth/revoke",
     operation_id="revoke_token",
+    summary="Revoke a token",
     response_class=Response,
     openapi_extra=_REVOKE_FORM,
     responses=responses(TooManyAttempts, Unavailable)
@@ -151,6 +153,7 @@ async def revoke_token(request: Request) -> Response:
 @router.post(
     "/api/auth/login",
     operation_id="login",
+    summary="Log in as a member",
     response_model=TokenAnswer,
     responses=responses(*_BODY, Unauthenticated, TenantSuspended, TooManyAttempts, Unavailable),
 )
@@ -164,6 +167,7 @@ async def login(request: Request, response: Response, body: LoginRequest) -> Any
 @router.post(
     "/api/auth/password",
     operation_id="change_password",
+    summary="Change your own password",
     response_model=TokenAnswer,
     responses=responses(*_BODY, Unauthenticated, InsufficientScope, TenantSuspended, TooManyAttempts, Unavailable),
 )
@@ -176,7 +180,12 @@ async def change_password(request: Request, response: Response, principal: Unrat
     )
 
 
-@router.get("/.well-known/jwks.json", operation_id="get_key_set", response_model=KeySet)
+@router.get(
+    "/.well-known/jwks.json",
+    operation_id="get_key_set",
+    summary="Get the keys that verify tokens",
+    response_model=KeySet,
+)
 async def get_key_set(request: Request, response: Response) -> KeySet:
     """The keys by which anybody may verify our tokens (ES256). The next one is here before it signs."""
     response.headers["Cache-Control"] = "public, max-age=300"

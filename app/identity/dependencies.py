@@ -40,7 +40,10 @@ class _Documented(SecurityBase):
         """Do nothing."""
 
 
-_BEARER: Final = _Documented("bearer", HTTPBearerModel(description="`Authorization: Bearer <API key | JWT>`"))
+_BEARER: Final = _Documented(
+    "bearer",
+    HTTPBearerModel(description="`Authorization: Bearer <API key | JWT>`. An API key is also taken as `X-API-Key`."),
+)
 _HEADER: Final = _Documented(
     "apiKey",
     APIKeyModel.model_validate({"in": APIKeyIn.header, "name": "X-API-Key", "description": "The API key, bare."}),

@@ -42,13 +42,19 @@ class Readiness(BaseModel):
     age_seconds: float = Field(description="How old what is said here is: 2 s at most.")
 
 
-@router.get("/healthz", operation_id="get_health", response_model=Health)
+@router.get("/healthz", operation_id="get_health", summary="Check that the process answers", response_model=Health)
 async def get_health() -> Health:
     """Alive."""
     return Health()
 
 
-@router.get("/readyz", operation_id="get_readiness", response_model=Readiness, responses=responses(Unavailable))
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    summary="Check that the service can work",
+    response_model=Readiness,
+    responses=responses(Unavailable),
+)
 async def get_readiness(request: Request) -> Any:
     """Ready when Postgres can be written to and has the expected schema. What else is wrong is `degraded`."""
     readiness: ReadinessProbe = request.app.state.readiness

@@ -16,7 +16,7 @@ from app.tenants.plans import Plan
 router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["limits"])
 
 
-@router.get("/limits", operation_id="list_limits", response_model=LimitList)
+@router.get("/limits", operation_id="list_limits", summary="List your limits", response_model=LimitList)
 async def list_limits(request: Request, principal: UsageReader) -> LimitList:
     """Every limit that holds, whether it comes from the plan or an override, and what is used of it now."""
     return await usage.limits(
@@ -24,7 +24,13 @@ async def list_limits(request: Request, principal: UsageReader) -> LimitList:
     )
 
 
-@router.get("/usage", operation_id="get_usage", response_model=UsageReport, responses=responses(InvalidRequest))
+@router.get(
+    "/usage",
+    operation_id="get_usage",
+    summary="Get your usage",
+    response_model=UsageReport,
+    responses=responses(InvalidRequest),
+)
 async def get_usage(
     request: Request,
     principal: UsageReader,

@@ -39,7 +39,7 @@ def wait_for_result(client: AuthenticatedClient, task_id: UUID | str, *, timeout
     patience = _Patience(task_id, timeout, client.get_httpx_client().timeout)
     while True:
         try:
-            answer = unwrap(get_task_result.sync_detailed(str(task_id), client=client, wait=patience.wait()))
+            answer = unwrap(get_task_result.sync_detailed(UUID(str(task_id)), client=client, wait=patience.wait()))
             if isinstance(answer, TaskResult):
                 return answer
             pause = patience.after_pending(answer)
@@ -58,7 +58,9 @@ async def wait_for_result_async(
     patience = _Patience(task_id, timeout, client.get_async_httpx_client().timeout)
     while True:
         try:
-            answer = unwrap(await get_task_result.asyncio_detailed(str(task_id), client=client, wait=patience.wait()))
+            answer = unwrap(
+                await get_task_result.asyncio_detailed(UUID(str(task_id)), client=client, wait=patience.wait())
+            )
             if isinstance(answer, TaskResult):
                 return answer
             pause = patience.after_pending(answer)
