@@ -19,7 +19,7 @@ from app.core.errors import InsufficientScope, InvalidCredentials, Unauthenticat
 from app.http.strict_json import SMALL, Bounds, StrictRoute
 from app.identity import scopes
 from app.identity.principal import Actor, Principal
-from app.identity.verify import refused
+from app.identity.verify import invalid_credentials
 
 if TYPE_CHECKING:
     from app.identity.verify import Verifier
@@ -67,7 +67,7 @@ def _credential(request: Request) -> str:
         raise Unauthenticated(detail, headers={"WWW-Authenticate": _REALM})
     if name == _API_KEY and "." in found:
         # A token, which this header does not take: no key has a dot.
-        raise refused()
+        raise invalid_credentials()
     return found.strip()
 
 

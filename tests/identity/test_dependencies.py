@@ -21,14 +21,14 @@ from app.identity.dependencies import (
     rated,
 )
 from app.identity.principal import Principal
-from app.identity.verify import refused
+from app.identity.verify import invalid_credentials
 
 KEY = "the-key"
 CALLER = Principal(
     tenant_id=UUID(int=7),
     slug="acme",
     plan="pro",
-    limits={},
+    overrides={},
     status="active",
     scopes=frozenset({scopes.TASKS_READ}),
     key_id="abcdefghijkl",
@@ -40,7 +40,7 @@ class OneKey:
 
     async def verify(self, credential: str) -> Principal:
         if credential != KEY:
-            raise refused()
+            raise invalid_credentials()
         return CALLER
 
 
