@@ -16,7 +16,7 @@ from app.core.batcher import Batcher
 from app.tasks import lifecycle
 from app.tasks.attempts import Claim, End, Ended, Held, Outcome
 from app.worker import outcomes
-from app.worker.executor import Ran
+from app.worker.executor import RunResult
 from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Endings:
         self._drop = drop
         self._batcher: Batcher[End, Ended | Exception | None] = Batcher(self._write, max_items=_AT_ONCE, timeout=None)
 
-    async def write(self, claim: Claim, ran: Ran) -> Ended | None:
+    async def write(self, claim: Claim, ran: RunResult) -> Ended | None:
         """Write how an attempt ended, however long Postgres is away; None when it had been taken away.
 
         An end that cannot be written for its content is written without it: first without its progress, then without
@@ -99,7 +99,7 @@ def _reductions(end: End, error: Exception) -> Iterator[tuple[float, End]]:
     yield 0, replace(end, outcome=outcomes.without_content(end.outcome))
 
 
-def _log_attempt(claim: Claim, ran: Ran, ended: Ended | None) -> None:
+def _log_attempt(claim: Claim, ran: RunResult, ended: Ended | None) -> None:
     structured_logging.write(
         _log,
         "attempt",
