@@ -59,6 +59,15 @@ from app.tasks.task_filter import TaskFilter
 from app.tasks.task_route import TaskRoute
 
 router: Final = APIRouter(prefix="/api", route_class=TaskRoute, tags=["tasks"])
+_SUBMIT_PROBLEMS: Final = (
+    InvalidRequest,
+    IdempotencyConflict,
+    IdempotencyMismatch,
+    TooManyLargeBodies,
+    BacklogFull,
+    DailyQuotaExceeded,
+    MonthlyQuotaExceeded,
+)
 
 
 def _id(text: str) -> UUID:
@@ -74,18 +83,7 @@ def _id(text: str) -> UUID:
     summary="Submit a task",
     status_code=202,
     response_model=SubmitResponse,
-    responses=responses(
-        MalformedBody,
-        InvalidRequest,
-        IdempotencyConflict,
-        IdempotencyMismatch,
-        PayloadTooLarge,
-        UnsupportedMediaType,
-        TooManyLargeBodies,
-        BacklogFull,
-        DailyQuotaExceeded,
-        MonthlyQuotaExceeded,
-    )
+    responses=responses(MalformedBody, PayloadTooLarge, UnsupportedMediaType, *_SUBMIT_PROBLEMS)
     | {
         202: headers("Location"),
         200: {"model": SubmitResponse, "description": "This Idempotency-Key made this task before."}
@@ -114,18 +112,7 @@ async def submit_task(
     summary="Submit many tasks",
     status_code=202,
     response_model=BatchResponse,
-    responses=responses(
-        MalformedBody,
-        InvalidRequest,
-        IdempotencyConflict,
-        IdempotencyMismatch,
-        PayloadTooLarge,
-        UnsupportedMediaType,
-        TooManyLargeBodies,
-        BacklogFull,
-        DailyQuotaExceeded,
-        MonthlyQuotaExceeded,
-    )
+    responses=responses(MalformedBody, PayloadTooLarge, UnsupportedMediaType, *_SUBMIT_PROBLEMS)
     | {
         200: {"model": BatchResponse, "description": "This Idempotency-Key made these tasks before."}
         | headers("Idempotency-Replayed")
@@ -186,17 +173,7 @@ async def cancel_task(request: Request, response: Response, principal: TaskWrite
     summary="Run an ended task again",
     status_code=202,
     response_model=RetryResponse,
-    responses=responses(
-        NotFound,
-        IllegalState,
-        InvalidRequest,
-        IdempotencyConflict,
-        IdempotencyMismatch,
-        TooManyLargeBodies,
-        BacklogFull,
-        DailyQuotaExceeded,
-        MonthlyQuotaExceeded,
-    )
+    responses=responses(NotFound, IllegalState, *_SUBMIT_PROBLEMS)
     | {
         200: {"model": RetryResponse, "description": "A replay of an earlier request."}
         | headers("Location", "Idempotency-Replayed"),

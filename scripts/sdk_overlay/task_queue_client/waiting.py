@@ -58,9 +58,7 @@ async def wait_for_result_async(
     known, patience = UUID(str(task_id)), _Patience(task_id, timeout, client.get_async_httpx_client().timeout)
     while True:
         try:
-            answer = unwrap(
-                await get_task_result.asyncio_detailed(known, client=client, wait=patience.wait())
-            )
+            answer = unwrap(await get_task_result.asyncio_detailed(known, client=client, wait=patience.wait()))
             if isinstance(answer, TaskResult):
                 return answer
             pause = patience.after_pending(answer)
