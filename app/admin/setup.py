@@ -8,6 +8,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from app.admin import edge, keks, roles, store
 from app.core import secrets
@@ -56,7 +57,10 @@ def _create(path: Path) -> Secrets:
 
 def migrate() -> None:
     """Bring the schema to the newest revision; several at once wait for one another (migrations/env.py)."""
-    command.upgrade(_config(), "head")
+    try:
+        command.upgrade(_config(), "head")
+    except CommandError as error:
+        raise edge.Refused(str(error)) from None
 
 
 async def keep_months(owner: Connection) -> None:
