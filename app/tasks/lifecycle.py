@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from app.core import crash
+from app.core import failpoints
 from app.core.errors import LeadLost, Unavailable
 from app.db import Connection, Database
 from app.tasks import store
@@ -87,9 +87,9 @@ async def _finish(worker: Database, ends: Sequence[End], fence: UUID | None = No
         rows = await _finish_with_events(worker, ends, fence)
     else:
         async with worker.statement() as connection:
-            crash.point("finish.before_commit")
+            failpoints.hit("finish.before_commit")
             rows = await store.finish_any_tenant(connection, ends, fence)
-    crash.point("finish.after_commit")
+    failpoints.hit("finish.after_commit")
     # No row at all: who leads no more has ended nothing.
     return [_ended(row, end.outcome) for row, end in zip(rows, ends, strict=bool(rows))]
 
@@ -102,7 +102,7 @@ async def _finish_with_events(worker: Database, ends: Sequence[End], fence: UUID
             connection,
             [_event(end.held.tenant_id, end.held.task_id, row, end.outcome.result) for row, end in final],
         )
-        crash.point("finish.before_commit")
+        failpoints.hit("finish.before_commit")
     return rows
 
 

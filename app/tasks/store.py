@@ -193,7 +193,7 @@ async def claim_any_tenant(
 async def finish_any_tenant(
     connection: Connection, ends: Sequence[End], fence: UUID | None = None
 ) -> "list[asyncpg.Record]":
-    """End attempts by their claim tokens (migrations/functions: attempts_finish says what is returned); one row for each.
+    """End attempts by their claim tokens (``attempts_finish`` says what is returned); one row for each.
 
     With ``fence``, the token of a dispatcher's lease, nothing is ended and no row returned once another one leads.
     """

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 from billiard import current_process
 
-from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK
+from app.broker.ticket_consumer import TicketConsumer
 from app.core.config import get_settings
 from app.worker import aftermath, descendants, endings, heartbeat, restart, stillness, termination
 from app.worker.board import Board, Hand
@@ -73,7 +73,7 @@ class Prefork:
         hand = Hand(self._board, index)
         self._runtime = Runtime(connections=1)
         self._runtime.on_duty(turn=hand.turn)
-        self._slot = Slot(self._runtime, hand, Line(self._runtime.redis, queues), self._worker_id)
+        self._slot = Slot(self._runtime, hand, TicketConsumer(self._runtime.redis, queues), self._worker_id)
 
     def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
         """Watch and beat, on a thread that no child inherits."""
@@ -126,7 +126,7 @@ class Asyncio:
         aside = self._aside.database
         self._crew = crew = Crew(
             self._runtime,
-            Line(self._runtime.redis, queues),
+            TicketConsumer(self._runtime.redis, queues),
             self._worker_id,
             capacity=self._capacity,
             wear_out=self._drain_and_restart,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from app.core import crash
+from app.core import failpoints
 from app.tasks import attempts, lifecycle, types
 from app.tasks.attempts import Outcome
 from app.tasks.control import Verdict
@@ -146,7 +146,7 @@ class Watch:
             await self._write(attempt, outcomes.failure(task_type, tried, error))
 
     async def _write(self, attempt: Attempt, outcome: Outcome) -> None:
-        crash.point("watch.before_write")
+        failpoints.hit("supervisor.before_write")
         status = await endings.write(self._runtime, attempt, outcome, pool=self._pool)
         error_type = (outcome.error or {}).get("type")
         _log.info("attempt", extra=endings.names(attempt) | {"outcome": status or "FENCED", "error_type": error_type})

@@ -1,5 +1,6 @@
--- Purpose. Give a tenant that submits tasks of a long type a cap, before anything of it starts, and as many more
---   slots as the pool has left for long tasks.
+-- Purpose. Give a tenant that submits tasks of a long type a cap in the pool, before anything of it starts. Of the
+--   slots that such tenants may still take it gets as many as it has such tasks, and half of them if it had no cap:
+--   what else it submits does not wait while slots are free. The dispatcher shares them out again each second.
 -- Parameters. p_tenant: the tenant. p_pool: the pool. p_tasks: how many of its long tasks may start now.
 -- Returns. Nothing.
 -- Locks. tenant_slots of the tenant, then pool_slots.
@@ -27,7 +28,9 @@ BEGIN
     END IF;
     IF cap - used >= p_tasks OR (cap IS NOT NULL AND room = 0) THEN RETURN; END IF;
     IF room > 0 THEN
-        SELECT least(p.free_for_long, p_tasks - greatest(cap - used, 0)) INTO granted FROM pool_slots p
+        SELECT least(p.free_for_long, greatest(p_tasks - greatest(cap - used, 0),
+                                               CASE WHEN cap IS NULL THEN (p.free_for_long + 1) / 2 END))
+        INTO granted FROM pool_slots p
         WHERE p.pool = p_pool FOR NO KEY UPDATE;
         UPDATE pool_slots p SET free_for_long = p.free_for_long - granted WHERE p.pool = p_pool;
     END IF;
