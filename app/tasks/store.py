@@ -225,6 +225,9 @@ async def report_progress(
     )  # fmt: skip
 
 
+# A statement of its own: only one that begins after the lock sees what its last holder wrote.
+_LOCK_SLOTS = "SELECT FROM tenant_slots WHERE tenant_id = $1 FOR UPDATE"
+
 _REVOKE_WAITING = """
 WITH taken AS (
     DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
@@ -245,8 +248,9 @@ async def revoke_waiting(
 ) -> "asyncpg.Record | None":
     """End a task that waits (with ``is_expiry`` only one past its time to start); None when it does not wait.
 
-    The backlog's row goes first, as in a claim: the other way round the two would lock each other out.
+    The tenant's slots are locked first, as in every claim and end: in another order two would lock each other out.
     """
+    await connection.execute(_LOCK_SLOTS, tenant_id)
     return await connection.fetchrow(_REVOKE_WAITING, tenant_id, task_id, error, is_expiry)
 
 

@@ -48,7 +48,7 @@ def _delivery(ended: TaskEnded, url: str) -> NewDelivery:
         task_id=ended.task_id,
         event_type=_TYPES[ended.status],
         url=url,
-        endpoint=endpoints.endpoint(url),
+        url_key=endpoints.endpoint(url),
         body=body(ended),
     )
 

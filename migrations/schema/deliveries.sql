@@ -25,17 +25,17 @@ CREATE TABLE delivery (
     claim_token uuid,
     created_at timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
-    endpoint text NOT NULL,
+    url_key text NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX delivery_due ON delivery (due_at) WHERE status = 'PENDING';
-CREATE INDEX delivery_endpoint ON delivery (tenant_id, endpoint, due_at) WHERE status = 'PENDING';
+CREATE INDEX delivery_url_key ON delivery (tenant_id, url_key, due_at) WHERE status = 'PENDING';
 COMMENT ON TABLE delivery IS 'One event to one URL: the exact bytes to send, and when to try next.';
 COMMENT ON COLUMN delivery.status IS 'PENDING, DELIVERED, or FAILED: every attempt is used up.';
 COMMENT ON COLUMN delivery.attempt IS 'Attempts so far.';
 COMMENT ON COLUMN delivery.due_at IS 'When to try next; while it is being tried, the end of the lease.';
 COMMENT ON COLUMN delivery.claim_token IS 'Token of the attempt under way. It fences, as task.claim_token does.';
-COMMENT ON COLUMN delivery.endpoint IS
+COMMENT ON COLUMN delivery.url_key IS
     'The URL without its query. Due deliveries are taken by this key, one after the other, '
     'so that a receiver that answers slowly keeps no other waiting.';
 

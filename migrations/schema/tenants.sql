@@ -30,7 +30,9 @@ CREATE TABLE tenant_slots (
     cap_asyncio integer,
     short_until_prefork timestamptz,
     short_until_asyncio timestamptz,
-    held_back smallint NOT NULL DEFAULT 0
+    held_back smallint NOT NULL DEFAULT 0,
+    features smallint NOT NULL DEFAULT 0,
+    event_seq bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX tenant_slots_capped ON tenant_slots (tenant_id) WHERE cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL;
 COMMENT ON TABLE tenant_slots IS
@@ -49,6 +51,11 @@ COMMENT ON COLUMN tenant_slots.short_until_prefork IS
     'Until then the tenant counts as one with short tasks: one has just ended within a second. It needs no cap.';
 COMMENT ON COLUMN tenant_slots.short_until_asyncio IS 'The same for the asyncio pool.';
 COMMENT ON COLUMN tenant_slots.held_back IS 'Bits of the pools (1 prefork, 2 asyncio) in which a cap has kept due work back.';
+COMMENT ON COLUMN tenant_slots.features IS
+    'The one switch for what the tenant uses, in bits: 1 its events are logged, 2 something of it is gated. '
+    'Nothing sets it yet.';
+COMMENT ON COLUMN tenant_slots.event_seq IS
+    'Number of the tenant''s latest event: taken under the lock of this row, so without gaps.';
 
 CREATE TABLE tenant_admitted (
     tenant_id uuid PRIMARY KEY REFERENCES tenant ON DELETE CASCADE,
