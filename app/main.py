@@ -48,10 +48,10 @@ from app.quotas.router import router as quotas_router
 from app.tasks import partitions, types
 from app.tasks.document import with_task_types
 from app.tasks.fast_path import FastPath
-from app.tasks.intake import Intake
+from app.tasks.large_bodies import LargeBodies
 from app.tasks.reading import Reading
 from app.tasks.router import router as tasks_router
-from app.tasks.submission import Submissions
+from app.tasks.submit.accept import Acceptor
 from app.webhooks.schemas import TaskEvent
 
 _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **Accepted means it will finish.**"
@@ -90,13 +90,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         _keep_up(stack, "partitions", partitions.keep_as_submitter())
         admission = app.state.admission = Admission(redis)
         stack.callback(admission.close)
-        submissions = Submissions(admission, Intake(submit, reader), reader, redis)
-        stack.push_async_callback(submissions.close)
+        acceptor = app.state.acceptor = Acceptor(submit, reader, redis)
+        stack.push_async_callback(acceptor.close)
+        large_bodies = app.state.large_bodies = LargeBodies()
+        stack.callback(large_bodies.close)
         app.state.accounts, app.state.tokens = accounts, Tokens(accounts, auth, verifier, keys)
         stack.callback(app.state.tokens.close)
         app.state.reader, app.state.redis, app.state.reading = reader, redis, Reading(reader, waiters)
         stack.push_async_callback(app.state.reading.close)
-        app.state.verifier, app.state.submissions = verifier, submissions
+        app.state.verifier = verifier
         app.state.count_call = quotas.count
         app.state.readiness = _readiness(redis, waiters, (reader, submit, auth, accounts))
         stack.push_async_callback(app.state.readiness.close)

@@ -16,7 +16,7 @@ from app.tenants import plans
 
 if TYPE_CHECKING:
     from app.quotas.admission import Admission
-    from app.quotas.limits import Left
+    from app.quotas.limits import Remaining
 
 
 async def rated(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
@@ -35,20 +35,20 @@ async def count(request: Request, principal: Principal) -> None:
     """Count one call, once: before its body is read, where it has one. Raises ``RateLimited``."""
     state = request.scope["state"]
     if "headers" not in state:
-        limits = plans.effective(principal.plan, principal.limits)
+        limits = plans.limits_of(principal)
         admission: Admission = request.app.state.admission
         state["headers"] = await admission.call(principal.tenant_id, limits)
 
 
-async def admit(request: Request, principal: Principal) -> "list[Left]":
-    """Count one submit, once, before its body is read, replay or not; return what is left. Raises ``RateLimited``."""
+async def admit(request: Request, principal: Principal) -> "list[Remaining]":
+    """Count one submit, once, before its body is read, replay or not; return what remains. Raises ``RateLimited``."""
     state = request.scope["state"]
     if "rate" not in state:
-        limits = plans.effective(principal.plan, principal.limits)
+        limits = plans.limits_of(principal)
         admission: Admission = request.app.state.admission
         state["rate"] = await admission.submit(principal.tenant_id, limits)
-    left: list[Left] = state["rate"]
-    return left
+    remaining: list[Remaining] = state["rate"]
+    return remaining
 
 
 # A submit that ends so was not held against its quotas: its answer says what is left of the rate alone.
@@ -63,7 +63,7 @@ async def answer_submit(request: Request, answer: Callable[[Request], Awaitable[
         state = request.scope["state"]
         if "rate" in state and (not isinstance(error, Problem) or error.status in _REFUSED_EARLY):
             principal: Principal = state["principal"]
-            limits = plans.effective(principal.plan, principal.limits)
+            limits = plans.limits_of(principal)
             state["headers"] = policies.fields(policies.call_policies(limits), state["rate"])
         raise
 

@@ -21,7 +21,7 @@ router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["limits"
 async def list_limits(request: Request, principal: UsageReader) -> LimitList:
     """List every limit, with its source (plan or override) and its current use."""
     return await usage.limits(
-        request.app.state.reader, principal.tenant_id, cast("Plan", principal.plan), principal.limits
+        request.app.state.reader, principal.tenant_id, cast("Plan", principal.plan), principal.overrides
     )
 
 
@@ -33,5 +33,5 @@ async def get_usage(
     last: Annotated[date | None, Query(alias="to", description="The last day of the items. Default: today.")] = None,
 ) -> UsageReport:
     """Return the tasks of this day and month by task type, and those of each requested day."""
-    contract = plans.effective(principal.plan, principal.limits)
+    contract = plans.limits_of(principal)
     return await usage.report(request.app.state.reader, principal.tenant_id, contract, first, last)

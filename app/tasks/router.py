@@ -30,7 +30,8 @@ from app.http.problem import responses
 from app.identity.paging import AskedPage, AskedTime
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
-from app.tasks import answers, bodies, control, types
+from app.tasks import bodies, control, types
+from app.tasks import responses as answers
 from app.tasks.bodies import Sent
 from app.tasks.callers import waiting_caller
 from app.tasks.parameters import IdempotencyKey, TaskId, TraceParent
@@ -52,8 +53,9 @@ from app.tasks.schemas import (
     TaskTypeList,
 )
 from app.tasks.status import Status
+from app.tasks.submit import repeat
 from app.tasks.task_filter import TaskFilter
-from app.tasks.task_route import TaskRoute, submissions
+from app.tasks.task_route import TaskRoute
 
 router: Final = APIRouter(prefix="/api", route_class=TaskRoute, tags=["tasks"])
 
@@ -94,9 +96,10 @@ async def submit_task(
     """Accept a task: a 202 means that it is stored and will finish."""
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.submission, principal, body, sent)
-    receipt = await submissions(request).submit(principal, sent.raw, read, await quotas.admit(request, principal))
-    request.scope["state"]["task_id"] = str(receipt.task_id)
-    return answers.accepted(receipt)
+    rate = await quotas.admit(request, principal)
+    accepted, limits = await bodies.accept(request, principal, sent.raw, read, rate)
+    request.scope["state"]["task_id"] = str(accepted.task_ids[0])
+    return answers.accepted(accepted, limits, rate)
 
 
 @router.post(
@@ -131,8 +134,9 @@ async def submit_tasks(
     """
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.batch, principal, body.tasks, sent)
-    receipt = await submissions(request).submit_batch(principal, sent.raw, read, await quotas.admit(request, principal))
-    return answers.batch(receipt)
+    rate = await quotas.admit(request, principal)
+    accepted, limits = await bodies.accept(request, principal, sent.raw, read, rate)
+    return answers.batch(accepted, limits, rate)
 
 
 async def _sent(request: Request, key: str | None, traceparent: str | None) -> Sent:
@@ -192,10 +196,11 @@ async def retry_task(
 ) -> Any:
     """Run an ended task again as a new one, which counts against the quotas."""
     rate = await quotas.admit(request, principal)
-    receipt = await submissions(request).retry(
-        principal, _id(task_id), rate, key=_key(idempotency_key), traceparent=traceparent
-    )
-    return answers.accepted(receipt, retry_of=_id(task_id))
+    key, ended_id = _key(idempotency_key), _id(task_id)
+    ended = await repeat.find_ended(request.app.state.reader, principal.tenant_id, ended_id)
+    read = partial(bodies.repeated, principal, ended_id, ended, key, traceparent)
+    accepted, limits = await bodies.accept(request, principal, ended["payload"].encode(), read, rate)
+    return answers.accepted(accepted, limits, rate, retry_of=ended_id)
 
 
 @router.get(

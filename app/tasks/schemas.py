@@ -43,7 +43,7 @@ class SubmitOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     # A member that is null is as good as missing, for programs that write all of their members (idempotency too: see
-    # app/tasks/drafts.py).
+    # app/tasks/submit/validation.py).
     priority: Annotated[int, Field(ge=0, le=9)] | None = Field(
         DEFAULT_PRIORITY, description="9 is most urgent. A minute of waiting weighs as much as one step."
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.db import Connection, affected
 from app.quotas.schemas import Demand, Grant
 from app.tasks.attempts import End, Held
-from app.tasks.new_tasks import NewTask, Submission
+from app.tasks.submit.new_tasks import NewTask, Submission
 
 if TYPE_CHECKING:
     import asyncpg
@@ -37,7 +37,7 @@ DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_
 WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key) AND k.key = u.key
 """
 
-_KEEP_ANSWERS = """
+_KEEP_DECISIONS = """
 UPDATE idempotency_key k SET answer = u.answer
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (tenant_id, key, answer)
 WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key) AND k.key = u.key
@@ -112,9 +112,9 @@ async def take_keys_any_tenant(connection: Connection, submissions: Sequence[Sub
     """Store the submissions' idempotency keys; return the ids of those whose key was free (or 24 h old)."""
     rows = await connection.fetch(
         _TAKE_KEYS,
-        [submission.tenant_id for submission in submissions],
-        [submission.idempotency_key for submission in submissions],
-        [submission.fingerprint for submission in submissions],
+        [submission.specs.tenant_id for submission in submissions],
+        [submission.idempotency and submission.idempotency.key for submission in submissions],
+        [submission.idempotency and submission.idempotency.fingerprint for submission in submissions],
         [submission.id for submission in submissions],
     )
     return {row["task_id"] for row in rows}
@@ -125,19 +125,19 @@ async def release_keys_any_tenant(connection: Connection, submissions: Sequence[
     if submissions:
         await connection.execute(
             _RELEASE_KEYS,
-            [submission.tenant_id for submission in submissions],
-            [submission.idempotency_key for submission in submissions],
+            [submission.specs.tenant_id for submission in submissions],
+            [submission.idempotency and submission.idempotency.key for submission in submissions],
         )
 
 
-async def keep_answers_any_tenant(connection: Connection, answers: Sequence[tuple[Submission, str]]) -> None:
-    """Keep with the keys of the same transaction what a replay is answered with."""
-    if answers:
+async def keep_decisions_any_tenant(connection: Connection, decisions: Sequence[tuple[Submission, str]]) -> None:
+    """Keep with the keys of the same transaction what a replay is answered from (submit/decision.py)."""
+    if decisions:
         await connection.execute(
-            _KEEP_ANSWERS,
-            [submission.tenant_id for submission, _ in answers],
-            [submission.idempotency_key for submission, _ in answers],
-            [answer for _, answer in answers],
+            _KEEP_DECISIONS,
+            [submission.specs.tenant_id for submission, _ in decisions],
+            [submission.idempotency and submission.idempotency.key for submission, _ in decisions],
+            [text for _, text in decisions],
         )
 
 

@@ -91,7 +91,7 @@ async def weights_any_tenant(connection: Connection, tenant_ids: Iterable[UUID])
         "SELECT id, plan, (limits ->> 'weight')::integer AS weight FROM tenant WHERE id = ANY($1::uuid[])",
         list(tenant_ids),
     )
-    return {row["id"]: row["weight"] or plans.PLANS[row["plan"]].weight for row in rows}
+    return {row["id"]: plans.effective_limit("weight", row["plan"], row["weight"]) for row in rows}
 
 
 async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":

@@ -19,7 +19,7 @@ CALLER = Principal(
     tenant_id=UUID(int=7),
     slug="acme",
     plan="pro",
-    limits={},
+    overrides={},
     status="active",
     scopes=frozenset({scopes.TASKS_READ}),
     key_id="abcdefghijkl",

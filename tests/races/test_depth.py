@@ -17,11 +17,10 @@ from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
 from app.tasks import control, lifecycle, list_store, store, sweep_store
 from app.tasks.attempts import Outcome
-from app.tasks.new_tasks import Submission
 from app.tasks.task_filter import TaskFilter
 from app.tenants import plans
 from app.webhooks import store as webhook_store
-from tests.races.conftest import Yard, finish, new_task
+from tests.races.conftest import Yard, finish, new_task, wanted
 
 ROWS = 10_000
 # After so many executions a prepared statement gets the plan that it keeps.
@@ -136,12 +135,16 @@ async def _submit(deep: Deep) -> None:
 
 
 async def _take_and_release_key(deep: Deep) -> None:
-    wanted = Submission(
-        deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), uuid.uuid4().hex, b"fingerprint"
+    taken = wanted(
+        deep.tenant_id,
+        plans.PLANS["enterprise"],
+        (new_task(deep.tenant_id),),
+        uuid.uuid4().hex,
+        fingerprint=b"fingerprint",
     )
     async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
-        assert await store.take_keys_any_tenant(connection, [wanted]) == {wanted.id}
-        await store.release_keys_any_tenant(connection, [wanted])
+        assert await store.take_keys_any_tenant(connection, [taken]) == {taken.id}
+        await store.release_keys_any_tenant(connection, [taken])
 
 
 async def _run(deep: Deep) -> None:
@@ -204,7 +207,7 @@ async def _judge(deep: Deep) -> None:
     [task_id] = await deep.yard.tasks(deep.tenant_id, 1, task="slow", priority=9)
     await deep.yard.owner.execute("UPDATE tenant_slots SET cap_prefork = 0 WHERE tenant_id = $1", deep.tenant_id)
     async with deep.database("tq_dispatch").connection() as connection:
-        found = await slot_store.judged_any_tenant(connection, ["slow"], 64)
+        found = await slot_store.pool_usage_any_tenant(connection, ["slow"], 64)
         [judged] = [one for one in found if one.tenant_id == deep.tenant_id]
         assert (judged.is_long, judged.waiting > 0) == (True, True)
         await slot_store.set_caps_any_tenant(connection, "prefork", {deep.tenant_id: None}, await deep.yard.fence())
@@ -242,7 +245,7 @@ async def _deliver(deep: Deep) -> None:
         deep.yard.owner,
         [webhook_store.NewDelivery(deep.tenant_id, delivery_id, delivery_id, "task.succeeded", url, url, "{}")],
     )
-    due = [webhook_store.Due(delivery_id, (deep.tenant_id, url))]
+    due = [webhook_store.DueDelivery(delivery_id, (deep.tenant_id, url))]
     async with deep.database("tq_webhook").connection() as connection:
         await webhook_store.oldest_due_any_tenant(connection, 10)
         claims = await webhook_store.claim_any_tenant(connection, due, timedelta(seconds=60))
@@ -284,13 +287,13 @@ async def _expire(deep: Deep) -> None:
 
 async def _release_keys_in_vain(deep: Deep) -> None:
     async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
-        wanted = Submission(deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), "none", b"")
-        await store.release_keys_any_tenant(connection, [wanted])
-        await store.keep_answers_any_tenant(connection, [(wanted, "{}")])
+        taken = wanted(deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), "none")
+        await store.release_keys_any_tenant(connection, [taken])
+        await store.keep_decisions_any_tenant(connection, [(taken, "{}")])
 
 
 async def _deliver_in_vain(deep: Deep) -> None:
-    due = [webhook_store.Due(uuid.uuid4(), (deep.tenant_id, "https://a.example.com/"))]
+    due = [webhook_store.DueDelivery(uuid.uuid4(), (deep.tenant_id, "https://a.example.com/"))]
     async with deep.database("tq_webhook").connection() as connection:
         await webhook_store.oldest_due_any_tenant(connection, 10)
         claims = await webhook_store.claim_any_tenant(connection, due, timedelta(seconds=60))
