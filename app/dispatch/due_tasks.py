@@ -1,0 +1,34 @@
+"""Find waiting tasks whose time has come: scheduled ones that are due now, and expired ones, which end."""
+
+import logging
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from app.db import Connection, Database
+from app.tasks import lifecycle, sweep_store
+
+_log = logging.getLogger(__name__)
+
+_MAX_EXPIRED: Final = 200
+
+
+class DueTasks:
+    """The look at scheduled tasks. It remembers up to which moment it has looked, which can be lost."""
+
+    def __init__(self, connection: Connection, worker: Database) -> None:
+        """``connection`` finds (tq_dispatch), ``worker`` ends what was found (tq_worker)."""
+        self._connection = connection
+        self._worker = worker
+        self.looked_until: datetime | None = None
+
+    async def end_expired(self) -> list[UUID]:
+        """End the tasks that should have started by now; return the ids of those that this call has ended."""
+        expired = await sweep_store.expired_any_tenant(self._connection, _MAX_EXPIRED)
+        return [task_id for tenant_id, task_id in expired if await lifecycle.expire(self._worker, tenant_id, task_id)]
+
+    async def fallen_due(self) -> list[tuple[UUID, str]]:
+        """Return the tenants and pools whose scheduled work has fallen due since the last look."""
+        since = self.looked_until or await self._connection.fetchval("SELECT now()")
+        due, self.looked_until = await sweep_store.fallen_due_any_tenant(self._connection, since)
+        return due

@@ -1,0 +1,235 @@
+"""Run the sweeps of the dispatcher that leads, five times a second: first those in Postgres, then those in Redis.
+
+Each sweep is a duty of its own. A sweep that fails is logged, counted and tried again after a growing pause; the others
+go on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+from uuid import UUID
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.broker import tickets, timelines, wakeups
+from app.core import failpoints
+from app.core import redis as redis_connections
+from app.core.config import get_settings
+from app.core.duty import Duty
+from app.core.errors import LeadLost, Unavailable
+from app.core.seldom import Seldom
+from app.db import AWAY, Database, primary
+from app.db import timelines as known_timelines
+from app.dispatch import leadership
+from app.dispatch.due_tasks import DueTasks
+from app.dispatch.fair_share_throttle import FairShareThrottle
+from app.dispatch.leadership import Lead
+from app.dispatch.ledger import Ledger
+from app.dispatch.postgres_contact import PostgresContact
+from app.dispatch.pruner import Pruner
+from app.dispatch.reconciler import Reconciler
+from app.dispatch.rescuer import LEASE, Rescued, Rescuer
+from app.dispatch.slot_reserve import INTERVAL as SLOTS_INTERVAL
+from app.dispatch.slot_reserve import SlotReserve
+from app.processes import heartbeat, schema
+from app.processes.heartbeat import Turns
+from app.tasks import partitions
+
+_log = logging.getLogger(__name__)
+_seldom = Seldom(_log)
+
+T = TypeVar("T")
+
+_TICK: Final = 0.2
+_STANDBY_INTERVAL: Final = 0.5
+_AWAY_INTERVAL: Final = 1.0
+_RESCUE_INTERVAL: Final = 1.0
+_RECONCILE_INTERVAL: Final = 1.5
+_LOOK_AT_REDIS_INTERVAL: Final = 0.6
+_PRUNE_INTERVAL: Final = 1.0
+_ROLL_UP_INTERVAL: Final = 2.0
+_LEDGER_INTERVAL: Final = 60.0
+# Not urgent: a row whose month has no partition yet is stored in the default one. A look costs a millisecond.
+_PARTITIONS_INTERVAL: Final = 15.0
+_REDIS_TIMEOUT: Final = 1.5
+# Seconds. A statement that waits for a lock must not hold up the other sweeps for ever.
+_DUTY_TIMEOUT: Final = 60.0
+_COMMAND_TIMEOUT: Final = 1.5
+_STOP_TIMEOUT: Final = 2.0
+# These errors end the round: without Postgres, Redis or the lead there is nothing that the next sweep could do.
+_ROUND_ENDING: Final = (*AWAY, Unavailable, LeadLost, RedisError)
+
+
+class Sweeps:
+    """The sweeps of one leader, and what they remember between two rounds. All of it can be lost."""
+
+    def __init__(self, lead: Lead, worker: Database, redis: Redis, contact: PostgresContact) -> None:
+        """``lead`` finds what there is to do (tq_dispatch), ``worker`` ends attempts and tasks (tq_worker)."""
+        self._lead = lead
+        self._redis = redis
+        self._contact = contact
+        self._due = DueTasks(lead.connection, worker)
+        self._rescuer = Rescuer(lead, worker)
+        self._pruner = Pruner(lead)
+        self._reconciler = Reconciler(lead.connection, redis)
+        self._ledger = Ledger(lead)
+        self._fair_share = FairShareThrottle(lead.connection, redis, self._ledger)
+        self._reserve = SlotReserve(lead, self._ledger)
+        self._expire, self._fall_due = _duty("expire"), _duty("fall due")
+        self._keep_partitions = _duty("partitions", _PARTITIONS_INTERVAL)
+        self._rescue = _duty("rescue", _RESCUE_INTERVAL)
+        self._prune = _duty("prune", _PRUNE_INTERVAL)
+        self._roll_up = _duty("roll up", _ROLL_UP_INTERVAL)
+        self._reconcile_ledger = _duty("reconcile the ledger", _LEDGER_INTERVAL)
+        self._judge_slots = _duty("judge slots", SLOTS_INTERVAL)
+        self._wake, self._offer, self._share = _duty("wake"), _duty("offer tickets"), _duty("share")
+        self._look_at_redis = _duty("look at Redis", _LOOK_AT_REDIS_INTERVAL)
+        self._reconcile = _duty("reconcile tickets", _RECONCILE_INTERVAL)
+
+    async def tick(self) -> None:
+        """Run each sweep that is due. Those that need Redis come last, so that without Redis the others go on.
+
+        Raises ``RedisError``, ``LeadLost``, and what Postgres raises when it is away.
+        """
+        ended = await self._do(self._expire, self._due.end_expired) or []
+        due = await self._do(self._fall_due, self._due.fallen_due) or []
+        if self._due.looked_until is not None:
+            self._contact.answered(self._due.looked_until)
+        if self._rescue.is_due() and self._contact.has_lasted(LEASE):
+            rescued = await self._run(self._rescue, self._rescuer.tick) or Rescued([], [])
+            due += rescued.offers
+            ended += rescued.ended
+        await self._do(self._prune, self._pruner.tick, at_once=self._pruner.is_behind)
+        await self._do(self._roll_up, self._ledger.roll_up)
+        await self._do(self._reconcile_ledger, self._ledger.reconcile)
+        due += await self._do(self._judge_slots, self._reserve.look) or []
+        await self._do(
+            self._keep_partitions,
+            lambda: partitions.keep_any_tenant(self._lead.connection, self._lead.token, attempts=1),
+        )
+        # A Redis that does not answer must not hold up the next round.
+        async with asyncio.timeout(_REDIS_TIMEOUT):
+            await self._tell_redis(ended, due)
+
+    async def _do(self, duty: Duty, work: Callable[[], Awaitable[T]], *, at_once: bool = False) -> T | None:
+        return await self._run(duty, work) if duty.is_due(at_once=at_once) else None
+
+    async def _run(self, duty: Duty, work: Callable[[], Awaitable[T]]) -> T | None:
+        self._lead.require()
+        return await duty.run(work)
+
+    async def _tell_redis(self, ended: list[UUID], due: list[tuple[UUID, str]]) -> None:
+        if ended:
+            await self._do(self._wake, lambda: wakeups.publish_done(self._redis, ended))
+        if due:
+            failpoints.hit("due.before_offer")
+            offers = [(tenant_id, pool, 1) for tenant_id, pool in due]
+            await self._do(self._offer, lambda: tickets.offer_many(self._redis, offers))
+        await self._do(self._share, self._fair_share.look)
+        has_lost = await self._do(self._look_at_redis, self._reconciler.has_redis_lost)
+        await self._do(self._reconcile, self._reconciler.reconcile, at_once=bool(has_lost))
+
+
+def _duty(name: str, interval: float = 0.0) -> Duty:
+    return Duty(name, interval, passes=_ends_round, max_seconds=_DUTY_TIMEOUT)
+
+
+def _ends_round(error: Exception) -> bool:
+    # A deadlock, or a value that the driver cannot send, is a failure of this sweep alone: the server answers.
+    return isinstance(error, _ROUND_ENDING) and not isinstance(error, ValueError | asyncpg.TransactionRollbackError)
+
+
+async def run(stopping: asyncio.Event) -> None:
+    """Lead whenever no other dispatcher does, until ``stopping`` is set."""
+    redis = redis_connections.connect(get_settings().redis_url)
+    worker = Database("tq_worker", size=1)
+    lease = Database("tq_dispatch", size=1, command_timeout=_COMMAND_TIMEOUT)
+    leading, contact = Duty("lead"), PostgresContact()
+
+    def make(lead: Lead) -> Sweeps:
+        return Sweeps(lead, worker, redis, contact)
+
+    await timelines.exchange(redis)
+    turns = Turns()
+    duties = [
+        asyncio.create_task(timelines.follow(redis), name="timelines"),
+        asyncio.create_task(heartbeat.beat(worker, "dispatcher", turns), name="heartbeat"),
+    ]
+    candidate = _Candidate(lease, contact, make, stopping, turns)
+    try:
+        while not stopping.is_set():
+            await schema.wait_until_it_fits(worker, stopping)
+            await leading.run(candidate.lead)
+            await _pause(stopping, max(leading.seconds_left, candidate.pause))
+    finally:
+        for duty in duties:
+            duty.cancel()
+        await asyncio.wait(duties, timeout=_STOP_TIMEOUT)
+        await lease.close()
+        await worker.close()
+        await redis.aclose()
+
+
+class _Candidate:
+    """Tries again and again to become the leader. A Postgres that is away is logged, and never raised."""
+
+    def __init__(
+        self,
+        lease: Database,
+        contact: PostgresContact,
+        make_sweeps: Callable[[Lead], Sweeps],
+        stopping: asyncio.Event,
+        turns: Turns,
+    ) -> None:
+        self._lease, self._contact, self._make_sweeps = lease, contact, make_sweeps
+        self._stopping, self._turns = stopping, turns
+        self._stands_by = False
+        self.pause = _STANDBY_INTERVAL
+        """Seconds before the next attempt."""
+
+    async def lead(self) -> None:
+        """Lead for as long as nobody else does; return at once where another dispatcher leads."""
+        self.pause = _STANDBY_INTERVAL
+        try:
+            async with leadership.lead(self._lease, self._contact) as lead:
+                self._turns.turned(leads=lead is not None)
+                if lead is None and not self._stands_by:
+                    _log.info("dispatcher stands by")
+                self._stands_by = lead is None
+                if lead is not None:
+                    await _lead(self._make_sweeps(lead).tick, lead, self._stopping, self._turns)
+        except LeadLost:
+            self._turns.turned(leads=False)
+            _log.warning("dispatcher leads no more: its lease was not renewed in time")
+        except (*AWAY, Unavailable) as error:
+            self._turns.turned(leads=False)
+            self.pause = _AWAY_INTERVAL
+            if primary.is_misuse(error):
+                _log.exception("a transaction was used wrongly")
+            _seldom.warn("dispatcher waits for Postgres", reason=type(error).__name__)
+
+
+async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: asyncio.Event, turns: Turns) -> None:
+    _log.info("dispatcher leads")
+    known = known_timelines.known()
+    checked = known.version
+    # When a newer timeline becomes known, this connection may lead to an old primary: then the lead ends.
+    while not stopping.is_set() and not lead.connection.is_closed() and known.version == checked:
+        lead.require()
+        try:
+            await tick()
+        except (RedisError, TimeoutError) as error:
+            _seldom.warn("tickets not offered", reason=redis_connections.reason(error))
+        turns.turned(leads=True)
+        await _pause(stopping, _TICK)
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        return
