@@ -12,11 +12,11 @@ from redis.exceptions import RedisError
 from app.broker import tickets, wakeups
 from app.core import logging as structured_logging
 from app.core import traceparent
-from app.core.lane import Lane
+from app.core.batcher import Batcher
 from app.tasks import lifecycle
 from app.tasks.attempts import Claim, End, Ended, Held, Outcome
 from app.worker import outcomes
-from app.worker.executor import Ran
+from app.worker.executor import RunResult
 from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -36,16 +36,16 @@ class Endings:
         """``drop`` is told which attempts are over: written, or taken away before."""
         self._runtime = runtime
         self._drop = drop
-        self._lane: Lane[End, Ended | Exception | None] = Lane(self._write, largest=_AT_ONCE, patience=None)
+        self._batcher: Batcher[End, Ended | Exception | None] = Batcher(self._write, max_items=_AT_ONCE, timeout=None)
 
-    async def write(self, claim: Claim, ran: Ran) -> Ended | None:
+    async def write(self, claim: Claim, ran: RunResult) -> Ended | None:
         """Write how an attempt ended, however long Postgres is away; None when it had been taken away.
 
         An end that cannot be written for its content is written without it: first without its progress, then without
         what the code returned or raised. Raises what still cannot be written then.
         """
         end = End(claim, ran.outcome, ran.progress, seconds=ran.seconds, has_webhook=claim.has_webhook)
-        ended = await self._lane.ask(end)
+        ended = await self._batcher.ask(end)
         if isinstance(ended, Exception):
             ended = await self._write_reduced(end, ended)
         _log_attempt(claim, ran, ended)
@@ -68,7 +68,7 @@ class Endings:
             return error
 
     async def _write_reduced(self, end: End, error: Exception) -> Ended | None:
-        """Write an end that could not be written as it is. Outside of the lane: the others do not wait for it."""
+        """Write an end that could not be written as it is. Outside of the batcher: the others do not wait for it."""
         try:
             for pause, reduced in _reductions(end, error):
                 # By the error's type alone: its text may quote what the code returned.
@@ -99,7 +99,7 @@ def _reductions(end: End, error: Exception) -> Iterator[tuple[float, End]]:
     yield 0, replace(end, outcome=outcomes.without_content(end.outcome))
 
 
-def _log_attempt(claim: Claim, ran: Ran, ended: Ended | None) -> None:
+def _log_attempt(claim: Claim, ran: RunResult, ended: Ended | None) -> None:
     structured_logging.write(
         _log,
         "attempt",

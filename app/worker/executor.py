@@ -1,8 +1,6 @@
 """Running the code of one attempt. No transaction is open meanwhile."""
 
-import inspect
 import logging
-import os
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
@@ -14,8 +12,7 @@ from app.tasks import lifecycle, payloads, store, types
 from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tenants import plans
-from app.worker import descendants, outcomes, time_limit
-from app.worker.coroutines import Coroutines
+from app.worker import outcomes
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
@@ -35,31 +32,12 @@ class _TaskLog(logging.LoggerAdapter[logging.Logger]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunResult:
     """How the code of an attempt ended, the progress it reported last, and how many seconds it took."""
 
     outcome: Outcome
     progress: Progress | None
     seconds: float
-
-
-def run(runtime: Runtime, coroutines: Coroutines, claim: Claim, is_cancel_requested: Callable[[], bool]) -> Ran:
-    """Run the code of a claimed attempt to its end on this thread, with all that it starts; nothing is written yet."""
-    execution, pid = Execution(runtime, claim, is_cancel_requested), os.getpid()
-    try:
-        with time_limit.soft(execution.soft_limit):
-            returned = execution.call()
-            if inspect.iscoroutine(returned):
-                returned = coroutines.run(returned)
-    except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
-        descendants.leave_if_forked(pid, error)
-        ran = execution.raised(error)
-    else:
-        descendants.leave_if_forked(pid, None)
-        ran = execution.returned(returned)
-    if left := descendants.end_own():
-        _log.warning("a task has left processes behind: they were ended", extra={"task": claim.task, "processes": left})
-    return ran
 
 
 class Execution:
@@ -92,13 +70,13 @@ class Execution:
             raise _UnknownType
         return self._task_type.function(payloads.read(self._task_type, self._claim.payload), self._context)
 
-    def returned(self, value: Any) -> Ran:
+    def returned(self, value: Any) -> RunResult:
         """Return how it ended: the function returned this."""
         failpoints.hit("worker.after_run")
         assert self._task_type is not None  # noqa: S101 it was called
         return self._ran(outcomes.success(self._task_type, value, _max_result_bytes(self._claim)))
 
-    def raised(self, error: BaseException) -> Ran:
+    def raised(self, error: BaseException) -> RunResult:
         """Return how it ended: the function raised this."""
         if self._task_type is None:
             return self._ran(_unknown(self._claim))
@@ -108,12 +86,12 @@ class Execution:
         told = outcomes.TaskCrashed(type(error).__name__) if is_crash else error
         return self._ran(outcomes.failure(self._task_type, self._claim, told))
 
-    def ended(self, outcome: Outcome) -> Ran:
+    def ended(self, outcome: Outcome) -> RunResult:
         """Return how it ended: from outside, with this outcome."""
         return self._ran(outcome)
 
-    def _ran(self, outcome: Outcome) -> Ran:
-        return Ran(outcome, self._reporter.take(), self.seconds())
+    def _ran(self, outcome: Outcome) -> RunResult:
+        return RunResult(outcome, self._reporter.take(), self.seconds())
 
 
 class _UnknownType(Exception):  # noqa: N818 never told to anybody
@@ -127,7 +105,7 @@ def _unknown(claim: Claim) -> Outcome:
 
 
 def _max_result_bytes(claim: Claim) -> int:
-    return plans.PLANS[claim.plan].result_bytes if claim.result_bytes is None else claim.result_bytes
+    return plans.effective_limit("result_bytes", claim.plan, claim.result_bytes)
 
 
 def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Callable[[], bool]) -> TaskContext:
