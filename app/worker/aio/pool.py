@@ -65,8 +65,6 @@ class AsyncioPool:
         self._claims: Batcher[tuple[UUID, int], list[Claim]] = Batcher(
             self._claim, max_items=_MAX_TENANTS, timeout=None
         )
-            self._claim, max_items=_MAX_TENANTS, timeout=None
-        )
         self._endings = Endings(runtime, self._drop)
         self._offers = Offers(runtime.redis)
         self._given_up: set[asyncio.Task[Any]] = set()
