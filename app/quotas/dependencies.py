@@ -1,7 +1,7 @@
-"""Permissions whose calls count against the tenant's rate: ``principal: TaskReader``."""
+"""How calls count against the tenant's rate, and the permission to submit, which counts in its own way."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from fastapi import Request, Security
 from fastapi.exceptions import RequestValidationError
@@ -17,12 +17,6 @@ from app.tenants import plans
 if TYPE_CHECKING:
     from app.quotas.admission import Admission
     from app.quotas.limits import Remaining
-
-
-async def rated(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
-    """Return who is calling, where the tenant's rate admits the call; the answer says what is left of it."""
-    await count(request, principal)
-    return principal
 
 
 async def submitting(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
@@ -68,12 +62,5 @@ async def answer_submit(request: Request, answer: Callable[[Request], Awaitable[
         raise
 
 
-RATED: Final[Any] = Security(rated)
-"""For a whole router whose routes name permissions of app/identity."""
-
-TaskReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_READ])]
-TaskWriter: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_WRITE])]
-UsageReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.USAGE_READ])]
-WebhookManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.WEBHOOKS_MANAGE])]
 TaskSubmitter: TypeAlias = Annotated[Principal, Security(submitting, scopes=[scopes.TASKS_WRITE])]
 """Counted as well; the answer says what is left of the quotas, too."""

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Query, Request
 
 from app.core.errors import InvalidRequest
 from app.http.problem import responses
-from app.identity.dependencies import CallerRoute
+from app.identity.dependencies import CallerRoute, UsageReader
 from app.quotas import usage
-from app.quotas.dependencies import UsageReader
 from app.quotas.schemas import LimitList, UsageReport
 from app.tenants import plans
 from app.tenants.plans import Plan
@@ -17,7 +16,7 @@ from app.tenants.plans import Plan
 router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["limits"])
 
 
-@router.get("/limits", operation_id="list_limits", response_model=LimitList)
+@router.get("/limits", operation_id="list_limits", summary="List your limits", response_model=LimitList)
 async def list_limits(request: Request, principal: UsageReader) -> LimitList:
     """List every limit, with its source (plan or override) and its current use."""
     return await usage.limits(
@@ -25,7 +24,13 @@ async def list_limits(request: Request, principal: UsageReader) -> LimitList:
     )
 
 
-@router.get("/usage", operation_id="get_usage", response_model=UsageReport, responses=responses(InvalidRequest))
+@router.get(
+    "/usage",
+    operation_id="get_usage",
+    summary="Get your usage",
+    response_model=UsageReport,
+    responses=responses(InvalidRequest),
+)
 async def get_usage(
     request: Request,
     principal: UsageReader,

@@ -161,6 +161,18 @@ class BatchResponse(BaseModel):
 class RetryResponse(SubmitResponse):
     """The task was accepted anew: it is another one, with an id of its own."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10",
+                    "status": "PENDING",
+                    "retry_of": "019ab2c3-1b2d-7c33-9a51-0f5b6c1de001",
+                }
+            ]
+        }
+    )
+
     retry_of: UUID
 
 
