@@ -15,7 +15,7 @@ COMMENT ON TABLE worker IS 'One worker process, from its start to its end.';
 COMMENT ON COLUMN worker.slots IS 'How many tasks it runs at once.';
 COMMENT ON COLUMN worker.claim_tokens IS 'Tokens of the attempts that it runs now.';
 COMMENT ON COLUMN worker.heartbeat_at IS
-    'Written every few seconds. When it is too old the worker is dead (both times: app/core/liveness.py).';
+    'Written every few seconds. A worker is dead when it is 15 s old (app/processes/heartbeat.py).';
 COMMENT ON COLUMN worker.pid IS 'Process id of its main process on its host.';
 
 CREATE TABLE process_heartbeat (
@@ -59,7 +59,7 @@ COMMENT ON COLUMN pool_slots.unjudged_cap IS 'Slots for a tenant of which it is 
 COMMENT ON COLUMN pool_slots.free_for_long IS
     'Slots that tenants with long tasks may still take before only the reserved one is left.';
 COMMENT ON COLUMN pool_slots.judged_at IS
-    'The row is fresh for as long as a worker counts as alive (app/core/liveness.py).';
+    'The row is fresh for 15 s, as a worker is (app/processes/heartbeat.py).';
 
 CREATE TABLE long_task_type (
     task text PRIMARY KEY,

@@ -69,7 +69,7 @@ CREATE INDEX attempt_running ON attempt (worker_id) WHERE finished_at IS NULL;
 COMMENT ON TABLE attempt IS
     'One run of a task: STARTED, then SUCCESS, FAILURE or REVOKED, or LOST or RETURNED, which do not count.';
 COMMENT ON COLUMN attempt.deadline_at IS
-    'The hard limit and its grace (app/tasks/timing.py): after it the attempt is lost, whatever its worker says.';
+    'The hard limit and 5 s more (functions/tasks_claim.sql): after it the attempt is lost, whatever its worker says.';
 
 CREATE TABLE result (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
