@@ -82,7 +82,7 @@ _FINISH_AS_LEADER = f"{_FINISH} WHERE (SELECT dispatcher_leads($11))"
 async def accept_any_tenant(
     connection: Connection, demands: Mapping[UUID, Demand], tasks: Sequence[NewTask]
 ) -> dict[UUID, Grant]:
-    """Count each tenant's tasks and store what is granted (migrations/sql: tasks_accept); ids are ours."""
+    """Count each tenant's tasks and store what is granted (migrations/functions: tasks_accept); ids are ours."""
     rows = await connection.fetch(_ACCEPT, list(demands), *zip(*demands.values(), strict=True), *_columns_of(tasks))
     return {tenant_id: Grant(*rest) for tenant_id, *rest in rows}
 
@@ -186,14 +186,14 @@ async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str 
 async def claim_any_tenant(
     connection: Connection, wanted: "Mapping[UUID, int]", *, pool: str, worker_id: UUID
 ) -> "list[asyncpg.Record]":
-    """Take up to so many due tasks of each tenant (migrations/sql: tasks_claim); a transaction of its own."""
+    """Take up to so many due tasks of each tenant (migrations/functions: tasks_claim); a transaction of its own."""
     return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values())))
 
 
 async def finish_any_tenant(
     connection: Connection, ends: Sequence[End], fence: UUID | None = None
 ) -> "list[asyncpg.Record]":
-    """End attempts by their claim tokens (migrations/sql: attempts_finish says what is returned); one row for each.
+    """End attempts by their claim tokens (``attempts_finish`` says what is returned); one row for each.
 
     With ``fence``, the token of a dispatcher's lease, nothing is ended and no row returned once another one leads.
     """
@@ -225,6 +225,9 @@ async def report_progress(
     )  # fmt: skip
 
 
+# A statement of its own: only one that begins after the lock sees what its last holder wrote.
+_LOCK_SLOTS = "SELECT FROM tenant_slots WHERE tenant_id = $1 FOR UPDATE"
+
 _REVOKE_WAITING = """
 WITH taken AS (
     DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
@@ -245,8 +248,9 @@ async def revoke_waiting(
 ) -> "asyncpg.Record | None":
     """End a task that waits (with ``is_expiry`` only one past its time to start); None when it does not wait.
 
-    The backlog's row goes first, as in a claim: the other way round the two would lock each other out.
+    The tenant's slots are locked first, as in every claim and end: in another order two would lock each other out.
     """
+    await connection.execute(_LOCK_SLOTS, tenant_id)
     return await connection.fetchrow(_REVOKE_WAITING, tenant_id, task_id, error, is_expiry)
 
 

@@ -83,7 +83,7 @@ class Deep:
             self.tenant_id, done,
         )  # fmt: skip
         await owner.execute(
-            "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, endpoint, body, status)"
+            "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body, status)"
             " SELECT $1, id, id, 'task.succeeded', 'https://a.example.com/', 'https://a.example.com/', '{}', status"
             " FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, number),"
             " LATERAL (SELECT CASE WHEN number % 2 = 0 THEN 'PENDING' ELSE 'DELIVERED' END AS status) AS s",
