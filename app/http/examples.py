@@ -50,7 +50,7 @@ def _add(content: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in schema:
+    while "$ref" in schema and "examples" not in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     return schema
 

@@ -33,3 +33,21 @@ def test_the_api_document_and_the_task_types_have_an_etag(stack: Stack, acme: Te
         again = acme.client.get(path, headers={"If-None-Match": first.headers["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
     assert "paths" in acme.client.get("/openapi.json").json()
+
+
+def test_every_answer_names_the_version_of_the_api(stack: Stack, acme: Tenant) -> None:
+    task_id = acme.client.post("/api/tasks/submit", json={"task": "echo", "payload": 1}).json()["task_id"]
+    unknown = "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10"
+    answers = [
+        acme.client.get(f"/api/tasks/{task_id}/status"),
+        acme.client.get(f"/api/tasks/{unknown}/status"),
+        acme.client.get("/api/limits"),
+        httpx.get(f"{stack.url}/api/limits"),
+        httpx.get(f"{stack.url}/nothing"),
+        httpx.get(f"{stack.url}/healthz"),
+        # Refused by the server itself, before the application sees it.
+        httpx.get(f"{stack.url}/{'a' * 9000}"),
+    ]
+    assert [(one.status_code, one.headers.get("API-Version")) for one in answers] == [
+        (status, "1") for status in (200, 404, 200, 401, 404, 200, 414)
+    ]
