@@ -1,6 +1,5 @@
 """One try of a delivery: sign, send, record. No transaction is open while it is sent."""
 
-import asyncio
 import logging
 import time
 from contextlib import suppress
@@ -10,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core import crash, crypto, secrets
+from app.core import crash, crypto, retry, secrets
 from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import Secrets, SecretsFileError
@@ -26,7 +25,6 @@ _log = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(seconds=60)
 """How long a claim holds: a try's 15 s, and time to write it down."""
-_RECORD_PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _PUT_OFF: Final = timedelta(seconds=2)
 _UNSIGNED: Final = "There is no signing secret that holds. Make a new one: nothing is sent unsigned."
 _SEALED: Final = "The signing secret cannot be opened. Ask the operator: nothing is sent unsigned."
@@ -105,20 +103,18 @@ class Attempts:
         return signing.key(text.decode("ascii"))
 
     async def _record(self, claim: Claim, answer: Answer, step: Step, duration_ms: int, *, until: float) -> bool:
-        # Tried again while Postgres is away, for as long as the claim holds. After that it is sent once more.
-        tries = 0
-        while True:
-            try:
-                return await self._record_once(claim, answer, step, duration_ms)
-            except (Unavailable, *AWAY, asyncpg.PostgresError) as error:
-                pause = _RECORD_PAUSES[min(tries, len(_RECORD_PAUSES) - 1)]
-                _log.warning(
-                    "delivery not recorded yet", extra={"delivery_id": str(claim.id), "error": type(error).__name__}
-                )
-                if time.monotonic() + pause > until:
-                    return False
-                await asyncio.sleep(pause)
-                tries += 1
+        def warn(error: Exception, _: float) -> None:
+            facts = {"delivery_id": str(claim.id), "error": type(error).__name__}
+            _log.warning("delivery not recorded yet", extra=facts)
+
+        away = (Unavailable, *AWAY, asyncpg.PostgresError)
+        try:
+            # For as long as the claim is valid. After that it is sent once more.
+            return await retry.until_back(
+                lambda: self._record_once(claim, answer, step, duration_ms), away, warn, until=until
+            )
+        except away:
+            return False
 
     async def _record_once(self, claim: Claim, answer: Answer, step: Step, duration_ms: int) -> bool:
         async with self._database.transaction(claim.tenant_id) as connection:

@@ -3,21 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import SoftTimeLimitExceeded
-from app.worker import outcomes, owners
-from app.worker.executor import Execution, Ran
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import Claim, Outcome
+from app.tasks.run.timing import WORKER_GRACE
+from app.worker import owners
+from app.worker.executor import Execution, RunResult
 from app.worker.interruption import Interruptible
 from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
-
-# Seconds for code that is told to end: to do so by itself, and again once it is cancelled.
-_GRACE: Final = 1.0
 
 Reason: TypeAlias = Literal["overdue", "cancelled", "fenced", "drained"]
 
@@ -31,7 +29,7 @@ class Attendant:
         self._hand_over = give_up
         self.has_begun = False
         """Whether the code was called."""
-        self.ran: Ran | None = None
+        self.ran: RunResult | None = None
         """How it ended, as soon as that is known; it is not written yet."""
         self._is_asked_to_end = False
         self._reason: Reason | None = None
@@ -60,7 +58,7 @@ class Attendant:
         """What proves the right to end it."""
         return self._claim.claim_token
 
-    async def attend(self) -> Ran | None:
+    async def attend(self) -> RunResult | None:
         """Call the code and return how it ended; None when the attempt is another's by now."""
         self.ran = await self._attend()
         return self.ran
@@ -69,7 +67,7 @@ class Attendant:
         """Tell whether a task is this attempt's: its function, what that has started, or the reading of its result."""
         return owners.owner_of(task) is self
 
-    def blocked(self) -> Ran:
+    def blocked(self) -> RunResult:
         """Return how it ended: its code holds the loop, and will end with the process."""
         message = "the code blocked the event loop: what blocks or computes belongs into a prefork type, or a thread"
         error = outcomes.TimeLimitExceeded if self.is_overdue() else outcomes.TaskCrashed
@@ -77,13 +75,13 @@ class Attendant:
 
     def is_overdue(self) -> bool:
         """Tell whether its code runs beyond the hard limit, and what is granted after it."""
-        return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + _GRACE
+        return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + WORKER_GRACE
 
-    def ended(self, outcome: Outcome) -> Ran:
+    def ended(self, outcome: Outcome) -> RunResult:
         """Return how it ended: from outside, with this outcome."""
         return self._execution.ended(outcome)
 
-    async def _attend(self) -> Ran | None:
+    async def _attend(self) -> RunResult | None:
         self.has_begun = True
         # What this task does itself is the code's, too: a result is read by the tenant's own types.
         owners.own(self)
@@ -96,7 +94,7 @@ class Attendant:
             owners.owner.reset(token)
         self._code.task.add_done_callback(self._finish)
         self._after(self._execution.soft_limit, self._interrupt)
-        self._after(self._claim.time_limit_seconds + _GRACE, self._end, "overdue")
+        self._after(self._claim.time_limit_seconds + WORKER_GRACE, self._end, "overdue")
         try:
             await self._over
         finally:
@@ -110,7 +108,7 @@ class Attendant:
             self._end(reason)
         elif not self._is_asked_to_end:
             self._is_asked_to_end = True
-            self._after(_GRACE, self._end, reason)
+            self._after(WORKER_GRACE, self._end, reason)
 
     def _after(self, seconds: float, call: Any, *arguments: Any) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call, *arguments))
@@ -123,7 +121,7 @@ class Attendant:
         if self._reason is None and not self._over.done():
             self._reason = reason
             self._code.task.cancel()
-            self._after(_GRACE, self._give_up)
+            self._after(WORKER_GRACE, self._give_up)
 
     def _give_up(self) -> None:
         if not self._over.done():
@@ -135,7 +133,7 @@ class Attendant:
         if not self._over.done():
             self._over.set_result(None)
 
-    def _ran(self) -> Ran | None:
+    def _ran(self) -> RunResult | None:
         code = self._code.task
         if not code.done() or code.cancelled():
             return self._ended()
@@ -143,14 +141,14 @@ class Attendant:
             return self._execution.raised(error)
         return self._execution.returned(code.result())
 
-    def _ended(self) -> Ran | None:
+    def _ended(self) -> RunResult | None:
         match self._reason:
             case "fenced":
                 return None
             case "drained":
                 return self._execution.ended(outcomes.returned(0))
             case "cancelled":
-                return self._execution.ended(lifecycle.revoked())
+                return self._execution.ended(outcomes.revoked())
             case "overdue":
                 return self._execution.raised(
                     outcomes.TimeLimitExceeded("the attempt ran beyond its time limit and was cancelled")

@@ -4,8 +4,10 @@ import asyncio
 import time
 from typing import Final
 
-from app.tasks import attempts, lifecycle
-from app.worker import endings, outcomes, termination
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import AttemptEnd
+from app.tasks.run.claim import retry_state
+from app.worker import finish_writer, termination
 from app.worker.board import Attempt, Board
 from app.worker.runtime import Runtime
 
@@ -41,7 +43,7 @@ async def _give_back(runtime: Runtime, board: Board, attempt: Attempt, pool: str
     outcome = outcomes.returned(0)
     if attempt.has_begun and not attempt.is_running:
         # Its code has ended, and its end could not be written.
-        tried = await lifecycle.find(runtime.database, attempt)
-        outcome = attempts.lost(tried.times_lost) if tried else outcome
-    await endings.write(runtime, attempt, outcome, pool=pool)
+        tried = await retry_state(runtime.database, attempt)
+        outcome = outcomes.lost(tried.times_lost) if tried else outcome
+    await finish_writer.write_from_outside(runtime, AttemptEnd(attempt, outcome), pool=pool)
     board.forget(attempt)

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from app.core import backoff, crash, traceparent
 from app.db import Database
-from app.tasks import lifecycle, payloads, store, types
-from app.tasks.attempts import Claim, Outcome
+from app.tasks import payloads, store, types
 from app.tasks.context import Progress, TaskCancelled, TaskContext
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import Claim, Outcome
 from app.tenants import plans
-from app.worker import descendants, outcomes, time_limit
+from app.worker import descendants, time_limit
 from app.worker.coroutines import Coroutines
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
@@ -35,7 +36,7 @@ class _TaskLog(logging.LoggerAdapter[logging.Logger]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunResult:
     """How the code of an attempt ended, the progress it reported last, and how many seconds it took."""
 
     outcome: Outcome
@@ -43,7 +44,7 @@ class Ran:
     seconds: float
 
 
-def run(runtime: Runtime, coroutines: Coroutines, claim: Claim, is_cancel_requested: Callable[[], bool]) -> Ran:
+def run(runtime: Runtime, coroutines: Coroutines, claim: Claim, is_cancel_requested: Callable[[], bool]) -> RunResult:
     """Run the code of a claimed attempt to its end on this thread, with all that it starts; nothing is written yet."""
     execution, pid = Execution(runtime, claim, is_cancel_requested), os.getpid()
     try:
@@ -92,28 +93,28 @@ class Execution:
             raise _UnknownType
         return self._task_type.function(payloads.read(self._task_type, self._claim.payload), self._context)
 
-    def returned(self, value: Any) -> Ran:
+    def returned(self, value: Any) -> RunResult:
         """Return how it ended: the function returned this."""
         crash.point("worker.after_run")
         assert self._task_type is not None  # noqa: S101 it was called
         return self._ran(outcomes.success(self._task_type, value, _max_result_bytes(self._claim)))
 
-    def raised(self, error: BaseException) -> Ran:
+    def raised(self, error: BaseException) -> RunResult:
         """Return how it ended: the function raised this."""
         if self._task_type is None:
             return self._ran(_unknown(self._claim))
         if isinstance(error, TaskCancelled) and self._context.cancel_requested:
-            return self._ran(lifecycle.revoked())
+            return self._ran(outcomes.revoked())
         is_crash = isinstance(error, MemoryError | RecursionError) or not isinstance(error, Exception)
         told = outcomes.TaskCrashed(type(error).__name__) if is_crash else error
         return self._ran(outcomes.failure(self._task_type, self._claim, told))
 
-    def ended(self, outcome: Outcome) -> Ran:
+    def ended(self, outcome: Outcome) -> RunResult:
         """Return how it ended: from outside, with this outcome."""
         return self._ran(outcome)
 
-    def _ran(self, outcome: Outcome) -> Ran:
-        return Ran(outcome, self._reporter.take(), self.seconds())
+    def _ran(self, outcome: Outcome) -> RunResult:
+        return RunResult(outcome, self._reporter.take(), self.seconds())
 
 
 class _UnknownType(Exception):  # noqa: N818 never told to anybody

@@ -15,7 +15,8 @@ from billiard import current_process
 from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK
 from app.core.config import get_settings
-from app.worker import aftermath, descendants, endings, heartbeat, restart, stillness, termination
+from app.tasks.run import after_commit
+from app.worker import aftermath, descendants, heartbeat, restart, stillness, termination
 from app.worker.board import Board, Hand
 from app.worker.crew import Crew
 from app.worker.drain import drain
@@ -185,7 +186,7 @@ class Asyncio:
         in_hand, blocking = self._crew.in_hand(), self._crew.run_by(holder)
         _log.error(
             "the event loop stood still: the process ends",
-            extra=(endings.names(blocking) if blocking else {}) | {"attempts": len(in_hand)},
+            extra=(after_commit.names(blocking) if blocking else {}) | {"attempts": len(in_hand)},
         )
         try:
             self._aside.start(aftermath.write(self._aside, in_hand, blocking)).result(_WRITE_SECONDS)

@@ -14,13 +14,15 @@ from app.broker import tickets
 from app.broker.line import VISIT_SECONDS, Line
 from app.core import crash
 from app.core.errors import Unavailable
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim
-from app.worker import endings, executor, outcomes
+from app.tasks.run import after_commit, outcomes
+from app.tasks.run.attempts import Claim
+from app.tasks.run.claim import claim_each
+from app.tasks.run.timing import WORKER_GRACE
+from app.worker import executor
 from app.worker.board import Hand
 from app.worker.coroutines import Coroutines
-from app.worker.endings import Endings
-from app.worker.executor import Ran
+from app.worker.executor import RunResult
+from app.worker.finish_writer import FinishWriter
 from app.worker.pace import Pace
 from app.worker.runtime import Runtime
 
@@ -36,8 +38,6 @@ _STALL_SECONDS: Final = 0.025
 _STALE_SECONDS: Final = 5.0
 # Ends that may wait to be written while the next tasks run.
 _MOST_UNWRITTEN: Final = 64
-# Seconds beyond the time limit in which the child's own timer may end the code, before its process is killed.
-_KILL_AFTER: Final = 1.0
 
 
 class Slot:
@@ -49,7 +49,7 @@ class Slot:
         self.hand = hand
         self.worker_id = worker_id
         self.pace = Pace()
-        self.endings = Endings(runtime, hand.drop)
+        self.finish_writer = FinishWriter(runtime, hand.drop)
         self.coroutines = Coroutines()
         self._line = line
 
@@ -170,24 +170,26 @@ class Turn:
     def _run(self, claim: Claim) -> None:
         hand, began = self._slot.hand, time.monotonic()
         crash.point("worker.after_claim")
-        hand.start(claim, began + claim.time_limit_seconds + _KILL_AFTER)
+        hand.start(claim, began + claim.time_limit_seconds + WORKER_GRACE)
         ran = executor.run(self._slot.runtime, self._slot.coroutines, claim, lambda: hand.is_asked_to_end(claim))
         hand.stop()
         self._slot.pace.note(claim.tenant_id, time.monotonic() - began)
         self._end(claim, ran)
 
-    def _end(self, claim: Claim, ran: Ran) -> None:
+    def _end(self, claim: Claim, ran: RunResult) -> None:
         self._unwritten.append(self._slot.runtime.start(self._write(claim, ran)))
 
     # What follows runs on the loop's thread.
 
-    async def _write(self, claim: Claim, ran: Ran) -> None:
+    async def _write(self, claim: Claim, ran: RunResult) -> None:
         try:
-            ended = await self._slot.endings.write(claim, ran)
+            ended = await self._slot.finish_writer.write(claim, ran)
         except Exception:  # noqa: BLE001 logged; the others go on
-            _log.exception("the end of an attempt was not written: it will be found lost", extra=endings.names(claim))
+            _log.exception(
+                "the end of an attempt was not written: it will be found lost", extra=after_commit.names(claim)
+            )
         else:
-            if ended is not None and endings.needs_ticket(ended):
+            if ended is not None and ended.needs_ticket:
                 self._need_ticket.add(claim.tenant_id)
 
     async def _claim_or_offer(self) -> bool:
@@ -211,9 +213,7 @@ class Turn:
             held = Counter(claim.tenant_id for claim, _ in self._held)
         limits = self._limits(tenants).items()
         wanted = {tenant_id: most - held[tenant_id] for tenant_id, most in limits if most > held[tenant_id]}
-        claims = await lifecycle.claim_each(
-            self._slot.runtime.database, wanted, pool=self._pool, worker_id=self._slot.worker_id
-        )
+        claims = await claim_each(self._slot.runtime.database, wanted, pool=self._pool, worker_id=self._slot.worker_id)
         self._have_more.difference_update(wanted)
         self._have_more.update(claim.tenant_id for claim in claims if claim.has_more)
         if not claims:
@@ -251,5 +251,5 @@ class Turn:
         self._slot.runtime.spawn(tickets.offer_quietly(self._slot.runtime.redis, offers))
 
 
-def _given_back() -> Ran:
-    return Ran(outcomes.returned(0), None, 0.0)
+def _given_back() -> RunResult:
+    return RunResult(outcomes.returned(0), None, 0.0)

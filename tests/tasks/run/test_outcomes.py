@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app.worker import outcomes
+from app.tasks.run import outcomes
 from tests.declared import task_type
 
 MAX_BYTES = 1_000

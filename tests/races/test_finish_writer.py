@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 
 from app.core import redis as redis_connections
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim, Outcome
-from app.worker.endings import Endings
-from app.worker.executor import Ran
+from app.tasks.run.attempts import Claim, Outcome
+from app.tasks.run.claim import claim_for
+from app.worker.executor import RunResult
+from app.worker.finish_writer import FinishWriter
 from tests.races.conftest import Yard
 
 
@@ -27,7 +27,7 @@ async def writer(yard: Yard) -> AsyncIterator[Any]:
     )
     woken: list[asyncio.Future[None]] = []
     dropped: list[uuid.UUID] = []
-    endings = Endings(connections, lambda attempts: dropped.extend(one.task_id for one in attempts))  # type: ignore[arg-type]
+    endings = FinishWriter(connections, lambda attempts: dropped.extend(one.task_id for one in attempts))  # type: ignore[arg-type]
     yield SimpleNamespace(database=connections.database, write=endings.write, dropped=dropped)
     await asyncio.gather(*woken)
     await connections.database.close()
@@ -37,7 +37,7 @@ async def writer(yard: Yard) -> AsyncIterator[Any]:
 async def _claims(yard: Yard, writer: Any, count: int, **changes: Any) -> list[Claim]:
     tenant_id = await yard.tenant()
     await yard.tasks(tenant_id, count, **changes)
-    claims = await lifecycle.claim(writer.database, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=count)
+    claims = await claim_for(writer.database, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=count)
     assert len(claims) == count
     return claims
 
@@ -46,22 +46,22 @@ def _success(result: str | None) -> Outcome:
     return Outcome("SUCCESS", "SUCCESS", result=result)
 
 
-FINE = Ran(_success('{"n":1}'), {"done": 1, "total": 1, "note": None}, 0.1)
+FINE = RunResult(_success('{"n":1}'), {"done": 1, "total": 1, "note": None}, 0.1)
 # What is written of each that cannot be: status, error type, whether its result is kept.
 REDUCED = {
-    "progress that is no JSON": (Ran(_success("1"), {"done": float("nan")}, 0.1), "SUCCESS", None, "1"),
-    "progress with NUL": (Ran(_success("1"), {"note": "a\0b"}, 0.1), "SUCCESS", None, "1"),
-    "progress that cannot be written": (Ran(_success("1"), {"done": object()}, 0.1), "SUCCESS", None, "1"),
-    "result that is no JSON": (Ran(_success("NaN"), None, 0.1), "FAILURE", "UnusableResult", None),
-    "result with a raw NUL": (Ran(_success('"\0"'), None, 0.1), "FAILURE", "UnusableResult", None),
-    "result with half a pair": (Ran(_success('"\ud800"'), {"done": 1}, 0.1), "FAILURE", "UnusableResult", None),
-    "result that nests too deep": (Ran(_success("[" * 200_000 + "]" * 200_000), None, 0.1), "FAILURE", "UnusableResult", None),
+    "progress that is no JSON": (RunResult(_success("1"), {"done": float("nan")}, 0.1), "SUCCESS", None, "1"),
+    "progress with NUL": (RunResult(_success("1"), {"note": "a\0b"}, 0.1), "SUCCESS", None, "1"),
+    "progress that cannot be written": (RunResult(_success("1"), {"done": object()}, 0.1), "SUCCESS", None, "1"),
+    "result that is no JSON": (RunResult(_success("NaN"), None, 0.1), "FAILURE", "UnusableResult", None),
+    "result with a raw NUL": (RunResult(_success('"\0"'), None, 0.1), "FAILURE", "UnusableResult", None),
+    "result with half a pair": (RunResult(_success('"\ud800"'), {"done": 1}, 0.1), "FAILURE", "UnusableResult", None),
+    "result that nests too deep": (RunResult(_success("[" * 200_000 + "]" * 200_000), None, 0.1), "FAILURE", "UnusableResult", None),
     "error with NUL": (
-        Ran(Outcome("FAILURE", "FAILURE", error={"type": "E\0", "message": "m"}), None, 0.1),
+        RunResult(Outcome("FAILURE", "FAILURE", error={"type": "E\0", "message": "m"}), None, 0.1),
         "FAILURE", "UnusableError", None,
     ),
     "error with NaN": (
-        Ran(Outcome("RETRY", "FAILURE", error={"type": "E", "message": float("nan")}, delay_seconds=60), None, 0.1),
+        RunResult(Outcome("RETRY", "FAILURE", error={"type": "E", "message": float("nan")}, delay_seconds=60), None, 0.1),
         "RETRY", "UnusableError", None,
     ),
 }  # fmt: skip
@@ -70,7 +70,13 @@ REDUCED = {
 @pytest.mark.parametrize("webhook_url", [None, "https://hooks.example.com/a"])
 @pytest.mark.parametrize(("ran", "status", "error_type", "result"), REDUCED.values(), ids=REDUCED.keys())
 async def test_what_cannot_be_stored_is_left_out_of_an_end(
-    yard: Yard, writer: Any, ran: Ran, status: str, error_type: str | None, result: str | None, webhook_url: str | None
+    yard: Yard,
+    writer: Any,
+    ran: RunResult,
+    status: str,
+    error_type: str | None,
+    result: str | None,
+    webhook_url: str | None,
 ):
     claims = await _claims(yard, writer, 5, webhook_url=webhook_url)
     seen = await asyncio.gather(
@@ -117,5 +123,5 @@ async def test_an_end_that_a_lock_has_kept_from_being_written_keeps_its_content(
 async def test_an_end_that_can_never_be_written_is_raised_and_let_go_of(yard: Yard, writer: Any):
     [claim] = await _claims(yard, writer, 1)
     with pytest.raises(asyncpg.DataError, match="surrogates not allowed"):
-        await writer.write(claim, Ran(Outcome("\ud800status", "SUCCESS"), None, 0.1))  # type: ignore[arg-type]
+        await writer.write(claim, RunResult(Outcome("\ud800status", "SUCCESS"), None, 0.1))  # type: ignore[arg-type]
     assert writer.dropped == [claim.task_id]
