@@ -40,4 +40,4 @@ ENV PATH="/opt/venv/bin:${PATH}" \
 
 USER 10001:10001
 EXPOSE 8000
-CMD ["python", "-P", "-m", "uvicorn", "app.main:app", "--host", "0.0.0.0", "--http", "app.core.http_guard:GuardedProtocol", "--loop", "uvloop", "--no-proxy-headers", "--no-server-header", "--no-access-log", "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "10", "--port", "8000"]
+CMD ["python", "-P", "-m", "uvicorn", "app.main:app", "--host", "0.0.0.0", "--http", "app.http.protocol_limits:GuardedProtocol", "--loop", "uvloop", "--no-proxy-headers", "--no-server-header", "--no-access-log", "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "10", "--port", "8000"]

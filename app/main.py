@@ -20,8 +20,8 @@ from app.audit.router import router as audit_router
 from app.broker import timelines
 from app.broker.redis_check import RedisCheck
 from app.broker.wakeups import Waiters
-from app.core import calls, document, open_files, pagination, problem
 from app.core import logging as structured_logging
+from app.core import open_files
 from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.errors import (
@@ -32,10 +32,11 @@ from app.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from app.core.list_limit import ListLimit
-from app.core.requests import RequestLog
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
+from app.http import calls, openapi, pagination, problem
+from app.http.list_limit import ListLimit
+from app.http.request_log import RequestLog
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
 from app.monitoring.readiness import ReadinessProbe
@@ -163,9 +164,9 @@ def create_app() -> FastAPI:
     routers = (tasks_router, quotas_router, accounts_router, audit_router, auth_router, health_router)
     calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)
-    document.amend(made, with_task_types)
-    document.amend(made, document.without_null_defaults)
-    document.serve(made)
+    openapi.amend(made, with_task_types)
+    openapi.amend(made, openapi.without_null_defaults)
+    openapi.serve(made)
     return made
 
 

@@ -172,7 +172,7 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
         "--port",
         str(port),
         "--http",
-        "app.core.http_guard:GuardedProtocol",
+        "app.http.protocol_limits:GuardedProtocol",
         "--timeout-keep-alive",
         "75",
         "--no-access-log",

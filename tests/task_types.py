@@ -174,6 +174,47 @@ def deaf_to_limits(payload: Nothing, context: TaskContext) -> None:
     deaf(payload, context)
 
 
+@task("test.limited", max_attempts=1, soft_time_limit=0.3, time_limit=20)
+def limited_in_a_child(payload: Nothing, context: TaskContext) -> list[str]:
+    """Clean up at the soft limit, and return."""
+    cleaned: list[str] = []
+    try:
+        time.sleep(60)
+    except SoftTimeLimitExceeded as error:
+        # Longer than the limit: it is told of it once.
+        time.sleep(0.5)
+        cleaned = [str(error), "cleaned up"]
+    return cleaned
+
+
+@task("test.limited_coroutine", max_attempts=1, soft_time_limit=0.3, time_limit=20)
+async def limited_in_a_coroutine_of_a_child(payload: Nothing, context: TaskContext) -> list[str]:
+    """The same, in a coroutine."""
+    cleaned: list[str] = []
+    try:
+        await asyncio.sleep(60)
+    except SoftTimeLimitExceeded as error:
+        await asyncio.sleep(0.5)
+        cleaned = [str(error), "cleaned up"]
+    return cleaned
+
+
+@task("test.context", max_attempts=2, retry_backoff=0.1, retry_jitter=False)
+def tells_its_context(payload: Nothing, context: TaskContext) -> dict[str, Any]:
+    """Fail once, then return what its context says."""
+    if context.attempt == 1:
+        message = "once"
+        raise OSError(message)
+    return {
+        "tenant_id": str(context.tenant_id),
+        "task_id": str(context.task_id),
+        "attempt": context.attempt,
+        "idempotency_key": context.idempotency_key,
+        "deadline": context.deadline.isoformat(),
+        "cancel_requested": context.cancel_requested,
+    }
+
+
 @task("test.nap")
 def nap(payload: Sum, context: TaskContext) -> int:
     """As ``test.sleep``, of one test alone: how long its attempts last says nothing of other types."""

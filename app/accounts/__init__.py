@@ -1,1 +1,1 @@
-"""API keys and, later, members and tokens."""
+"""Issue and revoke credentials: API keys, members with passwords, and access tokens. ``identity`` checks them."""

@@ -1,4 +1,4 @@
-"""The calls that give tokens and take them back."""
+"""The API calls that issue and revoke access tokens."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from app.accounts import oauth
-from app.accounts.attempts import limit_of, limited
+from app.accounts.address_limit import limit_of, limited
 from app.accounts.oauth import OAuthError
 from app.accounts.schemas import KeySet, LoginRequest, OAuthProblem, PasswordRequest, TokenAnswer
 from app.core.errors import (
@@ -22,26 +22,26 @@ from app.core.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from app.core.problem import responses
-from app.core.strict_json import TINY, Bounds
+from app.http.problem import responses
+from app.http.strict_json import TINY, Bounds
 from app.identity.dependencies import Caller, CallerRoute, acting, authenticate, client_address
 
 
 class AuthRoute(CallerRoute):
-    """Counts every try of an address before anything of the request is read."""
+    """Counts each attempt of an address before the request's body is read."""
 
     @property
     def bounds(self) -> Bounds:
-        """How large a body may be: small from anybody."""
+        """The largest body that is read: tiny for a caller without credentials."""
         return TINY if self.required_scopes is None else super().bounds
 
     async def before_body(self, request: Request) -> None:
-        """Authenticate, where the operation needs it; these calls do not count against a tenant's rate."""
+        """Authenticate when the operation needs it. These calls do not count against a tenant's rate."""
         if self.required_scopes is not None:
             await authenticate(request)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Count first."""
+        """Return the handler, which counts the attempt first."""
         answer, limit = super().get_route_handler(), limit_of(self.endpoint)
         if limit is None:
             return answer
@@ -55,12 +55,13 @@ class AuthRoute(CallerRoute):
 
 router: Final = APIRouter(route_class=AuthRoute, tags=["auth"])
 
+# RFC 6749 (section 5.1) requires both headers for an answer with a token.
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _BODY: Final = (MalformedBody, InvalidRequest, PayloadTooLarge, UnsupportedMediaType)
 
 
 def _form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    """Describe a form, which we read ourselves: a field that comes twice must be an error of OAuth's own."""
+    """Describe a form for the API document. We read it ourselves, to answer a repeated field with an OAuth error."""
     schema = {"type": "object", "properties": properties, "required": required}
     return {"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
 
@@ -68,14 +69,14 @@ def _form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 _TOKEN_FORM: Final = _form(
     {
         "grant_type": {"type": "string", "enum": ["client_credentials"]},
-        "client_id": {"type": "string", "description": "The id of an API key, unless HTTP Basic has it."},
-        "client_secret": {"type": "string", "description": "The API key, unless HTTP Basic has it."},
-        "scope": {"type": "string", "description": "Separated by spaces; default: all that the key has."},
+        "client_id": {"type": "string", "description": "The id of an API key. Leave it out with HTTP Basic."},
+        "client_secret": {"type": "string", "description": "The API key. Leave it out with HTTP Basic."},
+        "scope": {"type": "string", "description": "Separated by spaces. Default: all scopes of the key."},
     },
     ["grant_type"],
 )
 _REVOKE_FORM: Final = _form(
-    {"token": {"type": "string"}, "token_type_hint": {"type": "string", "description": "Not needed."}}, ["token"]
+    {"token": {"type": "string"}, "token_type_hint": {"type": "string", "description": "Ignored."}}, ["token"]
 )
 
 
@@ -86,15 +87,18 @@ _REVOKE_FORM: Final = _form(
     openapi_extra=_TOKEN_FORM,
     responses=responses(TooManyAttempts, Unavailable)
     | {
-        400: {"model": OAuthProblem, "description": "Not what RFC 6749 has in a request."},
+        400: {"model": OAuthProblem, "description": "The request does not follow RFC 6749."},
         413: {"model": OAuthProblem, "description": "The form is larger than 4 KiB."},
-        401: {"model": OAuthProblem, "description": "The client's credentials do not hold."},
+        401: {"model": OAuthProblem, "description": "The client's credentials are invalid, expired or revoked."},
         403: {"model": OAuthProblem, "description": "The tenant is suspended."},
     },
 )
 @limited("300/minute")
 async def create_token(request: Request) -> Response:
-    """Exchange an API key for a token of 15 minutes (OAuth 2 client credentials), in the form or by HTTP Basic."""
+    """Exchange an API key for a token that is valid for 15 minutes (OAuth 2 client credentials).
+
+    Send the key in the form or by HTTP Basic.
+    """
     try:
         fields = await _read(request)
         client = oauth.client(request.headers.getlist("authorization"), fields)
@@ -107,12 +111,17 @@ async def create_token(request: Request) -> Response:
 async def _read(request: Request) -> dict[str, str]:
     raw = bytearray()
     try:
+        # The body is read in chunks, so that reading stops at the limit, whatever Content-Length says.
         async for chunk in request.stream():
             raw += chunk
             if len(raw) > TINY.size:
-                raise OAuthError("invalid_request", f"The form is larger than {TINY.size} bytes.", 413)
+                raise OAuthError(
+                    "invalid_request",
+                    f"The form is larger than {TINY.size} bytes. Send only the fields of this call.",
+                    413,
+                )
     except ClientDisconnect:
-        raise OAuthError("invalid_request", "The form ended early.") from None
+        raise OAuthError("invalid_request", "The form ended before it was complete. Send it again.") from None
     return oauth.form(request.headers.getlist("content-type"), bytes(raw))
 
 
@@ -131,13 +140,13 @@ def _refuse(error: OAuthError) -> Response:
     openapi_extra=_REVOKE_FORM,
     responses=responses(TooManyAttempts, Unavailable)
     | {
-        400: {"model": OAuthProblem, "description": "No form, or none with a token."},
+        400: {"model": OAuthProblem, "description": "The body is not a form, or has no token."},
         413: {"model": OAuthProblem, "description": "The form is larger than 4 KiB."},
     },
 )
 @limited("120/minute")
 async def revoke_token(request: Request) -> Response:
-    """Revoke a token (RFC 7009): within 2 s every process refuses it. The answer to an unknown token is the same."""
+    """Revoke a token (RFC 7009). Every process refuses it within 2 seconds. An unknown token gets the same answer."""
     try:
         fields = await _read(request)
     except OAuthError as error:
@@ -156,7 +165,10 @@ async def revoke_token(request: Request) -> Response:
 )
 @limited("10/minute")
 async def login(request: Request, response: Response, body: LoginRequest) -> Any:
-    """Log in as a member; the token holds 15 minutes. Whether an address is known, the answer does not tell."""
+    """Log in as a member. The token is valid for 15 minutes.
+
+    The answer does not show whether a member has the address.
+    """
     response.headers.update(_NO_STORE)
     return await request.app.state.tokens.login(body.email, body.password)
 
@@ -169,7 +181,7 @@ async def login(request: Request, response: Response, body: LoginRequest) -> Any
 )
 @limited("10/minute")
 async def change_password(request: Request, response: Response, principal: Caller, body: PasswordRequest) -> Any:
-    """Change a member's own password; its earlier tokens are dead within 2 s, and this answer has a new one."""
+    """Change a member's own password. Its earlier tokens are refused within 2 seconds; the answer has a new one."""
     response.headers.update(_NO_STORE)
     return await request.app.state.tokens.change_password(
         principal, acting(request, principal), body.current_password, body.new_password
@@ -178,6 +190,7 @@ async def change_password(request: Request, response: Response, principal: Calle
 
 @router.get("/.well-known/jwks.json", operation_id="get_key_set", response_model=KeySet)
 async def get_key_set(request: Request, response: Response) -> KeySet:
-    """The keys by which anybody may verify our tokens (ES256). The next one is here before it signs."""
+    """Return the public keys that verify our tokens (ES256). A new key is listed here before it signs tokens."""
+    # A new key is published for 10 minutes before it signs, so a cached set always knows it.
     response.headers["Cache-Control"] = "public, max-age=300"
     return KeySet(keys=request.app.state.tokens.published_keys())

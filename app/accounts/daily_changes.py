@@ -1,17 +1,17 @@
-"""How many changes of keys and members a tenant may make in a day, so that what is kept of them stays bounded."""
+"""Limit the changes of keys and members that a tenant may make in a day, so that the audit log stays bounded."""
 
 from uuid import UUID
 
-from app.audit import store as audit
-from app.audit.store import Actor
+from app.audit import log as audit
+from app.audit.log import Actor
 from app.core.errors import LimitReached
 from app.db import Connection
 
 
 async def admit(connection: Connection, actor: Actor, tenant_id: UUID) -> None:
-    """Refuse another change that gives rights, after too many in 24 hours. Operators are not counted.
+    """Check that the tenant may make another change that gives rights. Raises ``LimitReached``.
 
-    Raises ``LimitReached``. What takes rights away is never refused: do not call it there.
+    Operators are not counted. Do not call it for changes that take rights away: those are never refused.
     """
     if actor.type != "operator" and await audit.is_day_full(connection, tenant_id):
         raise LimitReached(

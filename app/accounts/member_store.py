@@ -1,4 +1,4 @@
-"""The rows of members."""
+"""SQL of members."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,12 +6,13 @@ from uuid import UUID
 from app.db import Connection, affected
 from app.models.account import Member
 
-# Not the password: who manages members need not be able to read it.
+# Without the password hash: code that manages members does not need it.
 _COLUMNS = "tenant_id, id, email, role, token_version, created_at, disabled_at"
 
 
 async def insert(connection: Connection, tenant_id: UUID, member: Member) -> Member | None:
-    """Insert a member; ``None`` when the e-mail address is taken, by whichever tenant."""
+    """Insert a member. Return ``None`` when a member of any tenant has the e-mail address."""
+    # Row level security hides the members of other tenants, so only the conflict shows that an address is taken.
     row = await connection.fetchrow(
         "INSERT INTO member (tenant_id, id, email, role, password_hash) VALUES ($1, $2, $3, $4, $5)"  # noqa: S608
         f" ON CONFLICT (email) DO NOTHING RETURNING {_COLUMNS}",
@@ -63,7 +64,7 @@ async def count(connection: Connection, tenant_id: UUID) -> int:
 
 
 async def has_other_owner(connection: Connection, tenant_id: UUID, member_id: UUID) -> bool:
-    """Say whether somebody else is an owner who can log in."""
+    """Return whether another member is an owner who can log in."""
     found: bool = await connection.fetchval(
         "SELECT EXISTS (SELECT FROM member WHERE tenant_id = $1 AND id <> $2 AND role = 'owner'"
         " AND disabled_at IS NULL)",
@@ -79,7 +80,7 @@ async def set_role(connection: Connection, tenant_id: UUID, member_id: UUID, rol
 
 
 async def set_disabled(connection: Connection, tenant_id: UUID, member_id: UUID, *, is_disabled: bool) -> None:
-    """Bar a member, whose tokens are dead even after a return, or let one return."""
+    """Disable a member or enable it again. Tokens from before stay invalid, because their version is old."""
     await connection.execute(
         "UPDATE member SET disabled_at = CASE WHEN $3::boolean THEN coalesce(disabled_at, now()) END,"
         " token_version = token_version + $3::boolean::integer WHERE tenant_id = $1 AND id = $2",
@@ -90,7 +91,7 @@ async def set_disabled(connection: Connection, tenant_id: UUID, member_id: UUID,
 
 
 async def set_password(connection: Connection, tenant_id: UUID, member_id: UUID, password_hash: str) -> int | None:
-    """Write a new password, whose member's tokens are dead with it; return their new version."""
+    """Write a new password and raise the version of the member's tokens, which ends them. Return that version."""
     version: int | None = await connection.fetchval(
         "UPDATE member SET password_hash = $3, token_version = token_version + 1"
         " WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL RETURNING token_version",
@@ -104,7 +105,7 @@ async def set_password(connection: Connection, tenant_id: UUID, member_id: UUID,
 async def set_hash(
     connection: Connection, tenant_id: UUID, member_id: UUID, password_hash: str, *, version: int
 ) -> None:
-    """Write the same password in a newer form, unless it was changed meanwhile (``version``)."""
+    """Write the same password under newer hash parameters, unless it has changed since ``version`` was read."""
     await connection.execute(
         "UPDATE member SET password_hash = $3 WHERE tenant_id = $1 AND id = $2 AND token_version = $4",
         tenant_id,
@@ -115,6 +116,6 @@ async def set_hash(
 
 
 async def delete(connection: Connection, tenant_id: UUID, member_id: UUID) -> bool:
-    """Remove a member; ``False`` when there is no such one."""
+    """Remove a member. Return ``False`` when it does not exist."""
     tag = await connection.execute("DELETE FROM member WHERE tenant_id = $1 AND id = $2", tenant_id, member_id)
     return affected(tag) == 1

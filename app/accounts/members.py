@@ -1,16 +1,16 @@
-"""Members: added, given another role, barred, removed, and their passwords. Each change is audited."""
+"""Members: add them, change their role, disable and remove them, set passwords. Each change is audited."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
 from app.accounts import daily_changes
 from app.accounts import member_store as store
 from app.accounts import store as keys_store
-from app.accounts.keys import ALL_SCOPES, granted
-from app.audit import store as audit
-from app.audit.store import Actor
+from app.accounts.keys import ALL_SCOPES, require_scopes
+from app.audit import log as audit
+from app.audit.log import Actor
 from app.core.errors import EmailTaken, InsufficientScope, InvalidRequest, LastOwner, LimitReached, NotFound
 from app.core.ids import new_id
 from app.db import Connection
@@ -18,16 +18,16 @@ from app.identity.scopes import ROLES
 from app.models.account import Member
 from app.tenants import tenancy
 
-_MOST: Final = 1_000
-# ASCII alone: what looks alike is alike, and our lower case is the database's.
+MAX_MEMBERS: Final = 1_000
+# ASCII only: addresses that look alike are then equal, and Python and Postgres agree on lower case.
 _EMAIL: Final = re.compile(r"[!-?A-~]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,186}[a-z0-9])?")
 
 
 def normalise(email: str) -> str:
-    """Return an e-mail address as it is stored and looked for; raises ``InvalidRequest`` for what is none."""
+    """Return an e-mail address as it is stored and searched. Raises ``InvalidRequest`` for an invalid address."""
     lower = email.strip().lower()
     if not _EMAIL.fullmatch(lower):
-        raise InvalidRequest("An e-mail address has the form name@host, in ASCII.")
+        raise InvalidRequest("Send an e-mail address of the form name@host, in ASCII.")
     return lower
 
 
@@ -39,17 +39,17 @@ async def add(
     email: str,
     role: str,
     password_hash: str,
-    held: Collection[str] = ALL_SCOPES,
+    caller_scopes: Collection[str] = ALL_SCOPES,
     issuer: str | None = None,
 ) -> Member:
     """Add a member.
 
     ``issuer`` is the ``key_id`` of the key that the caller used. Raises ``InvalidRequest``, ``EmailTaken``,
-    ``InsufficientScope`` for a role that may do more than the caller, who holds the scopes ``held``, or where the
-    caller's key has an end, and ``LimitReached`` for too many members, or too many changes of one day.
+    ``InsufficientScope`` for a role with scopes outside ``caller_scopes``, or when the caller's key expires, and
+    ``LimitReached`` for too many members, or too many changes in one day.
     """
     await tenancy.lock(connection, tenant_id)
-    await check_room(connection, actor, tenant_id, role=role, held=held, issuer=issuer)
+    await check_room(connection, actor, tenant_id, role=role, caller_scopes=caller_scopes, issuer=issuer)
     member = Member(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
     added = await store.insert(connection, tenant_id, member)
     if added is None:
@@ -64,34 +64,36 @@ async def check_room(
     tenant_id: UUID,
     *,
     role: str,
-    held: Collection[str],
+    caller_scopes: Collection[str],
     issuer: str | None,
 ) -> None:
-    """Refuse a member for whom there is no room, or whose role the caller cannot give; raises as ``add`` does."""
-    granted(_scopes(role), held)
+    """Check that the tenant has room for another member and the caller may give the role. Raises as ``add`` does."""
+    require_scopes(_scopes(role), caller_scopes)
     await daily_changes.admit(connection, actor, tenant_id)
     await _refuse_key_with_end(connection, tenant_id, issuer)
-    if await store.count(connection, tenant_id) >= _MOST:
-        raise LimitReached(f"A tenant may have {_MOST} members: remove one.")
+    if await store.count(connection, tenant_id) >= MAX_MEMBERS:
+        raise LimitReached(f"A tenant may have {MAX_MEMBERS} members. Remove one first.")
 
 
 async def _refuse_key_with_end(connection: Connection, tenant_id: UUID, issuer: str | None) -> None:
-    """Refuse to let a key that ends give somebody rights that do not end; raises ``InsufficientScope``."""
+    """Refuse that a key which expires gives rights which do not expire. Raises ``InsufficientScope``."""
     key = await keys_store.find_key(connection, tenant_id, issuer) if issuer else None
     if key is not None and key.expires_at is not None:
         raise InsufficientScope(
-            "A key that expires cannot give rights to members. Log in, or use a key without an end."
+            "A key that expires cannot give rights to members. Log in, or use a key that does not expire."
         )
 
 
 def taken() -> EmailTaken:
-    """Return the refusal of an address that a member has."""
-    return EmailTaken("A member has this e-mail address: each belongs to one tenant.")
+    """Return the error for an e-mail address that another member already has."""
+    return EmailTaken(
+        "A member already has this e-mail address, and an address belongs to one tenant only. Use another address."
+    )
 
 
 def _scopes(role: str) -> frozenset[str]:
     if role not in ROLES:
-        raise InvalidRequest(f"The roles are: {', '.join(ROLES)}.")
+        raise InvalidRequest(f"Choose one of these roles: {', '.join(ROLES)}.")
     return ROLES[role]
 
 
@@ -103,20 +105,21 @@ async def change(
     *,
     role: str | None = None,
     is_disabled: bool | None = None,
-    held: Collection[str] = ALL_SCOPES,
+    caller_scopes: Collection[str] = ALL_SCOPES,
     issuer: str | None = None,
 ) -> Member:
-    """Give a member another role, bar it or let it return; ``None`` leaves things as they are.
+    """Give a member another role, disable it or enable it again; ``None`` leaves a field as it is.
 
-    Raises ``NotFound``, ``InsufficientScope`` as ``add`` does, also for a member who may do more, ``LastOwner``, and
-    ``LimitReached`` after too many changes of one day, unless it only disables the member.
+    Raises ``NotFound``, ``InsufficientScope`` as ``add`` does, also for a member who has more scopes than the caller,
+    ``LastOwner``, and ``LimitReached`` after too many changes in one day, unless the call only disables the member.
     """
     await tenancy.lock(connection, tenant_id)
     if role is not None or not is_disabled:
         await daily_changes.admit(connection, actor, tenant_id)
         await _refuse_key_with_end(connection, tenant_id, issuer)
+    # The caller needs the scopes of the old role too. Otherwise it could demote members who have more rights.
     before = await _known(connection, tenant_id, member_id)
-    granted(_scopes(before.role) | _scopes(role or before.role), held)
+    require_scopes(_scopes(before.role) | _scopes(role or before.role), caller_scopes)
     if is_disabled or (role or "owner") != "owner":
         await _keep_an_owner(connection, tenant_id, before)
     if role is not None:
@@ -129,32 +132,45 @@ async def change(
 
 
 async def remove(
-    connection: Connection, actor: Actor, tenant_id: UUID, member_id: UUID, *, held: Collection[str] = ALL_SCOPES
+    connection: Connection,
+    actor: Actor,
+    tenant_id: UUID,
+    member_id: UUID,
+    *,
+    caller_scopes: Collection[str] = ALL_SCOPES,
 ) -> None:
-    """Remove a member. Raises ``NotFound``, ``InsufficientScope`` for one who may do more, and ``LastOwner``."""
+    """Remove a member.
+
+    Raises ``NotFound``, ``LastOwner``, and ``InsufficientScope`` for a member with scopes outside ``caller_scopes``.
+    """
     await tenancy.lock(connection, tenant_id)
     member = await _known(connection, tenant_id, member_id)
-    granted(_scopes(member.role), held)
+    require_scopes(_scopes(member.role), caller_scopes)
     await _keep_an_owner(connection, tenant_id, member)
     await store.delete(connection, tenant_id, member_id)
     await audit.record(connection, tenant_id, actor, "member.removed", member.email)
+
+
+async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[Member]:
+    """Return up to ``limit`` members added before the id ``before``, newest first."""
+    return await store.page(connection, tenant_id, before=before, limit=limit)
 
 
 async def find_by_email(connection: Connection, tenant_id: UUID, email: str) -> Member:
     """Return a tenant's member; raises ``NotFound``."""
     member = await store.find_by_email(connection, tenant_id, normalise(email))
     if member is None:
-        raise NotFound("The tenant has no such member.")
+        raise NotFound("The tenant has no such member. GET /api/members lists its members.")
     return member
 
 
 async def set_password(
     connection: Connection, actor: Actor, tenant_id: UUID, member_id: UUID, password_hash: str
 ) -> int:
-    """Write a member's own new password; its tokens are dead, and the version of the next ones is returned."""
+    """Write a member's new password, which ends its tokens. Return the version that new tokens must carry."""
     version = await store.set_password(connection, tenant_id, member_id, password_hash)
     if version is None:
-        raise NotFound("The tenant has no such member.")
+        raise NotFound("The tenant has no such member. GET /api/members lists its members.")
     await audit.record(connection, tenant_id, actor, "member.password_changed", actor.name)
     return version
 
@@ -162,19 +178,20 @@ async def set_password(
 async def _known(connection: Connection, tenant_id: UUID, member_id: UUID) -> Member:
     member = await store.find(connection, tenant_id, member_id)
     if member is None:
-        raise NotFound("The tenant has no such member.")
+        raise NotFound("The tenant has no such member. GET /api/members lists its members.")
     return member
 
 
 async def _keep_an_owner(connection: Connection, tenant_id: UUID, member: Member) -> None:
+    # A disabled owner cannot log in, so the tenant does not lose an owner by this change.
     if member.role != "owner" or member.disabled_at:
         return
     if not await store.has_other_owner(connection, tenant_id, member.id):
-        raise LastOwner("This is the last owner who can log in: make another member an owner first.")
+        raise LastOwner("This is the last owner who can log in. Make another member an owner first.")
 
 
 def describe(member: Member) -> dict[str, object]:
-    """Return a member as plain data, without what is secret in it."""
+    """Return a member as plain data, without the password hash."""
     return {
         "member_id": str(member.id),
         "email": member.email,

@@ -1,4 +1,4 @@
-"""Passwords of members: stored as Argon2id through passlib, hashed in two threads at most."""
+"""Hash and verify members' passwords: Argon2id through passlib, in two threads at most."""
 
 import asyncio
 import secrets
@@ -13,16 +13,16 @@ from app.core.errors import InvalidRequest, TooManyAttempts, Unavailable
 
 T = TypeVar("T")
 
-SHORTEST: Final = 12
-LONGEST: Final = 256
+MIN_LENGTH: Final = 12
+MAX_LENGTH: Final = 256
 
-# A second's work of a thread; whoever comes after that is told to come again.
-_MOST_WAITING: Final = 40
-_MOST_OF_TENANT: Final = 2
+# About one second of work for a thread. A request beyond it is refused, because it would wait too long.
+_MAX_WAITING: Final = 40
+_MAX_WAITING_OF_TENANT: Final = 2
 
 
 def _make_context() -> Any:
-    # passlib 1.7.4 asks for modules and attributes that are going away: known, harmless, and said once for all.
+    # passlib 1.7.4 uses deprecated modules and attributes. That is known and harmless, so its warnings are hidden.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crypt' is deprecated", DeprecationWarning)
         warnings.filterwarnings("ignore", "Accessing argon2.__version__", DeprecationWarning)
@@ -40,91 +40,94 @@ def _make_context() -> Any:
 
 
 _CONTEXT: Final = _make_context()
-# Verified where there is no member, so that it takes as long as a wrong password.
+# Verified when there is no member, so that an unknown address takes as long as a wrong password.
 _NOBODY: Final = "$argon2id$v=19$m=19456,t=2,p=1$wVirNaZ0jrG2lpKSstaacw$Ls4AQJzqK4I1cCQ4bojDsEulrRQCikfxe/TF1yrfbyA"
 
 
 def check(password: str) -> None:
-    """Refuse a password that is too short or too long; raises ``InvalidRequest``."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise InvalidRequest(f"A password has {SHORTEST} to {LONGEST} characters.")
+    """Check the length of a new password. Raises ``InvalidRequest``."""
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise InvalidRequest(f"Choose a password of {MIN_LENGTH} to {MAX_LENGTH} characters.")
 
 
 def generate() -> str:
-    """Make a password of 144 random bits, to be shown once."""
+    """Return a new password of 144 random bits, which is shown once."""
     return secrets.token_urlsafe(18)
 
 
 def hash_now(password: str) -> str:
-    """Return the stored form of a password; takes about 20 ms."""
+    """Return the Argon2id hash of a password. It takes about 20 ms."""
     hashed: str = _CONTEXT.hash(password)
     return hashed
 
 
 def verify_now(password: str, stored: str | None) -> bool:
-    """Say whether a password is the stored one; no stored one takes as long as a wrong one."""
-    if len(password) > LONGEST:
+    """Return whether a password matches the stored hash. It takes as long when ``stored`` is ``None``."""
+    # Such a password is never stored, and hashing a very long text would only cost time.
+    if len(password) > MAX_LENGTH:
         password, stored = "", None
     try:
         is_right: bool = _CONTEXT.verify(password, _NOBODY if stored is None else stored)
     except (ValueError, TypeError):
-        # A malformed hash, or a NUL in the password (PasswordValueError, PasswordSizeError).
+        # passlib raises these for a malformed hash, or a NUL in the password.
         return False
     return is_right and stored is not None
 
 
 def needs_rehash(stored: str) -> bool:
-    """Say whether a password was stored with other parameters than today's."""
+    """Return whether a password was hashed with other parameters than the current ones."""
     is_old: bool = _CONTEXT.needs_update(stored)
     return is_old
 
 
 class Hasher:
-    """Hashes and verifies beside the event loop, and refuses what would wait too long.
+    """Hashes and verifies outside the event loop, and refuses work that would wait too long.
 
-    One of the two threads is for logins alone, so that no tenant's new passwords keep anybody from logging in.
+    One of the two threads only verifies logins, so that a tenant which sets many passwords delays no login.
     """
 
     def __init__(self) -> None:
-        """Make the threads when they are first needed."""
+        """Create the executors; their threads start with the first work."""
         self._for_logins, self._for_all = _Thread("logins"), _Thread("passwords")
         self._of_tenants: Counter[UUID] = Counter()
 
     async def verify(self, password: str, stored: str | None) -> bool:
-        """Say whether a login's password is the stored one; raises ``Unavailable`` when too many wait."""
+        """Return whether a login's password matches the stored hash. Raises ``Unavailable`` when too many wait."""
+        # A login takes the thread with the shorter queue. New passwords only use the shared thread.
         thread = min(self._for_logins, self._for_all, key=lambda thread: thread.waiting)
         return await thread.run(verify_now, password, stored)
 
     async def hash(self, tenant_id: UUID, password: str) -> str:
-        """Return the stored form of a tenant's new password.
+        """Return the hash of a tenant's new password.
 
-        Raises ``TooManyAttempts`` when as many of the tenant's wait as may, ``Unavailable`` when too many wait.
+        Raises ``TooManyAttempts`` when too many of this tenant wait, ``Unavailable`` when too many of all tenants wait.
         """
-        if self._of_tenants[tenant_id] >= _MOST_OF_TENANT:
+        if self._of_tenants[tenant_id] >= _MAX_WAITING_OF_TENANT:
             raise TooManyAttempts(1)
         self._of_tenants[tenant_id] += 1
         try:
             return await self._for_all.run(hash_now, password)
         finally:
             self._of_tenants[tenant_id] -= 1
+            # Without entries of 0 the counter does not grow with the number of tenants.
             if not self._of_tenants[tenant_id]:
                 del self._of_tenants[tenant_id]
 
     def close(self) -> None:
-        """Take no more work."""
+        """Stop the threads, and cancel the work that waits."""
         self._for_logins.close()
         self._for_all.close()
 
 
 class _Thread:
-    """One thread, and how many wait for it."""
+    """One thread, with the number of calls that wait for it."""
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self.waiting = 0
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
-        if self.waiting >= _MOST_WAITING:
+        if self.waiting >= _MAX_WAITING:
             raise Unavailable
         self.waiting += 1
         try:

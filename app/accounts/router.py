@@ -1,11 +1,11 @@
-"""The calls on API keys and members."""
+"""The API calls for keys and members."""
 
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response
 
-from app.accounts import keys, member_store, members, passwords, store
+from app.accounts import keys, members, passwords
 from app.accounts.schemas import (
     Key,
     KeyPage,
@@ -33,8 +33,8 @@ from app.core.errors import (
     TooManyAttempts,
     UnsupportedMediaType,
 )
-from app.core.problem import responses
 from app.core.secrets import get_secrets
+from app.http.problem import responses
 from app.identity.dependencies import CallerRoute, KeyManager, acting
 from app.identity.paging import AskedPage
 from app.models import account
@@ -44,16 +44,16 @@ router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["account
 KeyId = Annotated[str, Path(description="The public part of a key.")]
 MemberId = Annotated[str, Path(description="A member's id.")]
 _BODY: Final = (MalformedBody, InvalidRequest, PayloadTooLarge, UnsupportedMediaType)
-# What is shown once must not stay in a cache.
+# A secret that is shown once must not stay in a cache.
 _NO_STORE: Final = "no-store"
 
 
 @router.get("/keys", operation_id="list_keys", response_model=KeyPage, responses=responses(InvalidCursor))
 async def list_keys(request: Request, principal: KeyManager, page: AskedPage) -> KeyPage:
-    """The tenant's keys, newest first, with those that hold no more."""
+    """List the tenant's keys, newest first, including ended ones."""
     tenant_id, before = principal.tenant_id, page.before(principal.tenant_id)
     async with request.app.state.accounts.transaction(tenant_id) as connection:
-        found = await store.page_of_keys(connection, tenant_id, before=before, limit=page.limit + 1)
+        found = await keys.page(connection, tenant_id, before=before, limit=page.limit + 1)
     items, next_cursor = page.cut(tenant_id, found)
     return KeyPage(items=[Key.model_validate(key) for key in items], next_cursor=next_cursor)
 
@@ -66,12 +66,12 @@ async def list_keys(request: Request, principal: KeyManager, page: AskedPage) ->
     responses=responses(*_BODY, LimitReached),
 )
 async def issue_key(request: Request, response: Response, principal: KeyManager, body: KeyRequest) -> NewKey:
-    """Make a key; it is shown this once. Nobody can give a scope that they do not have.
+    """Make a key. The answer shows it, and no later call does.
 
-    A key that is made with another key ends no later than that one.
+    You cannot give a scope that you do not have. A key that is made with another key ends no later than that one.
     """
     scopes = principal.scopes if body.scopes is None else frozenset(body.scopes)
-    keys.granted(scopes, principal.scopes)
+    keys.require_scopes(scopes, principal.scopes)
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         key, text = await keys.issue(
             connection,
@@ -101,7 +101,7 @@ def _shown_once(response: Response, key: account.ApiKey, text: str) -> NewKey:
 async def rotate_key(
     request: Request, response: Response, principal: KeyManager, key_id: KeyId, body: RotateRequest | None = None
 ) -> NewKey:
-    """Replace a key by one of the same name, scopes and length of life. For the overlap both hold, and count as one."""
+    """Replace a key by one with the same name, scopes and length of life. During the overlap both are valid."""
     overlap = None if body is None else body.overlap_seconds
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         key, text = await keys.rotate(
@@ -111,7 +111,7 @@ async def rotate_key(
             _key_id(key_id),
             overlap_seconds=keys.DEFAULT_OVERLAP_SECONDS if overlap is None else overlap,
             secrets=get_secrets(),
-            held=principal.scopes,
+            caller_scopes=principal.scopes,
             issuer=principal.key_id,
         )
     return _shown_once(response, key, text)
@@ -119,28 +119,28 @@ async def rotate_key(
 
 @router.delete("/keys/{key_id}", operation_id="revoke_key", status_code=204, responses=responses(NotFound))
 async def revoke_key(request: Request, principal: KeyManager, key_id: KeyId) -> None:
-    """Revoke a key, and the tokens made from it: within 2 s every process refuses them.
+    """Revoke a key and the tokens made from it. Every process refuses them within 2 seconds.
 
-    Credentials cannot revoke a key with scopes that they do not have themselves.
+    You cannot revoke a key with scopes that you do not have.
     """
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         await keys.revoke(
-            connection, acting(request, principal), principal.tenant_id, _key_id(key_id), held=principal.scopes
+            connection, acting(request, principal), principal.tenant_id, _key_id(key_id), caller_scopes=principal.scopes
         )
 
 
 def _key_id(text: str) -> str:
     if not (text.isascii() and text.isalnum()):
-        raise NotFound("The tenant has no key with this id.")
+        raise NotFound("The tenant has no key with this id. GET /api/keys lists its keys.")
     return text
 
 
 @router.get("/members", operation_id="list_members", response_model=MemberPage, responses=responses(InvalidCursor))
 async def list_members(request: Request, principal: KeyManager, page: AskedPage) -> MemberPage:
-    """The people who may log in, newest first."""
+    """List the people who may log in, newest first."""
     tenant_id, before = principal.tenant_id, page.before(principal.tenant_id)
     async with request.app.state.accounts.transaction(tenant_id) as connection:
-        found = await member_store.page(connection, tenant_id, before=before, limit=page.limit + 1)
+        found = await members.page(connection, tenant_id, before=before, limit=page.limit + 1)
     items, next_cursor = page.cut(tenant_id, found)
     return MemberPage(items=[_member(member) for member in items], next_cursor=next_cursor)
 
@@ -157,17 +157,17 @@ def _member(member: account.Member) -> Member:
     responses=responses(*_BODY, EmailTaken, LimitReached, TooManyAttempts),
 )
 async def add_member(request: Request, response: Response, principal: KeyManager, body: MemberRequest) -> NewMember:
-    """Add a person who may log in, with a password of yours or one that is made and shown this once."""
+    """Add a person who may log in, with your password or with a generated one that is shown once."""
     tokens: Tokens = request.app.state.tokens
-    # All that may refuse it is asked before the password is hashed, which takes long: nothing is open meanwhile. What
-    # has changed in that time is found when the member is added.
+    # Everything that may refuse the call is checked before the password is hashed, because hashing is slow and no
+    # transaction should stay open meanwhile. ``add`` checks again, since things may have changed by then.
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         await members.check_room(
             connection,
             acting(request, principal),
             principal.tenant_id,
             role=body.role,
-            held=principal.scopes,
+            caller_scopes=principal.scopes,
             issuer=principal.key_id,
         )
     await tokens.check_address(members.normalise(body.email))
@@ -181,7 +181,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
             email=body.email,
             role=body.role,
             password_hash=hashed,
-            held=principal.scopes,
+            caller_scopes=principal.scopes,
             issuer=principal.key_id,
         )
     response.headers["Cache-Control"] = _NO_STORE
@@ -195,7 +195,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
     responses=responses(*_BODY, NotFound, LastOwner, LimitReached),
 )
 async def change_member(request: Request, principal: KeyManager, member_id: MemberId, body: MemberChange) -> Member:
-    """Give a member another role, disable it or let it return. The last owner who can log in stays one."""
+    """Give a member another role, disable it or enable it again. The last owner who can log in stays an owner."""
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         changed = await members.change(
             connection,
@@ -204,7 +204,7 @@ async def change_member(request: Request, principal: KeyManager, member_id: Memb
             _member_id(member_id),
             role=body.role,
             is_disabled=body.is_disabled,
-            held=principal.scopes,
+            caller_scopes=principal.scopes,
             issuer=principal.key_id,
         )
     return _member(changed)
@@ -214,19 +214,19 @@ async def change_member(request: Request, principal: KeyManager, member_id: Memb
     "/members/{member_id}", operation_id="remove_member", status_code=204, responses=responses(NotFound, LastOwner)
 )
 async def remove_member(request: Request, principal: KeyManager, member_id: MemberId) -> None:
-    """Remove a member; its tokens are dead within 2 s, the API keys that it made stay."""
+    """Remove a member. Its tokens are refused within 2 seconds; the API keys that it made stay valid."""
     async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
         await members.remove(
             connection,
             acting(request, principal),
             principal.tenant_id,
             _member_id(member_id),
-            held=principal.scopes,
+            caller_scopes=principal.scopes,
         )
 
 
 def _member_id(text: str) -> UUID:
     member_id = ids.read(text)
     if member_id is None:
-        raise NotFound("The tenant has no such member.")
+        raise NotFound("The tenant has no such member. GET /api/members lists its members.")
     return member_id

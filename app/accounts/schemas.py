@@ -1,4 +1,4 @@
-"""The bodies of the account calls."""
+"""Request and response bodies of the calls for keys, members and tokens."""
 
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, cast
@@ -6,18 +6,19 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from app.accounts.keys import DEFAULT_OVERLAP_SECONDS, LONGEST_OVERLAP_SECONDS
+from app.accounts.keys import DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS
 from app.accounts.oauth import ErrorCode
-from app.accounts.passwords import LONGEST, SHORTEST
+from app.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 
 Scope: TypeAlias = Literal["tasks:read", "tasks:write", "webhooks:manage", "keys:manage", "usage:read"]
 Role: TypeAlias = Literal["owner", "developer", "viewer"]
 
+# One visible line: no control characters, and at least one character that is not a space.
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\p{C}]*[^\p{C}\s][^\p{C}]*$")]
 _Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
-_NewPassword = Annotated[str, StringConstraints(min_length=SHORTEST, max_length=LONGEST)]
-_Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
-_NEXT = "Give it as `cursor` for the next page; null on the last."
+_NewPassword = Annotated[str, StringConstraints(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+_Password = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]
+_NEXT = "Send it as `cursor` to get the next page. Null on the last page."
 
 
 class _Body(BaseModel):
@@ -25,20 +26,20 @@ class _Body(BaseModel):
 
 
 class KeyRequest(_Body):
-    """A key to be issued."""
+    """A request for a new API key."""
 
-    name: _Name = Field(description="For people.")
+    name: _Name = Field(description="A name for people to recognise the key by.")
     scopes: list[Scope] | None = Field(
-        None, min_length=1, max_length=10, description="Of those that the caller has; default: all of them."
+        None, min_length=1, max_length=10, description="A part of the caller's own scopes. Default: all of them."
     )
-    expires_days: int | None = Field(None, ge=1, le=3_650, description="Default: it does not expire.")
+    expires_days: int | None = Field(None, ge=1, le=3_650, description="Default: the key does not expire.")
 
 
 class RotateRequest(_Body):
-    """How a key is to be replaced."""
+    """A request to replace a key."""
 
-    overlap_seconds: Annotated[int, Field(ge=0, le=LONGEST_OVERLAP_SECONDS)] | None = Field(
-        DEFAULT_OVERLAP_SECONDS, description="So long the old key holds beside the new one."
+    overlap_seconds: Annotated[int, Field(ge=0, le=MAX_OVERLAP_SECONDS)] | None = Field(
+        DEFAULT_OVERLAP_SECONDS, description="How long both keys are valid."
     )
 
 
@@ -53,43 +54,43 @@ class Key(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
-    last_used_at: datetime | None = Field(description="To the minute.")
-    replaced_by: str | None = Field(description="The key that took its place in a rotation.")
+    last_used_at: datetime | None = Field(description="Exact to the minute.")
+    replaced_by: str | None = Field(description="The successor of the key after a rotation.")
 
 
 class NewKey(Key):
-    """An API key, shown this once."""
+    """An API key with its text, which is shown only here."""
 
     api_key: str
 
 
 class KeyPage(BaseModel):
-    """A page of keys, newest first, with those that hold no more."""
+    """A page of keys, newest first, including ended ones."""
 
     items: list[Key]
     next_cursor: str | None = Field(description=_NEXT)
 
 
 class MemberRequest(_Body):
-    """A member to be added."""
+    """A request to add a member."""
 
     email: _Email
     role: Role
-    password: _NewPassword | None = Field(None, description="Default: one is made and shown once.")
+    password: _NewPassword | None = Field(None, description="Default: a generated password, shown once.")
 
 
 class MemberChange(_Body):
-    """What to change of a member. A member that is missing here stays as it is; null clears it."""
+    """Changes of a member. A field that is missing here keeps its value."""
 
-    # None stands for missing only: a default is not validated, and a null that is sent is refused.
-    role: Role = Field(cast("Role", None), description="It cannot be null: a member has a role.")
+    # The default None means that the field is missing. Pydantic does not validate defaults, but refuses a sent null.
+    role: Role = Field(cast("Role", None), description="Cannot be null, because a member always has a role.")
     disabled: bool | None = Field(
-        None, description="A member who is disabled cannot log in; its tokens are dead. Null is false."
+        None, description="A disabled member cannot log in, and its tokens are refused. Null means false."
     )
 
     @property
     def is_disabled(self) -> bool | None:
-        """Whether the member shall be disabled; None where nothing is said."""
+        """The wanted state; ``None`` when the request does not mention it."""
         return bool(self.disabled) if "disabled" in self.model_fields_set else None
 
 
@@ -104,9 +105,9 @@ class Member(BaseModel):
 
 
 class NewMember(Member):
-    """A member just added."""
+    """A member that was just added."""
 
-    initial_password: str | None = Field(description="Shown this once; null where the request gave a password.")
+    initial_password: str | None = Field(description="Shown only here. Null when the request had a password.")
 
 
 class MemberPage(BaseModel):
@@ -135,18 +136,18 @@ class TokenAnswer(BaseModel):
 
     access_token: str
     token_type: Literal["Bearer"]
-    expires_in: int = Field(description="Seconds.")
+    expires_in: int = Field(description="Lifetime in seconds.")
     scope: str = Field(description="Separated by spaces.")
 
 
 class OAuthProblem(BaseModel):
-    """Why there is no token (RFC 6749, 5.2)."""
+    """An OAuth error (RFC 6749, 5.2)."""
 
     error: ErrorCode
     error_description: str
 
 
 class KeySet(BaseModel):
-    """A JWK set (RFC 7517): the keys by which tokens are verified."""
+    """A JWK set (RFC 7517) with the public keys that verify tokens."""
 
     keys: list[dict[str, str]]

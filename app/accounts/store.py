@@ -1,4 +1,4 @@
-"""The rows of API keys and of revoked tokens."""
+"""SQL of API keys and revoked tokens."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,16 +6,16 @@ from uuid import UUID
 from app.db import Connection, affected
 from app.models.account import ApiKey
 
-# Not the digest: who manages keys need not be able to read it.
+# Without the digest: code that manages keys does not need it.
 _COLUMNS = "tenant_id, id, key_id, name, scopes, created_at, expires_at, revoked_at, last_used_at, replaced_by"
 
-# What holds now, without the keys in the overlap of a rotation: their place is their successor's.
+# Valid keys, without those in the overlap of a rotation: the successor counts instead of them.
 _COUNT = """
 SELECT count(*) FROM api_key
 WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AND replaced_by IS NULL
 """
 
-# Its successor lives as long, from now, as it was made for.
+# The successor gets the same length of life as the key had, counted from now.
 _LIFE = "SELECT now() + (expires_at - created_at) FROM api_key WHERE tenant_id = $1 AND key_id = $2"
 
 _REPLACE = """
@@ -27,12 +27,13 @@ WHERE tenant_id = $1 AND key_id = $2
 async def insert_key(
     connection: Connection, tenant_id: UUID, key: ApiKey, *, expires_days: int | None, issuer: str | None
 ) -> ApiKey:
-    """Insert a key. It ends ``expires_days`` from now by the database's clock, or when the key says.
+    """Insert a key.
 
-    It ends no later than the key with the ``key_id`` ``issuer``.
+    It expires at ``key.expires_at`` when that is set, else ``expires_days`` from now by the database's clock, and never
+    later than the key whose ``key_id`` is ``issuer``.
     """
     rows = await connection.fetch(
-        # Constants alone make the text.
+        # The text is made of constants only.
         "INSERT INTO api_key (tenant_id, id, key_id, digest, pepper_id, name, scopes, expires_at)"  # noqa: S608
         " VALUES ($1, $2, $3, $4, $5, $6, $7, least(coalesce($9, now() + make_interval(days => $8)),"
         " (SELECT i.expires_at FROM api_key i WHERE i.tenant_id = $1 AND i.key_id = $10))) RETURNING " + _COLUMNS,
@@ -51,7 +52,7 @@ async def insert_key(
 
 
 async def list_keys(connection: Connection, tenant_id: UUID) -> Sequence[ApiKey]:
-    """Return a tenant's keys, oldest first, with those that hold no more."""
+    """Return a tenant's keys, oldest first, including ended ones."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 ORDER BY id",  # noqa: S608 constants
         tenant_id,
@@ -72,7 +73,7 @@ async def page_of_keys(connection: Connection, tenant_id: UUID, *, before: UUID,
 
 
 async def find_valid_key(connection: Connection, tenant_id: UUID, key_id: str) -> ApiKey | None:
-    """Return a key that holds now."""
+    """Return a key that is valid now."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 AND key_id = $2"  # noqa: S608 constants
         " AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())",
@@ -93,7 +94,7 @@ async def find_key(connection: Connection, tenant_id: UUID, key_id: str) -> ApiK
 
 
 async def has_valid_predecessor(connection: Connection, tenant_id: UUID, key_id: str) -> bool:
-    """Say whether a key holds in whose place this one came."""
+    """Return whether the key that this one replaced is still valid."""
     found: bool = await connection.fetchval(
         "SELECT EXISTS (SELECT FROM api_key WHERE tenant_id = $1 AND replaced_by = $2"
         " AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))",
@@ -104,7 +105,7 @@ async def has_valid_predecessor(connection: Connection, tenant_id: UUID, key_id:
 
 
 async def count_valid_keys(connection: Connection, tenant_id: UUID) -> int:
-    """Return how many of a tenant's keys hold now; one that was rotated counts once, in its successor."""
+    """Return the number of a tenant's valid keys. A rotated key is not counted, but its successor is."""
     count: int = await connection.fetchval(_COUNT, tenant_id)
     return count
 
@@ -112,7 +113,7 @@ async def count_valid_keys(connection: Connection, tenant_id: UUID) -> int:
 async def replace_key(
     connection: Connection, tenant_id: UUID, old: ApiKey, new: ApiKey, *, overlap_seconds: int, issuer: str | None
 ) -> ApiKey:
-    """Insert a key in the place of another, which ends after the overlap or at its own end."""
+    """Insert the successor of a key. The old key ends after the overlap, or earlier at its own end."""
     new.expires_at = await connection.fetchval(_LIFE, tenant_id, old.key_id)
     inserted = await insert_key(connection, tenant_id, new, expires_days=None, issuer=issuer)
     await connection.execute(_REPLACE, tenant_id, old.key_id, new.key_id, overlap_seconds)
@@ -120,7 +121,7 @@ async def replace_key(
 
 
 async def revoke_key(connection: Connection, tenant_id: UUID, key_id: str) -> bool:
-    """Revoke a key for good; ``False`` when it was revoked before."""
+    """Revoke a key. Return ``False`` when it was already revoked."""
     tag = await connection.execute(
         "UPDATE api_key SET revoked_at = now() WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL",
         tenant_id,
@@ -130,7 +131,8 @@ async def revoke_key(connection: Connection, tenant_id: UUID, key_id: str) -> bo
 
 
 async def revoke_token(connection: Connection, tenant_id: UUID, jti: UUID, *, expires_at: float) -> bool:
-    """Put a token on the deny list until its end (Unix seconds); ``False`` when it was there."""
+    """Put a token on the deny list until its end (Unix seconds). Return ``False`` when it was already there."""
+    # Revoking a token twice is not an error (RFC 7009, section 2.2).
     tag = await connection.execute(
         "INSERT INTO revoked_token (tenant_id, jti, expires_at) VALUES ($1, $2, to_timestamp($3))"
         " ON CONFLICT (tenant_id, jti) DO NOTHING",
@@ -142,5 +144,5 @@ async def revoke_token(connection: Connection, tenant_id: UUID, jti: UUID, *, ex
 
 
 async def revoke_all_tokens(connection: Connection, tenant_id: UUID) -> None:
-    """Raise the version of a tenant's tokens: those made so far are dead."""
+    """Raise the version of a tenant's tokens, which makes all earlier tokens invalid."""
     await connection.execute("UPDATE tenant SET token_version = token_version + 1 WHERE id = $1", tenant_id)

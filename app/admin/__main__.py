@@ -1,19 +1,19 @@
-"""``python -m app.admin``: run one command and end with an exit code that means something."""
+"""Run one command: ``python -m app.admin``. Its exit code tells the kind of the result (``cli_runtime``)."""
 
 import sys
 
-from app.admin import edge
+from app.admin import cli_runtime
 from app.admin.commands import app
 
 
 def main() -> None:
-    """Run the command of the process's arguments."""
-    with edge.exit_codes():
+    """Run the command that the arguments of the process name."""
+    with cli_runtime.exit_codes():
         app(args=_lift_data_dir(sys.argv[1:]), prog_name="scripts/admin")
 
 
 def _lift_data_dir(arguments: list[str]) -> list[str]:
-    # Operators write --data-dir where they think of it; Typer takes an option of the whole program only in front.
+    # Typer accepts an option of the whole program only in front of the command. Operators write it anywhere.
     for index, argument in enumerate(arguments):
         length = 2 if argument == "--data-dir" else 1
         if argument.partition("=")[0] == "--data-dir":

@@ -1,4 +1,4 @@
-"""What is wrong with the servers, as the operator sees it; and the way out when an older timeline is to be used."""
+"""Find what is wrong with Postgres, Redis and the schema, and accept an older timeline when the operator asks."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from app.admin import edge
-from app.audit import store as audit
+from app.admin import cli_runtime
+from app.audit import log as audit
 from app.broker import timelines as shared
 from app.broker.redis_check import RedisCheck
 from app.core import primary, schema, timelines
@@ -33,11 +33,11 @@ class Server:
 
     @property
     def is_primary(self) -> bool:
-        """Whether it answers as a primary, old or not."""
+        """True when it answers as a primary, old or current."""
         return self.place is not None and self.place.timeline is not None
 
     def show(self) -> str:
-        """Return it as a line."""
+        """Return a line that describes the server."""
         if self.place is None:
             return self.fault or "it does not tell its timeline"
         role = "standby" if self.place.timeline is None else f"primary on timeline {self.place.timeline}"
@@ -46,7 +46,7 @@ class Server:
 
 
 async def examine() -> dict[str, Any]:
-    """Look at every host of DATABASE_URL, at Redis and at what is known of timelines; nothing is changed."""
+    """Check every host of DATABASE_URL, Redis and the known timelines, without changing anything."""
     servers, redis_faults = await _look()
     known = {str(system): timelines.timeline_of(mark) for system, mark in timelines.known().marks().items()}
     faults = [f"{one.host}: {one.fault}" for one in servers if one.fault]
@@ -54,28 +54,36 @@ async def examine() -> dict[str, Any]:
     if any(one.is_primary for one in servers) and (wrong := schema.fault(version)) and not faults:
         faults.append(wrong)
     if sum(one.is_primary for one in servers) > 1:
-        faults.append("several hosts of DATABASE_URL are primaries: stop those that shall not be used")
+        faults.append("several hosts of DATABASE_URL are primaries: stop those that you do not want to use")
     return {
         "postgres": {one.host: one.show() for one in servers},
         "newest_timelines": known,
         "schema": version,
         "schema_expected": schema.EXPECTED,
-        "redis": redis_faults or ["it does all that is needed"],
+        "redis": redis_faults or ["no fault found"],
         "faults": [*faults, *redis_faults],
     }
 
 
+def accept_and_record() -> dict[str, Any]:
+    """Accept the timeline of the primary that answers, and write that to the audit log. Raises ``CommandRefused``."""
+    accepted = asyncio.run(accept_timeline())
+    cli_runtime.as_admin(lambda connection: record(connection, accepted))
+    return accepted
+
+
 async def accept_timeline() -> dict[str, Any]:
-    """Take the timeline of the one primary that answers for the newest; raises ``Refused`` when there is not one."""
+    """Accept the timeline of the primary that answers as the newest. Raises ``CommandRefused`` unless one does."""
     servers, _ = await _look()
     found = [one for one in servers if one.is_primary]
     if len(found) != 1:
         what = "No host of DATABASE_URL answers as a primary" if not found else "Several hosts are primaries"
-        message = f"{what}: let the one that shall be used run, and stop the others."
-        raise edge.Refused(message)
+        message = f"{what}. Run the one that you want to use, and stop the others."
+        raise cli_runtime.CommandRefused(message)
     place = found[0].place
     assert place is not None  # noqa: S101 it is a primary
     assert place.timeline is not None  # noqa: S101 it is a primary
+    # The old value goes into the audit log, so that the acceptance can be understood later.
     before = timelines.known().newest(place.system)
     timelines.known().accept(place.system, place.timeline)
     redis = redis_connections.connect(get_settings().redis_url)
@@ -88,7 +96,7 @@ async def accept_timeline() -> dict[str, Any]:
 
 async def record(connection: Any, accepted: dict[str, Any]) -> None:
     """Write the acceptance to the audit log."""
-    await audit.record(connection, None, edge.operator(), "timeline.accepted", accepted["system"], accepted)
+    await audit.record(connection, None, cli_runtime.operator(), "timeline.accepted", accepted["system"], accepted)
 
 
 async def _look() -> tuple[list[Server], list[str]]:
@@ -98,7 +106,7 @@ async def _look() -> tuple[list[Server], list[str]]:
     try:
         await shared.exchange(redis)
         servers = [await _ask(url) for url in primary.split(settings.database_url)]
-        # The newest first: what it is shows which of the others are old.
+        # The newest first: it tells which of the others are old.
         for server in sorted(servers, key=lambda one: -((one.place and one.place.timeline) or 0)):
             servers[servers.index(server)] = _judge(server)
         async with asyncio.timeout(_TIMEOUT):
@@ -113,7 +121,7 @@ async def _ask(url: str) -> Server:
     parsed = urlsplit(url)
     host = parsed.netloc.rpartition("@")[2]
     try:
-        # Whatever the server is: the URL may ask for a primary.
+        # Connects to a standby too, even if the URL asks for a primary.
         connection = await asyncpg.connect(url, timeout=_TIMEOUT, target_session_attrs=SessionAttribute.any)
     except (*AWAY, asyncpg.PostgresError) as error:
         return Server(host, fault=f"it cannot be reached ({type(error).__name__})")

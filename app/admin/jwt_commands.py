@@ -1,12 +1,12 @@
-"""The commands on the keys of tokens."""
+"""Define the commands for the keys that sign tokens."""
 
 from typing import Annotated
 
 import typer
 
-from app.admin import edge
+from app.admin import cli_runtime
 from app.admin.output import AsJson, show
-from app.audit import store as audit
+from app.audit import log as audit
 from app.core import secrets
 from app.core.config import get_settings
 from app.core.secrets import Secrets
@@ -23,19 +23,21 @@ def group() -> None:
 @app.command()
 def rotate(
     *,
-    compromised: Annotated[bool, typer.Option(help="Drop the old keys now; every token is dead.")] = False,
+    compromised: Annotated[
+        bool, typer.Option(help="Remove the old keys now, which makes every token invalid.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sign with the spare key, and publish a new spare; tokens of the old key hold until their end."""
+    """Sign with the spare key, and publish a new spare. Tokens of the old key stay valid until they expire."""
 
     async def work(connection: Connection) -> Secrets:
         known = secrets.rotate_jwt(get_settings().secrets_file, is_compromised=compromised)
         detail = {"compromised": compromised}
-        await audit.record(connection, None, edge.operator(), "jwt_keys.rotated", known.jwt_keys[0].kid, detail)
+        await audit.record(connection, None, cli_runtime.operator(), "jwt_keys.rotated", known.jwt_keys[0].kid, detail)
         return known
 
     try:
-        known = edge.as_admin(work)
+        known = cli_runtime.as_admin(work)
     except secrets.SpareTooNew as refusal:
-        raise edge.Refused(str(refusal)) from None
+        raise cli_runtime.CommandRefused(str(refusal)) from None
     show({key.state: key.kid for key in reversed(known.jwt_keys)}, as_json=as_json)

@@ -1,16 +1,14 @@
-"""The commands on API keys."""
+"""Define the commands for API keys."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.accounts import keys
-from app.admin import edge
+from app.admin import cli_runtime
 from app.admin.output import AsJson, show, show_list
 from app.admin.tenant_commands import Slug
 from app.core.secrets import get_secrets
-from app.db import Connection
-from app.tenants import tenancy
 
 app = typer.Typer(help="Issue, rotate and revoke API keys.", no_args_is_help=True)
 
@@ -18,54 +16,39 @@ app = typer.Typer(help="Issue, rotate and revoke API keys.", no_args_is_help=Tru
 @app.command()
 def issue(
     slug: Slug,
-    name: Annotated[str, typer.Option(help="For people.")],
+    name: Annotated[str, typer.Option(help="A name for people to recognise the key by.")],
     scopes: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(sorted(keys.ALL_SCOPES)),
-    expires_days: Annotated[int | None, typer.Option(help="Default: it does not expire.")] = None,
+    expires_days: Annotated[
+        int | None, typer.Option(help="Days until the key expires. Default: it does not expire.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Issue a key; it is shown this once."""
+    """Issue a key. It is shown only now."""
+    actor, secrets = cli_runtime.operator(), get_secrets()
     wanted = {scope.strip() for scope in scopes.split(",") if scope.strip()}
-    show(edge.as_admin(lambda connection: _issue(connection, slug, name, wanted, expires_days)), as_json=as_json)
-
-
-async def _issue(
-    connection: Connection, slug: str, name: str, scopes: set[str], expires_days: int | None
-) -> dict[str, Any]:
-    tenant = await tenancy.find(connection, slug)
-    key, text = await keys.issue(
-        connection,
-        edge.operator(),
-        tenant.id,
-        name=name,
-        scopes=scopes,
-        expires_days=expires_days,
-        secrets=get_secrets(),
+    key, text = cli_runtime.for_tenant(
+        slug,
+        lambda connection, tenant: keys.issue(
+            connection, actor, tenant.id, name=name, scopes=wanted, expires_days=expires_days, secrets=secrets
+        ),
     )
-    return {"key_id": key.key_id, "api_key": text, **keys.describe(key)}
+    show({"key_id": key.key_id, "api_key": text, **keys.describe(key)}, as_json=as_json)
 
 
 @app.command("list")
 def list_(slug: Slug, *, as_json: AsJson = False) -> None:
-    """Show a tenant's keys."""
-
-    async def work(connection: Connection) -> list[dict[str, Any]]:
-        tenant = await tenancy.find(connection, slug)
-        return [keys.describe(key) for key in await keys.list_all(connection, tenant.id)]
-
+    """Show a tenant's keys, including ended ones."""
+    found = cli_runtime.for_tenant(slug, lambda connection, tenant: keys.list_all(connection, tenant.id))
     columns = ("key_id", "name", "scopes", "created_at", "expires_at", "revoked_at")
-    show_list(edge.as_admin(work), columns, as_json=as_json)
+    show_list([keys.describe(key) for key in found], columns, as_json=as_json)
 
 
 @app.command()
 def revoke(slug: Slug, key_id: str, *, as_json: AsJson = False) -> None:
-    """Revoke a key; every process refuses it within 2 seconds."""
-
-    async def work(connection: Connection) -> None:
-        tenant = await tenancy.find(connection, slug)
-        await keys.revoke(connection, edge.operator(), tenant.id, key_id)
-
-    edge.as_admin(work)
+    """Revoke a key. Every process refuses it within 2 seconds."""
+    actor = cli_runtime.operator()
+    cli_runtime.for_tenant(slug, lambda connection, tenant: keys.revoke(connection, actor, tenant.id, key_id))
     show({"key_id": key_id, "revoked": True}, as_json=as_json)
 
 
@@ -73,17 +56,16 @@ def revoke(slug: Slug, key_id: str, *, as_json: AsJson = False) -> None:
 def rotate(
     slug: Slug,
     key_id: str,
-    overlap: Annotated[int, typer.Option(help="Seconds for which the old key holds beside the new one.")] = 86_400,
+    overlap: Annotated[int, typer.Option(help="Seconds for which both keys are valid.")] = 86_400,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Replace a key by one of the same name, scopes and length of life; it is shown this once."""
-
-    async def work(connection: Connection) -> dict[str, Any]:
-        tenant = await tenancy.find(connection, slug)
-        key, text = await keys.rotate(
-            connection, edge.operator(), tenant.id, key_id, overlap_seconds=overlap, secrets=get_secrets()
-        )
-        return {"key_id": key.key_id, "api_key": text, **keys.describe(key)}
-
-    show(edge.as_admin(work), as_json=as_json)
+    """Replace a key by one with the same name, scopes and length of life. The new key is shown only now."""
+    actor, secrets = cli_runtime.operator(), get_secrets()
+    key, text = cli_runtime.for_tenant(
+        slug,
+        lambda connection, tenant: keys.rotate(
+            connection, actor, tenant.id, key_id, overlap_seconds=overlap, secrets=secrets
+        ),
+    )
+    show({"key_id": key.key_id, "api_key": text, **keys.describe(key)}, as_json=as_json)

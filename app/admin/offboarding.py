@@ -1,4 +1,4 @@
-"""A tenant leaves: nothing new starts, what runs ends, and everything of it is erased. Begun again, it goes on."""
+"""Delete a tenant: start nothing new, end its running tasks, and erase its rows. A second call continues."""
 
 import asyncio
 from collections import Counter
@@ -9,25 +9,25 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.admin import offboarding_store as store
-from app.audit import store as audit
-from app.audit.store import Actor
+from app.audit import log as audit
+from app.audit.log import Actor
 from app.broker import tickets
 from app.db import Database
 from app.tasks.run import after_commit
 from app.tenants import tenancy
 
 _BATCH: Final = 5_000
-_WAIT: Final = 10.0
-"""Seconds for running tasks to end; a worker kills cancelled code within 5."""
-_STEP: Final = 0.2
+_END_TIMEOUT: Final = 10.0
+"""Seconds to wait for running tasks to end. A worker kills cancelled code within 5 s."""
+_POLL_INTERVAL: Final = 0.2
 _WAKE_TIMEOUT: Final = 10.0
 """Seconds for waking the workers: one message for each running task."""
 
 
 async def offboard(database: Database, redis: Redis, actor: Actor, slug: str) -> dict[str, int]:
-    """Erase a tenant; return how many rows of each table went. Raises ``NotFound``, ``Unavailable``.
+    """Erase a tenant, and return the number of erased rows of each table. Raises ``NotFound``, ``Unavailable``.
 
-    What still runs after 10 s, on a worker that is not reached, finds its row gone and writes nothing.
+    A task that still runs after 10 s, on an unreachable worker, finds its row deleted and writes nothing.
     """
     async with database.transaction() as connection:
         tenant = await tenancy.mark_deleted(connection, actor, slug)
@@ -50,11 +50,11 @@ async def _tell_workers(redis: Redis, tenant_id: UUID, running: list[UUID]) -> N
 
 
 async def _wait_for_end(database: Database, tenant_id: UUID) -> None:
-    for _ in range(int(_WAIT / _STEP)):
+    for _ in range(int(_END_TIMEOUT / _POLL_INTERVAL)):
         async with database.transaction() as connection:
             if not await store.running(connection, tenant_id):
                 return
-        await asyncio.sleep(_STEP)
+        await asyncio.sleep(_POLL_INTERVAL)
 
 
 async def _erase(database: Database, tenant_id: UUID) -> dict[str, int]:

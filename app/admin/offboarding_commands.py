@@ -1,11 +1,11 @@
-"""The command that ends a tenant."""
+"""Define the command that deletes a tenant."""
 
 import asyncio
 from typing import Annotated
 
 import typer
 
-from app.admin import edge
+from app.admin import cli_runtime
 from app.admin.offboarding import offboard
 from app.admin.output import AsJson, show
 from app.admin.tenant_commands import Slug
@@ -17,15 +17,15 @@ from app.db import Database
 def delete(
     slug: Slug,
     confirm: Annotated[
-        str | None, typer.Option("--confirm", help="The slug again: without it, it is asked for.")
+        str | None, typer.Option("--confirm", help="The slug again. Without it, the command asks for it.")
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """End and erase a tenant: its tasks, results, deliveries, keys, members, secrets, usage and audit log."""
-    again = confirm if confirm is not None else typer.prompt(f"Everything of {slug} is erased. Type its slug to go on")
+    """Delete a tenant with its tasks, results, deliveries, keys, members, secrets, usage and audit log."""
+    again = confirm if confirm is not None else typer.prompt(f"This erases all data of {slug}. Type its slug to go on")
     if again != slug:
-        raise typer.BadParameter("the slug does not match: nothing was erased", param_hint="--confirm")
+        raise typer.BadParameter("the slug does not match. Nothing was erased", param_hint="--confirm")
     show({"slug": slug, "erased": asyncio.run(_offboard(slug))}, as_json=as_json)
 
 
@@ -33,7 +33,7 @@ async def _offboard(slug: str) -> dict[str, int]:
     database = Database("tq_admin", size=1)
     redis = redis_connections.connect(get_settings().redis_url)
     try:
-        return await offboard(database, redis, edge.operator(), slug)
+        return await offboard(database, redis, cli_runtime.operator(), slug)
     finally:
         await redis.aclose()
         await database.close()

@@ -6,17 +6,17 @@ from app.db import Connection
 
 
 async def cancel_tenant(connection: Connection, tenant_id: UUID) -> list[UUID]:
-    """Ask every running task of a tenant that is marked deleted to end; return their ids."""
+    """Ask every running task of a deleted tenant to end, and return their ids."""
     return [row["id"] for row in await connection.fetch("SELECT cancel_tenant($1) AS id", tenant_id)]
 
 
 async def erase_tenant(connection: Connection, tenant_id: UUID, limit: int) -> dict[str, int]:
-    """Erase up to ``limit`` rows of each table; return how many went. With nothing left: the tenant itself."""
+    """Erase up to ``limit`` rows of each table, and the tenant itself when none is left. Return the erased rows."""
     rows = await connection.fetch("SELECT name, erased FROM erase_tenant($1, $2)", tenant_id, limit)
     return {row["name"]: row["erased"] for row in rows}
 
 
 async def running(connection: Connection, tenant_id: UUID) -> int:
-    """Return how many of its tasks run."""
+    """Return the number of the tenant's running tasks."""
     found: int | None = await connection.fetchval("SELECT running FROM tenant_slots WHERE tenant_id = $1", tenant_id)
     return found or 0

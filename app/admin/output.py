@@ -1,4 +1,4 @@
-"""What a command shows: a table to people, one line of JSON to programs."""
+"""Show the result of a command: a table for people, or one line of JSON for programs."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON instead o
 
 
 def show(record: Mapping[str, Any], *, as_json: bool) -> None:
-    """Show one thing, a field a row."""
+    """Show one record, with one field in each row."""
     if as_json:
         typer.echo(json.dumps(record))
         return
@@ -27,7 +27,7 @@ def show(record: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def show_list(records: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """Show several things, each a row of the columns; JSON has every field, under ``items``."""
+    """Show several records as rows of the columns. JSON has all their fields, under ``items``."""
     if as_json:
         typer.echo(json.dumps({"items": list(records)}))
         return
@@ -46,5 +46,5 @@ def _cell(value: object) -> str:
 
 
 def _console() -> Console:
-    # Into a pipe or a file, rich would cut at 80 columns, in the middle of a key.
+    # For a pipe or a file, rich would wrap lines at 80 columns, in the middle of a key.
     return Console(width=None if sys.stdout.isatty() else 200)

@@ -1,4 +1,8 @@
-"""The login roles. They belong to the whole cluster, so that several databases may be set up at the same time."""
+"""Create the login roles and their settings.
+
+Roles belong to the whole cluster, and several of its databases may be set up at the same time: a statement that
+collides is repeated.
+"""
 
 import asyncio
 import base64
@@ -16,48 +20,48 @@ from app.db import Connection
 
 _ATTRIBUTES: Final = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
 _ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth", "tq_account")
-# What these ask has an index. A plan that is made while a table (or a new month's partition) is empty would read all of
-# it, and be kept while it grows, until the statistics are next taken.
+# Every query of these roles has an index. A plan that was made while a table (or a new month's partition) is empty
+# would scan it, and would stay in use while the table grows, until ANALYZE runs next.
 _BY_INDEX: Final = (*_ANSWERING, "tq_worker", "tq_webhook", "tq_dispatch")
-# What these ask is looked up by a key. The dispatcher also joins all that is due.
+# These roles look rows up by key, so that nested loops are right. The dispatcher also joins all due rows.
 _BY_KEY: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
-# These call functions of arrays: the plan that those settings leave is right for any of them, and to make it anew costs
-# more than to run it. The others' questions differ (a list from a cursor on), and keep Postgres's own judgement.
+# These roles call functions with arrays. One generic plan is right for all arguments, and planning again costs more
+# than the call. The queries of the other roles vary (a list starts at a cursor), so Postgres chooses their plans.
 _CALLING: Final = ("tq_submit", "tq_worker")
 _KEPT: Final = "plan_cache_mode = force_generic_plan"
-# Those that write; a role that cannot make one has nothing to open.
+# The functions that create large objects. A role that cannot create one has none to open.
 _LARGE_OBJECT_FUNCTIONS: Final = """
 SELECT p.oid::regprocedure::text FROM pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace
   AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lowrite', 'lo_import')
 """
-# These read lists, whose order is that of an index. A plan that was made for a few rows may read and sort all of them,
-# also where a list asks for the first ones only.
+# These roles read lists in the order of an index. A plan that was made for a few rows may read and sort all rows, even
+# if a list needs the first ones only.
 _LISTING: Final = ("tq_api", "tq_account")
-# Just above the 1.5 s for which an api process waits for a statement (app/main.py), and below the time after which it
-# gives the place of an unanswered connection away (app/db.py): no process has more backends than its pool has places.
+# Longer than the 1.5 s for which an api process waits for a statement (app/main.py), and shorter than the time after
+# which it replaces an unanswered connection (app/db.py). So a process never has more backends than places in its pool.
 _TIMED: Final = "statement_timeout = '2s'"
-_TRIES: Final = 50
+_MAX_ATTEMPTS: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 
 
 async def ensure(owner: Connection, passwords: Mapping[str, str]) -> None:
-    """Create the roles, or make them what they must be, and let them into this database."""
+    """Create the roles, or correct their attributes, and allow them to connect to this database."""
     database = await owner.fetchval("SELECT quote_ident(current_database())")
     for role, password in passwords.items():
         await _ensure_role(owner, role, password)
         await _execute(owner, f"GRANT CONNECT ON DATABASE {database} TO {role}")
-        # Kept for this database alone: two databases that are set up at once do not write the same row.
+        # Settings for this database only, so that two databases that are set up at once do not write the same row.
         for setting in _settings(role):
             await _execute(owner, f"ALTER ROLE {role} IN DATABASE {database} SET {setting}")
     await _execute(owner, "REVOKE ALL ON SCHEMA public FROM public")
-    # Whoever may make temporary tables can put one in the way of a function of the owner's.
+    # A role that may create temporary tables could hide a table from a function of the owner.
     await _execute(owner, f"REVOKE ALL ON DATABASE {database} FROM public")
     await _revoke_large_objects(owner)
 
 
 async def _revoke_large_objects(owner: Connection) -> None:
-    """Keep the roles from filling the disk with objects of no table, where the owner may: as a superuser."""
+    """Forbid the roles to create large objects, which could fill the disk. Skipped when the owner is no superuser."""
     if not await owner.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         return
     for name in await owner.fetch(_LARGE_OBJECT_FUNCTIONS):
@@ -84,17 +88,17 @@ async def _ensure_role(owner: Connection, role: str, password: str) -> None:
         role,
     )
     if is_right is None:
-        # Where another bootstrap makes it at this moment, it makes it the same.
+        # Another bootstrap may create the same role at this moment, with the same attributes.
         with suppress(*_RACES):
             await owner.execute(f"CREATE ROLE {role} {_ATTRIBUTES}")
     elif not is_right:
-        # Only where it is needed: an owner who is no superuser may not even name these attributes.
+        # Only when it is needed, because an owner who is not a superuser may not name these attributes at all.
         await _execute(owner, f"ALTER ROLE {role} {_ATTRIBUTES}")
     await _execute(owner, f"ALTER ROLE {role} PASSWORD '{_verifier(password)}'")
 
 
 def _verifier(password: str) -> str:
-    # The server keeps just this of a SCRAM-SHA-256 password; made here, the password is in no log of the server's.
+    # The server stores only this for a SCRAM-SHA-256 password. Computing it here keeps the password out of its logs.
     salt, rounds = os.urandom(16), 4096
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
@@ -104,8 +108,8 @@ def _verifier(password: str) -> str:
 
 
 async def _execute(owner: Connection, statement: str) -> None:
-    # A lock would hold in one database only, and the rows of roles are shared by all: so it is tried again.
-    for left in reversed(range(_TRIES)):
+    # An advisory lock works within one database, but roles are shared by all databases. So the statement is repeated.
+    for left in reversed(range(_MAX_ATTEMPTS)):
         try:
             await owner.execute(statement)
         except (*_RACES, asyncpg.InternalServerError) as race:

@@ -1,4 +1,4 @@
-"""A database made ready: its secrets file, its roles, its schema."""
+"""Set up a database: its secrets file, its login roles and its schema."""
 
 import time
 from pathlib import Path
@@ -9,34 +9,35 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from app.admin import edge, keks, roles, store
+from app.admin import cli_runtime, roles, store
 from app.core import secrets
 from app.core.config import get_settings
 from app.core.secrets import Secrets, SecretsFileError
 from app.db import Connection
 from app.tasks import partitions
+from app.tenants import kek_rotation
 
 _CONFIG: Final = Path(__file__).resolve().parents[2] / "alembic.ini"
-_BUSY_ATTEMPTS: Final = 40
+_MAX_ATTEMPTS_WHILE_BUSY: Final = 40
 
 
 async def bootstrap(owner: Connection) -> bool:
-    """Make the secrets file where it is missing, or complete it, and the roles; says whether the file is new."""
+    """Create the roles and the secrets file, and return whether the file is new. Raises ``CommandRefused``."""
     path = get_settings().secrets_file
     is_new = not path.exists()
     if is_new and await store.has_tenant_any_tenant(owner):
         message = (
             f"SECRETS_FILE {path} is missing, but the database has tenants whose keys and secrets only that file can"
-            " read. Restore it from a backup; a new one would lock every tenant out."
+            " read. Restore it from a backup. A new file would lock out every tenant."
         )
-        raise edge.Refused(message)
+        raise cli_runtime.CommandRefused(message)
     known = _create(path) if is_new else secrets.complete(path)
-    if missing := await keks.unknown(owner, known):
+    if missing := await kek_rotation.missing_keks(owner, known):
         message = (
             f"SECRETS_FILE {path} lacks the keys {', '.join(missing)}, under which tenants' secrets are sealed."
             " Restore it from a backup."
         )
-        raise edge.Refused(message)
+        raise cli_runtime.CommandRefused(message)
     await roles.ensure(owner, known.role_passwords)
     return is_new
 
@@ -45,7 +46,7 @@ def _create(path: Path) -> Secrets:
     try:
         return secrets.create(path)
     except FileExistsError:
-        # Another bootstrap was first, and may still be writing.
+        # Another bootstrap created it first, and may still be writing.
         for _ in range(20):
             try:
                 return secrets.load(path)
@@ -55,21 +56,21 @@ def _create(path: Path) -> Secrets:
 
 
 def migrate() -> None:
-    """Bring the schema to the newest revision; several at once wait for one another (migrations/env.py)."""
+    """Bring the schema to the newest revision. Concurrent calls wait for one another (migrations/env.py)."""
     command.upgrade(_config(), "head")
 
 
 async def keep_months(owner: Connection) -> None:
-    """Make the months that are missing, and move the rows that came before their month into it."""
+    """Create missing monthly partitions, and move rows into theirs. Raises ``CommandRefused`` if a table is in use."""
     try:
-        await partitions.keep_any_tenant(owner, attempts=_BUSY_ATTEMPTS)
+        await partitions.keep_any_tenant(owner, attempts=_MAX_ATTEMPTS_WHILE_BUSY)
     except asyncpg.LockNotAvailableError:
-        message = "The schema is the newest, but a table is in use (by a backup?): run scripts/admin migrate again."
-        raise edge.Refused(message) from None
+        message = "The schema is current, but a table is in use (by a backup?). Run scripts/admin migrate again."
+        raise cli_runtime.CommandRefused(message) from None
 
 
 def head() -> str | None:
-    """Return the revision that this code was written for."""
+    """Return the revision of the schema that this code expects."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 

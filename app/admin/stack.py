@@ -1,4 +1,4 @@
-"""Which stack the commands act on: the one of the environment or .env, else the one that runs in a data directory."""
+"""Choose the stack for the commands: from the environment or .env, else from a data directory."""
 
 import json
 import os
@@ -14,9 +14,10 @@ _USAGE = 2
 
 
 def choose(data_dir: Path) -> None:
-    """Set what the settings lack from ``stack.json`` in the directory; ends the process when that is not enough."""
+    """Complete the settings from ``stack.json`` in the directory. Exit with code 2 when settings are still missing."""
     if "--help" in sys.argv:
-        return  # who asks for help needs no stack
+        return  # help must work without a stack
+    # The settings read .env later. What it names must not be replaced from stack.json.
     named = {**dotenv_values(".env"), **os.environ}
     if "DATABASE_URL" not in named:
         for name, value in _read(data_dir / "stack.json").items():

@@ -1,4 +1,4 @@
-"""What the operator's commands read across the rooms."""
+"""SQL of the operator's commands that read tables of several rooms."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from app.db import Connection
 
 
 async def has_tenant_any_tenant(connection: Connection) -> bool:
-    """Say whether the database holds tenants, whose rows only their own secrets file can read."""
+    """Return whether the database has tenants. Only their own secrets file can read them."""
     if await connection.fetchval("SELECT to_regclass('public.tenant') IS NULL"):
         return False
     found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM public.tenant)")
@@ -14,7 +14,7 @@ async def has_tenant_any_tenant(connection: Connection) -> bool:
 
 
 async def queues_any_tenant(connection: Connection) -> list[dict[str, Any]]:
-    """Return for each tenant what waits and what runs."""
+    """Return the waiting and running tasks of each tenant."""
     rows = await connection.fetch(
         "SELECT t.slug, 'tenant.' || t.id AS queue, t.status, t.queue_paused, coalesce(b.waiting, 0) AS waiting,"
         " coalesce(s.running, 0) AS running, coalesce(s.running_limit, 0) AS running_limit"
@@ -26,7 +26,7 @@ async def queues_any_tenant(connection: Connection) -> list[dict[str, Any]]:
 
 
 async def status_any_tenant(connection: Connection) -> dict[str, Any]:
-    """Return the state of the whole service as the database knows it."""
+    """Return the state of the whole service."""
     row = await connection.fetchrow(
         "SELECT current_database() AS database, current_setting('server_version') AS postgres,"
         " (SELECT version_num FROM alembic_version) AS schema,"

@@ -1,1 +1,1 @@
-"""Who did what."""
+"""The audit log: every change of keys, members and tenants, with who made it."""

@@ -7,10 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from app.audit import store
-from app.audit.store import AuditFilter
+from app.audit import log
+from app.audit.log import AuditFilter
 from app.core.errors import InvalidCursor, InvalidRequest, RateLimited, TooManyLists
-from app.core.problem import responses
+from app.http.problem import responses
 from app.identity.dependencies import CallerRoute, KeyManager
 from app.identity.paging import AskedPage, AskedTime
 
@@ -18,7 +18,7 @@ router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["audit"]
 
 
 class AuditEntry(BaseModel):
-    """One act: who did what, on what, and from where."""
+    """One change: who did what, to what, and from where."""
 
     event_id: UUID
     action: str = Field(description="In the past tense: `key.issued`.")
@@ -64,7 +64,7 @@ async def list_audit_events(
     wanted = AuditFilter(action, actor, created_from, created_to)
     before = page.before(tenant_id)
     async with page.place(tenant_id), request.app.state.accounts.transaction(tenant_id) as connection:
-        rows, read_to = await store.page(connection, tenant_id, wanted, before=before, limit=page.limit + 1)
+        rows, read_to = await log.page(connection, tenant_id, wanted, before=before, limit=page.limit + 1)
     entries = [AuditEntry.model_validate(dict(row)) for row in rows]
     items, next_cursor = page.cut(tenant_id, entries, "event_id", read_to)
     return AuditPage(items=list(items), next_cursor=next_cursor)

@@ -1,6 +1,5 @@
-"""The rows that tell who did what."""
+"""SQL of the audit log."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +12,10 @@ from app.core import ids
 from app.db import Connection
 from app.identity.principal import Actor
 
-__all__ = ["MAX_EVENTS_PER_DAY", "Actor", "AuditFilter", "is_day_full", "page", "record"]
-
-_DAY_SECONDS: Final = 86_400
-
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which events a list holds; None is any. The actor ``operator`` is every operator."""
+    """The conditions of a list; ``None`` matches every event. The actor ``operator`` matches every operator."""
 
     action: str | None = None
     actor: str | None = None
@@ -29,11 +24,11 @@ class AuditFilter:
 
 
 MAX_ROWS_READ: Final = 20_000
-"""Of the log, in one call."""
+"""Events that one call reads at most."""
 
-# Operators are named to operators only: a tenant learns that one acted, not the name of the system user or from where.
-# No index serves a filter, so a list reads a bounded number of events. Where it has not found enough among them, its
-# last row has an id alone: of the oldest event that it has read.
+# A tenant learns that an operator acted, but neither the name of the system user nor the address.
+# No index serves a filter, so a list reads a bounded number of events. When it has not found enough matches among them,
+# the last row has only an id: the one of the oldest event that was read.
 _PAGE = f"""
 WITH found AS MATERIALIZED (
     SELECT * FROM (
@@ -59,15 +54,10 @@ SELECT * FROM (
 """  # noqa: S608 a constant
 
 
-async def record(
-    connection: Connection,
-    tenant_id: UUID | None,
-    actor: Actor,
-    action: str,
-    thing: str,
-    detail: Mapping[str, Any] | None = None,
+async def insert(
+    connection: Connection, tenant_id: UUID | None, actor: Actor, action: str, thing: str, detail: Mapping[str, Any]
 ) -> None:
-    """Write one event (``action`` in the past tense, ``tenant.created``) in the transaction of the act itself."""
+    """Insert one event."""
     await connection.execute(
         "INSERT INTO audit_event (id, tenant_id, actor_type, actor, address, action, object, detail)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -78,35 +68,27 @@ async def record(
         actor.address,
         action,
         thing,
-        dict(detail or {}),
+        detail,
     )
 
 
-MAX_EVENTS_PER_DAY: Final = 1_000
-"""Of a tenant's own making. Acts that give rights are refused beyond it, those that take them away never are."""
-
-_DAY_IS_FULL = """
+_HAS_EVENTS_SINCE = """
 SELECT count(*) >= $3 FROM (
     SELECT FROM audit_event WHERE tenant_id = $1 AND id >= $2 AND actor_type <> 'operator' LIMIT $3
 ) AS today
 """
 
 
-async def is_day_full(connection: Connection, tenant_id: UUID) -> bool:
-    """Tell whether the tenant's keys and members have caused ``MAX_EVENTS_PER_DAY`` events within 24 hours."""
-    # An id carries the time of the process that made it.
-    yesterday = ids.first_id_at(time.time() - _DAY_SECONDS)
-    is_full: bool = await connection.fetchval(_DAY_IS_FULL, tenant_id, yesterday, MAX_EVENTS_PER_DAY)
-    return is_full
+async def has_events_since(connection: Connection, tenant_id: UUID, first: UUID, count: int) -> bool:
+    """Return whether the tenant's keys and members have caused ``count`` events from the id ``first`` on."""
+    has_events: bool = await connection.fetchval(_HAS_EVENTS_SINCE, tenant_id, first, count)
+    return has_events
 
 
 async def page(
     connection: Connection, tenant_id: UUID, wanted: AuditFilter, *, before: UUID, limit: int
 ) -> tuple[list[asyncpg.Record], UUID | None]:
-    """Return up to ``limit`` of a tenant's events older than ``before``, newest first.
-
-    Where these are fewer, but older events were not read: with the id of the oldest one which was.
-    """
+    """Return up to ``limit`` events older than ``before``, newest first, and where to go on (see ``log.page``)."""
     first, last = ids.between(wanted.created_from, wanted.created_to)
     span = tenant_id, first, min(before, last), limit
     rows = await connection.fetch(_PAGE, *span, wanted.action, wanted.actor, wanted.created_from, wanted.created_to)

@@ -1,11 +1,11 @@
 """The ring transport: kombu's Redis transport, where a worker takes the tickets of all tenants in turn.
 
-A worker that consumes a virtual queue (``tenants``) *waits* until somebody stands in line and then *takes*,
-by one script, as many tickets as it has free slots, going once round the line before it serves anybody twice.
-Of all workers and slots that wait, Redis wakes one for each place in line: who has waited longest. A worker
-that consumes tenants' own queues only (``-Q tenant.<id>``) does it as kombu does.
+A worker that consumes a virtual queue (``tenants``) *waits* until a tenant is in the ring and then *takes*,
+by one script, as many tickets as it has free slots, and goes once round the ring before it serves a tenant twice.
+Redis wakes one waiting client for each queue in the ring: the client that has waited longest. A worker that consumes
+tenants' own queues only (``-Q tenant.<id>``) does it as kombu does.
 
-What is marked "stands for" is private to kombu, which is pinned: tests/broker holds each of them.
+A method marked "Overrides" replaces a private method of kombu, which is pinned; tests/broker covers each of them.
 """
 
 import logging
@@ -16,20 +16,21 @@ from typing import Any, Final
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps, loads
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import ResponseError
 
 from app.broker import envelope
-from app.broker.ring import PUSH, RING_BY_ORDER, RING_BY_QUEUE, TAKE, Ring, ring_of
+from app.broker.ring import PUSH, RING_BY_ORDER, RING_BY_QUEUE, Ring, ring_of
+from app.broker.take import TakenTicket, take
 from app.core.redis import reason
 from app.core.seldom import Seldom
 
 _log = logging.getLogger(__name__)
 _seldom = Seldom(_log)
 
-# More in one take would wait in the worker instead of in Redis.
+# Tickets beyond these would wait in this worker, although another one may be free.
 _MAX_TAKE: Final = 32
 _UNBOUNDED: Final = 2**31
-# One that is empty is none.
+# Redis deletes a list with its last element, so an empty queue has no type.
 _LIST_TYPES: Final = frozenset({b"list", b"none", "list", "none"})
 _REST: Final = 1.0
 
@@ -41,17 +42,17 @@ class RingChannel(kombu_redis.Channel):
     ack_emulation = False
     do_restore = False
 
-    # Whether the wait under way is ours, and not kombu's own.
+    # Whether the current wait is for a ring, and not one of kombu's own.
     _awaits_ring = False
-    # Until then nothing is asked of a Redis that refuses: it would be asked again at once, for ever.
+    # Monotonic time before which no wait begins: a Redis that refuses would be asked again at once, without end.
     _rests_until = 0.0
 
     def free_slots(self) -> int:
-        """Say how many tickets the consumer can start now; in a worker ``slots.FreeSlots`` replaces it."""
+        """Return how many tickets the consumer can start; in a worker ``WorkerCapacity`` replaces it."""
         return 1
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: object) -> None:
-        """Stands for kombu's ``Channel._put``: push and join the ring, alone or in a ``Producer.batch``."""
+        """Overrides kombu's ``Channel._put``: push and join the ring, alone or in a ``Producer.batch``."""
         if queue in RING_BY_QUEUE:
             error = f"{queue!r} is a ring and holds no tickets: publish to the queue of a tenant"
             raise ValueError(error)
@@ -59,7 +60,7 @@ class RingChannel(kombu_redis.Channel):
         if ring is None:
             super()._put(queue, message, **kwargs)
             return
-        # EVAL, not EVALSHA: in a batch there is no second try when Redis has lost the script.
+        # EVAL, not EVALSHA: a batch cannot be repeated when Redis has lost the script.
         push = (PUSH.text, 3, ring.order, ring.members, queue, _UNBOUNDED, 1, dumps(message))
         batch: Any = kwargs.get("_publish_batch")
         if batch is not None:
@@ -69,7 +70,7 @@ class RingChannel(kombu_redis.Channel):
             client.eval(*push)
 
     def _brpop_start(self, timeout: float | None = None) -> None:
-        """Stands for kombu's ``Channel._brpop_start``: begin to wait without blocking the event loop."""
+        """Overrides kombu's ``Channel._brpop_start``: begin to wait without blocking the event loop."""
         if monotonic() < self._rests_until:
             return
         queues = self.active_queues
@@ -77,21 +78,21 @@ class RingChannel(kombu_redis.Channel):
         if not self._awaits_ring:
             super()._brpop_start(timeout)  # type: ignore[misc]
             return
-        # What it takes out of a line the take puts back; a worker killed in between leaves a member without a place
-        # in line, which the reconciler mends.
-        line = self._queue_cycle.consume(len(queues))  # type: ignore[attr-defined]
-        keys = (ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in line)
+        # BRPOP pops a queue from the ring, and the take puts it back. A worker that is killed in between leaves a
+        # member without a place in the order, which the reconciler repairs.
+        consumed = self._queue_cycle.consume(len(queues))  # type: ignore[attr-defined]
+        keys = (ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in consumed)
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
         self.client.connection.send_command("BRPOP", *keys, timeout or self.brpop_timeout)
 
     def _brpop_read(self, **_: object) -> bool:
-        """Stands for kombu's ``Channel._brpop_read``: the wait is over, take and deliver."""
+        """Overrides kombu's ``Channel._brpop_read``: read the end of the wait, take tickets and deliver them."""
         try:
             consumed, taken = self._after_wait()
         except ResponseError as error:
-            # Read-only, full, a Cluster, a right that is missing: the connection is well. To start the consumer again,
-            # which Celery does up to five times a second, changes nothing.
+            # Redis is read-only, full, a Cluster, or an ACL is missing: the connection itself works. Restarting the
+            # consumer, which Celery would do up to five times a second, changes nothing.
             self._rests_until = monotonic() + _REST
             _seldom.warn("no tickets taken", reason=reason(error))
             raise Empty from error
@@ -105,9 +106,9 @@ class RingChannel(kombu_redis.Channel):
             self._deliver(ticket, queue, consumed)
         return True
 
-    def _after_wait(self) -> tuple[str, list[tuple[str, bytes]]]:
-        """Read what ended the wait; return the queue that is consumed, and each ticket with the queue it lay in."""
-        # A channel that closes drops its connection: no need to sit out the wait.
+    def _after_wait(self) -> tuple[str, list[TakenTicket]]:
+        """Read the reply that ended the wait; return the consumed queue, and each ticket with the queue it was in."""
+        # A channel that is closing drops its connection, so the rest of the wait can be skipped.
         if self._awaits_ring and self._closing and not self.client.connection.can_read():  # type: ignore[attr-defined]
             return "", []
         try:
@@ -119,34 +120,23 @@ class RingChannel(kombu_redis.Channel):
             return "", []
         ring = RING_BY_ORDER.get(bytes_to_str(reply[0]))
         if ring is None:
-            # kombu has a list for each priority of a queue.
+            # kombu adds the priority to a list's name.
             queue = bytes_to_str(reply[0]).rsplit(self.sep, 1)[0]
-            return queue, [(queue, reply[1])]
-        taken = self._take(ring, out_of_line=bytes_to_str(reply[1]))
-        return ring.queue, [
-            (bytes_to_str(queue), ticket) for queue, ticket in zip(taken[::2], taken[1::2], strict=True)
-        ]
+            return queue, [TakenTicket(queue, reply[1])]
+        return ring.queue, take(self._call, ring, self._wanted(ring), bytes_to_str(reply[1]))
 
     def _delete_what_is_no_list(self, error: ResponseError) -> None:
-        """Let a tenant's queue be a list again, where somebody else has put something there; else raise the error."""
+        """Delete tenants' queues that another program made no list; raise the error if there are none."""
         with self.conn_or_acquire() as client:
             odd = [queue for queue in self.active_queues if ring_of(queue) and client.type(queue) not in _LIST_TYPES]
             for queue in odd:
                 client.delete(queue)
-                _log.warning("deleted a tenant's queue that was no list", extra={"queue": queue})
+                _log.warning("deleted a tenant's queue that was not a list", extra={"queue": queue})
         if not odd:
             raise error
 
-    def _take(self, ring: Ring, out_of_line: str) -> list[bytes]:
-        """Take tickets, and put back the queue that the wait took out of the line."""
-        call = (3, ring.order, ring.members, ring.ahead, self._wanted(ring), out_of_line)
-        try:
-            return self._call("EVALSHA", TAKE.sha, *call)
-        except NoScriptError:
-            return self._call("EVAL", TAKE.text, *call)
-
     def _wanted(self, ring: Ring) -> int:
-        """Say how many tickets to take: what the consumer can start now, if it still consumes the ring."""
+        """Return how many tickets to take: what the consumer can start now, 0 if it left the ring."""
         if self._closing or ring.queue not in self._active_queues:  # type: ignore[attr-defined]
             return 0
         # The estimate is None without a prefetch limit.
@@ -158,7 +148,7 @@ class RingChannel(kombu_redis.Channel):
         return self._reply(str(command[0])) or []
 
     def _reply(self, command: str) -> list[bytes] | None:
-        """Read one reply; after an error of the connection the next turn of the event loop connects anew."""
+        """Read one reply; disconnect after a connection error: the event loop then reconnects."""
         try:
             reply: list[bytes] | None = self.client.parse_response(self.client.connection, command)
         except self.connection_errors:  # type: ignore[attr-defined]
@@ -167,11 +157,11 @@ class RingChannel(kombu_redis.Channel):
         return reply
 
     def _deliver(self, raw: bytes, queue: str, consumed: str) -> None:
-        """Hand a ticket to the consumer. What is none must never reach it: it would end the worker, or reconnect."""
+        """Deliver a ticket to the consumer, and drop any other message: it would make the worker exit or reconnect."""
         if consumed in RING_BY_QUEUE or ring_of(queue) is not None:
             message = envelope.read_or_warn(raw, queue)
         else:
-            # kombu's own: answers to remote control, where that is switched on.
+            # kombu's own queues: answers to remote control, where that is switched on.
             message = loads(bytes_to_str(raw))
         if message is not None:
             self.connection._deliver(message, consumed)  # noqa: SLF001

@@ -7,7 +7,7 @@ from celery import Celery
 
 from app.broker.queues import undeclared
 from app.broker.ring import PREFORK, RINGS
-from app.broker.slots import FreeSlots
+from app.broker.worker_capacity import WorkerCapacity
 
 _TRANSPORT_OPTIONS: Final = {
     # Acks in Redis cost half of the worker's main process and protect nothing: the leases in Postgres do.
@@ -65,7 +65,7 @@ def configure(app: Celery, redis_url: str) -> Celery:
     """
     app.amqp_cls = "app.broker.queues:TenantAMQP"
     app.conf.update(_SETTINGS, broker_url=redis_url, broker_use_ssl=_tls(redis_url))
-    app.steps["consumer"].add(FreeSlots)
+    app.steps["consumer"].add(WorkerCapacity)
     return app
 
 

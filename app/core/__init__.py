@@ -1,1 +1,1 @@
-"""What every room may use and which knows no room."""
+"""Parts that every room may use. They know no room and no HTTP."""

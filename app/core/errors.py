@@ -1,4 +1,4 @@
-"""The errors that a caller may see, raised anywhere and rendered once (app/core/problem.py).
+"""The errors that a caller may see, raised anywhere and rendered once (app/http/problem.py).
 
 Problem                     status, code, title
 ├── Unauthenticated         401

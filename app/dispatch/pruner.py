@@ -55,6 +55,6 @@ class Pruner:
             ages = await retention.by_tenant(self._connection)
             self._round = iter(ages.items())
             # A tenant of any plan may come back to what another had: no month goes before every plan would let it.
-            longest = max([*ages.values(), timedelta(days=plans.LONGEST_RETENTION_DAYS)])
+            longest = max([*ages.values(), timedelta(days=plans.MAX_RETENTION_DAYS)])
             await sweep_store.drop_partitions_any_tenant(self._connection, longest, self._fence)
         return taken

@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from app.broker import generation, tickets
+from app.broker import redis_identity, tickets
 from app.db import Connection
 from app.tasks import sweep_store
 
@@ -14,12 +14,12 @@ class Reconciler:
         """``connection`` is the leader's own."""
         self._connection = connection
         self._redis = redis
-        self._generation = ""
+        self._redis_identity = ""
 
     async def has_redis_lost(self) -> bool:
         """Tell whether Redis was restarted, replaced or emptied since the last call; raises ``RedisError``."""
-        before, self._generation = self._generation, await generation.generation(self._redis)
-        return before != self._generation
+        before, self._redis_identity = self._redis_identity, await redis_identity.read(self._redis)
+        return before != self._redis_identity
 
     async def reconcile(self) -> None:
         """Offer a ticket to each tenant that has due work and a free slot and none; mend the ring."""

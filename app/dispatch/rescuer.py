@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from app.core import crash
+from app.core import failpoints
 from app.core.errors import Unavailable
 from app.db import Database
 from app.dispatch.leadership import Lead
@@ -38,10 +38,10 @@ class Rescuer:
         """Take away what is lost; return whom to offer tickets, and which tasks have ended with it."""
         found = await sweep_store.lost_any_tenant(self._connection, WORKER_DEAD_AFTER, _AT_ONCE)
         if found:
-            crash.point("rescue.before_take_away")
+            failpoints.hit("rescue.before_take_away")
         rescued = [(lost, ended) for lost in found if (ended := await self._take_away(lost))]
         if rescued:
-            crash.point("rescue.before_offer")
+            failpoints.hit("rescue.before_offer")
         await sweep_store.forget_dead_workers_any_tenant(self._connection, self._fence)
         return Rescued(
             [(lost.tenant_id, lost.pool) for lost, _ in rescued],

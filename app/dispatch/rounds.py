@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker import tickets, timelines, wakeups
-from app.core import crash, primary
+from app.core import failpoints, primary
 from app.core import redis as redis_connections
 from app.core import timelines as known_timelines
 from app.core.config import get_settings
@@ -126,7 +126,7 @@ class Rounds:
         if ended:
             await self._do(self._wake, lambda: wakeups.publish_done(self._redis, ended))
         if due:
-            crash.point("due.before_offer")
+            failpoints.hit("due.before_offer")
             offers = [(tenant_id, pool, 1) for tenant_id, pool in due]
             await self._do(self._offer, lambda: tickets.offer_many(self._redis, offers))
         await self._do(self._share, self._shares.look)

@@ -9,6 +9,7 @@ import heapq
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import Final
 from uuid import UUID
 
@@ -68,7 +69,8 @@ class SlotCaps:
         """Return each tenant's cap, and how many slots are left for tenants whose long tasks come next.
 
         ``seconds`` have passed since the last call. A tenant over its share keeps what runs and gets nothing new; one
-        below it gets what is free, so that all of them together never take the last free slot.
+        below it gets what is free, so that all of them together never take the last free slot. Slots that nobody asks
+        for now are spread over all of them: what a tenant submits before the next call does not wait for it.
         """
         self._turn(tenants, seconds)
         fair = self._fair(slots - 1, tenants)
@@ -78,8 +80,11 @@ class SlotCaps:
             more = min(free, max(0, fair[tenant.tenant_id] - tenant.held))
             free -= more
             caps[tenant.tenant_id] = min(tenant.held, fair[tenant.tenant_id]) + more
+        spread = free * len(tenants) // (len(tenants) + 1)
+        for tenant in islice(cycle(sorted(tenants, key=lambda one: caps[one.tenant_id] / one.weight)), spread):
+            caps[tenant.tenant_id] += 1
         self._caps = caps
-        return caps, free
+        return caps, free - spread
 
     def _turn(self, tenants: Sequence[LongTenant], seconds: float) -> None:
         # Who comes begins beside the one that had least: it has saved up nothing, and owes nothing.

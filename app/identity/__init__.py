@@ -1,1 +1,1 @@
-"""Who is calling, and what they may do."""
+"""Check credentials and permissions on every call. ``accounts`` issues and revokes them."""

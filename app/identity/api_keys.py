@@ -1,4 +1,4 @@
-"""API keys: ``tq_live_<12 key id>_<40 secret><6 CRC32 of all before>``, in base62."""
+"""Generate and parse API keys: ``tq_live_<12 key id>_<40 secret><6 CRC32 of the rest>``, in base62."""
 
 import hmac
 import re
@@ -9,11 +9,12 @@ from zlib import crc32
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHECKSUM_LENGTH: Final = 6
+# Secret scanners find leaked keys by the fixed prefix and length.
 _KEY: Final = re.compile(r"(tq_live_([0-9A-Za-z]{12})_[0-9A-Za-z]{40})([0-9A-Za-z]{6})")
 
 
-class NewKey(NamedTuple):
-    """A key just made: ``text`` is shown once and never stored, ``key_id`` is its public part."""
+class GeneratedKey(NamedTuple):
+    """A new key: ``text`` is shown once and never stored, ``key_id`` is its public part."""
 
     text: str
     key_id: str
@@ -32,15 +33,15 @@ def _checksum(text: str) -> str:
     return digits
 
 
-def generate() -> NewKey:
-    """Make a key; its secret part has 238 random bits."""
+def generate() -> GeneratedKey:
+    """Return a new key. Its secret part has 238 random bits."""
     key_id = _random(12)
     body = f"tq_live_{key_id}_{_random(40)}"
-    return NewKey(body + _checksum(body), key_id)
+    return GeneratedKey(body + _checksum(body), key_id)
 
 
 def parse(text: str) -> str | None:
-    """Return the key id where shape and checksum hold, so that typing errors never reach the database."""
+    """Return the key id, or ``None`` when shape or checksum are wrong, so that typing errors reach no database."""
     if not (match := _KEY.fullmatch(text)):
         return None
     body, key_id, checksum = match.groups()
@@ -48,5 +49,6 @@ def parse(text: str) -> str | None:
 
 
 def digest(text: str, pepper: bytes) -> bytes:
-    """Return what is stored. A fast hash: 238 random bits cannot be guessed, and a slow one invites floods."""
+    """Return the HMAC that is stored for a key."""
+    # A fast hash is enough, because 238 random bits cannot be guessed. A slow one would make floods of keys expensive.
     return hmac.digest(pepper, text.encode(), "sha256")

@@ -13,10 +13,10 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
 from app.core.errors import InsufficientScope, InvalidCredentials, Unauthenticated
-from app.core.strict_json import SMALL, Bounds, StrictRoute
+from app.http.strict_json import SMALL, Bounds, StrictRoute
 from app.identity import scopes
 from app.identity.principal import Actor, Principal
-from app.identity.verify import refused
+from app.identity.verify import invalid_credentials
 
 if TYPE_CHECKING:
     from app.identity.verify import Verifier
@@ -61,7 +61,7 @@ def _credential(request: Request) -> str:
         raise Unauthenticated(detail, headers={"WWW-Authenticate": _REALM})
     if name == _API_KEY and "." in found:
         # A token, which this header does not take: no key has a dot.
-        raise refused()
+        raise invalid_credentials()
     return found.strip()
 
 

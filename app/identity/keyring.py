@@ -1,4 +1,4 @@
-"""The keys of tokens as this process has them: read from the secrets file, and again whenever that file is another."""
+"""Load the keys that sign and verify tokens from the secrets file, and load them again when the file changes."""
 
 import base64
 import logging
@@ -19,15 +19,16 @@ _ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC6325
 
 
 class Keyring:
-    """Finds the key of a token by its id; each is made once, for one algorithm."""
+    """Finds the key of a token by its id. Each key object is made once, for one algorithm."""
 
     def __init__(self, path: Path) -> None:
-        """Read the keys from the secrets file at ``path``; raises ``SecretsFileError`` where it has none."""
+        """Read the keys from the secrets file at ``path``. Raises ``SecretsFileError`` when it has none."""
         self._path = path
         self._seen = self._look()
         self._load()
 
     def _look(self) -> tuple[int, int, int]:
+        # The inode tells a file that was replaced by a rename within the resolution of its modification time.
         found = self._path.stat()
         return found.st_mtime_ns, found.st_ino, found.st_size
 
@@ -42,7 +43,7 @@ class Keyring:
         self._public = {key.kid: (private[key.kid].public_key(), _until(key)) for key in known}
 
     def refresh(self) -> bool:
-        """Read the file again where it has changed, and say so; one that cannot be used leaves the keys as they are."""
+        """Read the file again if it has changed, and return whether it has. An unusable file changes nothing."""
         try:
             seen = self._look()
             if seen == self._seen:
@@ -55,24 +56,26 @@ class Keyring:
         return True
 
     def find(self, kid: str) -> tuple[Key, float]:
-        """Return the public key and until when (Unix seconds) it is accepted; raises ``KeyError``."""
+        """Return the public key and the time (Unix seconds) until which it is accepted. Raises ``KeyError``."""
         return self._public[kid]
 
     def signing(self) -> tuple[str, Key]:
-        """Return id and private key of the active key."""
+        """Return the id and the private key of the active key."""
         return self._active
 
     def published(self, now: float) -> list[dict[str, Any]]:
-        """Return the keys by which anybody may verify our tokens at ``now``, as JWKs."""
+        """Return the public keys that verify our tokens at ``now`` (Unix seconds), as JWKs."""
         living = ((kid, key) for kid, (key, until) in self._public.items() if now < until)
         return [key.to_dict() | {"kid": kid, "use": "sig"} for kid, key in living]
 
 
 def _private(key: JwtKey) -> Key:
+    # The secrets file has 32 random bytes. A private key must be a number from 1 to the order of the curve minus 1.
     scalar = int.from_bytes(base64.b64decode(key.private_key), "big") % (_ORDER - 1) + 1
-    # A key object, never its text: the library would guess what the text means.
+    # The library gets a key object and never a text, because it would guess the kind of key from the text.
     return jwk.construct(ec.derive_private_key(scalar, ec.SECP256R1()), ALGORITHM)
 
 
 def _until(key: JwtKey) -> float:
+    # A retired key must verify the tokens that it has signed until they expire.
     return key.since + RETIRED_SECONDS if key.state == "retired" else inf

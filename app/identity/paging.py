@@ -1,4 +1,4 @@
-"""Pages of a tenant's lists: which page is asked for, and where the next one is."""
+"""Read the page that a caller asks for, and make the cursor of the next one."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,15 +10,16 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 from pydantic import AfterValidator
 
-from app.core import ids, pagination
+from app.core import ids
 from app.core.errors import InvalidCursor
-from app.core.list_limit import ListLimit
 from app.core.moments import Moment
+from app.http import pagination
+from app.http.list_limit import ListLimit
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What the caller asked for: ``limit`` items after the one that the cursor names."""
+    """The page that the caller asks for: ``limit`` items after the one that the cursor names."""
 
     limit: int
     cursor: str | None
@@ -26,27 +27,28 @@ class Page:
     response: Response
 
     def before(self, tenant_id: UUID) -> UUID:
-        """Return the id after which the page begins; raises ``InvalidCursor``."""
+        """Return the id after which the page begins. Raises ``InvalidCursor``."""
         if self.cursor is None:
-            # A bound like any other: a statement that asks whether there is one may be planned to read all before it.
+            # The first page has a bound too: Postgres may plan a statement with an optional bound as a full scan.
             return ids.LAST
         position = pagination.decode(tenant_id, self.cursor, self.request.app.state.cursor_key)
         kind, _, text = position.rpartition(":")
         if kind != self._kind:
-            raise InvalidCursor("The cursor is of another list. Begin without a cursor.")
+            raise InvalidCursor("This cursor belongs to another list. Start again without a cursor.")
         return UUID(text)
 
     def place(self, tenant_id: UUID) -> AbstractAsyncContextManager[None]:
-        """Hold one of the tenant's places for lists that may read much; raises ``TooManyLists``."""
+        """Take one of the tenant's places for expensive lists while it is read. Raises ``TooManyLists``."""
         limit: ListLimit = self.request.app.state.list_limit
         return limit.place(tenant_id)
 
     def cut(
         self, tenant_id: UUID, found: Sequence[Any], name: str = "id", read_to: UUID | None = None
     ) -> tuple[Sequence[Any], str | None]:
-        """Return the page of ``limit + 1`` items found, and the cursor of the next; the Link header names it too.
+        """Return the items of this page and the cursor of the next, which the Link header names as well.
 
-        A list that has not read to its end has found fewer, and goes on after the id ``read_to``.
+        ``found`` has up to ``limit + 1`` items; ``name`` is the attribute of an item with its id. A list that stopped
+        before its end passes ``read_to``, the last id that it has read: the next page begins after it.
         """
         items = found[: self.limit]
         last = getattr(items[-1], name) if len(found) > self.limit else read_to
@@ -82,9 +84,9 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        # The calendar's first and last hours elsewhere are none of UTC's.
+        # The first and last hours of the calendar in another time zone do not exist in UTC.
         return _EARLIEST if moment.year == MINYEAR else _LATEST
 
 
 AskedTime: TypeAlias = Annotated[Moment, AfterValidator(_in_utc)]
-"""A moment by which a list is narrowed, with a UTC offset."""
+"""A time with a UTC offset that limits a list."""

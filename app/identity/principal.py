@@ -1,4 +1,4 @@
-"""Who is calling."""
+"""The caller of a request, and the actor that the audit log names."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -7,41 +7,41 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an operator by the name of the system user, an API key by its ``key_id``, a member by e-mail."""
+    """The actor of a change: an operator (by system user), an API key (by ``key_id``) or a member (by e-mail)."""
 
     type: Literal["operator", "api_key", "member"]
     name: str
     address: str | None = None
-    """Of the client, where the act came over HTTP."""
+    """Network address of the client, for a change over HTTP."""
 
     def at(self, address: str | None) -> "Actor":
-        """Return the same actor, calling from an address."""
+        """Return the same actor with a client address."""
         return replace(self, address=address)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A tenant's caller, as of at most 2 s ago."""
+    """The caller of a tenant. It is at most 2 s old: a revoked key or a changed plan counts after that time."""
 
     tenant_id: UUID
     slug: str
     plan: str
     """``free``, ``pro`` or ``enterprise``."""
     limits: dict[str, int] = field(hash=False)
-    """The tenant's own limits, over those of its plan."""
+    """The tenant's overrides of its plan's limits."""
     status: str
-    """The tenant's: ``active`` or ``suspended``."""
+    """Status of the tenant: ``active`` or ``suspended``."""
     scopes: frozenset[str]
     key_id: str | None
-    """The public part of the API key, also where a token was made from it; ``None`` for a member."""
+    """Public part of the API key, also for a token that was made from it; ``None`` for a member."""
     member_id: UUID | None = None
     """``None`` for a key."""
     email: str | None = None
-    """The member's."""
+    """E-mail address of the member; ``None`` for a key."""
     tenant_version: int = 1
-    """Of the tenant's tokens: one that names another version is dead."""
+    """Version of the tenant's tokens: a token with another version is refused."""
 
     @property
     def actor(self) -> Actor:
-        """Return who acts, for the audit."""
+        """Return the actor for the audit log."""
         return Actor("member", self.email) if self.email else Actor("api_key", self.key_id or "")

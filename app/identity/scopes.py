@@ -1,4 +1,4 @@
-"""The scopes: what a caller may be allowed to do."""
+"""The scopes that credentials can have, and the scopes of each member role."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -23,4 +23,4 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     "developer": frozenset({TASKS_READ, USAGE_READ, TASKS_WRITE, WEBHOOKS_MANAGE}),
     "owner": frozenset(MEANINGS),
 }
-"""What a member of each role may do."""
+"""Scopes of a member, by role."""

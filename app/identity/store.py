@@ -1,4 +1,4 @@
-"""The SQL of identity, as the role tq_auth: the tenant is what is looked for."""
+"""SQL of credentials, for the role tq_auth. It searches all tenants, because the tenant is not known yet."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,7 @@ from app.identity.tokens import Claims
 
 _ANSWER_TIMEOUT = 2.0
 
+# The epoch comes from the same snapshot as the row, so a cache entry can never claim a newer epoch than its data.
 _TENANT = """t.id AS tenant_id, t.slug, t.plan, t.limits, t.status, t.token_version AS tenant_version,
     (SELECT epoch FROM auth_epoch) AS epoch, extract(epoch FROM now())::double precision AS now"""
 
@@ -43,7 +44,8 @@ FROM member m JOIN tenant t ON t.id = m.tenant_id
 WHERE m.email = $1 AND m.disabled_at IS NULL AND t.status <> 'deleted'
 """  # noqa: S608 constants
 
-# Locked in order and without waiting: every process writes the same keys, and the time is no matter of life and death.
+# Every process updates the same keys, so rows are locked in one order and locked rows are skipped. Missing one update
+# is harmless, because the next one comes within a minute.
 _TOUCH = """
 UPDATE api_key SET last_used_at = now() WHERE key_id IN (
     SELECT key_id FROM api_key
@@ -52,17 +54,17 @@ UPDATE api_key SET last_used_at = now() WHERE key_id IN (
 )
 """
 
-# The policy lets go of nothing else.
+# The RLS policy ``prune`` lets tq_auth delete expired rows only.
 _PRUNE = "DELETE FROM revoked_token WHERE expires_at < now()"
 
 
 async def find_key_any_tenant(connection: Connection, key_id: str) -> asyncpg.Record | None:
-    """Return a key that holds, its tenant, and the epoch of the same snapshot."""
+    """Return a valid key with its tenant, and the epoch of the same snapshot."""
     return await connection.fetchrow(_FIND_KEY, key_id, timeout=_ANSWER_TIMEOUT)
 
 
 async def find_bearer_any_tenant(connection: Connection, claims: Claims) -> asyncpg.Record | None:
-    """Return the key or member behind a token, its tenant and the epoch, where all of them still hold."""
+    """Return the key or member of a token with its tenant and the epoch, or ``None`` when one is no longer valid."""
     subject = claims.subject
     common = subject.tenant_id, subject.key_id or subject.member_id, claims.jti, subject.tenant_version
     if subject.key_id:
@@ -71,19 +73,19 @@ async def find_bearer_any_tenant(connection: Connection, claims: Claims) -> asyn
 
 
 async def find_login_any_tenant(connection: Connection, email: str) -> asyncpg.Record | None:
-    """Return the member who may log in by an address in lower case, and its tenant."""
+    """Return the member who may log in with an address (in lower case), and its tenant."""
     return await connection.fetchrow(_FIND_LOGIN, email, timeout=_ANSWER_TIMEOUT)
 
 
 async def is_address_taken_any_tenant(connection: Connection, email: str) -> bool:
-    """Say whether a member has an address in lower case, also one who may not log in."""
+    """Return whether a member, also a disabled one, has the e-mail address (in lower case)."""
     query = "SELECT EXISTS (SELECT FROM member WHERE email = $1)"
     is_taken: bool = await connection.fetchval(query, email, timeout=_ANSWER_TIMEOUT)
     return is_taken
 
 
 async def read_epoch_any_tenant(connection: Connection) -> tuple[int, float]:
-    """Return the number that moves with every change of who may do what, and the time in Unix seconds."""
+    """Return the auth epoch, which changes with every change of permissions, and the time in Unix seconds."""
     row = await connection.fetchrow(
         "SELECT epoch, extract(epoch FROM now())::double precision AS now FROM auth_epoch", timeout=_ANSWER_TIMEOUT
     )
@@ -97,5 +99,5 @@ async def touch_keys_any_tenant(connection: Connection, key_ids: Sequence[str]) 
 
 
 async def prune_tokens_any_tenant(connection: Connection) -> None:
-    """Forget the revoked tokens that have expired."""
+    """Delete the revoked tokens that have expired."""
     await connection.execute(_PRUNE, timeout=_ANSWER_TIMEOUT)

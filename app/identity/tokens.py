@@ -1,8 +1,8 @@
-"""Access tokens: JWTs by RFC 9068. The one place that touches python-jose, which is told everything and asked little.
+"""Sign and read access tokens: JWTs by RFC 9068. Only this module calls python-jose.
 
-python-jose takes algorithm and key from the token where it is let to, and base64, JSON and claims as they come. Here
-each token is first held to one spelling; the library sees a key of ours, made for one algorithm, and only says whether
-the signature holds. The claims are checked here.
+By default python-jose takes algorithm and key from the token, and accepts loose base64, JSON and claims. Here each
+token must first have the one spelling that we write. The library then gets our key, made for one algorithm, and
+only verifies the signature. The claims are checked in this module.
 """
 
 import base64
@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from jose import jws  # type: ignore[import-untyped]
 from jose.backends.base import Key  # type: ignore[import-untyped]
 
-from app.core import strict_json
+from app.http import strict_json
 
 ALGORITHM: Final = "ES256"
 ISSUER: Final = "task-queue"
@@ -23,33 +23,34 @@ AUDIENCE: Final = "task-queue-api"
 TYPE: Final = "at+jwt"
 LIFETIME_SECONDS: Final = 900
 
-_LONGEST_LIFE_SECONDS: Final = 3_600
+_MAX_LIFE_SECONDS: Final = 3_600
+# Clocks of api processes and of the database may differ by this much.
 _LEEWAY_SECONDS: Final = 30
-_LONGEST: Final = 4_096
+_MAX_LENGTH: Final = 4_096
 _DOTS: Final = 2
 _SHAPE: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _SUBJECT: Final = re.compile(r"key:([0-9A-Za-z]{12})|member:([0-9a-f-]{36})")
-_VERSIONS: Final = 2**31  # an integer of the database's
+_VERSIONS: Final = 2**31  # the range of Postgres's integer
 _HEADER: Final = {"alg", "kid", "typ"}
 
 
 class InvalidToken(Exception):  # noqa: N818 named for the fact
-    """Not a token of ours, for whichever reason; the caller is told no more."""
+    """The text is not a valid token. The reason is not told, since it would help an attacker."""
 
 
-class Keys(Protocol):
-    """The keys of tokens, as app/identity/keyring.py keeps them."""
+class TokenKeys(Protocol):
+    """The keys that sign and verify tokens (app/identity/keyring.py)."""
 
     def find(self, kid: str) -> tuple[Key, float]:
-        """Return the public key and until when (Unix seconds) it is accepted; raises ``KeyError``."""
+        """Return the public key and the time (Unix seconds) until which it is accepted. Raises ``KeyError``."""
 
     def signing(self) -> tuple[str, Key]:
-        """Return id and private key of the active key."""
+        """Return the id and the private key of the active key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """For whom a token is made: a key by ``key_id``, or a member by ``member_id``."""
+    """The subject of a token: a key (``key_id``) or a member (``member_id``)."""
 
     tenant_id: UUID
     tenant_version: int
@@ -65,7 +66,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says, once its signature and its form hold. Whether it is its time is for ``is_current``."""
+    """The claims of a token with a valid signature and form. ``is_current`` checks its times."""
 
     subject: Subject
     jti: UUID
@@ -74,21 +75,21 @@ class Claims:
     not_before: int
     expires_at: int
     key_until: float
-    """When its key is accepted no more."""
+    """Unix seconds from which the signing key is refused."""
 
     def is_current(self, now: float) -> bool:
-        """Say whether the token holds at ``now``, Unix seconds by the database's clock."""
+        """Return whether the token is valid at ``now`` (Unix seconds by the database's clock)."""
         latest_start = max(self.issued_at, self.not_before)
         return latest_start <= now + _LEEWAY_SECONDS and now < min(self.ends_at, self.key_until)
 
     @property
     def ends_at(self) -> int:
-        """Return from when on the token is refused, in Unix seconds."""
+        """The time from which the token is refused, in Unix seconds."""
         return self.expires_at + _LEEWAY_SECONDS
 
 
-def sign(subject: Subject, scopes: frozenset[str], keys: Keys, now: float) -> str:
-    """Make a token that lives ``LIFETIME_SECONDS`` from ``now``, Unix seconds by the database's clock."""
+def sign(subject: Subject, scopes: frozenset[str], keys: TokenKeys, now: float) -> str:
+    """Return a token that is valid for ``LIFETIME_SECONDS`` from ``now`` (Unix seconds by the database's clock)."""
     issued_at = int(now)
     claims = {
         "iss": ISSUER,
@@ -109,16 +110,16 @@ def sign(subject: Subject, scopes: frozenset[str], keys: Keys, now: float) -> st
     return token
 
 
-def read(token: str, keys: Keys) -> Claims:
-    """Return what a token of ours says; raises ``InvalidToken`` for everything else, and nothing but that."""
+def read(token: str, keys: TokenKeys) -> Claims:
+    """Return the claims of a token. Raises ``InvalidToken`` for any other text, and no other exception."""
     try:
         return _read(token, keys)
-    except Exception:  # noqa: BLE001 whatever a hostile token provokes, it is one answer
+    except Exception:  # noqa: BLE001 any error of a hostile token gets the same answer
         raise InvalidToken from None
 
 
-def _read(token: str, keys: Keys) -> Claims:
-    if len(token) > _LONGEST or token.count(".") != _DOTS or not (shape := _SHAPE.fullmatch(token)):
+def _read(token: str, keys: TokenKeys) -> Claims:
+    if len(token) > _MAX_LENGTH or token.count(".") != _DOTS or not (shape := _SHAPE.fullmatch(token)):
         _refuse()
     header, claims, _signature = (_decode(segment) for segment in shape.groups())
     key, key_until = keys.find(_kid(strict_json.loads(header)))
@@ -128,14 +129,14 @@ def _read(token: str, keys: Keys) -> Claims:
 
 def _decode(segment: str) -> bytes:
     raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    # Else several spellings would be one token.
+    # Otherwise several spellings would be valid for one token, and revoking or caching by text would miss some.
     if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment.encode():
         _refuse()
     return raw
 
 
 def _kid(header: dict[str, Any]) -> str:
-    # No other member is known here: not crit, and none that brings a key of its own.
+    # Every other header is refused, above all crit and those that carry a key (jwk, jku, x5c).
     if header.keys() != _HEADER or header["alg"] != ALGORITHM or header["typ"] != TYPE:
         _refuse()
     return _text(header, "kid")
@@ -153,7 +154,8 @@ def _claims(claims: dict[str, Any], key_until: float) -> Claims:
         expires_at=_integer(claims, "exp"),
         key_until=key_until,
     )
-    if not 0 < read.expires_at - read.issued_at <= _LONGEST_LIFE_SECONDS:
+    # We never sign a longer life. Such a token would come from a leaked key, and could be valid for years.
+    if not 0 < read.expires_at - read.issued_at <= _MAX_LIFE_SECONDS:
         _refuse()
     return read
 
@@ -175,7 +177,7 @@ def _text(members: dict[str, Any], name: str) -> str:
 
 
 def _integer(members: dict[str, Any], name: str) -> int:
-    # By exact type: True is an int to isinstance.
+    # The exact type is compared, because isinstance(True, int) is true.
     value = members[name]
     return value if type(value) is int else _refuse()
 

@@ -1,4 +1,4 @@
-"""Whether credentials hold: asked of Postgres, and remembered for as long as nothing has changed."""
+"""Verify credentials against Postgres, and cache the result until a permission changes."""
 
 import asyncio
 import hmac
@@ -22,18 +22,19 @@ from app.identity.scopes import ROLES
 from app.identity.tokens import Claims, InvalidToken
 
 _log = logging.getLogger(__name__)
+# Polling each second, and trusting a poll for 2 s, bounds the time until every process sees a revocation.
 _POLL_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 2.0
 _MAX_AGE_SECONDS: Final = 30.0
 _TOUCH_SECONDS: Final = 15.0
 _PRUNE_SECONDS: Final = 600.0
 _MAX_ENTRIES: Final = 10_000
-_LONGEST: Final = 4_096
+_MAX_LENGTH: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A caller known to hold at ``epoch`` and under the keys of ``generation``, until ``ends_at`` (monotonic)."""
+    """A verified caller: valid until ``ends_at`` (monotonic) while ``epoch`` and key ``generation`` do not change."""
 
     principal: Principal
     epoch: int
@@ -44,15 +45,15 @@ class _Entry:
 class Verifier:
     """Verifies API keys and tokens for one process.
 
-    While ``run`` polls, a change of a key, member, tenant or of the keys of tokens holds within 2 s.
+    While ``run`` polls, a change of a key, member, tenant or signing key takes effect within 2 s.
     """
 
     def __init__(self, database: Database, pepper: Callable[[str], bytes], keys: Keyring) -> None:
-        """``database`` is of the role tq_auth; ``pepper`` finds a pepper by id or raises ``KeyError``."""
+        """``database`` connects as the role tq_auth; ``pepper`` finds a pepper by id or raises ``KeyError``."""
         self._database = database
         self._pepper = pepper
         self._keys = keys
-        # The cache is keyed by a digest under a key of this process: no credential stays in memory.
+        # The cache is keyed by a digest under a key of this process, so that no credential stays in memory.
         self._cache_key = secrets.token_bytes(32)
         self._entries: dict[bytes, _Entry] = {}
         self._asking: dict[bytes, asyncio.Task[_Entry | None]] = {}
@@ -65,25 +66,25 @@ class Verifier:
         self._pruned_at = -inf
 
     async def verify(self, credential: str) -> Principal:
-        """Return who is calling.
+        """Return the caller with these credentials.
 
-        Raises ``Unauthenticated`` (one answer for whatever does not hold), ``TenantSuspended`` or ``Unavailable``.
+        Raises ``Unauthenticated`` (the same answer whatever is wrong), ``TenantSuspended`` or ``Unavailable``.
         """
-        if len(credential) > _LONGEST:
-            raise refused()
+        if len(credential) > _MAX_LENGTH:
+            raise invalid_credentials()
         digest = blake2b(credential.encode(), key=self._cache_key).digest()
         entry = self._remembered(digest) or await self._ask_once(digest, credential)
         if entry is None:
-            raise refused()
+            raise invalid_credentials()
         principal = entry.principal
         if principal.status == "suspended":
-            raise suspended()
+            raise tenant_suspended()
         if principal.key_id:
             self._used.add(principal.key_id)
         return principal
 
     def now(self) -> float:
-        """Return the time by the database's clock, in Unix seconds; raises ``Unavailable`` before the first poll."""
+        """Return the time by the database's clock, in Unix seconds. Raises ``Unavailable`` before the first poll."""
         if self._polled_at == -inf:
             raise Unavailable
         return monotonic() + self._clock_offset
@@ -103,11 +104,11 @@ class Verifier:
             task = asyncio.create_task(question)
             self._asking[digest] = task
             task.add_done_callback(lambda done: self._answered(digest, done))
-        # One caller that goes away does not take the answer from the others.
+        # Other callers wait for the same answer: one that disconnects must not cancel it for them.
         return await asyncio.shield(task)
 
     def _question(self, credential: str) -> Coroutine[Any, Any, _Entry | None] | None:
-        # What has no form or no signature of ours never reaches the database.
+        # A text with the wrong form, checksum or signature is refused without asking the database.
         if key_id := api_keys.parse(credential):
             return self._ask_key(credential, key_id)
         try:
@@ -119,6 +120,7 @@ class Verifier:
         del self._asking[digest]
         if task.cancelled() or task.exception() or not (entry := task.result()):
             return
+        # The entry is inserted again at the end of the dict, so that the oldest entry is evicted first.
         self._entries.pop(digest, None)
         if len(self._entries) >= _MAX_ENTRIES:
             del self._entries[next(iter(self._entries))]
@@ -126,6 +128,7 @@ class Verifier:
 
     async def _ask_key(self, credential: str, key_id: str) -> _Entry | None:
         asked_at, generation = monotonic(), self._generation
+        # ``asked_at`` is before the query, so that an entry never lives longer than its row allows.
         row = await self._find(lambda connection: store.find_key_any_tenant(connection, key_id))
         if not self._matches(row, credential) or row is None:
             return None
@@ -156,7 +159,7 @@ class Verifier:
             raise Unavailable from error
 
     def _matches(self, row: asyncpg.Record | None, credential: str) -> bool:
-        # An unknown key is compared too, so that it takes the time of a known one.
+        # An unknown key is compared too, so that the time of the answer does not show which ids exist.
         stored, pepper = (row["digest"], self._find_pepper(row["pepper_id"])) if row else (bytes(32), self._cache_key)
         return hmac.compare_digest(stored, api_keys.digest(credential, pepper)) and row is not None
 
@@ -168,18 +171,18 @@ class Verifier:
             return self._cache_key
 
     async def run(self) -> None:
-        """Poll the epoch each second, for ever; while it fails nothing remembered is used."""
+        """Poll the epoch each second until cancelled. While polling fails, the cache is not used."""
         while True:
             try:
                 self._refresh_keys()
                 async with asyncio.timeout(_FRESH_SECONDS), self._database.connection() as connection:
                     await self._poll(connection)
-            except Exception as error:  # noqa: BLE001 whatever happens, the next poll is tried
+            except Exception as error:  # noqa: BLE001 after any error the next poll follows
                 _log.warning("the auth epoch cannot be read", extra={"error": type(error).__name__})
             await asyncio.sleep(_POLL_SECONDS)
 
     def _refresh_keys(self) -> None:
-        # An answer that is on its way was read under the old keys: its generation tells.
+        # A lookup that is under way read the old keys. Its generation shows that, and its result is not used.
         if self._keys.refresh():
             self._generation += 1
             self._entries = {}
@@ -189,6 +192,7 @@ class Verifier:
         epoch, now = await store.read_epoch_any_tenant(connection)
         if epoch != self._epoch:
             self._entries = {digest: entry for digest, entry in self._entries.items() if entry.epoch >= epoch}
+        # The time is taken before the query, so that a slow answer does not count as fresh.
         self._epoch, self._polled_at, self._clock_offset = epoch, asked_at, now - asked_at
         await self._keep_house(connection, asked_at)
 
@@ -201,17 +205,17 @@ class Verifier:
             await store.prune_tokens_any_tenant(connection)
 
 
-def refused() -> Unauthenticated:
-    """Return the one answer to credentials that do not hold."""
+def invalid_credentials() -> Unauthenticated:
+    """Return the error for invalid credentials, whatever is wrong with them."""
     return Unauthenticated(
-        "The credentials do not hold. Send a valid API key or token.",
+        "This API key or token is invalid, expired or revoked. Send a valid one.",
         headers={"WWW-Authenticate": 'Bearer realm="task-queue", error="invalid_token"'},
     )
 
 
-def suspended() -> TenantSuspended:
-    """Return the answer to every caller of a suspended tenant."""
-    return TenantSuspended("The operator has suspended this tenant. Ask the operator.")
+def tenant_suspended() -> TenantSuspended:
+    """Return the error for every caller of a suspended tenant."""
+    return TenantSuspended("The operator has suspended this tenant. Ask the operator to resume it.")
 
 
 def _left(seconds: float | None) -> float:
@@ -223,7 +227,7 @@ def _key_principal(row: asyncpg.Record, scopes: frozenset[str]) -> Principal:
 
 
 def member_principal(row: asyncpg.Record, scopes: frozenset[str]) -> Principal:
-    """Return a member as a caller with these scopes."""
+    """Return the caller for a member with these scopes."""
     return Principal(**_tenant(row), scopes=scopes, key_id=None, member_id=row["member_id"], email=row["email"])
 
 

@@ -1,1 +1,1 @@
-"""The tables, one file for each noun."""
+"""Declare the tables, in one file for each noun."""

@@ -1,4 +1,4 @@
-"""API keys, members, revoked tokens, and the epoch by which every process learns of their change."""
+"""Tables of API keys, members and revoked tokens, and the epoch that tells every process of a change."""
 
 from uuid import UUID
 
@@ -27,7 +27,7 @@ class ApiKey(SQLModel, table=True):
     revoked_at: datetime | None = moment()
     last_used_at: datetime | None = moment()
     replaced_by: str | None = Field(default=None, sa_type=TEXT)
-    """The ``key_id`` that took its place in a rotation; until ``expires_at`` both hold."""
+    """The ``key_id`` of its successor after a rotation; both are valid until ``expires_at``."""
 
 
 class Member(SQLModel, table=True):
@@ -36,19 +36,19 @@ class Member(SQLModel, table=True):
     tenant_id: UUID = tenant_key()
     id: UUID = Field(primary_key=True)
     email: str = Field(unique=True, sa_type=TEXT)
-    """In lower case; unique over all tenants, since a login names none."""
+    """In lower case. Unique over all tenants, because a login does not name a tenant."""
     role: str = Field(sa_type=TEXT)
     """``owner``, ``developer`` or ``viewer`` (app/identity/scopes.py)."""
     password_hash: str = Field(sa_type=TEXT)
     """Argon2id, with its parameters."""
     token_version: int = default("1")
-    """A token that names another one is dead."""
+    """A token with another version is refused."""
     created_at: datetime = created()
     disabled_at: datetime | None = moment()
 
 
 class RevokedToken(SQLModel, table=True):
-    """A token that was revoked before its end; pruned after it."""
+    """A token that was revoked before it expired. The row is deleted after that time."""
 
     __tablename__ = "revoked_token"
     __table_args__ = (Index("revoked_token_expires", "expires_at"),)
@@ -59,7 +59,7 @@ class RevokedToken(SQLModel, table=True):
 
 
 class AuthEpoch(SQLModel, table=True):
-    """One row: the number that moves with every change of a tenant or key (by triggers)."""
+    """One row with a number that triggers raise with every change of a tenant, key or member."""
 
     __tablename__ = "auth_epoch"
 

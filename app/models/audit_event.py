@@ -1,4 +1,4 @@
-"""Who did what."""
+"""Table of the audit log."""
 
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.models.columns import Json, created, datetime, default
 
 
 class AuditEvent(SQLModel, table=True):
-    """One act on a tenant's or the operator's things; append-only by a trigger."""
+    """One change by a tenant or an operator. A trigger makes the table append-only."""
 
     __tablename__ = "audit_event"
     __table_args__ = (Index("audit_event_tenant", "tenant_id", "id"),)
@@ -26,5 +26,5 @@ class AuditEvent(SQLModel, table=True):
     object: str = Field(sa_type=TEXT)
     detail: dict[str, Any] = default("'{}'", sa_type=Json)
     address: str | None = Field(default=None, sa_type=TEXT)
-    """Of the client, where the act came over HTTP."""
+    """Network address of the client, for a change over HTTP."""
     created_at: datetime = created()

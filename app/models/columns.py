@@ -1,4 +1,4 @@
-"""Column types that SQLModel has no short word for."""
+"""Define short names for column types and defaults that several tables use."""
 
 from datetime import datetime
 from typing import Any
@@ -9,14 +9,14 @@ from sqlmodel import Field
 
 Timestamp: Any = DateTime(timezone=True)
 Json: Any = JSONB()
-# The text itself: what comes out is what went in, number for number (docs/decisions/0011).
+# JSON keeps the text that was sent, JSONB would change numbers and the order of keys (docs/decisions/0011).
 JsonText: Any = JSON()
 TextArray: Any = ARRAY(TEXT)
 UuidArray: Any = ARRAY(UUID)
 
 
 def default(sql: str, **kwargs: Any) -> Any:
-    """Return a column with a default of the database's, written in SQL."""
+    """Return a column whose default is an SQL expression of the database."""
     return Field(default=None, nullable=False, sa_column_kwargs={"server_default": text(sql)}, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""Webhook secrets, deliveries and the attempts of each."""
+"""Tables of webhook secrets, deliveries and delivery attempts."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Timestamp, created, datetime, default, moment, te
 
 
 class WebhookSecret(SQLModel, table=True):
-    """A signing secret of a tenant, sealed; several hold during a rotation."""
+    """A sealed signing secret of a tenant. Several are valid during a rotation."""
 
     __tablename__ = "webhook_secret"
 
@@ -22,7 +22,7 @@ class WebhookSecret(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """One event to one endpoint: the exact bytes to send, and when to try next."""
+    """One event for one URL, with the exact body to send and the time of the next attempt."""
 
     __table_args__ = (
         Index("delivery_due", "due_at", postgresql_where=text("status = 'PENDING'")),
@@ -38,7 +38,7 @@ class Delivery(SQLModel, table=True):
     """The URL without its query: what is bounded and retried as one."""
     body: str = Field(sa_type=TEXT)
     status: str = default("'PENDING'", sa_type=TEXT)
-    """``PENDING``, ``DELIVERED`` or ``FAILED`` (every try used up)."""
+    """``PENDING``, ``DELIVERED`` or ``FAILED`` (every attempt failed)."""
     attempt: int = default("0")
     due_at: datetime = created()
     claim_token: UUID | None = None
@@ -47,7 +47,7 @@ class Delivery(SQLModel, table=True):
 
 
 class DeliveryAttempt(SQLModel, table=True):
-    """One try of a delivery, with what came back."""
+    """One attempt of a delivery, with its response or error."""
 
     __tablename__ = "delivery_attempt"
     __table_args__ = (

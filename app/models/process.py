@@ -1,4 +1,4 @@
-"""Dispatchers and webhooks processes, as they say themselves."""
+"""Table of the heartbeats of dispatchers and webhooks processes."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from app.models.columns import Json, created, datetime, default
 
 
 class ProcessHeartbeat(SQLModel, table=True):
-    """One process, from its start to its end; it counts as dead when ``heartbeat_at`` is 15 s old."""
+    """One process from its start to its end. It counts as dead when ``heartbeat_at`` is older than 15 s."""
 
     __tablename__ = "process_heartbeat"
 
@@ -19,6 +19,6 @@ class ProcessHeartbeat(SQLModel, table=True):
     hostname: str = Field(sa_type=TEXT)
     pid: int
     details: dict[str, object] = default("'{}'", sa_type=Json)
-    """``round_age``: seconds since its last round, at the heartbeat; of a dispatcher also ``leads``."""
+    """``round_age``: seconds from its last round to the heartbeat. A dispatcher also has ``leads``."""
     started_at: datetime = created()
     heartbeat_at: datetime = created()

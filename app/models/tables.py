@@ -1,4 +1,4 @@
-"""Every table, gathered so that their metadata is complete."""
+"""Import every table, so that the metadata of SQLModel is complete."""
 
 from app.models.account import ApiKey, AuthEpoch, Member, RevokedToken
 from app.models.audit_event import AuditEvent

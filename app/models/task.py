@@ -1,4 +1,4 @@
-"""Tasks, their attempts and results, what waits, and the idempotency keys of their submits."""
+"""Tables of tasks, attempts, results, the backlog and idempotency keys."""
 
 from typing import Any
 from uuid import UUID
@@ -23,16 +23,16 @@ class Task(SQLModel, table=True):
     task: str = Field(sa_type=TEXT)
     """Name of the task type."""
     pool: str = Field(sa_type=TEXT)
-    """Kind of worker that runs it: ``prefork`` or ``asyncio``."""
+    """Pool of workers that runs it: ``prefork`` or ``asyncio``."""
     status: str = default("'PENDING'", sa_type=TEXT)
     priority: int = Field(sa_type=SmallInteger)
     """0 to 9, 9 most urgent."""
     payload: Any = Field(sa_type=JsonText, nullable=False)
     due_at: datetime = Field(sa_type=Timestamp)
-    """When it may run: at once, at ``scheduled_at``, or after a retry's backoff."""
+    """Time from which it may run: at once, at ``scheduled_at``, or after the backoff of a retry."""
     scheduled_at: datetime | None = moment()
     expires_at: datetime | None = moment()
-    """Not started by then, it ends REVOKED."""
+    """A task that was not started by then ends REVOKED."""
     attempt: int = default("0")
     """Number of the latest attempt; 0 before the first."""
     failed_attempts: int = default("0")
@@ -41,12 +41,12 @@ class Task(SQLModel, table=True):
     time_limit_seconds: float = Field(sa_type=Double)
     """Hard limit of one attempt."""
     timeout_seconds: float | None = Field(default=None, sa_type=Double)
-    """Soft limit that the submit asked for."""
+    """Soft limit of one attempt, from the submit."""
     claim_token: UUID | None = None
-    """Of the latest attempt: whoever writes must hold it."""
+    """Token of the latest attempt. A write for the attempt must name it."""
     cancel_requested_at: datetime | None = moment()
     progress: Any = Field(default=None, sa_type=Json, nullable=True)
-    """``{done, total, note}``, as the latest attempt reported it last."""
+    """``{done, total, note}``: the last report of the latest attempt."""
     error: Any = Field(default=None, sa_type=Json, nullable=True)
     """``{type, message, attempt}`` of the latest failure."""
     tags: list[str] = default("'{}'", sa_type=TextArray)
@@ -75,12 +75,12 @@ class Attempt(SQLModel, table=True):
     error: Any = Field(default=None, sa_type=Json, nullable=True)
     started_at: datetime = created()
     deadline_at: datetime = Field(sa_type=Timestamp)
-    """Hard limit and 5 s more: after it the attempt is lost whatever its worker says."""
+    """Start, hard limit and 5 s: afterwards the attempt is lost, even if its worker still reports it."""
     finished_at: datetime | None = moment()
 
 
 class Result(SQLModel, table=True):
-    """What a task that succeeded returned."""
+    """The return value of a task that succeeded."""
 
     __table_args__ = {"postgresql_partition_by": "RANGE (task_id)"}
 
@@ -90,10 +90,10 @@ class Result(SQLModel, table=True):
 
 
 class BacklogEntry(SQLModel, table=True):
-    """A waiting task: whoever deletes its row has the right to run or end it."""
+    """A waiting task. The transaction that deletes its row may start or end the task."""
 
     __tablename__ = "backlog"
-    # Its tenant is its task's, by which alone it is written: a foreign key here would be checked for each task again.
+    # No foreign key to tenant: the row is only written together with its task, whose foreign key was just checked.
     __table_args__ = (
         Index("backlog_long", "tenant_id", "pool", "due_at", postgresql_where=text("is_long")),
         Index("backlog_due", "pool", "tenant_id", "priority", "due_at"),
@@ -107,14 +107,14 @@ class BacklogEntry(SQLModel, table=True):
     priority: int = Field(sa_type=SmallInteger)
     due_at: datetime = Field(sa_type=Timestamp)
     is_scheduled: bool
-    """Due in the future when it was written: the dispatcher offers its ticket."""
+    """Due in the future when it was written. The dispatcher offers its ticket then."""
     expires_at: datetime | None = moment()
     is_long: bool = default("false")
-    """Its task type was known to be long when this was written."""
+    """The task type was known to be long when the row was written."""
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """The key of a request, the fingerprint of its body and the first task that it made; kept 24 h."""
+    """The key of a request, the fingerprint of its body and its first task. The row is kept for 24 h."""
 
     __tablename__ = "idempotency_key"
     __table_args__ = (Index("idempotency_key_created", "created_at"),)
@@ -125,4 +125,4 @@ class IdempotencyKey(SQLModel, table=True):
     task_id: UUID
     created_at: datetime = created()
     answer: str | None = Field(sa_type=TEXT)
-    """What the request was answered with, which names all its tasks; null where ``task_id`` says all."""
+    """The answer to the request, which names all its tasks; null when ``task_id`` says everything."""

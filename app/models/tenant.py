@@ -1,4 +1,4 @@
-"""Tenants, and how many of each one's tasks run now."""
+"""Tables of tenants and their slots."""
 
 from uuid import UUID
 
@@ -20,15 +20,15 @@ class Tenant(SQLModel, table=True):
     status: str = default("'active'", sa_type=TEXT)
     """``active``, ``suspended`` (every call 403, nothing starts) or ``deleted``."""
     queue_paused: bool = default("false")
-    """Nothing starts, but calls are answered."""
+    """True while no task starts. Calls are still answered."""
     limits: dict[str, int] = default("'{}'", sa_type=Json)
     token_version: int = default("1")
-    """A token that names another one is dead."""
+    """A token with another version is refused."""
     created_at: datetime = created()
 
 
 class TenantSlots(SQLModel, table=True):
-    """The running count that a claim checks and a finish gives back; ``running_limit`` follows plan and override."""
+    """The running count that a claim raises and an end lowers. ``running_limit`` follows plan and override."""
 
     __tablename__ = "tenant_slots"
     __table_args__ = (
@@ -41,19 +41,19 @@ class TenantSlots(SQLModel, table=True):
 
     tenant_id: UUID = tenant_key()
     running: int = default("0")
-    """In both pools."""
+    """Running tasks in both pools."""
     running_limit: int
     returned: int = default("0", sa_type=BigInteger)
-    """Tasks that ever came back into the backlog from an attempt."""
+    """Tasks that ever returned from an attempt into the backlog."""
     departed: int = default("0", sa_type=BigInteger)
     """Tasks that ever left the backlog: claimed, cancelled or expired."""
     running_asyncio: int = default("0")
     """The part of ``running`` that is in the asyncio pool."""
     cap_prefork: int | None = None
-    """Slots that a tenant with long tasks may have in this pool; None where it is not known to have any."""
+    """Slots that a tenant with long tasks may have in this pool; null for a tenant not known to have any."""
     cap_asyncio: int | None = None
     short_until_prefork: datetime | None = moment()
-    """Until then one of its tasks has ended within a second just now: it needs no cap."""
+    """Until then the tenant needs no cap, because one of its tasks has just ended within a second."""
     short_until_asyncio: datetime | None = moment()
     held_back: int = default("0", sa_type=SmallInteger)
-    """Bits of the pools (1 prefork, 2 asyncio) in which a cap has kept due work back."""
+    """Bits of the pools (1 prefork, 2 asyncio) in which a cap has delayed due tasks."""

@@ -1,4 +1,4 @@
-"""The ledger of what each tenant has used."""
+"""Tables of the usage ledger."""
 
 from datetime import date
 from uuid import UUID
@@ -21,7 +21,7 @@ class Usage(SQLModel, table=True):
 
 
 class TenantAdmitted(SQLModel, table=True):
-    """Tasks ever let into a tenant's backlog; with ``returned`` and ``departed`` of its slots: how many wait."""
+    """Tasks ever admitted to a tenant's backlog: ``waiting = admitted + returned - departed`` (of its slots)."""
 
     __tablename__ = "tenant_admitted"
 
@@ -30,7 +30,7 @@ class TenantAdmitted(SQLModel, table=True):
 
 
 class UsageByTask(SQLModel, table=True):
-    """A day (UTC) of one task type: tasks accepted, and attempts whose code ended, with the time that they took."""
+    """The usage of one task type in a day (UTC): accepted tasks, ended attempts, and the seconds that they took."""
 
     __tablename__ = "usage_by_task"
 
@@ -43,7 +43,7 @@ class UsageByTask(SQLModel, table=True):
 
 
 class WorkerTime(SQLModel, table=True):
-    """Attempts of one task type that ended together, until the dispatcher has added them to their day."""
+    """Attempts of one task type that ended together. The dispatcher adds them to their day."""
 
     __tablename__ = "worker_time"
 

@@ -1,4 +1,4 @@
-"""Workers, as their heartbeats tell."""
+"""Tables of workers, the dispatcher's lease, and the slots of each pool."""
 
 from uuid import UUID
 
@@ -9,46 +9,46 @@ from app.models.columns import TextArray, Timestamp, UuidArray, created, datetim
 
 
 class Worker(SQLModel, table=True):
-    """One worker process, from its start to its end; dead when ``heartbeat_at`` is 15 s old."""
+    """One worker process from its start to its end. It counts as dead when ``heartbeat_at`` is older than 15 s."""
 
     id: UUID = Field(primary_key=True)
     hostname: str = Field(sa_type=TEXT)
     pool: str = Field(sa_type=TEXT)
     slots: int
-    """How many tasks it runs at once."""
+    """Tasks that it runs at once."""
     task_types: list[str] = Field(sa_type=TextArray, nullable=False)
     pid: int | None = None
-    """Of its main process; none in a row that an older version wrote."""
+    """Pid of its main process; null in a row of an older version."""
     claim_tokens: list[UUID] = default("'{}'", sa_type=UuidArray)
-    """Of the attempts it runs now."""
+    """Tokens of the attempts that it runs now."""
     started_at: datetime = created()
     heartbeat_at: datetime = created()
 
 
 class DispatcherLease(SQLModel, table=True):
-    """The one row that says which dispatcher leads, and until when."""
+    """One row that names the leading dispatcher and the end of its lease."""
 
     __tablename__ = "dispatcher_lease"
 
     id: bool = Field(primary_key=True, sa_column_kwargs={"server_default": "true"})
     holder: str = default("''", sa_type=TEXT)
-    """Host and process, for people."""
+    """Host and process, for people to read."""
     token: UUID = default("gen_random_uuid()")
-    """Of this lead alone: every sweep names it."""
+    """Token of this lease. Every sweep names it as its fence."""
     expires_at: datetime = created()
 
 
 class PoolSlots(SQLModel, table=True):
-    """A pool's slots, as the dispatcher has last seen them. Without a fresh row nobody has a cap."""
+    """The slots of a pool at the dispatcher's last look. Without a fresh row no tenant has a cap."""
 
     __tablename__ = "pool_slots"
 
     pool: str = Field(primary_key=True, sa_type=TEXT)
     slots: int
     unjudged_cap: int
-    """For a tenant of which it is not known yet how long its tasks run."""
+    """Cap of a tenant whose tasks have not yet been measured."""
     free_for_long: int
-    """Slots that tenants with long tasks may still take before only the reserved one is left."""
+    """Slots that tenants with long tasks may still take before only the reserved slot is left."""
     judged_at: datetime = Field(sa_type=Timestamp)
 
 

@@ -1,1 +1,1 @@
-"""Whether the service can do its work, and whether one process does."""
+"""Tell load balancers and health checks whether the service, or one process of it, can do its work."""

@@ -1,4 +1,7 @@
-"""``python -m app.monitoring probe worker|dispatcher|webhooks``: for health checks; 0 when it turns, else 1."""
+"""Probe a process for a health check: ``python -m app.monitoring probe worker|dispatcher|webhooks``.
+
+The exit code is 0 when it is alive, else 1.
+"""
 
 import argparse
 import asyncio
@@ -9,14 +12,14 @@ from app.monitoring.process_probe import probe
 
 
 def main(arguments: list[str]) -> int:
-    """Say one line, and return the exit code."""
+    """Print one line, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m app.monitoring", description="Ask whether a process does its work."
     )
     commands = parser.add_subparsers(required=True)
-    asked = commands.add_parser("probe", help="0 when a process of this host turns, else 1")
+    asked = commands.add_parser("probe", help="exit with 0 when a process of this host is alive, else 1")
     asked.add_argument("kind", choices=("worker", "dispatcher", "webhooks"))
-    asked.add_argument("--pid", type=int, help="of its main process, where a host has several of the kind")
+    asked.add_argument("--pid", type=int, help="pid of its main process, when a host has several of the kind")
     options = parser.parse_args(arguments)
     try:
         turns, line = asyncio.run(probe(options.kind, options.pid))

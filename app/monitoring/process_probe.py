@@ -1,4 +1,4 @@
-"""Whether one process turns, asked of Postgres: its row is refreshed only while it does."""
+"""Ask Postgres whether a process of this host is alive: it refreshes its row only while its loop goes round."""
 
 import asyncio
 import socket
@@ -13,13 +13,13 @@ from app.processes.heartbeat import STALE
 
 Kind: TypeAlias = Literal["worker", "dispatcher", "webhooks"]
 
-# Each asks as the role by which the process itself works.
+# The probe connects with the role of the process itself, so that it needs no other password.
 _ROLES: Final[dict[Kind, str]] = {"worker": "tq_worker", "dispatcher": "tq_worker", "webhooks": "tq_webhook"}
 _TIMEOUT: Final = 5.0
 
 
 async def probe(kind: Kind, pid: int | None) -> tuple[bool, str]:
-    """Tell whether a process of this host turns (any of the kind, or the one of a pid), and say it in a line."""
+    """Return whether a process of this host is alive, with a line about it. ``pid`` ``None`` means any of the kind."""
     host = socket.gethostname()
     name = f"{kind} on {host}" + (f" with pid {pid}" if pid else "")
     database = Database(_ROLES[kind], size=1, command_timeout=_TIMEOUT)
@@ -27,11 +27,14 @@ async def probe(kind: Kind, pid: int | None) -> tuple[bool, str]:
         async with asyncio.timeout(_TIMEOUT), database.statement() as connection:
             age = await store.age_any_tenant(connection, kind, host, pid)
     except (Unavailable, TimeoutError) as error:
-        return False, f"{name}: not known, Postgres is away ({type(error.__cause__ or error).__name__})"
+        return (
+            False,
+            f"{name}: not known, because Postgres is away ({type(error.__cause__ or error).__name__})",
+        )
     except asyncpg.PostgresError as error:
-        return False, f"{name}: not known, Postgres answers with {type(error).__name__}: {error}"
+        return False, f"{name}: not known, because Postgres answers with {type(error).__name__}: {error}"
     finally:
         await database.close()
     if age is None:
-        return False, f"{name}: has not said that it lives"
-    return age < STALE, f"{name}: turned {age:.1f} s ago"
+        return False, f"{name}: no heartbeat found. Start it, or look at its log"
+    return age < STALE, f"{name}: last heartbeat {age:.1f} s ago"

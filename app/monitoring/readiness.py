@@ -1,4 +1,4 @@
-"""What this process can do now, known before anybody asks: two probes in the background, and an answer from memory."""
+"""Probe Postgres and Redis in the background, so that the readiness of this process is answered from memory."""
 
 import asyncio
 import contextlib
@@ -23,12 +23,12 @@ from app.monitoring.store import Found
 _log = logging.getLogger(__name__)
 _seldom = Seldom(_log)
 
-# A look ends within its timeout, and the next one begins after the pause: so what is known is at most 2 s old.
-_PAUSE: Final = 0.6
-_TIMEOUT: Final = 1.3
-_HANGS: Final = 4.0
-"""Seconds after which a probe that has said nothing counts as failing: the event loop is blocked, or it has ended."""
-_FIRST_LOOK: Final = 1.0
+# A look ends within its timeout, and the next one begins after the interval, so the answer is at most 2 s old.
+_LOOK_INTERVAL: Final = 0.6
+_LOOK_TIMEOUT: Final = 1.3
+_SILENCE_TIMEOUT: Final = 4.0
+"""Seconds without a look after which a probe counts as failing: the event loop is blocked, or the probe has ended."""
+_FIRST_LOOK_TIMEOUT: Final = 1.0
 
 _POSTGRES_HANGS: Final = "Postgres does not answer in time"
 _READ_ONLY: Final = (
@@ -36,46 +36,46 @@ _READ_ONLY: Final = (
     " or make this one writable"
 )
 _REDIS_HANGS: Final = "Redis is away: it cannot be reached, or does not answer in time"
-_NOT_HEARD: Final = "Redis's messages are not heard: its connection was lost, or SUBSCRIBE is denied"
+_NOT_HEARD: Final = "Redis messages do not arrive: the connection was lost, or SUBSCRIBE is denied"
 _NO_DISPATCHER: Final = "no dispatcher leads: start python -m app.dispatch"
-_NO_WORKER: Final = "no worker lives: start one"
+_NO_WORKER: Final = "no worker is alive: start one"
 
 
 @dataclass
 class Look:
-    """What a probe has found last."""
+    """The latest result of a probe."""
 
-    faults: list[str] = field(default_factory=lambda: ["this process has just started, and has not looked yet"])
+    faults: list[str] = field(default_factory=lambda: ["this process has just started, and has not checked yet"])
     at: float = field(default_factory=time.monotonic)
 
     @property
     def age(self) -> float:
-        """How many seconds ago it was."""
+        """Age of the result in seconds."""
         return time.monotonic() - self.at
 
 
 @dataclass(frozen=True)
 class State:
-    """What is known now."""
+    """The readiness of this process."""
 
     faults: list[str]
-    """Why no call can be answered; empty when they can."""
+    """Reasons why no call can be answered; empty when calls can be answered."""
     reasons: list[str]
-    """What else is wrong: tasks are accepted, and some of them wait."""
+    """Other problems: tasks are accepted, but some of them wait."""
     found: Found
     age: float
     """Seconds since the older of the two looks."""
 
 
 class ReadinessProbe:
-    """Looks at Postgres and at Redis, each for itself, so that neither waits for the other."""
+    """Probes Postgres and Redis in separate loops, so that neither waits for the other."""
 
     def __init__(
         self, database: Database, redis: RedisCheck, *, others: Sequence[Database], hears: Callable[[], bool]
     ) -> None:
-        """``database`` is the probe's own; ``others`` are left when Postgres turns out to be read-only.
+        """``database`` belongs to the probe; connections of ``others`` are closed when Postgres turns out read-only.
 
-        ``hears`` tells whether the subscription to Redis is up, which notices first that Redis has gone.
+        ``hears`` returns whether the subscription to Redis is up. It notices a lost Redis first.
         """
         self._database = database
         self._redis_check = redis
@@ -87,29 +87,30 @@ class ReadinessProbe:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to look; return after the first look at Postgres, or after a second."""
+        """Start both loops, and return after the first look at Postgres, or after a second."""
         self._tasks = [
             asyncio.create_task(self._again_and_again(self._look_at_postgres), name="probe-postgres"),
             asyncio.create_task(self._again_and_again(self._look_at_redis), name="probe-redis"),
         ]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FIRST_LOOK):
+            async with asyncio.timeout(_FIRST_LOOK_TIMEOUT):
                 await self._first.wait()
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop both loops."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_TIMEOUT)
+            await asyncio.wait(self._tasks, timeout=_LOOK_TIMEOUT)
         await self._database.close()
 
     def state(self) -> State:
-        """Return what is known; asks nobody."""
-        faults = [_POSTGRES_HANGS] if self._postgres.age > _HANGS else self._postgres.faults
-        reasons = [_REDIS_HANGS] if self._redis.age > _HANGS else list(self._redis.faults)
+        """Return the current state from memory, without asking a server."""
+        faults = [_POSTGRES_HANGS] if self._postgres.age > _SILENCE_TIMEOUT else self._postgres.faults
+        reasons = [_REDIS_HANGS] if self._redis.age > _SILENCE_TIMEOUT else list(self._redis.faults)
         if not reasons and not self._hears():
             reasons.append(_NOT_HEARD)
+        # Without Postgres nothing is known about dispatchers and workers.
         if not faults:
             if self._found.round_age is None:
                 reasons.append(_NO_DISPATCHER)
@@ -121,15 +122,15 @@ class ReadinessProbe:
         while True:
             try:
                 await look()
-            except Exception:  # noqa: BLE001 whatever it was, it is looked again
+            except Exception:  # noqa: BLE001 after any error the next look follows
                 _log.exception("a look at the servers has failed")
             self._first.set()
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_LOOK_INTERVAL)
 
     async def _look_at_postgres(self) -> None:
         found = Found(None, None, {}, None)
         try:
-            async with asyncio.timeout(_TIMEOUT), self._database.statement() as connection:
+            async with asyncio.timeout(_LOOK_TIMEOUT), self._database.statement() as connection:
                 found = await store.look_any_tenant(connection)
             faults = _faults(found)
         except TimeoutError:
@@ -137,11 +138,11 @@ class ReadinessProbe:
         except Unavailable as error:
             faults = [_why(error.__cause__)]
         except asyncpg.PostgresError as error:
-            # Anybody may read this: the text stays in the server's log.
+            # Anybody can read this answer, so the text of the error stays in the log of the server.
             faults = [f"Postgres answers with an error ({type(error).__name__}): see its log"]
         self._found, self._postgres = found, Look(faults)
         if found.place is not None and (found.place.is_read_only or found.place.timeline is None):
-            # The next connections may lead to another server, which is the primary by now.
+            # DATABASE_URL may name several hosts, and another one may be the primary by now: connect again.
             for database in self._others:
                 await database.expire()
         for fault in faults:
@@ -149,7 +150,7 @@ class ReadinessProbe:
 
     async def _look_at_redis(self) -> None:
         try:
-            async with asyncio.timeout(_TIMEOUT):
+            async with asyncio.timeout(_LOOK_TIMEOUT):
                 faults = await self._redis_check.faults()
         except TimeoutError:
             faults = [_REDIS_HANGS]

@@ -1,4 +1,4 @@
-"""The calls of load balancers and probes; each is answered from memory."""
+"""The API calls for load balancers and probes, answered from memory."""
 
 from typing import Any, Final, Literal
 
@@ -7,55 +7,55 @@ from pydantic import BaseModel, Field
 
 from app.core import schema
 from app.core.errors import Unavailable
-from app.core.problem import responses
-from app.core.strict_json import StrictRoute
+from app.http.problem import responses
+from app.http.strict_json import StrictRoute
 from app.monitoring.readiness import ReadinessProbe, State
 
 router: Final = APIRouter(route_class=StrictRoute, tags=["health"])
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The answer of a live process."""
 
     status: Literal["ok"] = "ok"
 
 
 class DispatcherState(BaseModel):
-    """The dispatcher that leads."""
+    """The state of the leading dispatcher."""
 
-    leads: bool = Field(description="Whether one does.")
-    last_round_seconds: float | None = Field(description="How long ago its last round ended; null when none leads.")
+    leads: bool = Field(description="Whether a dispatcher leads.")
+    last_round_seconds: float | None = Field(description="Seconds since its last round ended. Null when none leads.")
 
 
 class Readiness(BaseModel):
-    """What the service can do now."""
+    """The readiness of the service."""
 
     status: Literal["ready", "degraded"] = Field(
-        description="`degraded`: tasks are accepted, and some of them wait until the `reasons` are gone."
+        description="`degraded`: tasks are accepted, but some of them wait until the `reasons` are gone."
     )
-    reasons: list[str] = Field(description="What is wrong, and what to do about it; empty when `ready`.")
+    reasons: list[str] = Field(description="Problems, and what to do about them. Empty when `ready`.")
     schema_version: str = Field(description="The revision of the database's schema.")
-    schema_expected: str = Field(description="The revision that this process was written for.")
-    workers: int = Field(description="Workers whose slots turn.")
-    workers_by_pool: dict[str, int] = Field(description="The same for each pool that has any.")
+    schema_expected: str = Field(description="The revision that this process expects.")
+    workers: int = Field(description="Workers that are alive and have slots.")
+    workers_by_pool: dict[str, int] = Field(description="The same number for each pool that has workers.")
     dispatcher: DispatcherState
-    age_seconds: float = Field(description="How old what is said here is: 2 s at most.")
+    age_seconds: float = Field(description="Age of this answer in seconds, at most 2.")
 
 
 @router.get("/healthz", operation_id="get_health", response_model=Health)
 async def get_health() -> Health:
-    """Alive."""
+    """Return 200 while the process is alive."""
     return Health()
 
 
 @router.get("/readyz", operation_id="get_readiness", response_model=Readiness, responses=responses(Unavailable))
 async def get_readiness(request: Request) -> Any:
-    """Ready when Postgres can be written to and has the expected schema. What else is wrong is `degraded`."""
+    """Return whether Postgres is writable and has the expected schema. Other problems make it `degraded`."""
     readiness: ReadinessProbe = request.app.state.readiness
     state = readiness.state()
     if state.faults:
         raise Unavailable(
-            "The service is not ready. See reasons.",
+            "The service is not ready. The field reasons says why, and what to do.",
             reasons=[*state.faults, *state.reasons],
             schema_version=state.found.schema_version,
             schema_expected=schema.EXPECTED,
@@ -66,6 +66,7 @@ async def get_readiness(request: Request) -> Any:
 
 def _ready(state: State) -> Readiness:
     found = state.found
+    # The age was measured at the look, so the time since then is added.
     age = None if found.round_age is None else round(found.round_age + state.age, 3)
     return Readiness(
         status="degraded" if state.reasons else "ready",
@@ -79,6 +80,6 @@ def _ready(state: State) -> Readiness:
     )
 
 
-# Probes and balancers send HEAD; documented once, as GET.
+# Some probes and load balancers send HEAD. The API document only has GET.
 router.add_api_route("/healthz", get_health, methods=["HEAD"], include_in_schema=False)
 router.add_api_route("/readyz", get_readiness, methods=["HEAD"], include_in_schema=False)

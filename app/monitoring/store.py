@@ -1,4 +1,4 @@
-"""SQL of readiness."""
+"""SQL of the readiness probe."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,7 +8,7 @@ from app.db import Connection
 from app.processes import store
 from app.processes.heartbeat import STALE
 
-# Of several dispatchers that say that they lead (one may have been stopped), the freshest.
+# A dispatcher that was stopped may still have a row that says it leads, so the freshest row counts.
 _PROCESSES: Final = f"""
 SELECT
     (SELECT coalesce(jsonb_object_agg(pool, workers), '{{}}') FROM (
@@ -23,20 +23,21 @@ SELECT
 
 @dataclass(frozen=True)
 class Found:
-    """What one look at Postgres has found."""
+    """The result of one look at Postgres."""
 
     place: primary.Place | None
     schema_version: str | None
     workers: dict[str, int]
-    """Those whose slots turn, by pool."""
+    """Live workers with slots, by pool."""
     round_age: float | None
-    """Seconds since the last round of the dispatcher that leads; None when none does."""
+    """Seconds since the last round of the leading dispatcher; ``None`` when none leads."""
 
 
 async def look_any_tenant(connection: Connection) -> Found:
-    """Look at the server, its schema, the workers and the dispatcher."""
+    """Return the state of the server, its schema, the workers and the dispatcher."""
     place = await primary.place(connection, timeout=2)
     version = await store.schema_version_any_tenant(connection)
+    # The tables below may not exist, or differ, in another version of the schema.
     if schema.fault(version):
         return Found(place, version, {}, None)
     row: Any = await connection.fetchrow(_PROCESSES)

@@ -1,1 +1,1 @@
-"""The processes of the service as Postgres knows them: that they turn, and whether they fit its schema."""
+"""Track the processes of the service in Postgres: their heartbeats, and whether they fit its schema."""

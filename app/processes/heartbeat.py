@@ -1,4 +1,4 @@
-"""The row of a dispatcher or webhooks process: it is written only while the process's loop goes round."""
+"""Write the heartbeat of a dispatcher or webhooks process, but only while the loop of the process goes round."""
 
 import asyncio
 import contextlib
@@ -23,41 +23,42 @@ _seldom = Seldom(_log)
 
 INTERVAL: Final = 1.0
 STALE: Final = 15.0
-"""Seconds after its last heartbeat in which a process counts as one that turns."""
-_STANDS_STILL: Final = 5.0
+"""Seconds after its last heartbeat for which a process counts as alive."""
+_ROUND_TIMEOUT: Final = 5.0
 
 
 class Turns:
-    """When the loop of this process last came round, and what it says of itself."""
+    """The time of this process's last round, and the details that its row shows."""
 
     def __init__(self) -> None:
-        """Begin as one that has just come round."""
+        """Start as if a round had just ended."""
         self._at = time.monotonic()
         self.details: dict[str, Any] = {}
 
     def turned(self, **details: Any) -> None:
-        """Say that a round is done; ``details`` are for the row."""
+        """Note that a round has ended; ``details`` are written into the row."""
         self._at = time.monotonic()
         self.details = details
 
     @property
     def age(self) -> float:
-        """How many seconds ago the last round was."""
+        """Seconds since the last round."""
         return time.monotonic() - self._at
 
 
 async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turns: Turns) -> None:
-    """Write the row each second until cancelled, then remove it; not while no round ends for 5 s."""
+    """Write the row each second until cancelled, then delete it. Pause while no round has ended for 5 s."""
     process_id, hostname = uuid4(), socket.gethostname()
     is_first = True
     try:
         while True:
-            # Another process of this host may have seen a newer timeline of Postgres.
+            # Another process of this host may have seen a newer timeline of Postgres. Then this one must not write.
             timelines.known().refresh()
-            if turns.age < _STANDS_STILL:
+            if turns.age < _ROUND_TIMEOUT:
                 details: Mapping[str, Any] = {**turns.details, "round_age": round(turns.age, 3)}
                 try:
                     async with database.transaction() as connection:
+                        # Once for each start is enough, because only killed processes leave rows behind.
                         if is_first:
                             await store.forget_any_tenant(connection)
                         await store.beat_any_tenant(
@@ -68,6 +69,7 @@ async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turn
                     _seldom.warn("heartbeat not written", reason=type(error.__cause__ or error).__name__)
             await asyncio.sleep(INTERVAL)
     finally:
+        # A row that cannot be deleted now is deleted by the next process that starts, after 5 minutes.
         with contextlib.suppress(Unavailable, asyncpg.PostgresError):
             async with database.transaction() as connection:
                 await store.remove_any_tenant(connection, process_id)

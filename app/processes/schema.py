@@ -1,4 +1,4 @@
-"""A process whose code does not fit the schema waits: what it would write might not be what others read."""
+"""Make a process wait while its code does not fit the schema, since others might misread what it writes."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ _INTERVAL: Final = 2.0
 
 
 async def wait_until_it_fits(database: Database, stopping: asyncio.Event | None = None) -> None:
-    """Return when the schema is the expected one, or cannot be asked for, or ``stopping`` is set; log why it waits."""
+    """Return when the schema is right, Postgres cannot be reached, or ``stopping`` is set. Log why it waits."""
     stopping = stopping or asyncio.Event()
     while not stopping.is_set() and (fault := await _fault(database)):
         _seldom.log(logging.ERROR, "this process waits: it does not fit the schema", reason=fault)
@@ -35,5 +35,5 @@ async def _fault(database: Database) -> str | None:
         async with database.statement() as connection:
             return schema.fault(await store.schema_version_any_tenant(connection))
     except (Unavailable, asyncpg.PostgresError):
-        # Away: whoever works with it will see, and waits by itself.
+        # Postgres cannot be reached. The work of the process will notice that, and has its own way to wait.
         return None

@@ -1,1 +1,1 @@
-"""How much a tenant may use, and how much it has used."""
+"""Limit the rate, quotas and backlog of each tenant, and count its usage."""

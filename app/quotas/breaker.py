@@ -1,4 +1,4 @@
-"""Whether Redis is worth asking: after one call that it did not answer, nobody waits until it answers again."""
+"""Stop asking Redis after one call without an answer, until it answers a probe (a circuit breaker)."""
 
 import asyncio
 import logging
@@ -16,44 +16,45 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _seldom = Seldom(_log)
 
-_PATIENCE: Final = 0.05
-_PAUSE: Final = 0.5
+_ANSWER_TIMEOUT: Final = 0.05
+_PROBE_INTERVAL: Final = 0.5
 
 
 class Breaker:
-    """One process's patience with Redis: 50 ms, once."""
+    """Lets one call of the process wait up to 50 ms for Redis. While it does not answer, no further call waits."""
 
     def __init__(self, redis: Redis) -> None:
-        """Begin closed: Redis is asked."""
+        """Start closed, which means that Redis is asked."""
         self._redis = redis
         self._probing: asyncio.Task[None] | None = None
 
     async def ask(self, call: Awaitable[T]) -> T | None:
-        """Return what Redis answers within 50 ms, else ``None``; then every call is ``is_open`` until it answers."""
+        """Return the answer of Redis within 50 ms, or else ``None`` and open the breaker."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_ANSWER_TIMEOUT):
                 return await call
-        except Exception as error:  # noqa: BLE001 whatever it was, there is no answer
+        except Exception as error:  # noqa: BLE001 any error means that there is no answer
             self._open(error)
             return None
 
     @property
     def is_open(self) -> bool:
-        """Tell whether Redis is away, as far as is known."""
+        """True while Redis is known not to answer, and must not be asked."""
         return self._probing is not None
 
     def _open(self, error: Exception) -> None:
+        # Calls that fail together start one probe and write one line.
         if self._probing is None:
-            _seldom.warn("rates are limited by each process", reason=reason(error))
+            _seldom.warn("Redis does not answer, so each process limits rates on its own", reason=reason(error))
             self._probing = asyncio.create_task(self._probe(), name="redis-probe")
 
     async def _probe(self) -> None:
-        # In the background, so that no request waits to find out.
+        # The probe runs in the background, so that no request waits for a Redis that does not answer.
         try:
             while True:
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_PROBE_INTERVAL)
                 try:
-                    async with asyncio.timeout(_PATIENCE):
+                    async with asyncio.timeout(_ANSWER_TIMEOUT):
                         await self._redis.ping()
                 except (RedisError, OSError, TimeoutError):
                     continue
@@ -63,6 +64,6 @@ class Breaker:
             self._probing = None
 
     def close(self) -> None:
-        """Probe no more."""
+        """Stop the probe."""
         if self._probing is not None:
             self._probing.cancel()

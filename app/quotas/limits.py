@@ -1,4 +1,8 @@
-"""Rates and policies (pure): when the next request may come, and how a caller is told of each."""
+"""Compute rates by GCRA, and write the RateLimit header fields (pure).
+
+GCRA is the generic cell rate algorithm of ITU-T I.371. The header fields follow
+draft-ietf-httpapi-ratelimit-headers-11.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -14,75 +18,77 @@ _WINDOWS: Final = {"day": 86_400, "month": 2_678_400}
 
 
 class Rate(NamedTuple):
-    """So many requests at once, and then one in each interval. Times are whole microseconds."""
+    """``burst`` requests at once, and then one in each interval. Times are whole microseconds."""
 
     interval: int
     burst: int
 
     @property
     def tolerance(self) -> int:
-        """How far ahead of now the time of arrival may be."""
+        """The most microseconds that the theoretical time of arrival may lie ahead of now."""
         return self.interval * self.burst
 
 
-class Answer(NamedTuple):
-    """Whether a request may come now; the bucket after it."""
+class RateDecision(NamedTuple):
+    """The decision on one request, and the state of the bucket after it."""
 
     is_allowed: bool
     left: int
-    """Requests that may follow at once."""
+    """Further requests that may come at once."""
     wait: int
-    """Microseconds until this one would be allowed; 0 where it is."""
+    """Microseconds until the request would be allowed; 0 when it is allowed."""
     ahead: int
-    """How far the theoretical time of arrival lies ahead of now: 0 is a full bucket."""
+    """Microseconds by which the theoretical time of arrival lies ahead of now; 0 is a full bucket."""
 
 
 def rate_of(limits: Limits) -> Rate | None:
-    """Return the rate of a tenant; ``None`` where nothing would ever be refused."""
+    """Return the rate of a tenant; ``None`` when it has no limit."""
     if UNLIMITED in (limits.requests_per_second, limits.burst):
         return None
-    # Rounded up: never faster than the limit.
+    # The interval is rounded up, so that the rate is never higher than the limit.
     return Rate(-(-_SECOND // limits.requests_per_second), limits.burst)
 
 
-def ask(rate: Rate, arrival: int, now: int) -> Answer:
-    """Ask by GCRA for one request; ``arrival`` is the theoretical time of arrival that the last one left."""
-    # Cut at both ends: an old one is a full bucket, and after a clock that stepped back the wait is a whole bucket.
+def ask(rate: Rate, arrival: int, now: int) -> RateDecision:
+    """Decide one request by GCRA. ``arrival`` is the theoretical time of arrival after the previous request."""
+    # Clamped at both ends: an old arrival means a full bucket. After a clock stepped back, the wait is at most the time
+    # that refills a bucket.
     ahead = min(max(arrival - now, 0), rate.tolerance)
     is_allowed = ahead + rate.interval <= rate.tolerance
-    return answer(rate, ahead + rate.interval if is_allowed else ahead, is_allowed=is_allowed)
+    return decided(rate, ahead + rate.interval if is_allowed else ahead, is_allowed=is_allowed)
 
 
-def answer(rate: Rate, ahead: int, *, is_allowed: bool) -> Answer:
-    """Return what is known once the request has been decided, here or by Redis."""
+def decided(rate: Rate, ahead: int, *, is_allowed: bool) -> RateDecision:
+    """Return the decision on a request, after this process or Redis has made it."""
     wait = 0 if is_allowed else max(0, ahead + rate.interval - rate.tolerance)
-    return Answer(is_allowed, max(0, rate.tolerance - ahead) // rate.interval, wait, ahead)
+    return RateDecision(is_allowed, max(0, rate.tolerance - ahead) // rate.interval, wait, ahead)
 
 
 def seconds(microseconds: int) -> int:
-    """Return a wait as Retry-After takes it: whole seconds, rounded up, at least one."""
+    """Return a wait in the form of Retry-After: whole seconds, rounded up, at least one."""
     return max(1, ceil(microseconds / _SECOND))
 
 
 class Left(NamedTuple):
-    """What is left of one policy, and the seconds until there is more where that is known."""
+    """The remaining number of one policy, and the seconds until it grows (``None`` when not known)."""
 
     policy: Policy
     number: int
     more_in: int | None
 
 
-def rate_left(rate: Rate, answered: Answer) -> Left:
-    """Return what is left of the rate; a full bucket gets no more."""
+def rate_left(rate: Rate, answered: RateDecision) -> Left:
+    """Return the remaining requests of the rate. A full bucket does not grow."""
     until_next = answered.wait or (rate.interval if answered.ahead else 0)
     return Left("rate", answered.left, seconds(until_next) if until_next else None)
 
 
 def fields(policies: str, left: Sequence[Left]) -> dict[str, str]:
-    """Return the RateLimit header fields (draft 11); none where no policy limits the request."""
+    """Return the RateLimit header fields; none when no policy limits the request."""
     if not policies:
         return {}
     headers = {"RateLimit-Policy": policies}
+    # The field RateLimit must not be empty, so it is left out when nothing is known.
     if left:
         headers["RateLimit"] = ", ".join(map(_item, left))
     return headers
@@ -95,25 +101,26 @@ def _item(left: Left) -> str:
 
 @lru_cache(maxsize=1024)
 def call_policies(limits: Limits) -> str:
-    """Return RateLimit-Policy of a call that is no submit: the rate, or nothing."""
+    """Return RateLimit-Policy for a call other than a submit: the rate, or nothing."""
     rate = rate_of(limits)
     if rate is None:
         return ""
-    # q in w is never more than the rate gives: the burst in the time that refills it, or what comes in a second.
+    # q requests in w seconds must never be more than the rate allows: the burst in the time that refills it, or the
+    # requests of one second.
     quota = max(limits.burst, limits.requests_per_second)
     return f'"rate";q={quota};w={ceil(quota / limits.requests_per_second)}'
 
 
 @lru_cache(maxsize=1024)
 def submit_policies(limits: Limits) -> str:
-    """Return RateLimit-Policy of a submit; unlimited policies are not in it."""
+    """Return RateLimit-Policy for a submit, without unlimited policies."""
     periods = [f'"{name}";q={quota};w={_WINDOWS[name]}' for name, quota in quotas(limits).items() if name != "backlog"]
     backlog = [f'"backlog";q={limits.backlog}'] if limits.backlog != UNLIMITED else []
     return ", ".join(filter(None, [call_policies(limits), *periods, *backlog]))
 
 
 def quotas(limits: Limits) -> Mapping[Policy, int]:
-    """Return the limits on tasks that hold, by policy."""
+    """Return the limits on tasks by policy, without unlimited ones."""
     named: dict[Policy, int] = {
         "day": limits.tasks_per_day, "month": limits.tasks_per_month, "backlog": limits.backlog,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from app.broker.script import Script
 from app.quotas import limits
 from app.quotas.breaker import Breaker
-from app.quotas.limits import Answer, Rate
+from app.quotas.limits import Rate, RateDecision
 
 _MAX_TENANTS: Final = 10_000
 _MAX_GROUP: Final = 128
@@ -57,7 +57,7 @@ class Rates:
         self._waiting: list[_Request] = []
         self._lane: asyncio.Task[None] | None = None
 
-    async def ask(self, tenant_id: UUID, rate: Rate) -> Answer:
+    async def ask(self, tenant_id: UUID, rate: Rate) -> RateDecision:
         """Ask for one request of a tenant; one that is refused costs nothing."""
         here = self._ask_here(tenant_id, rate)
         # The shared time of arrival is never earlier than what this process has heard: a refusal here needs no Redis.
@@ -67,7 +67,7 @@ class Rates:
             if reply is not None:
                 is_allowed, ahead = reply
                 self._remember(tenant_id, now + ahead)
-                return limits.answer(rate, ahead, is_allowed=is_allowed)
+                return limits.decided(rate, ahead, is_allowed=is_allowed)
             # Others have been counted here while Redis kept this one waiting.
             here = self._ask_here(tenant_id, rate)
         if here.is_allowed:
@@ -109,7 +109,7 @@ class Rates:
         if self._lane is not None:
             self._lane.cancel()
 
-    def _ask_here(self, tenant_id: UUID, rate: Rate) -> Answer:
+    def _ask_here(self, tenant_id: UUID, rate: Rate) -> RateDecision:
         return limits.ask(rate, self._arrivals.get(tenant_id, 0), _now())
 
     def _remember(self, tenant_id: UUID, arrival: int) -> None:

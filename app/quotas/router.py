@@ -1,4 +1,4 @@
-"""The calls on limits and usage."""
+"""The API calls for limits and usage."""
 
 from datetime import date
 from typing import Annotated, Final, cast
@@ -6,7 +6,7 @@ from typing import Annotated, Final, cast
 from fastapi import APIRouter, Query, Request
 
 from app.core.errors import InvalidRequest
-from app.core.problem import responses
+from app.http.problem import responses
 from app.identity.dependencies import CallerRoute
 from app.quotas import usage
 from app.quotas.dependencies import UsageReader
@@ -19,7 +19,7 @@ router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["limits"
 
 @router.get("/limits", operation_id="list_limits", response_model=LimitList)
 async def list_limits(request: Request, principal: UsageReader) -> LimitList:
-    """Every limit that holds, whether it comes from the plan or an override, and what is used of it now."""
+    """List every limit, with its source (plan or override) and its current use."""
     return await usage.limits(
         request.app.state.reader, principal.tenant_id, cast("Plan", principal.plan), principal.limits
     )
@@ -32,6 +32,6 @@ async def get_usage(
     first: Annotated[date | None, Query(alias="from", description="Default: the first of this month (UTC).")] = None,
     last: Annotated[date | None, Query(alias="to", description="The last day of the items. Default: today.")] = None,
 ) -> UsageReport:
-    """The tasks of this day and month by task type, and of each day asked for."""
+    """Return the tasks of this day and month by task type, and those of each requested day."""
     contract = plans.effective(principal.plan, principal.limits)
     return await usage.report(request.app.state.reader, principal.tenant_id, contract, first, last)

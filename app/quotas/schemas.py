@@ -1,4 +1,4 @@
-"""What the ledger is asked and answers, and the bodies of the calls on limits and usage."""
+"""Define the ledger's demand and grant, and the response bodies of the calls for limits and usage."""
 
 from datetime import date, datetime
 from typing import Literal, NamedTuple, TypeAlias
@@ -11,7 +11,7 @@ Quota: TypeAlias = Literal["day", "month", "backlog"]
 
 
 class Demand(NamedTuple):
-    """How many more tasks a tenant wants, and its limits; -1 is none. In the order of ``tasks_accept``."""
+    """The number of tasks that a tenant wants, with its limits; -1 is no limit. In the order of ``tasks_accept``."""
 
     tasks: int
     per_day: int
@@ -20,7 +20,7 @@ class Demand(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """How many of them it gets, which limit refuses the rest, and what is used with them. In that order too."""
+    """The number of tasks that the ledger grants, the limit that refuses the rest, and the usage after it."""
 
     granted: int
     refused_by: Quota | None
@@ -37,13 +37,13 @@ class TenantLimit(BaseModel):
     """One limit of the tenant."""
 
     name: str
-    limit: int | None = Field(description="Null is no limit.")
+    limit: int | None = Field(description="Null means no limit.")
     source: Literal["plan", "override"]
-    used: int | None = Field(description="Now; null where nothing is counted.")
+    used: int | None = Field(description="Current use. Null when nothing is counted.")
 
 
 class LimitList(BaseModel):
-    """Every limit that holds."""
+    """All limits of the tenant."""
 
     plan: Plan
     items: list[TenantLimit]
@@ -51,32 +51,32 @@ class LimitList(BaseModel):
 
 
 class TaskUsage(BaseModel):
-    """What one task type has used."""
+    """The usage of one task type."""
 
     task: str
-    tasks: int = Field(description="Accepted.")
-    attempts: int = Field(description="Whose code has ended.")
-    worker_seconds: float = Field(description="That these attempts took.")
+    tasks: int = Field(description="Accepted tasks.")
+    attempts: int = Field(description="Attempts whose code has ended.")
+    worker_seconds: float = Field(description="Seconds that these attempts took.")
 
 
 class DayUsage(TaskUsage):
-    """What one task type has used in a day (UTC)."""
+    """The usage of one task type in a day (UTC)."""
 
     day: date
 
 
 class PeriodUsage(BaseModel):
-    """What is used of a quota's current period (UTC)."""
+    """The usage of a quota in its current period (UTC)."""
 
     starts_on: date
     ends_at: datetime
     tasks: int
-    limit: int | None = Field(description="Null is no limit.")
+    limit: int | None = Field(description="Null means no limit.")
     by_task: list[TaskUsage]
 
 
 class UsageReport(BaseModel):
-    """The current day and month, and each day that was asked for."""
+    """The usage of the current day and month, and of each requested day."""
 
     day: PeriodUsage
     month: PeriodUsage

@@ -1,4 +1,8 @@
-"""SQL of the ledger."""
+"""SQL of the ledger.
+
+The waiting tasks of a tenant are never counted: ``waiting = admitted + returned - departed``, whose counters every
+write keeps in its own transaction.
+"""
 
 from dataclasses import dataclass
 from datetime import date
@@ -21,13 +25,13 @@ FROM (
 ) AS periods
 """
 
-_HELD = """
+_RUNNING_AND_WAITING = """
 SELECT s.running, coalesce(a.admitted, 0) + s.returned - s.departed AS waiting
 FROM tenant_slots s LEFT JOIN tenant_admitted a ON a.tenant_id = s.tenant_id WHERE s.tenant_id = $1
 """
 
-# One statement, so that the sums by task type are those of the periods. Attempts that are not added to their day yet
-# are counted too: what is read is exact at every moment.
+# One statement, so that the sums by task type fit the totals of the periods. Attempts in worker_time that were not yet
+# added to their day are counted too, which makes the report exact at every moment.
 _REPORT = f"""
 SELECT p.*, c.day, c.task, c.tasks, c.attempts, c.worker_seconds
 FROM ({_PERIODS}) AS p LEFT JOIN LATERAL (
@@ -47,43 +51,43 @@ ORDER BY c.day, c.task
 
 
 async def periods(connection: Connection, tenant_id: UUID) -> "asyncpg.Record":
-    """Return what is used in the current day and month, and when they begin and end."""
+    """Return the usage of the current day and month, with their first days and ends."""
     row = await connection.fetchrow(_PERIODS, tenant_id)
     assert row is not None  # noqa: S101 one row, whatever the tenant
     return row
 
 
-async def held(connection: Connection, tenant_id: UUID) -> "asyncpg.Record | None":
-    """Return how many of the tenant's tasks run and wait."""
-    return await connection.fetchrow(_HELD, tenant_id)
+async def running_and_waiting(connection: Connection, tenant_id: UUID) -> "asyncpg.Record | None":
+    """Return the numbers of the tenant's running and waiting tasks."""
+    return await connection.fetchrow(_RUNNING_AND_WAITING, tenant_id)
 
 
 async def report(
     connection: Connection, tenant_id: UUID, first: date | None, last: date | None
 ) -> "list[asyncpg.Record]":
-    """Return what ``periods`` does, with what each task type used in each day of this month and of the range.
+    """Return the columns of ``periods`` with the usage of each task type in each day of this month and of the range.
 
-    At least one row: without any use, its ``day`` is null.
+    There is at least one row. Without any usage its ``day`` is null.
     """
     return list(await connection.fetch(_REPORT, tenant_id, first, last))
 
 
 @dataclass(frozen=True, slots=True)
 class RolledUp:
-    """What has ended of one task type of a tenant."""
+    """The ended attempts of one task type of a tenant."""
 
     tenant_id: UUID
     task: str
     attempts: int
     seconds: float
     long_attempts: int
-    """Those that ran for more than a second."""
+    """Attempts that ran for more than a second."""
 
 
 async def roll_up_any_tenant(connection: Connection, limit: int, fence: UUID) -> list[RolledUp]:
-    """Add up to ``limit`` ended attempts to their days; return what was added (usage_roll_up).
+    """Add up to ``limit`` ended attempts to their days, and return them (SQL function usage_roll_up).
 
-    ``fence`` is the token of the dispatcher's lease: without the lease nothing is changed.
+    ``fence`` is the token of the dispatcher's lease. Without the lease nothing changes.
     """
     rows = await connection.fetch(
         "SELECT tenant_id, task, attempts, seconds, long_attempts FROM usage_roll_up($1) "
@@ -101,7 +105,7 @@ WHERE (SELECT dispatcher_leads($1))
 
 
 async def reconcile_any_tenant(connection: Connection, fence: UUID) -> "list[asyncpg.Record]":
-    """Make running and waiting counts what the rows say; return those that were off (ledger_reconcile).
+    """Correct the running and waiting counts by the rows, and return the wrong ones (SQL function ledger_reconcile).
 
     ``fence`` as in ``roll_up_any_tenant``.
     """

@@ -1,4 +1,4 @@
-"""The ledger: what a tenant has had accepted in its day and month, and what of it runs and waits. Exact."""
+"""Read the ledger, which counts exactly: accepted tasks of a day and month, running and waiting tasks."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -23,43 +23,44 @@ from app.quotas.schemas import (
 from app.tenants import plans
 from app.tenants.plans import Limits, Plan
 
-_LONGEST_RANGE: Final = timedelta(days=366)
+_MAX_RANGE: Final = timedelta(days=366)
 
 
 def demand(contract: Limits, count: int) -> Demand:
-    """Return what a tenant asks of the ledger that wants so many more tasks."""
+    """Return the demand of a tenant for ``count`` more tasks."""
     return Demand(count, contract.tasks_per_day, contract.tasks_per_month, contract.backlog)
 
 
 async def standing(connection: Connection, tenant_id: UUID) -> Grant:
-    """Return the ledger of a tenant as it stands, as a grant of nothing."""
+    """Return the current ledger of a tenant, in the form of a grant of no task."""
     periods = await store.periods(connection, tenant_id)
-    held = await store.held(connection, tenant_id)
-    waiting = held["waiting"] if held else 0
+    counts = await store.running_and_waiting(connection, tenant_id)
+    waiting = counts["waiting"] if counts else 0
     return Grant(
         0, None, periods["day_used"], periods["month_used"], waiting, periods["day_ends_in"], periods["month_ends_in"]
     )
 
 
 def granted(ledger: Grant, asked: Demand, count: int) -> Grant:
-    """Return the grant whose answer was lost, of which ``count`` tasks are stored, by what ``standing`` says since."""
+    """Return a grant whose answer was lost: ``count`` of its tasks are stored, ``ledger`` is the current standing."""
     used = {"month": ledger.month_used, "day": ledger.day_used}
     limits: dict[Quota, int] = {"month": asked.per_month, "day": asked.per_day}
-    # What may have drained meanwhile is named where nothing else is reached.
+    # The refusing limit was lost too. If no period is used up, it was the backlog, which may have drained since.
+    # A limit of -1 is unlimited, and is never reached.
     reached: Quota = next((name for name, limit in limits.items() if 0 <= limit <= used[name]), "backlog")
     return ledger._replace(granted=count, refused_by=reached if count < asked.tasks else None)
 
 
 async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mapping[str, int]) -> LimitList:
-    """Return every limit that holds, where it comes from, and what is used of it now."""
+    """Return every limit with its source and its current use."""
     async with reader.transaction(tenant_id) as connection:
         periods = await store.periods(connection, tenant_id)
-        held = await store.held(connection, tenant_id)
+        counts = await store.running_and_waiting(connection, tenant_id)
     used = {
         "tasks_per_day": periods["day_used"],
         "tasks_per_month": periods["month_used"],
-        "running": held["running"] if held else 0,
-        "backlog": held["waiting"] if held else 0,
+        "running": counts["running"] if counts else 0,
+        "backlog": counts["waiting"] if counts else 0,
     }
     return LimitList(
         plan=plan,
@@ -78,9 +79,10 @@ async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mappi
 async def report(
     reader: Database, tenant_id: UUID, contract: Limits, first: date | None, last: date | None
 ) -> UsageReport:
-    """Return the current periods and the days from ``first`` (default: the month's first) to ``last`` (today).
+    """Return the usage of the current periods, and of the days from ``first`` to ``last``.
 
-    Raises ``InvalidRequest`` for a range that is backwards or longer than 366 days.
+    Without them the days are those from the first of this month to today. Raises ``InvalidRequest`` for a range that
+    ends before it begins or is longer than 366 days.
     """
     async with reader.transaction(tenant_id) as connection:
         rows = await store.report(connection, tenant_id, first, last)
@@ -98,9 +100,12 @@ async def report(
 
 def _range(periods: Any, first: date | None, last: date | None) -> tuple[date, date]:
     last = last or periods["today"]
+    # The first of this month is later than ``last`` when only an earlier ``last`` is given.
     first = first or min(periods["month"], last)
-    if not timedelta(0) <= last - first <= _LONGEST_RANGE:
-        raise InvalidRequest("from and to are days, from no later than to, and at most 366 days apart.")
+    if not timedelta(0) <= last - first <= _MAX_RANGE:
+        raise InvalidRequest(
+            "Send days as from and to. from must not be after to, and they may be at most 366 days apart."
+        )
     return first, last
 
 
@@ -125,6 +130,6 @@ def _or_none(limit: int) -> int | None:
 
 
 async def used(connection: Connection, tenant_id: UUID) -> tuple[int, int]:
-    """Return what is used of the current day and month (UTC)."""
+    """Return the tasks of the current day and month (UTC)."""
     periods = await store.periods(connection, tenant_id)
     return periods["day_used"], periods["month_used"]

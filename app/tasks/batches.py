@@ -8,8 +8,8 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.core import problem
 from app.core.errors import InvalidRequest, Problem
+from app.http import problem
 from app.quotas import admission
 from app.tasks import drafts
 from app.tasks.new_tasks import NewTask, Share

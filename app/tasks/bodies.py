@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from app.core import problem, strict_json
+from app.http import problem, strict_json
 from app.identity.principal import Principal
 from app.tasks import batches, drafts
 from app.tasks.batches import Batch

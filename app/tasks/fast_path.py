@@ -15,8 +15,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.core import strict_json
 from app.core.ids import UUID_IN_ANY_CASE
+from app.http import strict_json
 from app.identity import scopes
 from app.identity.dependencies import authenticate, permitted
 from app.identity.principal import Principal

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from app.core import crash
+from app.core import failpoints
 from app.core.errors import Unavailable
 from app.db import Connection, Database
 from app.quotas import usage
@@ -180,9 +180,9 @@ class Intake:
             outcomes = await self._write_with_keys(group)
         else:
             async with self._submit.statement() as connection:
-                crash.point("intake.before_commit")
+                failpoints.hit("intake.before_commit")
                 outcomes = list(map(_outcome, await _accept(connection, group)))
-        crash.point("intake.after_commit")
+        failpoints.hit("intake.after_commit")
         return outcomes
 
     async def _write_with_keys(self, group: list[Submission]) -> list[_Outcome]:
@@ -193,7 +193,7 @@ class Intake:
             await _settle_keys(
                 connection, [(each, share) for each, share in zip(ours, shares, strict=True) if each.id in taken]
             )
-            crash.point("intake.before_commit")
+            failpoints.hit("intake.before_commit")
         by_id = {each.id: share for each, share in zip(ours, shares, strict=True)}
         return [_outcome(by_id.get(each.id)) for each in group]
 

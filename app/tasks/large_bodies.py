@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from app.core.errors import TooManyLargeBodies, Unavailable
-from app.core.strict_json import marks
+from app.http.strict_json import marks
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from app.core import document, ids
+from app.core import ids
 from app.core.errors import (
     BacklogFull,
     DailyQuotaExceeded,
@@ -24,8 +24,9 @@ from app.core.errors import (
     TooManyLists,
     UnsupportedMediaType,
 )
-from app.core.list_limit import ListLimit
-from app.core.problem import responses
+from app.http import openapi
+from app.http.list_limit import ListLimit
+from app.http.problem import responses
 from app.identity.paging import AskedPage, AskedTime
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
@@ -305,4 +306,4 @@ def _task_types() -> str:
     return known.model_dump_json()
 
 
-_TASK_TYPES: Final = document.kept(_task_types)
+_TASK_TYPES: Final = openapi.kept(_task_types)

@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from app.core.moments import Moment
-from app.core.problem import FieldError
-from app.core.strict_json import MAX_DEPTH, Bounds
+from app.http.problem import FieldError
+from app.http.strict_json import MAX_DEPTH, Bounds
 from app.tasks.status import Status
 
 MAX_DELAY_SECONDS: Final = 366 * 86_400

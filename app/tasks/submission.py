@@ -8,7 +8,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from app.broker import tickets
-from app.core import crash
+from app.core import failpoints
 from app.core.errors import IllegalState, NotFound
 from app.db import Connection, Database
 from app.identity.principal import Principal
@@ -130,7 +130,7 @@ class Submissions:
         return share, admission.admitted(wanted.limits, share.grant, rate)
 
     def _offer(self, stored: Sequence[NewTask]) -> None:
-        crash.point("submission.before_offer")
+        failpoints.hit("submission.before_offer")
         # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
         due: dict[str, int] = {}
         for task in stored:

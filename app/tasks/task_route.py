@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
-from app.core.strict_json import ORDINARY, Bounds, loads
+from app.http.strict_json import ORDINARY, Bounds, loads
 from app.identity.dependencies import CallerRoute, authenticate, permitted
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas

@@ -1,1 +1,1 @@
-"""Customers, their plans and limits."""
+"""Tenants: their life cycle, plans, limits, retention and webhook secrets."""

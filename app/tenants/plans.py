@@ -1,4 +1,4 @@
-"""The plans, and the limits that a tenant really has: those of its plan, less what the operator overrides."""
+"""Define the plans, and compute the limits of a tenant: those of its plan with the operator's overrides."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -12,11 +12,11 @@ UNLIMITED: Final = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Each limit by its name. ``UNLIMITED`` is a value of rates and quotas only."""
+    """A tenant's limits by name. Only rates and quotas can be ``UNLIMITED``."""
 
     requests_per_second: int
     burst: int
-    """Requests at once before the rate holds."""
+    """Requests that may come at once before the rate limits them."""
     running: int
     """Tasks that run at once."""
     backlog: int
@@ -26,7 +26,7 @@ class Limits:
     payload_bytes: int
     result_bytes: int
     api_keys: int
-    """Keys that hold at once."""
+    """Valid keys at once."""
     webhook_endpoints: int
     retention_days: int
     """Days that an ended task is kept."""
@@ -81,10 +81,10 @@ PLANS: Final[Mapping[str, Limits]] = {
     ),
 }
 
-LONGEST_RETENTION_DAYS: Final = max(plan.retention_days for plan in PLANS.values())
-"""Of the plans; an override may be longer."""
+MAX_RETENTION_DAYS: Final = max(plan.retention_days for plan in PLANS.values())
+"""The longest retention of a plan. An override may be longer."""
 
-# Lowest and highest override. A rate of 0 or a weight of 0 would divide by zero; 0 running or 0 a day is a full stop.
+# Lowest and highest override. A rate or weight of 0 would divide by zero. 0 running or 0 a day stops the tenant.
 _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "requests_per_second": (1, 1_000_000),
     "burst": (1, 1_000_000),
@@ -103,21 +103,22 @@ _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per
 
 
 def effective(plan: str, overrides: Mapping[str, int]) -> Limits:
-    """Return the limits that hold; an override whose name no longer exists is passed over."""
+    """Return the effective limits. An override whose name no longer exists is ignored."""
     return _effective(plan, tuple(overrides.items())) if overrides else PLANS[plan]
 
 
+# Each request computes its limits, and few tenants have overrides.
 @lru_cache(maxsize=1024)
 def _effective(plan: str, overrides: tuple[tuple[str, int], ...]) -> Limits:
     return replace(PLANS[plan], **{name: value for name, value in overrides if name in NAMES})
 
 
-def objection(name: str, value: int | None) -> str | None:
-    """Say why an override (``None``: its removal) cannot be; ``None`` when it can."""
+def validation_error(name: str, value: int | None) -> str | None:
+    """Return why an override is invalid, or ``None`` when it is valid. The value ``None`` removes an override."""
     if name not in NAMES:
-        return f"There is no such limit. The limits are: {', '.join(NAMES)}."
+        return f"There is no such limit. Choose one of: {', '.join(NAMES)}."
     low, high = _BOUNDS[name]
     if value is None or low <= value <= high or (value == UNLIMITED and name in _MAY_BE_UNLIMITED):
         return None
     unlimited = f", or {UNLIMITED} for no limit" if name in _MAY_BE_UNLIMITED else ""
-    return f"{name} takes a whole number from {low} to {high}{unlimited}."
+    return f"{name} must be a whole number from {low} to {high}{unlimited}."

@@ -1,16 +1,36 @@
-"""The rows of tenants, their slots and their webhook secrets."""
+"""SQL of tenants, their slots and their webhook secrets.
+
+Rows are plain dataclasses: the dispatcher imports this module, and must not load SQLModel for it.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from app.db import Connection, affected
-from app.models.tenant import Tenant
 
+
+@dataclass(frozen=True, slots=True)
+class TenantRecord:
+    """A row of ``tenant`` (app/models/tenant.py), without the version of its tokens."""
+
+    id: UUID
+    slug: str
+    name: str
+    plan: str
+    status: str
+    queue_paused: bool
+    limits: dict[str, int]
+    created_at: datetime
+
+
+# The row locks below are NO KEY locks, so that inserts of tasks, which reference the tenant, do not wait for them.
 _COLUMNS = "id, slug, name, plan, status, queue_paused, limits, created_at"
 
 
 async def insert(connection: Connection, tenant_id: UUID, *, slug: str, name: str, plan: str) -> bool:
-    """Insert a tenant; ``False`` when the slug is taken."""
+    """Insert a tenant. Return ``False`` when the slug is taken."""
     tag = await connection.execute(
         "INSERT INTO tenant (id, slug, name, plan) VALUES ($1, $2, $3, $4) ON CONFLICT (slug) DO NOTHING",
         tenant_id,
@@ -21,37 +41,37 @@ async def insert(connection: Connection, tenant_id: UUID, *, slug: str, name: st
     return affected(tag) == 1
 
 
-async def find_by_slug_any_tenant(connection: Connection, slug: str) -> Tenant | None:
-    """Return the tenant of a slug; a deleted one is none."""
+async def find_by_slug_any_tenant(connection: Connection, slug: str) -> TenantRecord | None:
+    """Return the tenant with a slug, unless it is deleted."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM tenant WHERE slug = $1 AND status <> 'deleted'",  # noqa: S608 constants
         slug,
     )
-    return Tenant(**row) if row else None
+    return TenantRecord(**row) if row else None
 
 
-async def find_leaving_any_tenant(connection: Connection, slug: str) -> Tenant | None:
-    """Return the tenant of a slug, one that is being deleted too, and lock it."""
+async def find_leaving_any_tenant(connection: Connection, slug: str) -> TenantRecord | None:
+    """Return the tenant with a slug, also one that is being deleted, and lock its row."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM tenant WHERE slug = $1 FOR NO KEY UPDATE",  # noqa: S608 constants
         slug,
     )
-    return Tenant(**row) if row else None
+    return TenantRecord(**row) if row else None
 
 
-async def list_any_tenant(connection: Connection) -> list[Tenant]:
-    """Return every tenant, by slug."""
+async def list_any_tenant(connection: Connection) -> list[TenantRecord]:
+    """Return every tenant, sorted by slug."""
     rows = await connection.fetch(f"SELECT {_COLUMNS} FROM tenant ORDER BY slug")  # noqa: S608 constants
-    return [Tenant(**row) for row in rows]
+    return [TenantRecord(**row) for row in rows]
 
 
-async def lock(connection: Connection, tenant_id: UUID) -> Tenant | None:
-    """Return a tenant that nobody else changes until the transaction ends; a deleted one is none."""
+async def lock(connection: Connection, tenant_id: UUID) -> TenantRecord | None:
+    """Return a tenant, unless it is deleted, and lock its row until the transaction ends."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM tenant WHERE id = $1 AND status <> 'deleted' FOR NO KEY UPDATE",  # noqa: S608 constants
         tenant_id,
     )
-    return Tenant(**row) if row else None
+    return TenantRecord(**row) if row else None
 
 
 async def set_contract(connection: Connection, tenant_id: UUID, plan: str, limits: Mapping[str, int]) -> None:
@@ -60,7 +80,7 @@ async def set_contract(connection: Connection, tenant_id: UUID, plan: str, limit
 
 
 async def set_running_limit(connection: Connection, tenant_id: UUID, running_limit: int) -> None:
-    """Write how many tasks may run at once; the slots are made when they are missing."""
+    """Write how many tasks may run at once. The row of slots is made when it is missing."""
     await connection.execute(
         "INSERT INTO tenant_slots (tenant_id, running_limit) VALUES ($1, $2)"
         " ON CONFLICT (tenant_id) DO UPDATE SET running_limit = excluded.running_limit",
@@ -75,7 +95,7 @@ async def set_status(connection: Connection, tenant_id: UUID, status: str) -> No
 
 
 async def set_queue_paused(connection: Connection, tenant_id: UUID, *, is_paused: bool) -> None:
-    """Write whether the tenant's tasks wait."""
+    """Pause the tenant's queue or resume it."""
     await connection.execute("UPDATE tenant SET queue_paused = $2 WHERE id = $1", tenant_id, is_paused)
 
 
@@ -84,3 +104,35 @@ async def insert_webhook_secret(connection: Connection, tenant_id: UUID, secret_
     await connection.execute(
         "INSERT INTO webhook_secret (tenant_id, id, sealed) VALUES ($1, $2, $3)", tenant_id, secret_id, sealed
     )
+
+
+async def sealed_otherwise_any_tenant(connection: Connection, prefix: str, limit: int) -> list[tuple[UUID, UUID, str]]:
+    """Return tenant, id and sealed text of webhook secrets that do not begin with ``prefix``, and lock their rows."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, id, sealed FROM webhook_secret WHERE NOT starts_with(sealed, $1)"
+        " ORDER BY tenant_id, id LIMIT $2 FOR UPDATE",
+        prefix,
+        limit,
+    )
+    return [(row["tenant_id"], row["id"], row["sealed"]) for row in rows]
+
+
+async def reseal_webhook_secret(connection: Connection, tenant_id: UUID, secret_id: UUID, sealed: str) -> None:
+    """Write a webhook secret that was sealed again."""
+    await connection.execute(
+        "UPDATE webhook_secret SET sealed = $3 WHERE tenant_id = $1 AND id = $2", tenant_id, secret_id, sealed
+    )
+
+
+async def kek_ids_any_tenant(owner: Connection) -> list[str]:
+    """Return the ids of the key-encryption keys in use; none when the table does not exist yet."""
+    if await owner.fetchval("SELECT to_regclass('public.webhook_secret') IS NULL"):
+        return []
+    rows = await owner.fetch("SELECT DISTINCT split_part(sealed, '.', 2) AS kek_id FROM public.webhook_secret")
+    return [row["kek_id"] for row in rows]
+
+
+async def contracts_any_tenant(connection: Connection) -> list[tuple[UUID, str, dict[str, int]]]:
+    """Return every tenant's id, plan and overrides."""
+    rows = await connection.fetch("SELECT id, plan, limits FROM tenant")
+    return [(row["id"], row["plan"], row["limits"]) for row in rows]

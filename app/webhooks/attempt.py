@@ -9,12 +9,12 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core import crash, crypto, retry, secrets
+from app.core import crypto, failpoints, retry, secrets
 from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import Secrets, SecretsFileError
 from app.db import AWAY, Database
-from app.tenants import sealing
+from app.tenants import webhook_secrets
 from app.webhooks import schedule, signing, store
 from app.webhooks.resolver import NoPlaceError
 from app.webhooks.schedule import Step
@@ -48,7 +48,7 @@ class Attempts:
         except NoPlaceError:
             await self._put_off(claim)
             return False
-        crash.point("webhooks.before_record")
+        failpoints.hit("webhooks.before_record")
         duration_ms = round((time.monotonic() - began) * 1000)
         delay = schedule.retry_after(answer.retry_after, datetime.now(UTC))
         step = schedule.after(claim.attempt, answer.status, delay)
@@ -93,7 +93,7 @@ class Attempts:
                 await store.release_any_tenant(connection, [claim], delay=_PUT_OFF)
 
     def _open(self, claim: Claim, secret_id: UUID, sealed: str) -> bytes:
-        place = sealing.secret_place(secret_id)
+        place = webhook_secrets.place_of(secret_id)
         try:
             text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
         except crypto.SealBroken:
@@ -128,6 +128,6 @@ class Attempts:
                 response_status=answer.status,
                 error=answer.error,
             )
-            crash.point("webhooks.before_commit")
-        crash.point("webhooks.after_record")
+            failpoints.hit("webhooks.before_commit")
+        failpoints.hit("webhooks.after_record")
         return is_held

@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from app.core import crash
+from app.core import failpoints
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import Unavailable
@@ -92,10 +92,11 @@ class Deliveries:
         lanes, self._freed = list(self._freed & self._crowded), set()
         if lanes:
             self._crowded.difference_update(lanes)
-            # Half of the tenant's places at most: the rest is for its lanes that the next look finds.
+            # One endpoint's places stay free for those that the next look finds. More of them would keep healthy
+            # endpoints waiting where two others hang: these hold half of the tenant's places until they time out.
             await self._claim(
                 lambda connection: store.due_at_endpoints_any_tenant(connection, lanes, each=PER_LANE),
-                most=PER_TENANT // 2,
+                most=PER_TENANT - PER_LANE,
             )
 
     async def _claim(self, find: Callable[[Connection], Awaitable[Sequence[Due]]], *, most: int = PER_TENANT) -> int:
@@ -113,7 +114,7 @@ class Deliveries:
                 if one.id not in held:
                     self._lanes.give_back(one.lane)
         if claims:
-            crash.point("webhooks.after_claim")
+            failpoints.hit("webhooks.after_claim")
         for claim in claims:
             self._start(claim)
         self._crowded.update(lane for lane, count in Counter(one.lane for one in due).items() if count >= PER_LANE)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from app.broker.line import VISIT_SECONDS, Line
 from app.broker.ring import ASYNCIO
+from app.broker.ticket_consumer import CONSUME_SECONDS, TicketConsumer
 from app.broker.tickets import Offers
-from app.core import crash
+from app.core import failpoints
 from app.core.errors import Unavailable
 from app.core.lane import Lane
 from app.tasks.run import after_commit
@@ -39,14 +39,20 @@ class Crew:
     """Claims what tickets tell of, and runs it all at once, up to a number of attempts."""
 
     def __init__(
-        self, runtime: Runtime, line: Line, worker_id: UUID, *, capacity: int, wear_out: Callable[[], None]
+        self,
+        runtime: Runtime,
+        ticket_consumer: TicketConsumer,
+        worker_id: UUID,
+        *,
+        capacity: int,
+        wear_out: Callable[[], None],
     ) -> None:
         """``runtime`` is this process's own, whose loop runs the tasks' code.
 
         ``wear_out`` is called, once, when so much code goes on although it was cancelled that the process should end.
         """
         self._runtime = runtime
-        self._line = line
+        self._ticket_consumer = ticket_consumer
         self._worker_id = worker_id
         self._capacity = self._free = capacity
         self._has_room = asyncio.Event()
@@ -118,7 +124,7 @@ class Crew:
             self._visits -= 1
 
     async def _visit(self, tenant_id: UUID) -> None:
-        until = self._runtime.loop.time() + VISIT_SECONDS
+        until = self._runtime.loop.time() + CONSUME_SECONDS
         tenants = [tenant_id]
         while tenants:
             await asyncio.gather(*map(self._claim_for, tenants))
@@ -126,7 +132,7 @@ class Crew:
             seconds = until - self._runtime.loop.time()
             if self._free and not self._is_draining and seconds > 0:
                 most = max(1, min(_TENANTS, self._free // _FEWEST))
-                tenants = await self._line.take(ASYNCIO, most, seconds=seconds)
+                tenants = await self._ticket_consumer.take(ASYNCIO, most, seconds=seconds)
 
     async def _claim_for(self, tenant_id: UUID) -> None:
         while not self._free and not self._is_draining:
@@ -163,7 +169,7 @@ class Crew:
         # Of two tickets of one tenant the first gets all.
         limits = dict(reversed(wanted))
         claims = await claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
-        crash.point("crew.after_claim")
+        failpoints.hit("asyncio_pool.after_claim")
         found: dict[UUID, list[Claim]] = {}
         for claim in claims:
             found.setdefault(claim.tenant_id, []).append(claim)

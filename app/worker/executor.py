@@ -8,7 +8,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.core import backoff, crash, traceparent
+from app.core import backoff, failpoints, traceparent
 from app.db import Database
 from app.tasks import payloads, store, types
 from app.tasks.context import Progress, TaskCancelled, TaskContext
@@ -87,7 +87,7 @@ class Execution:
 
     def call(self) -> Any:
         """Call the function; what an ``async def`` returns is to be awaited. Raises whatever the code raises."""
-        crash.point("worker.before_run")
+        failpoints.hit("worker.before_run")
         self._began = time.monotonic()
         if self._task_type is None:
             raise _UnknownType
@@ -95,7 +95,7 @@ class Execution:
 
     def returned(self, value: Any) -> RunResult:
         """Return how it ended: the function returned this."""
-        crash.point("worker.after_run")
+        failpoints.hit("worker.after_run")
         assert self._task_type is not None  # noqa: S101 it was called
         return self._ran(outcomes.success(self._task_type, value, _max_result_bytes(self._claim)))
 

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 from billiard import current_process
 
-from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK
+from app.broker.ticket_consumer import TicketConsumer
 from app.core.config import get_settings
 from app.tasks.run import after_commit
 from app.worker import aftermath, descendants, heartbeat, restart, stillness, termination
@@ -74,7 +74,7 @@ class Prefork:
         hand = Hand(self._board, index)
         self._runtime = Runtime(connections=1)
         self._runtime.on_duty(turn=hand.turn)
-        self._slot = Slot(self._runtime, hand, Line(self._runtime.redis, queues), self._worker_id)
+        self._slot = Slot(self._runtime, hand, TicketConsumer(self._runtime.redis, queues), self._worker_id)
 
     def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
         """Watch and beat, on a thread that no child inherits."""
@@ -127,7 +127,7 @@ class Asyncio:
         aside = self._aside.database
         self._crew = crew = Crew(
             self._runtime,
-            Line(self._runtime.redis, queues),
+            TicketConsumer(self._runtime.redis, queues),
             self._worker_id,
             capacity=self._capacity,
             wear_out=self._drain_and_restart,

@@ -11,8 +11,8 @@ from typing import Final
 from uuid import UUID
 
 from app.broker import tickets
-from app.broker.line import VISIT_SECONDS, Line
-from app.core import crash
+from app.broker.ticket_consumer import CONSUME_SECONDS, TicketConsumer
+from app.core import failpoints
 from app.core.errors import Unavailable
 from app.tasks.run import after_commit, outcomes
 from app.tasks.run.attempts import Claim
@@ -43,7 +43,7 @@ _MOST_UNWRITTEN: Final = 64
 class Slot:
     """What the turns of one child share."""
 
-    def __init__(self, runtime: Runtime, hand: Hand, line: Line, worker_id: UUID) -> None:
+    def __init__(self, runtime: Runtime, hand: Hand, ticket_consumer: TicketConsumer, worker_id: UUID) -> None:
         """``runtime`` is this child's, made after the fork."""
         self.runtime = runtime
         self.hand = hand
@@ -51,11 +51,11 @@ class Slot:
         self.pace = Pace()
         self.finish_writer = FinishWriter(runtime, hand.drop)
         self.coroutines = Coroutines()
-        self._line = line
+        self._ticket_consumer = ticket_consumer
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
         """Let a tenant have its turn, then for a while those who come next in line; every end is written then."""
-        until = time.monotonic() + VISIT_SECONDS
+        until = time.monotonic() + CONSUME_SECONDS
         turn: Turn | None = self.runtime.run(self._begin([tenant_id], pool))
         while turn is not None:
             turn.take()
@@ -63,7 +63,7 @@ class Slot:
 
     async def _next_turn(self, pool: str, until: float) -> "Turn | None":
         seconds = until - time.monotonic()
-        tenants = await self._line.take(pool, self.pace.tenants(), seconds=seconds) if seconds > 0 else []
+        tenants = await self._ticket_consumer.take(pool, self.pace.tenants(), seconds=seconds) if seconds > 0 else []
         return await self._begin(tenants, pool) if tenants else None
 
     async def _begin(self, tenants: Sequence[UUID], pool: str) -> "Turn":
@@ -169,7 +169,7 @@ class Turn:
 
     def _run(self, claim: Claim) -> None:
         hand, began = self._slot.hand, time.monotonic()
-        crash.point("worker.after_claim")
+        failpoints.hit("worker.after_claim")
         hand.start(claim, began + claim.time_limit_seconds + WORKER_GRACE)
         ran = executor.run(self._slot.runtime, self._slot.coroutines, claim, lambda: hand.is_asked_to_end(claim))
         hand.stop()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from app.core import crash
+from app.core import failpoints
 from app.tasks import types
 from app.tasks.run import after_commit, outcomes
 from app.tasks.run.attempts import AttemptEnd, Outcome
@@ -147,5 +147,5 @@ class Watch:
             await self._write(attempt, outcomes.failure(task_type, tried, error))
 
     async def _write(self, attempt: Attempt, outcome: Outcome) -> None:
-        crash.point("watch.before_write")
+        failpoints.hit("supervisor.before_write")
         await finish_writer.write_from_outside(self._runtime, AttemptEnd(attempt, outcome), pool=self._pool)

@@ -1,5 +1,6 @@
 -- Judge a tenant that submits due tasks of a long type: from now on it has a cap in the pool. Of the slots that such
--- tenants may still take it gets up to as many as it has such tasks; the dispatcher shares them out anew each second.
+-- tenants may still take it gets as many as it has such tasks, and half of them if it had no cap: what else it submits
+-- does not wait while slots are free. The dispatcher shares them out again each second.
 CREATE FUNCTION slots_judge_long(p_tenant uuid, p_pool text, p_tasks integer) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -21,7 +22,9 @@ BEGIN
     END IF;
     IF cap - used >= p_tasks OR (cap IS NOT NULL AND room = 0) THEN RETURN; END IF;
     IF room > 0 THEN
-        SELECT least(p.free_for_long, p_tasks - greatest(cap - used, 0)) INTO granted FROM pool_slots p
+        SELECT least(p.free_for_long, greatest(p_tasks - greatest(cap - used, 0),
+                                               CASE WHEN cap IS NULL THEN (p.free_for_long + 1) / 2 END))
+        INTO granted FROM pool_slots p
         WHERE p.pool = p_pool FOR NO KEY UPDATE;
         UPDATE pool_slots p SET free_for_long = p.free_for_long - granted WHERE p.pool = p_pool;
     END IF;

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from app.accounts import keys
-from app.admin import edge
+from app.admin import cli_runtime
 from app.core.secrets import get_secrets
 from app.db import Connection, Database
 from app.tenants import tenancy
@@ -32,7 +32,7 @@ async def make(prefix: str, count: int) -> list[dict[str, Any]]:
 
 
 async def _make_one(connection: Connection, slug: str) -> dict[str, Any]:
-    actor, secrets = edge.operator(), get_secrets()
+    actor, secrets = cli_runtime.operator(), get_secrets()
     tenant, _ = await tenancy.create(connection, actor, slug=slug, name=slug, plan="enterprise", secrets=secrets)
     _, api_key = await keys.issue(connection, actor, tenant.id, name="first", secrets=secrets)
     return {"slug": slug, "tenant_id": str(tenant.id), "key": api_key}

@@ -16,7 +16,7 @@ _QUICK = ((signal.SIGTERM, 15.0),)
 # A worker lets its tasks end; SIGQUIT tells Celery not to wait any longer.
 _WORKER = ((signal.SIGTERM, 45.0), (signal.SIGQUIT, 5.0))
 
-_API = """uvicorn app.main:app --host 127.0.0.1 --http app.core.http_guard:GuardedProtocol --loop uvloop
+_API = """uvicorn app.main:app --host 127.0.0.1 --http app.http.protocol_limits:GuardedProtocol --loop uvloop
     --no-proxy-headers --no-server-header --no-access-log --timeout-keep-alive 75
     --timeout-graceful-shutdown 10"""
 _ANY_WORKER = "--without-gossip --without-mingle --without-heartbeat"

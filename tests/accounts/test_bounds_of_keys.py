@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.audit import store as audit
+from app.audit import log as audit
 from app.core import ids
 from tests.accounts.conftest import Anonymous, issue, token_of, with_token
 from tests.conftest import Tenant

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.accounts import keys
-from app.audit.store import Actor
+from app.audit.log import Actor
 from app.core.errors import InvalidRequest
 from app.core.secrets import Secrets
 from app.db import Connection

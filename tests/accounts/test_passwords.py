@@ -1,4 +1,4 @@
-"""Passwords, and how often they may be tried."""
+"""Passwords: their hashes, their length, and how many may wait to be hashed."""
 
 import asyncio
 import subprocess
@@ -12,20 +12,10 @@ import pytest
 from argon2 import PasswordHasher
 
 from app.accounts import passwords
-from app.accounts.attempts import Attempts
 from app.core.errors import InvalidRequest, TooManyAttempts, Unavailable
 from tests.conftest import ROOT
 
 STORED = passwords.hash_now("correct horse battery")
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_the_right_password_and_no_other_is_right() -> None:
@@ -98,46 +88,6 @@ def test_python_jose_brings_in_none_of_its_pure_python_backends() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, check=True, timeout=60)
 
 
-def _wait(attempts: Attempts, email: str) -> int | None:
-    try:
-        attempts.enter(email)
-    except TooManyAttempts as refused:
-        return int(refused.headers["Retry-After"])
-    return None
-
-
-def test_the_wait_doubles_up_to_five_minutes_and_is_no_longer_for_who_asks_meanwhile() -> None:
-    clock = Clock()
-    attempts = Attempts(clock)
-    assert [_wait(attempts, "a@b.c") for _ in range(5)] == [None] * 5
-    waits = []
-    for _ in range(12):
-        waits.append(_wait(attempts, "a@b.c"))
-        assert _wait(attempts, "a@b.c") == waits[-1]
-        clock.now += waits[-1] or 0
-        assert _wait(attempts, "a@b.c") is None
-    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
-    assert _wait(attempts, "d@e.f") is None
-
-
-def test_a_success_and_an_hour_wipe_the_slate() -> None:
-    clock = Clock()
-    attempts = Attempts(clock)
-    for forget in (lambda: attempts.succeed("a@b.c"), lambda: setattr(clock, "now", clock.now + 3_601)):
-        assert [_wait(attempts, "a@b.c") for _ in range(5)] == [None] * 5
-        assert _wait(attempts, "a@b.c") == 1
-        forget()
-        assert _wait(attempts, "a@b.c") is None
-        attempts.succeed("a@b.c")
-
-
-def test_memory_is_bounded() -> None:
-    attempts = Attempts(Clock())
-    for number in range(21_000):
-        attempts.enter(f"{number}@example.com")
-    assert len(attempts._records) == 20_000
-
-
 TENANT, OTHER = UUID(int=1), UUID(int=2)
 
 
@@ -169,7 +119,7 @@ async def test_a_tenant_has_two_new_passwords_waiting_at_most(
 async def test_a_login_waits_for_no_new_password(hasher: tuple[passwords.Hasher, threading.Event]) -> None:
     made, may_go_on = hasher
     waiting = [
-        asyncio.create_task(made.hash(UUID(int=number), "a password")) for number in range(passwords._MOST_WAITING)
+        asyncio.create_task(made.hash(UUID(int=number), "a password")) for number in range(passwords._MAX_WAITING)
     ]
     await asyncio.sleep(0)
     assert await made.verify("correct horse battery", STORED)

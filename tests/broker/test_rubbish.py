@@ -16,10 +16,10 @@ from kombu import Connection
 from redis import Redis
 
 from app.broker import envelope
-from app.broker.line import Line
 from app.broker.ring import ASYNCIO, PREFORK, RINGS, queue_name
-from tests.broker.line import RING, put, tenants
+from app.broker.ticket_consumer import TicketConsumer
 from tests.broker.processes import Worker, eventually
+from tests.broker.ring_helpers import RING, put, tenants
 from tests.broker.test_envelope import IDS
 from tests.broker.test_transport import Reader
 from tests.broker.test_workers import wait_for_runs
@@ -190,9 +190,9 @@ async def test_a_slot_that_takes_from_the_line_itself_drops_it_too(
     store.delete(queue)
     store.rpush(queue, "[" * 100_000, "{}")
     put(store, other)
-    line = Line(astore, [RING.queue])
+    consumer = TicketConsumer(astore, [RING.queue])
     with caplog.at_level(logging.WARNING, "app.broker"):
-        assert await line.take(PREFORK, 3, seconds=5) == [other]
+        assert await consumer.take(PREFORK, 3, seconds=5) == [other]
     assert [record.__dict__["queue"] for record in caplog.records] == [queue, queue]
 
 

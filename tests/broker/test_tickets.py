@@ -11,8 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.broker import tickets
 from app.broker.ring import ASYNCIO, PREFORK, RINGS, queue_name
-from tests.broker.line import RING, in_line, is_sound, put, tenant_of, tenants
 from tests.broker.processes import Valkey
+from tests.broker.ring_helpers import RING, in_line, is_sound, put, tenant_of, tenants
 
 
 async def test_offer_puts_a_ticket_of_the_tenant_in_line(astore: redis.asyncio.Redis, store: Redis) -> None:

@@ -13,10 +13,11 @@ from kombu import Connection, Consumer, Message
 from redis import Redis
 
 from app.broker.queues import undeclared
-from app.broker.ring import ASYNCIO, PREFORK, RINGS, TAKE, queue_name
+from app.broker.ring import ASYNCIO, PREFORK, RINGS, queue_name
+from app.broker.take import TAKE
 from app.broker.transport import RingTransport
-from tests.broker.line import RING, batch, in_line, is_sound, publish, put, tenant_of, tenants, with_tickets
 from tests.broker.processes import eventually
+from tests.broker.ring_helpers import RING, batch, in_line, is_sound, publish, put, tenant_of, tenants, with_tickets
 
 
 class Reader:

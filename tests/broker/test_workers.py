@@ -10,10 +10,9 @@ from celery import Celery
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from app.broker import tickets
-from app.broker.generation import generation
-from tests.broker.line import RING, batch, is_sound, publish, put, tenants
+from app.broker import redis_identity, tickets
 from tests.broker.processes import Valkey, Worker, eventually
+from tests.broker.ring_helpers import RING, batch, is_sound, publish, put, tenants
 
 
 def runs(store: Redis) -> list[tuple[str, UUID]]:
@@ -123,9 +122,9 @@ def test_workers_leave_no_unacked_messages_and_no_bindings_of_tenants(served: Re
 
 
 async def test_workers_go_on_after_a_flushall(aserved: redis.asyncio.Redis, served: Redis) -> None:
-    before = await generation(aserved)
+    before = await redis_identity.read(aserved)
     await aserved.flushall()
-    assert await generation(aserved) != before
+    assert await redis_identity.read(aserved) != before
     tenant = uuid4()
     await tickets.offer(aserved, tenant)
     assert wait_for_runs(served, 1) == [("shared", tenant)]

@@ -25,15 +25,9 @@ def test_every_public_function_of_a_store_takes_a_tenant_or_says_that_it_takes_a
         assert "tenant_id" in arguments or function.name.endswith("_any_tenant"), function.name
 
 
-@pytest.mark.parametrize("statement", ["INSERT INTO task ", "UPDATE task ", "tasks_claim(", "attempts_finish("])
-def test_only_the_tasks_store_writes_task_rows(statement: str):
-    writers = {path.parent.name for path in MODULES if statement in path.read_text()}
-    assert writers <= {"tasks"}
-
-
-def test_no_file_outgrows_400_lines_and_no_function_60():
+def test_no_file_outgrows_320_lines_and_no_function_45():
     for path in MODULES:
-        assert path.read_text().count("\n") <= 400, path
+        assert path.read_text().count("\n") <= 320, path
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                assert (node.end_lineno or 0) - node.lineno < 60, f"{path}: {node.name}"
+                assert (node.end_lineno or 0) - node.lineno < 45, f"{path}: {node.name}"

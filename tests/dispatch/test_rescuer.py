@@ -81,13 +81,24 @@ def test_a_task_that_was_lost_five_times_ends(acme: Tenant, sql: Sql):
     assert _attempts(acme, task_id) == ["LOST"] * 5
 
 
-def test_no_slot_stays_taken(acme: Tenant, sql: Sql):
+def test_no_slot_stays_taken(make_tenant: Callable[..., Tenant], sql: Sql):
+    tenant = make_tenant("gives-slots-back")
+    owner = uuid.UUID(tenant.tenant_id)
+
+    def running() -> int:
+        [slots] = sql("SELECT running FROM tenant_slots WHERE tenant_id = $1", owner)
+        return int(slots["running"])
+
+    # One that ends by itself, one that is taken away.
+    ends, lost = _start(tenant, 2), _start(tenant, 2)
+    assert running() > 0
+    sql(_FORGET, lost)
+    assert [tenant.result(str(task_id))["result"] for task_id in (ends, lost)] == [1, 2]
     wait_until(
-        lambda: not sql("SELECT FROM attempt WHERE tenant_id = $1 AND finished_at IS NULL", uuid.UUID(acme.tenant_id)),
+        lambda: not sql("SELECT FROM attempt WHERE tenant_id = $1 AND finished_at IS NULL", owner),
         "the end of every attempt",
     )
-    [slots] = sql("SELECT running FROM tenant_slots WHERE tenant_id = $1", uuid.UUID(acme.tenant_id))
-    assert slots["running"] == 0
+    assert running() == 0
 
 
 def test_ended_tasks_are_pruned_by_plan_and_a_task_scheduled_a_year_ahead_stays(

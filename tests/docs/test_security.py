@@ -107,7 +107,7 @@ def test_each_confined_library_is_imported_where_the_page_says():
     places = {
         "jose": {"app/identity/tokens.py", "app/identity/keyring.py"},
         "passlib": {"app/accounts/passwords.py"},
-        "slowapi": {"app/accounts/attempts.py"},
+        "slowapi": {"app/accounts/address_limit.py"},
     }
     modules = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "app").rglob("*.py")}
     for library, told in places.items():

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import typer
 
-from app.admin import edge
+from app.admin import cli_runtime
 from app.admin.commands import app as admin
-from app.core import errors, http_guard, secrets
+from app.core import errors, secrets
 from app.core.config import Settings
 from app.core.errors import Problem
+from app.http import protocol_limits
 from app.identity import scopes
 from app.tasks.schemas import WaitingReason
 from app.tasks.status import Status
@@ -64,7 +65,7 @@ def test_every_error_is_in_the_table():
     assert raised <= told
     # The rest are the server's own, and the one of the framework's that we do not raise.
     assert {HTTPStatus[code.upper()] for _, code in told - raised} == {
-        *http_guard._DETAILS,
+        *protocol_limits._DETAILS,
         HTTPStatus.METHOD_NOT_ALLOWED,
     }
     assert all(HTTPStatus[code.upper()] == status for status, code in told - raised)
@@ -163,13 +164,21 @@ def test_every_command_that_a_page_names_is_there(tmp_path: Path):
 
 def test_the_exit_codes_are_those_of_the_commands():
     told = [int(row[0]) for row in pages.table(OPERATIONS, "exit code")]
-    assert told == [0, 1, 2, edge.NOT_FOUND, edge.CONFLICT, edge.REFUSED, edge.DATABASE_AWAY]
+    assert told == [
+        0,
+        1,
+        2,
+        cli_runtime.NOT_FOUND,
+        cli_runtime.CONFLICT,
+        cli_runtime.REFUSED,
+        cli_runtime.DATABASE_AWAY,
+    ]
 
 
 @pytest.mark.parametrize(
     ("message", "path", "function"),
     [
-        ("request", "app/core/requests.py", "_facts"),
+        ("request", "app/http/request_log.py", "_facts"),
         ("attempt", "app/tasks/run/after_commit.py", "_facts"),
         ("delivery", "app/webhooks/attempt.py", "make"),
         ("pruned", "app/dispatch/pruner.py", "tick"),

@@ -24,7 +24,7 @@ def alone(environment: dict[str, str], tmp_path: Path) -> Stack:
     return Stack("", environment, tmp_path, {})
 
 
-API = ("uvicorn", "app.main:app", "--no-access-log", "--http", "app.core.http_guard:GuardedProtocol", "--port")
+API = ("uvicorn", "app.main:app", "--no-access-log", "--http", "app.http.protocol_limits:GuardedProtocol", "--port")
 
 
 @pytest.mark.parametrize(

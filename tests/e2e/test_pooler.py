@@ -110,7 +110,7 @@ def _start(cleanup: ExitStack, made: dict[str, str], servers: Servers) -> Stack:
 
     cleanup.callback(stop)
     stack.start("pooled_api", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log",
-                "--http", "app.core.http_guard:GuardedProtocol")  # fmt: skip
+                "--http", "app.http.protocol_limits:GuardedProtocol")  # fmt: skip
     for name, module in (("dispatcher1", "dispatch"), ("dispatcher2", "dispatch"), ("webhooks", "webhooks")):
         stack.start(f"pooled_{name}", f"app.{module}")
     stack.start_worker("pooled_worker")

@@ -4,7 +4,7 @@ import sys
 
 KINDS = ("api", "dispatcher", "worker", "asyncio", "webhooks")
 
-_API = """uvicorn app.main:app --host 127.0.0.1 --http app.core.http_guard:GuardedProtocol --loop uvloop
+_API = """uvicorn app.main:app --host 127.0.0.1 --http app.http.protocol_limits:GuardedProtocol --loop uvloop
     --no-proxy-headers --no-server-header --no-access-log --timeout-keep-alive 75 --timeout-graceful-shutdown 10 --log-level warning --port"""
 CHILDREN = 4
 """Of a worker: its tasks mostly sleep."""

@@ -10,23 +10,23 @@ from tests.faults.cluster import ROOT
 from tests.faults.stage import Stage
 from tests.faults.waiting import until
 
-_POINT: Final = re.compile(r'crash\.point\("([a-z_.]+)"\)')
+_POINT: Final = re.compile(r'failpoints\.hit\("([a-z_.]+)"\)')
 # Which part comes by a point, by the first word of its name.
 _KINDS: Final = {
     "intake": "api",
     "submission": "api",
     "worker": "worker",
     "finish": "worker",
-    "watch": "worker",
-    "crew": "asyncio",
+    "supervisor": "worker",
+    "asyncio_pool": "asyncio",
     "due": "dispatcher",
     "rescue": "dispatcher",
     "webhooks": "webhooks",
 }
 _RESCUE: Final = ("rescue.before_take_away", "rescue.before_offer")
-_LEASES: Final = ("finish.before_commit", "watch.before_write", "worker.after_claim")
+_LEASES: Final = ("finish.before_commit", "supervisor.before_write", "worker.after_claim")
 """A worker's main process that crashes, and a claim that no worker knows of: only the rescuer finds what they held."""
-_OF_MAIN: Final = ("finish.before_commit", "watch.before_write")
+_OF_MAIN: Final = ("finish.before_commit", "supervisor.before_write")
 """The main process comes by these too, when it ends what a dead child ran."""
 
 
@@ -67,7 +67,7 @@ def crash(stage: Stage, chosen: Round) -> None:
         return
     names = {f"{kind_of(point)}-crash": point for point in chosen.points}
     for name, point in names.items():
-        stage.cluster.start(name, CRASH_AT=point)
+        stage.cluster.start(name, FAILPOINT=point)
     if "dispatcher-crash" in names:
         _hand_lead_to(stage, "dispatcher-crash")
     for name, point in names.items():
@@ -127,11 +127,11 @@ def _crash_workers_and_rescuers(stage: Stage) -> None:
     """Attempts are left to nobody; who finds them dies, and who follows him dies when he has rescued them."""
     first, second = "dispatcher-crash1", "dispatcher-crash2"
     workers = {f"worker-crash{number}": point for number, point in enumerate(_LEASES)}
-    stage.cluster.start(first, CRASH_AT=_RESCUE[0])
+    stage.cluster.start(first, FAILPOINT=_RESCUE[0])
     for name, point in workers.items():
-        stage.cluster.start(name, CRASH_AT=point)
+        stage.cluster.start(name, FAILPOINT=point)
     _hand_lead_to(stage, first)
-    stage.cluster.start(second, CRASH_AT=_RESCUE[1])
+    stage.cluster.start(second, FAILPOINT=_RESCUE[1])
     stage.cluster.wait_ready(*workers)
     _keep_something_to_end(stage)
     for name, point in workers.items():

@@ -7,12 +7,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.core import problem
-from app.core.requests import RequestLog
+from app.http import problem
+from app.http.request_log import RequestLog
 from app.identity import scopes
 from app.identity.dependencies import KeyManager, TaskReader, TaskWriter, UsageReader, WebhookManager
 from app.identity.principal import Principal
-from app.identity.verify import refused
+from app.identity.verify import invalid_credentials
 
 KEY = "the-key"
 CALLER = Principal(
@@ -31,7 +31,7 @@ class OneKey:
 
     async def verify(self, credential: str) -> Principal:
         if credential != KEY:
-            raise refused()
+            raise invalid_credentials()
         return CALLER
 
 
@@ -117,7 +117,7 @@ async def test_a_missing_scope_is_a_403_that_names_it(client: httpx.AsyncClient)
 async def test_the_log_line_names_the_tenant(client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "app")
     await client.get("/write", headers={"X-API-Key": KEY})
-    (line,) = [record for record in caplog.records if record.name == "app.core.requests"]
+    (line,) = [record for record in caplog.records if record.name == "app.http.request_log"]
     assert line.__dict__["tenant_id"] == str(CALLER.tenant_id)
 
 

@@ -26,7 +26,7 @@ def test_a_process_that_turns_is_well_and_one_of_another_pid_is_not(stack: Stack
     pid = str(stack.processes[kind].pid)
     assert _probe(stack, kind, "--pid", pid)[0] == 0
     code, line = _probe(stack, kind, "--pid", "1")
-    assert (code, "has not said that it lives" in line) == (1, True)
+    assert (code, "no heartbeat found" in line) == (1, True)
 
 
 def test_a_webhooks_process_is_well_until_it_ends(stack: Stack):

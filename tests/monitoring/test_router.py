@@ -172,7 +172,7 @@ def test_a_dispatcher_and_workers_that_are_missing_are_named(stack: Stack):
     try:
         found = _wait_for(stack, "degraded", "no dispatcher leads")
         assert found["dispatcher"] == {"leads": False, "last_round_seconds": None}
-        found = _wait_for(stack, "degraded", "no worker lives")
+        found = _wait_for(stack, "degraded", "no worker is alive")
         assert (found["workers"], found["workers_by_pool"]) == (0, {})
     finally:
         stack.start("dispatcher", "app.dispatch")

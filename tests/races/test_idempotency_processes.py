@@ -88,7 +88,7 @@ async def test_a_submit_whose_process_ends_in_its_commit_is_sent_again_and_is_on
     stack: Stack, start_api: Start, make_tenant: Callable[..., Tenant], point: str, status: int
 ):
     tenant = make_tenant(point.replace(".", "-").replace("_", "-"), plan="free")
-    ending = start_api(CRASH_AT=point)
+    ending = start_api(FAILPOINT=point)
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
         with pytest.raises(httpx.HTTPError):
             await _submit(client, tenant, ending)
@@ -119,7 +119,7 @@ async def test_a_batch_whose_process_ends_in_its_commit_is_sent_again_and_is_one
     stack: Stack, start_api: Start, make_tenant: Callable[..., Tenant], point: str, status: int
 ):
     tenant = make_tenant("batch-" + point.replace(".", "-").replace("_", "-"), plan="pro")
-    ending = start_api(CRASH_AT=point)
+    ending = start_api(FAILPOINT=point)
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
         with pytest.raises(httpx.HTTPError):
             await _submit(client, tenant, ending, is_batch=True)

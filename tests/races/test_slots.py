@@ -191,6 +191,21 @@ async def test_a_long_type_has_all_other_slots_at_once(slots: Slots):
     assert [len(await slots.claim(tenant_id)) for _ in range(4)] == [1, 1, 1, 0]
 
 
+async def test_beside_its_long_task_a_tenant_starts_others_at_once_while_slots_are_free(slots: Slots):
+    await slots.open(8)
+    await slots.let_be_long("slow")
+    tenant_id = await slots.yard.tenant()
+    await slots.yard.tasks(tenant_id, 1, task="slow")
+    [slow] = await slots.claim(tenant_id)
+    # What is submitted before the dispatcher looks again, and after that.
+    for expected in (2, 1):
+        await slots.yard.tasks(tenant_id, 2)
+        claimed = [claim for _ in range(expected) for claim in await slots.claim(tenant_id)]
+        assert len(claimed) == expected
+        await slots.age(slow)
+        await slots.look()
+
+
 async def test_a_long_type_that_is_scheduled_judges_nobody_yet(slots: Slots):
     await slots.open(2)
     await slots.let_be_long("slow")

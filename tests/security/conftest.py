@@ -72,7 +72,7 @@ def own_api(stack: Stack, name: str, *options: str, **settings: str) -> Iterator
     port = ports.free_port()
     address = f"http://127.0.0.1:{port}"
     stack.start(
-        name, "uvicorn", "app.main:app", "--port", str(port), "--http", "app.core.http_guard:GuardedProtocol",
+        name, "uvicorn", "app.main:app", "--port", str(port), "--http", "app.http.protocol_limits:GuardedProtocol",
         "--no-access-log", *options, **settings,
     )  # fmt: skip
     try:

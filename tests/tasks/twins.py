@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app.core.requests import RequestLog
+from app.http.request_log import RequestLog
 from app.main import create_app
 
 app = create_app()

@@ -40,24 +40,26 @@ def test_override_of_a_limit_that_no_longer_exists_is_passed_over() -> None:
 
 def test_every_limit_of_every_plan_would_be_a_lawful_override() -> None:
     for limits in plans.PLANS.values():
-        assert [plans.objection(name, value) for name, value in asdict(limits).items()] == [None] * len(plans.NAMES)
+        assert [plans.validation_error(name, value) for name, value in asdict(limits).items()] == [None] * len(
+            plans.NAMES
+        )
 
 
 @pytest.mark.parametrize("name", plans.NAMES)
 def test_only_rates_and_quotas_may_be_unlimited(name: str) -> None:
-    assert (plans.objection(name, plans.UNLIMITED) is None) == (name in UNLIMITED_NAMES)
+    assert (plans.validation_error(name, plans.UNLIMITED) is None) == (name in UNLIMITED_NAMES)
 
 
 @pytest.mark.parametrize("name", plans.NAMES)
 def test_override_may_be_removed(name: str) -> None:
-    assert plans.objection(name, None) is None
+    assert plans.validation_error(name, None) is None
 
 
 @given(st.sampled_from(plans.NAMES), st.integers(max_value=-2) | st.integers(min_value=2**63))
 def test_value_out_of_bounds_is_refused_with_the_bounds(name: str, value: int) -> None:
-    assert "from" in (plans.objection(name, value) or "")
+    assert "from" in (plans.validation_error(name, value) or "")
 
 
 @pytest.mark.parametrize("value", [1, None])
 def test_unknown_limit_is_refused_with_the_names(value: int | None) -> None:
-    assert "tasks_per_day" in (plans.objection("speed", value) or "")
+    assert "tasks_per_day" in (plans.validation_error("speed", value) or "")

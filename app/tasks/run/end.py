@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from app.core import crash, retry
+from app.core import failpoints, retry
 from app.core.errors import LeadLost, Unavailable
 from app.db import Connection, Database
 from app.tasks import store
@@ -50,9 +50,9 @@ async def _end(worker: Database, ends: Sequence[AttemptEnd], fence: UUID | None 
         rows = await _end_with_events(worker, ends, fence)
     else:
         async with worker.statement() as connection:
-            crash.point("finish.before_commit")
+            failpoints.hit("finish.before_commit")
             rows = await store.finish_any_tenant(connection, ends, fence)
-    crash.point("finish.after_commit")
+    failpoints.hit("finish.after_commit")
     # No row at all: a dispatcher that no longer leads has ended nothing.
     return [_result(row, attempt_end.outcome) for row, attempt_end in zip(rows, ends, strict=bool(rows))]
 
@@ -65,7 +65,7 @@ async def _end_with_events(worker: Database, ends: Sequence[AttemptEnd], fence: 
             connection,
             [_event(each.ref.tenant_id, each.ref.task_id, row, each.outcome.result) for row, each in final],
         )
-        crash.point("finish.before_commit")
+        failpoints.hit("finish.before_commit")
     return rows
 
 

@@ -1,0 +1,52 @@
+"""Consume tickets from a ring by asyncio: a slot with room waits for the next tenants itself, without Celery."""
+
+import logging
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.broker import envelope
+from app.broker.ring import RINGS, tenant_of
+from app.broker.take import TakenTicket, wait_and_take
+from app.core.redis import reason
+from app.core.seldom import Seldom
+
+CONSUME_SECONDS: Final = 0.5
+"""Seconds for which a slot consumes the ring itself before it returns its place to Celery."""
+# Redis reads a timeout of 0 as "wait without end".
+_MIN_TIMEOUT: Final = 0.001
+
+_seldom = Seldom(logging.getLogger(__name__))
+
+
+class TicketConsumer:
+    """Takes tickets from the rings that this worker consumes."""
+
+    def __init__(self, redis: Redis, queues: Collection[str]) -> None:
+        """``queues`` are the queues that the worker consumes (``-Q``): a ring that is not among them is left alone."""
+        self._redis = redis
+        self._queues = queues
+
+    async def take(self, pool: str, max_tickets: int, *, seconds: float) -> list[UUID]:
+        """Wait up to ``seconds`` for a tenant in the pool's ring, then take a ticket of each of the next tenants.
+
+        Return up to ``max_tickets`` tenants in the ring's order; none when nobody came, or when Redis is away.
+        """
+        ring = RINGS[pool]
+        if ring.queue not in self._queues:
+            return []
+        try:
+            taken = await wait_and_take(self._redis, ring, max_tickets, max(seconds, _MIN_TIMEOUT))
+        except (RedisError, OSError) as error:
+            # The slot goes back to Celery, whose own connection waits for Redis to return.
+            _seldom.warn("no ticket taken", reason=reason(error))
+            return []
+        # A tenant with several tickets may occur twice. It is served once, and what it leaves due is offered again.
+        return [*dict.fromkeys(tenant_id for one in taken if (tenant_id := _read_tenant(one)))]
+
+
+def _read_tenant(taken: TakenTicket) -> UUID | None:
+    return tenant_of(taken.queue) if envelope.read_or_warn(taken.ticket, taken.queue) else None

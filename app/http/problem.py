@@ -1,0 +1,206 @@
+"""Errors as RFC 9457 problems: how each is rendered, and how it is documented."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from app.core import errors, faults
+from app.core.errors import InvalidRequest, Problem, Unavailable
+from app.http import openapi
+
+_log = logging.getLogger(__name__)
+_MEDIA_TYPE: Final = "application/problem+json"
+_EXAMPLE_ID: Final = "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001"
+MAX_FAULTS: Final = 20
+"""Each costs time to describe, and a body has room for a hundred thousand."""
+
+
+class FieldError(BaseModel):
+    """One fault of a request: where it is (one of ``pointer``, ``parameter``, ``header``) and what it is."""
+
+    pointer: str | None = Field(None, description="JSON pointer into the body, as a URI fragment.")
+    parameter: str | None = Field(None, description="Name of a path, query or cookie parameter.")
+    header: str | None = Field(None, description="Name of a header.")
+    detail: str
+
+
+class ProblemBody(BaseModel):
+    """What every error answers (RFC 9457). ``code`` is stable; a problem may have members of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="`/errors/` and the code.")
+    title: str
+    status: int
+    detail: str = Field(description="What to do about it. It never repeats the input.")
+    code: str
+    request_id: str = Field(description="Also in the header X-Request-ID and in our log.")
+    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: each fault.")
+
+
+def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
+    return {"type": f"/errors/{code}", "title": title, "status": status, "detail": detail, "code": code}
+
+
+def _render(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | None) -> Response:
+    state = scope.setdefault("state", {})
+    state["code"] = body["code"]  # for the log line of the request
+    body |= {"request_id": state.get("request_id", "")}
+    return JSONResponse(body, body["status"], headers, media_type=_MEDIA_TYPE)
+
+
+def render(scope: Scope, problem: Problem) -> Response:
+    """Return the response for a problem; its extensions cannot replace the standard members."""
+    body = _body(problem.code, problem.title, problem.status, problem.detail)
+    return _render(scope, problem.extensions | body, problem.headers)
+
+
+def render_internal(scope: Scope) -> Response:
+    """Return the 500 that tells nothing but the request's id."""
+    return render(scope, Problem("Something went wrong on our side. Report the request_id if it lasts."))
+
+
+def log_internal(scope: Scope, error: BaseException) -> None:
+    """Log an error nobody expected, with its traceback."""
+    request_id = scope.get("state", {}).get("request_id", "")
+    _log.error("request failed", exc_info=error, extra={"request_id": request_id})
+
+
+# Coroutines, though they wait for nothing: Starlette runs a plain function in a thread.
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 the handlers are registered by type
+    return render(request.scope, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 the handlers are registered by type
+    return render(request.scope, invalid(error.errors()[:MAX_FAULTS]))
+
+
+def invalid(found: Iterable[Mapping[str, Any]]) -> InvalidRequest:
+    """Return the problem for what pydantic has found; each place begins with the part of the request."""
+    detail = "The request is not what this operation takes. See errors for each place."
+    return InvalidRequest(detail, errors=[_fault(fault) for fault in found])
+
+
+def too_many_faults(*place: str) -> InvalidRequest:
+    """Return the problem for more faults than are described."""
+    return invalid([{"type": "", "loc": ("body", *place), "msg": f"It has more than {MAX_FAULTS} faults"}])
+
+
+def bound_members(document: Any, fields: int) -> None:
+    """Refuse an object of so many members that too many must be unknown, before anybody describes each of them.
+
+    Raises ``InvalidRequest``.
+    """
+    if isinstance(document, dict) and len(document) > fields + MAX_FAULTS:
+        raise too_many_faults()
+
+
+def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
+    place, *path = fault["loc"]
+    detail = faults.detail(fault, is_by_us=True)
+    if place == "body":
+        return {"pointer": faults.pointer(*path), "detail": detail}
+    name = str(path[0])[: faults.MAX_TOKEN] if path else ""
+    return {"header" if place == "header" else "parameter": name, "detail": detail}
+
+
+_BY_STATUS: Final = {
+    problem.status: problem
+    for problem in (
+        errors.MalformedBody,
+        errors.Unauthenticated,
+        errors.NotFound,
+        errors.PayloadTooLarge,
+        errors.UnsupportedMediaType,
+        errors.InvalidRequest,
+    )
+}
+_DETAILS: Final = {
+    404: "There is nothing at this address. See /openapi.json for the operations.",
+    405: "This address does not take this method. The header Allow lists those it takes.",
+}
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    return refused(request.scope, error)
+
+
+def refused(scope: Scope, error: Exception, detail: str | None = None) -> Response:
+    """Return the response for a refusal of the framework's own; ``detail`` says more than its status does."""
+    assert isinstance(error, HTTPException)  # noqa: S101 the handlers are registered by type
+    status = error.status_code
+    if known := _BY_STATUS.get(status):
+        code, title = known.code, known.title
+    else:
+        code, title = HTTPStatus(status).name.lower(), HTTPStatus(status).phrase
+    detail = detail or _DETAILS.get(status, error.detail)
+    return _render(scope, _body(code, title, status, detail), error.headers)
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    _log.warning("a server is away", exc_info=error, extra={"request_id": request_id})
+    return render(request.scope, Unavailable())
+
+
+async def _internal(request: Request, error: Exception) -> Response:
+    log_internal(request.scope, error)
+    return render_internal(request.scope)
+
+
+def install(app: FastAPI, away: tuple[type[Exception], ...]) -> None:
+    """Render every error of the app as a problem; those in ``away`` mean that a server cannot be reached (503)."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for kind in away:
+        app.add_exception_handler(kind, _away)
+    app.add_exception_handler(Exception, _internal)
+    openapi.amend(app, _with_problems)
+
+
+def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """Return the ``responses`` of a route that may end in these problems."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for problem in problems:
+        meaning = " ".join((problem.__doc__ or problem.title).split())
+        example = _body(problem.code, problem.title, problem.status, meaning) | {"request_id": _EXAMPLE_ID}
+        entry = documented.setdefault(problem.status, {"description": problem.title, "content": _content()})
+        if problem.title not in entry["description"]:
+            entry["description"] += f"; {problem.title}"
+        entry["content"][_MEDIA_TYPE]["examples"][problem.code] = {"summary": problem.title, "value": example}
+    return documented
+
+
+def _content() -> dict[str, Any]:
+    return {_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}, "examples": {}}}
+
+
+def _with_problems(described: dict[str, Any]) -> dict[str, Any]:
+    schemas = described.setdefault("components", {}).setdefault("schemas", {})
+    problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {"ProblemBody": problem}
+    # FastAPI documents a 422 of its own, which is not what is answered.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    invalid = json.loads(json.dumps(responses(InvalidRequest)[422]))
+    for path in described.get("paths", {}).values():
+        for operation in path.values():
+            if not isinstance(operation, dict) or "responses" not in operation:
+                continue
+            # Every call refuses a query parameter that it does not take.
+            if "HTTPValidationError" in str(operation["responses"].setdefault("422", invalid)):
+                operation["responses"]["422"] = invalid
+    return described

@@ -1,0 +1,252 @@
+"""The server's own bounds on what it reads: ``uvicorn --http app.http.protocol_limits:GuardedProtocol``.
+
+uvicorn itself waits for ever for half a request, and takes headers of any size.
+"""
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.core.ids import new_id
+from app.http import upgrade_offer
+from app.http.response_writer import Writer
+from app.http.unread_body import UnreadBody
+from app.http.write_deadline import WriteDeadline
+
+HEAD_SECONDS: Final = 5.0
+"""From the first byte (or the connection) to the end of the headers."""
+BODY_SECONDS: Final = 10.0
+"""From there to the end of the body."""
+MAX_HEADERS: Final = 64
+MAX_HEAD_BYTES: Final = 16_384
+MAX_URL_BYTES: Final = 8_192
+
+_FRAMING: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
+"""They say where a request ends, and the parser heeds them behind a body too."""
+
+_CODES: Final = {
+    400: "bad_request",
+    408: "request_timeout",
+    414: "request_uri_too_long",
+    431: "request_header_fields_too_large",
+}
+_DETAILS: Final = {
+    HTTPStatus.BAD_REQUEST: "The request is not HTTP/1.1 as RFC 9112 has it.",
+    HTTPStatus.REQUEST_TIMEOUT: f"The headers did not arrive within {HEAD_SECONDS:g} s. Send them at once.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"The URL is longer than {MAX_URL_BYTES} bytes.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: f"Send at most {MAX_HEADERS} headers of {MAX_HEAD_BYTES} bytes in all.",
+}
+
+
+class _Refused(Exception):  # noqa: N818 ends the parsing, and is not seen outside
+    """The request is beyond a bound; ``GuardedProtocol`` knows which."""
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """The protocol with deadlines and bounds on headers. Its refusals are problems, and close the connection."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _awaited: str | None = None
+    """What has begun and not ended: ``head`` or ``body``."""
+    _armed: str | None = None
+    _head_bytes = 0
+    _header_bytes = 0
+    _trailers = 0
+    _hosts = 0
+    _offers_upgrade = False
+    """The head that was just read offers another protocol, which is ignored."""
+    _refusal = HTTPStatus.BAD_REQUEST
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for the first request."""
+        self._writer = Writer(transport)
+        self._write_deadline = WriteDeadline(transport, self.loop)
+        super().connection_made(self._writer)  # type: ignore[arg-type]  # it stands for one
+        self._unread = UnreadBody(self.flow, self.loop)
+        self._awaited = "head"
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._awaited = None
+        self._arm()
+        self._write_deadline.end()
+        self._unread.end()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, for a time."""
+        super().pause_writing()
+        self._write_deadline.begin()
+
+    def resume_writing(self) -> None:
+        """All is sent."""
+        self._write_deadline.end()
+        super().resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; what is then unfinished gets a deadline. A request that comes in one piece costs no timer."""
+        if self._awaited is None:
+            self._awaited = "head"
+        if self._awaited == "head":
+            self._head_bytes += len(data)
+        self._feed(data)
+        # One header may be longer than every bound, and is not seen before it ends.
+        if self._awaited == "head" and self._head_bytes > MAX_HEAD_BYTES + MAX_URL_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._arm()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse as uvicorn does. After an offer of another protocol, read on as if it had not been made."""
+        self._unset_keepalive_if_required()
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    data = b""
+                except httptools.HttpParserUpgrade as offer:
+                    data = self._without_offer() + data[offer.args[0] :]
+        except httptools.HttpParserError:
+            self.logger.warning("Invalid HTTP request received.")
+            self.send_400_response("")
+
+    def _without_offer(self) -> bytes:
+        head = upgrade_offer.without_offer(
+            self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
+        )
+        self._offers_upgrade = False
+        # The old one reads no further.
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return head
+
+    def on_message_begin(self) -> None:
+        """Count anew."""
+        super().on_message_begin()
+        self._awaited = "head"
+        self._header_bytes = self._trailers = self._hosts = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Bound the URL."""
+        super().on_url(url)
+        if len(self.url) > MAX_URL_BYTES:
+            self._fail(HTTPStatus.REQUEST_URI_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Bound the headers; refuse a coding that is not HTTP/1.1's; count the hosts."""
+        self._header_bytes += len(name) + len(value) + 4
+        if self._awaited == "body":
+            self._drop_trailer(name)
+            return
+        super().on_header(name, value)
+        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+            self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        name = self.headers[-1][0]
+        if name == b"transfer-encoding":
+            self._check_coding(value)
+        self._hosts += name == b"host"
+
+    def _drop_trailer(self, name: bytes) -> None:
+        # It must not become a header (RFC 9110, 6.5.1): a proxy that checks headers does not look behind a body.
+        self._trailers += 1
+        if name.lower() in _FRAMING:
+            self._fail(HTTPStatus.BAD_REQUEST)
+        if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) + self._trailers > MAX_HEADERS:
+            self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def _check_coding(self, coding: bytes) -> None:
+        # With another coding, the parser would take everything to the end of the connection for the body. HTTP/1.0 has
+        # no codings (RFC 9112, 6.1): a proxy in front of us may have read such a request in another way.
+        if coding.strip().lower() != b"chunked" or self.parser.get_http_version() == "1.0":
+            self._fail(HTTPStatus.BAD_REQUEST)
+
+    def on_headers_complete(self) -> None:
+        """Refuse a request of another version, for no host or for two; then the body is awaited."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                # What follows would be a tunnel, which we are not.
+                self._fail(HTTPStatus.BAD_REQUEST)
+            self._offers_upgrade = True
+            return
+        version = self.parser.get_http_version()
+        if version != "1.1" and (version != "1.0" or self._hosts > 1):
+            self._fail(HTTPStatus.BAD_REQUEST)
+        if version == "1.1" and self._hosts != 1:
+            self._fail(HTTPStatus.BAD_REQUEST)
+        self._awaited = "body"
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of a body, or count it when its request is answered already."""
+        if self.cycle.response_complete:
+            self._unread.add(len(body))
+            self._unread.pause()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._offers_upgrade:
+            return
+        self._awaited = None
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Send what is left of it, before the next one begins."""
+        self._writer.end()
+        if not self.pipeline:
+            # What the application has not asked for is of this request: there is no later one yet.
+            self._unread.add(len(self.cycle.body))
+        super().on_response_complete()
+        # uvicorn has just resumed the reading.
+        self._unread.pause()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 ours says what to do
+        """Answer what the parser has refused."""
+        self._refuse(self._refusal)
+
+    def _fail(self, status: HTTPStatus) -> None:
+        self._refusal = status
+        raise _Refused
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self._awaited = None
+        if self.transport.is_closing():
+            return
+        # To a request before this one an answer may be under way: another one would be read as its end.
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_problem(status))
+        self.transport.close()
+
+    def _arm(self) -> None:
+        if self._awaited == self._armed:
+            return
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._armed = self._awaited
+        if self._awaited is not None:
+            seconds = HEAD_SECONDS if self._awaited == "head" else BODY_SECONDS
+            self._deadline = self.loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        if self._awaited == "head":
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        elif not self.transport.is_closing():
+            # The application waits for the rest, and finds the client gone.
+            self.transport.abort()
+
+
+def _problem(status: HTTPStatus) -> bytes:
+    code = _CODES[status]
+    body = {"type": f"/errors/{code}", "title": status.phrase, "status": status.value, "detail": _DETAILS[status]}
+    content = json.dumps(body | {"code": code, "request_id": str(new_id())}).encode()
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + content

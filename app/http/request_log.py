@@ -1,0 +1,118 @@
+"""The outermost layer of the API: an id for each request, and one log line."""
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, Final, TypeAlias
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core import ids
+from app.core import logging as structured_logging
+from app.core.ids import new_id
+from app.http import problem
+
+_log = logging.getLogger(__name__)
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_CLIENT_GONE: Final = 499
+
+_Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class RequestLog:
+    """ASGI middleware. The id is in ``scope["state"]["request_id"]`` and in the X-Request-ID of every response.
+
+    What else every answer to the request is to carry, an error too, is put into ``scope["state"]["headers"]``.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap ``app``; add it last, so that it is outermost."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and log; an error nobody expected becomes a 500 here, where the id is known."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        state = scope.setdefault("state", {})
+        response = _Response(send, request_id(scope), state)
+        state["request_id"] = response.request_id
+        try:
+            await self._app(scope, receive, response.send)
+        except Exception as error:
+            if not response.status:
+                problem.log_internal(scope, error)
+                await problem.render_internal(scope)(scope, receive, response.send)
+            elif response.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise  # too late for another answer: the server ends the connection
+            # Else Starlette has had it logged and answered, and raised it once more.
+        finally:
+            structured_logging.write(_log, "request", _facts(scope, response))
+
+
+class _Response:
+    """What is sent, as it passes by."""
+
+    __slots__ = ("_send", "_started", "_state", "request_id", "status")
+
+    def __init__(self, send: Send, request_id: str, state: dict[str, Any]) -> None:
+        self._send = send
+        self._state = state
+        self._started = perf_counter()
+        self.request_id = request_id
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"].append((b"x-request-id", self.request_id.encode()))
+            if more := self._state.get("headers"):
+                message["headers"] = _with(message["headers"], more)
+        await self._send(message)
+
+    @property
+    def duration_ms(self) -> float:
+        return round((perf_counter() - self._started) * 1000, 2)
+
+
+def request_id(scope: Scope) -> str:
+    """Return the caller's id for the request where it is harmless, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            return given if _REQUEST_ID.fullmatch(given) else str(new_id())
+    return str(new_id())
+
+
+def _with(headers: _Headers, more: Mapping[str, str]) -> _Headers:
+    """Return the headers of an answer with more, which take the place of their namesakes."""
+    added = {name.lower().encode(): value.encode("latin-1") for name, value in more.items()}
+    return [header for header in headers if header[0] not in added] + list(added.items())
+
+
+def _task_id(scope: Scope) -> str | None:
+    """Return the id of the task that is asked for. What is none is a text of the caller's, and stays out of the log."""
+    named = scope.get("path_params", {}).get("task_id")
+    found = named and ids.read(named)
+    return str(found) if found else None
+
+
+def _facts(scope: Scope, response: _Response) -> dict[str, Any]:
+    # The path's template, never the path: ids and whatever a caller puts there stay out of the log.
+    state = scope["state"]
+    facts = {
+        "method": scope["method"],
+        "route": getattr(scope.get("route"), "path", None),
+        "status": response.status or _CLIENT_GONE,
+        "duration_ms": response.duration_ms,
+        "request_id": response.request_id,
+        "code": state.get("code"),
+        "task_id": state.get("task_id") or _task_id(scope),
+        "trace_id": state.get("trace_id"),
+    }
+    caller = state.get("principal")
+    if caller:
+        facts |= {"tenant_id": str(caller.tenant_id), "key_id": caller.key_id}
+    return facts

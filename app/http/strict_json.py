@@ -1,0 +1,251 @@
+"""JSON bodies read strictly: what cannot be stored and given back unchanged is refused here."""
+
+import json
+import re
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from email.message import Message
+from math import isfinite
+from typing import Any, Final, NamedTuple, get_args
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive
+
+from app.core import storable
+from app.core.errors import InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMediaType
+from app.http import problem, query_parameters
+
+MAX_BODY_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 32
+# Of which the decoder makes no subclasses.
+_CONTAINERS: Final = frozenset({dict, list})
+_NO_TYPE: Final = b"none/none"
+_INT64_DIGITS: Final = len(str(-(2**63)))
+# Within JSON escapes occur in strings only.
+_HALF_OF_A_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise MalformedBody("An object names a member twice. Send each member once.")
+    return members
+
+
+def _integer(digits: str) -> int:
+    # The length comes first: thousands of digits take quadratic time to convert.
+    if len(digits) > _INT64_DIGITS or not -(2**63) <= (value := int(digits)) < 2**63:
+        raise MalformedBody("An integer does not fit in 64 bits. Send it as a string.")
+    return value
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if not isfinite(value):
+        raise MalformedBody("A number is beyond the range of a 64-bit float. Send it as a string.")
+    return value
+
+
+def _constant(_: str) -> float:
+    raise MalformedBody("NaN and Infinity are not JSON. Send null or a string.")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_integer, parse_float=_number, parse_constant=_constant
+)
+
+
+class Bounds(NamedTuple):
+    """How large a document may be."""
+
+    size: int = MAX_BODY_BYTES
+    """Bytes."""
+    depth: int = MAX_DEPTH
+    """Levels of objects and arrays."""
+    max_marks: int | None = None
+    """Commas and opening brackets (``marks``), where the operation takes few values: more are not parsed."""
+
+
+ORDINARY: Final = Bounds()
+SMALL: Final = Bounds(size=16 * 1024, max_marks=1_000)
+"""Of an operation that takes some names and numbers, by a known caller."""
+TINY: Final = Bounds(size=4 * 1024, max_marks=1_000)
+"""The same, from anybody."""
+
+
+def marks(raw: bytes) -> int:
+    """Return how many commas and opening brackets there are: at most so many values, and what parsing costs."""
+    return raw.count(b",") + raw.count(b"{") + raw.count(b"[")
+
+
+def loads(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
+    """Parse a document; raises ``MalformedBody`` whose detail names the fault and repeats nothing of the document."""
+    text = _decode(raw)
+    try:
+        document = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        detail = f"The body is not JSON: there is a syntax error in line {error.lineno}, column {error.colno}."
+        raise MalformedBody(detail) from None
+    except RecursionError:
+        raise _too_deep(max_depth) from None
+    if text.count("[") + text.count("{") > max_depth:
+        _check_depth(document, max_depth)
+    if "\\u" in text:
+        _check_escapes(text, document)
+    return document
+
+
+def _decode(raw: bytes) -> str:
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raise MalformedBody("The body begins with a byte order mark. Send UTF-8 without one.")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise MalformedBody("The body is not UTF-8. Encode it as UTF-8.") from None
+
+
+def _too_deep(max_depth: int) -> MalformedBody:
+    return MalformedBody(f"The body nests deeper than {max_depth} levels. Flatten it.")
+
+
+def _check_depth(document: Any, max_depth: int) -> None:
+    level = [document] if type(document) in _CONTAINERS else []
+    for _ in range(max_depth):
+        level = [
+            value
+            for one in level
+            for value in (one.values() if type(one) is dict else one)
+            if type(value) in _CONTAINERS
+        ]
+        if not level:
+            return
+    raise _too_deep(max_depth)
+
+
+def _check_escapes(text: str, document: Any) -> None:
+    if storable.holds_nul(text):
+        raise MalformedBody("A string holds the character U+0000, which cannot be stored. Leave it out.")
+    if not _HALF_OF_A_PAIR.search(text):
+        return
+    try:
+        # Whole pairs have become characters, so whatever still cannot be encoded is half of one.
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise MalformedBody("A string holds half of a surrogate pair. Send the character itself, as UTF-8.") from None
+
+
+class _JsonRequest(Request):
+    """A request whose body is read and parsed."""
+
+    def __init__(self, request: Request, raw: bytes, document: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._body = raw
+        self._document = document
+
+    async def json(self) -> Any:
+        return self._document
+
+
+class StrictRoute(APIRoute):
+    """The ``route_class`` of every router: reads bodies and queries strictly. An empty body fails validation (422)."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """How large a body may be."""
+        return ORDINARY
+
+    async def before_body(self, request: Request) -> None:
+        """Look at the request before its body is read, or its query refused."""
+
+    async def parse(self, _request: Request, raw: bytes) -> Any:
+        """Return the document in a body."""
+        return loads(raw, self.bounds.depth)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Parse before FastAPI does: of a body it would turn our problems into a bare 400, of a query read the half."""
+        answer = super().get_route_handler()
+        takes_body, known = self.body_field is not None, query_parameters.names(self.dependant)
+        fields = _fields(self.body_field.field_info.annotation) if self.body_field is not None else 0
+
+        async def answer_strictly(request: Request) -> Response:
+            query = request.scope["query_string"]
+            faults = query_parameters.faults(query, known) if query else None
+            if faults or takes_body:
+                await self.before_body(request)
+            if faults:
+                raise RequestValidationError(faults)
+            if not takes_body:
+                return await answer(request)
+            raw = await read(request, self.bounds)
+            document = await self.parse(request, raw) if raw else None
+            problem.bound_members(document, fields)
+            return await answer(_JsonRequest(request, raw, document))
+
+        return answer_strictly
+
+
+def _fields(annotation: Any) -> int:
+    """Return how many members a body has at most: those of its model, which may be optional."""
+    models = (annotation, *get_args(annotation))
+    return next(len(model.model_fields) for model in models if hasattr(model, "model_fields"))
+
+
+async def read(request: Request, bounds: Bounds = ORDINARY) -> bytes:
+    """Return the body, which may be empty.
+
+    Raises ``MalformedBody``, ``PayloadTooLarge``, ``UnsupportedMediaType``, and ``InvalidRequest`` for too many values.
+    """
+    headers = _by_name(request.scope["headers"])
+    raw = await _read(headers, request.receive, bounds.size)
+    if raw:
+        _check_media_type(headers)
+        if bounds.max_marks is not None and marks(raw) > bounds.max_marks:
+            raise InvalidRequest("The body holds far more values than this operation takes. Send only what it names.")
+    return raw
+
+
+def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
+    """Return each header's value: the first one of a name, but two media types are none, and encodings add up."""
+    by_name = dict(headers)
+    if len(by_name) < len(headers):
+        by_name = dict(reversed(headers))
+        if sum(name == b"content-type" for name, _ in headers) > 1:
+            by_name[b"content-type"] = _NO_TYPE
+        if encodings := [value for name, value in headers if name == b"content-encoding"]:
+            by_name[b"content-encoding"] = b", ".join(encodings)
+    return by_name
+
+
+async def _read(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
+    if (encoding := headers.get(b"content-encoding")) and encoding.strip().lower() != b"identity":
+        raise UnsupportedMediaType("The body is encoded. Send it without Content-Encoding.")
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and (len(announced) > len(str(max_bytes)) or int(announced) > max_bytes):
+        raise _too_large(max_bytes)
+    raw, is_whole = bytearray(), False
+    while not is_whole:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedBody("The body ended early. Send all of it.")
+        raw += message.get("body", b"")
+        if len(raw) > max_bytes:
+            raise _too_large(max_bytes)
+        is_whole = not message.get("more_body")
+    return bytes(raw)
+
+
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send less.")
+
+
+def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
+    given = headers.get(b"content-type", _NO_TYPE)
+    if given == b"application/json":
+        return
+    message = Message()
+    message["content-type"] = given.decode("latin-1")
+    charset = message.get_param("charset", "utf-8")
+    if message.get_content_type() != "application/json" or str(charset).lower() not in {"utf-8", "utf8"}:
+        raise UnsupportedMediaType("Send the body as JSON, in UTF-8, with the header Content-Type: application/json.")

@@ -1,0 +1,1 @@
+"""Setting up a database: tests/admin/test_commands.py (bootstrap, migrate), tests/contract/test_migrations.py."""

@@ -1,0 +1,1 @@
+"""The commands of this group: tests/admin/test_commands.py."""

@@ -1,0 +1,1 @@
+"""The call for the audit log: tests/accounts/test_audit.py."""

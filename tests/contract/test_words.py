@@ -1,0 +1,79 @@
+"""Words of the house: a class name means one thing, and a docstring begins with what its subject does."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+MODULES = sorted((ROOT / "app").rglob("*.py"))
+
+UNREVISED = (
+    "tasks", "worker", "broker", "dispatch", "webhooks", "http", "core", "db", "db.py", "main.py", "celery_app.py",
+    "identity/dependencies.py", "quotas/admission.py", "quotas/dependencies.py", "quotas/rate.py",
+)  # fmt: skip
+"""Rooms and files of app/ whose words are still being revised. Remove an entry when it is done."""
+
+SAME_THING = {
+    "Attempt": "the table, and the API body that shows one row of it",
+    "Member": "the table, and the API body that shows one row of it",
+}
+"""Class names that occur twice for one and the same thing."""
+
+OPENINGS = {"What", "Who", "Whose", "Of", "Where"}
+
+
+def _is_revised(path: Path) -> bool:
+    name = str(path.relative_to(ROOT / "app"))
+    return not any(name == entry or name.startswith(f"{entry}/") for entry in UNREVISED)
+
+
+REVISED = [path for path in MODULES if _is_revised(path)]
+
+
+def _classes() -> dict[str, list[Path]]:
+    found = defaultdict(list)
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                # A private class is read like a public one, so _Refused and Refused are the same name.
+                found[node.name.lstrip("_")].append(path)
+    return found
+
+
+def _opening_words(source: str) -> Iterator[tuple[str, int]]:
+    """Yield the first word of each docstring with its line, also of those below an attribute."""
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", [])
+        # The body of a lambda is an expression, not a list.
+        for statement in body if isinstance(body, list) else []:
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                text = statement.value.value
+                if isinstance(text, str) and text.split():
+                    yield text.split()[0].rstrip(",:"), statement.lineno
+
+
+def test_no_class_name_has_two_meanings():
+    twice = {}
+    for name, paths in _classes().items():
+        if len(paths) > 1 and name not in SAME_THING and all(map(_is_revised, paths)):
+            twice[name] = [str(path.relative_to(ROOT)) for path in paths]
+    assert twice == {}
+
+
+def test_each_exception_for_a_class_name_is_needed():
+    classes = _classes()
+    assert {name for name in SAME_THING if len(classes[name]) < 2} == set()
+
+
+@pytest.mark.parametrize("path", REVISED, ids=lambda path: str(path.relative_to(ROOT / "app")))
+def test_no_docstring_opens_with_a_riddle(path: Path):
+    assert [(word, line) for word, line in _opening_words(path.read_text()) if word in OPENINGS] == []
+
+
+def test_a_riddle_would_be_found():
+    source = '"""Who calls."""\nclass A:\n    """Return x."""\n    b: int\n    """Of the client."""\n'
+    assert list(_opening_words(source)) == [("Who", 1), ("Return", 3), ("Of", 5)]

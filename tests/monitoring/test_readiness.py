@@ -1,0 +1,1 @@
+"""The readiness of a process: tests/monitoring/test_router.py takes Postgres, Redis and the others away."""

@@ -1,0 +1,19 @@
+"""The time since the last round; tests/monitoring/test_process_probe.py stops a process and sees its row grow old."""
+
+import time
+
+import pytest
+
+from app.processes.heartbeat import Turns
+
+
+def test_a_round_sets_the_age_back_and_replaces_the_details(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    turns = Turns()
+    now = 107.0
+    assert (turns.age, turns.details) == (7.0, {})
+    turns.turned(leads=True)
+    assert (turns.age, turns.details) == (0.0, {"leads": True})
+    turns.turned()
+    assert turns.details == {}

@@ -1,0 +1,1 @@
+"""The calls for limits and usage: tests/quotas/test_quotas.py."""
