@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 import app.models.tables  # noqa: F401 registers the tables
-from app.core import primary
 from app.core.config import get_settings
+from app.db import primary
 
 _PARTITION = re.compile(r"^(task|attempt|result)_(p\d{6}|default)$")
 _LOCK = 0x7471_6D69  # "tqmi"; any number does that nothing else in the database locks

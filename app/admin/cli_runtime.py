@@ -12,12 +12,11 @@ import asyncpg
 import typer
 
 from app.audit.log import Actor
-from app.core import timelines
 from app.core.config import get_settings
 from app.core.errors import EmailTaken, NotFound, Problem, Unavailable
 from app.core.secrets import SecretsFileError
-from app.core.timelines import ServerRefused
-from app.db import AWAY, Connection, Database, connect
+from app.db import AWAY, Connection, Database, connect, timelines
+from app.db.timelines import ServerRefused
 from app.tenants import tenancy
 from app.tenants.store import TenantRecord
 from app.tenants.tenancy import SlugTaken

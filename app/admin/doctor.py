@@ -12,11 +12,12 @@ from app.admin import cli_runtime
 from app.audit import log as audit
 from app.broker import timelines as shared
 from app.broker.redis_check import RedisCheck
-from app.core import primary, schema, timelines
 from app.core import redis as redis_connections
+from app.core import schema
 from app.core.config import get_settings
-from app.core.primary import AWAY, Place
-from app.core.timelines import ServerRefused
+from app.db import primary, timelines
+from app.db.primary import AWAY, Place
+from app.db.timelines import ServerRefused
 from app.processes import store
 
 _TIMEOUT: Final = 3.0

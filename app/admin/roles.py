@@ -39,7 +39,8 @@ WHERE p.pronamespace = 'pg_catalog'::regnamespace
 # if a list needs the first ones only.
 _LISTING: Final = ("tq_api", "tq_account")
 # Longer than the 1.5 s for which an api process waits for a statement (app/main.py), and shorter than the time after
-# which it replaces an unanswered connection (app/db.py). So a process never has more backends than places in its pool.
+# which it replaces an unanswered connection (app/db/pool.py). So a process never has more backends than its pool has
+# places.
 _TIMED: Final = "statement_timeout = '2s'"
 _MAX_ATTEMPTS: Final = 50
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)

@@ -1,4 +1,4 @@
-"""The newest timeline of Postgres, shared over Redis: what one process has seen, all know (app/core/timelines.py)."""
+"""The newest timeline of Postgres, shared over Redis: what one process has seen, all know (app/db/timelines.py)."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.core import timelines
+from app.db import timelines
 
 _log = logging.getLogger(__name__)
 

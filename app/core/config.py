@@ -31,7 +31,7 @@ class Settings(DriverSettings):
     """
 
     database_url: str
-    """The owner's ``postgresql://`` URL; the roles' URLs derive from it (see ``role_url`` in app/db.py)."""
+    """The owner's ``postgresql://`` URL; the roles' URLs derive from it (see ``role_url`` in app/db/urls.py)."""
     redis_url: str
     """``redis://`` or ``rediss://``."""
     secrets_file: Path = Path(".data/secrets.json")

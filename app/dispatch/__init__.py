@@ -1,1 +1,1 @@
-"""What happens off the path of a task that can run now: schedules, retries, repair, pruning."""
+"""The dispatcher: it starts scheduled tasks and retries, repairs what was lost, and deletes what is old."""

@@ -5,7 +5,7 @@ import signal
 
 from app.core import logging as structured_logging
 from app.core.config import get_settings
-from app.dispatch import rounds
+from app.dispatch import loop
 
 
 async def _main() -> None:
@@ -13,7 +13,7 @@ async def _main() -> None:
     stopping = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
-    await rounds.run(stopping)
+    await loop.run(stopping)
 
 
 asyncio.run(_main())

@@ -1,8 +1,8 @@
-"""Of several dispatchers one leads: the one that holds the lease, a row that it renews each second.
+"""Elect one of several dispatchers: the one that holds the lease, a row that it renews each second.
 
-The lease needs no session: through a pooler that gives each transaction another connection it is the same. It is a
-fence as well. Every sweep that changes something names the lease's token in its statement, so that a leader which stood
-still, and comes back after another one has taken over, changes nothing.
+The lease needs no session, so it works through a pooler that gives each transaction another connection. It is a fence
+as well. Every sweep that changes something names the lease's token in its statement, so a leader that was stopped, and
+comes back after another one has taken over, changes nothing.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from uuid import UUID, uuid4
 from app.core.errors import LeadLost, Unavailable
 from app.db import AWAY, Connection, Database, connect, role_url
 from app.dispatch import store
-from app.dispatch.contact import Contact
+from app.dispatch.postgres_contact import PostgresContact
 
 _log = logging.getLogger(__name__)
 
 LEASE: Final = 4.0
-"""Seconds for which a leader leads that is not heard of any more."""
+"""Seconds. After so long without a renewal, another dispatcher may take over."""
 RENEW_INTERVAL: Final = 1.0
 _RELEASE_TIMEOUT: Final = 2.0
 
@@ -48,7 +48,7 @@ class Lead:
             raise LeadLost
 
     async def renew(self, database: Database) -> None:
-        """Hold the lease for 4 s more, or learn that another dispatcher has it. Raises ``Unavailable``."""
+        """Extend the lease to 4 s from now, or find out that another dispatcher has it. Raises ``Unavailable``."""
         asked_at = time.monotonic()
         async with database.statement() as connection:
             is_ours = await store.renew_lease_any_tenant(connection, self.token, seconds=LEASE)
@@ -56,7 +56,7 @@ class Lead:
 
 
 @contextlib.asynccontextmanager
-async def lead(database: Database, contact: Contact) -> AsyncIterator[Lead | None]:
+async def lead(database: Database, contact: PostgresContact) -> AsyncIterator[Lead | None]:
     """Yield the lead, renewed while the block lasts; None when another process leads.
 
     ``database`` logs in as tq_dispatch and serves the lease alone, so that no sweep keeps it waiting. A standby takes
@@ -82,7 +82,7 @@ async def lead(database: Database, contact: Contact) -> AsyncIterator[Lead | Non
 
 @contextlib.asynccontextmanager
 async def _renewed(held: Lead, database: Database) -> AsyncIterator[None]:
-    renewing = asyncio.create_task(_renew_again_and_again(held, database), name="lease")
+    renewing = asyncio.create_task(_keep_renewing(held, database), name="lease")
     try:
         yield
     finally:
@@ -90,7 +90,7 @@ async def _renewed(held: Lead, database: Database) -> AsyncIterator[None]:
         await asyncio.wait([renewing])
 
 
-async def _renew_again_and_again(held: Lead, database: Database) -> None:
+async def _keep_renewing(held: Lead, database: Database) -> None:
     while held.is_held:
         await asyncio.sleep(RENEW_INTERVAL)
         try:
@@ -100,7 +100,7 @@ async def _renew_again_and_again(held: Lead, database: Database) -> None:
 
 
 async def _release(database: Database, token: UUID) -> None:
-    # Postgres may be away, or another one leads already: then there is nothing to give up.
+    # Postgres may be away, or another dispatcher leads already: then there is nothing to release.
     with contextlib.suppress(*AWAY, Unavailable):
         async with asyncio.timeout(_RELEASE_TIMEOUT), database.statement() as connection:
             await store.release_lease_any_tenant(connection, token)

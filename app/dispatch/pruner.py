@@ -1,4 +1,4 @@
-"""Retention: ended tasks are deleted by plan, in small batches that nobody waits for."""
+"""Delete ended tasks after their plan's retention, in batches so small that no other statement waits long."""
 
 import itertools
 import logging
@@ -14,12 +14,12 @@ from app.tenants import plans, retention
 _log = logging.getLogger(__name__)
 
 _BATCH: Final = 500
-# Tenants looked at in one tick: each costs one probe of an index where there is nothing to prune.
-_TENANTS_AT_ONCE: Final = 20
+# Tenants in one tick. A tenant without anything to prune costs one probe of an index.
+_MAX_TENANTS: Final = 20
 
 
 class Pruner:
-    """Goes round the tenants, for ever; what it remembers can be lost."""
+    """Visits one tenant after the other, for ever. What it remembers can be lost."""
 
     def __init__(self, lead: Lead) -> None:
         """Delete as the dispatcher that leads."""
@@ -34,7 +34,7 @@ class Pruner:
         return self._again is not None or self._has_more_keys
 
     async def tick(self) -> int:
-        """Delete at most one batch; return how many tasks went. A tenant that has more is the next one's."""
+        """Delete at most one batch; return how many tasks. A tenant that has more comes first next time."""
         keys = await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH, self._fence)
         self._has_more_keys = keys >= _BATCH
         for tenant_id, age in await self._next_tenants():
@@ -50,11 +50,11 @@ class Pruner:
         if self._again is not None:
             again, self._again = self._again, None
             return [again]
-        taken = list(itertools.islice(self._round, _TENANTS_AT_ONCE))
+        taken = list(itertools.islice(self._round, _MAX_TENANTS))
         if not taken:
             ages = await retention.by_tenant(self._connection)
             self._round = iter(ages.items())
-            # A tenant of any plan may come back to what another had: no month goes before every plan would let it.
+            # A tenant may change its plan, so no month is dropped before the longest retention of all plans is over.
             longest = max([*ages.values(), timedelta(days=plans.MAX_RETENTION_DAYS)])
             await sweep_store.drop_partitions_any_tenant(self._connection, longest, self._fence)
         return taken

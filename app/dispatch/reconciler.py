@@ -1,4 +1,4 @@
-"""What Redis has lost is put back: a ticket for every tenant with due work, a place in the ring for every ticket."""
+"""Put back what Redis has lost: a ticket for each tenant with due work, and a place in the ring for each ticket."""
 
 from redis.asyncio import Redis
 
@@ -8,7 +8,7 @@ from app.tasks import sweep_store
 
 
 class Reconciler:
-    """Makes Redis what Postgres says; remembers which Redis it has seen."""
+    """Brings Redis in line with Postgres, and remembers which Redis it has seen."""
 
     def __init__(self, connection: Connection, redis: Redis) -> None:
         """``connection`` is the leader's own."""
@@ -22,7 +22,7 @@ class Reconciler:
         return before != self._redis_identity
 
     async def reconcile(self) -> None:
-        """Offer a ticket to each tenant that has due work and a free slot and none; mend the ring."""
+        """Offer a ticket for each tenant that has due work, a free slot and no ticket; repair the ring."""
         due = await sweep_store.tenants_with_due_work_any_tenant(self._connection)
         await tickets.offer_many(self._redis, [(tenant_id, pool, 1) for tenant_id, pool in due], limit=1)
         await tickets.reconcile(self._redis, [tenant_id for tenant_id, _ in due])

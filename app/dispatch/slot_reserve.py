@@ -1,4 +1,4 @@
-"""The last free slot of a pool is kept for short tasks: each second the dispatcher writes what others may take."""
+"""Keep the last free slot of each pool for short tasks: write each second how many slots long tasks may take."""
 
 import asyncio
 import logging
@@ -9,42 +9,42 @@ from app.broker.ring import RINGS
 from app.dispatch import slot_store
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
-from app.dispatch.slot_caps import LongTenant, SlotCaps
-from app.dispatch.slot_store import Judged
+from app.dispatch.long_task_caps import LongTaskCaps, LongTenant
+from app.dispatch.slot_store import PoolUsage
 
 _log = logging.getLogger(__name__)
 
 INTERVAL: Final = 1.0
 """Seconds between two looks."""
-# Due tasks that are counted of each tenant: more than a look may start.
+# Due tasks that are counted of each tenant: more than can start between two looks.
 _MAX_WAITING: Final = 64
 
 
 class SlotReserve:
-    """Counts slots, so that no claim has to. What it remembers can be lost."""
+    """Counts slots once a second, so that no claim has to. What it remembers can be lost."""
 
     def __init__(self, lead: Lead, ledger: Ledger) -> None:
-        """``ledger`` says how long what has ended took."""
+        """``ledger`` knows how long ended attempts took."""
         self._connection, self._fence = lead.connection, lead.token
         self._lengths = ledger.lengths
-        self._caps = {pool: SlotCaps() for pool in RINGS}
+        self._caps = {pool: LongTaskCaps() for pool in RINGS}
         self._slots: dict[str, int] = {}
         self._long_types: set[str] | None = None
         self._looked_at = 0.0
 
     async def look(self) -> list[tuple[UUID, str]]:
-        """Judge all again; return the tenants and pools that may start more than before."""
+        """Set the caps of all tenants again; return the tenants and pools that may start more than before."""
         now = asyncio.get_running_loop().time()
         seconds, self._looked_at = min(now - self._looked_at, 2 * INTERVAL), now
         long_types = await self._types()
         slots = await slot_store.slots_any_tenant(self._connection)
-        self._say(slots)
-        judged = await slot_store.judged_any_tenant(self._connection, sorted(long_types), _MAX_WAITING)
+        self._log_single_slots(slots)
+        judged = await slot_store.pool_usage_any_tenant(self._connection, sorted(long_types), _MAX_WAITING)
         raised = []
         for pool, caps in self._caps.items():
             found = [one for one in judged if one.pool == pool]
             raised += await self._judge(pool, slots.get(pool, 0), found, caps, seconds)
-        # Where there is one slot or none, it is anybody's.
+        # A pool of one slot has no cap: any task may take it.
         await slot_store.forget_pools_any_tenant(
             self._connection, [pool for pool in slots if slots[pool] > 1], self._fence
         )
@@ -61,7 +61,7 @@ class SlotReserve:
         return long_types
 
     async def _judge(
-        self, pool: str, slots: int, found: list[Judged], caps: SlotCaps, seconds: float
+        self, pool: str, slots: int, found: list[PoolUsage], caps: LongTaskCaps, seconds: float
     ) -> list[tuple[UUID, str]]:
         long = [LongTenant(one.tenant_id, one.held, one.waiting, one.weight) for one in found if one.is_long]
         shares, free = caps.share(slots, long, seconds) if slots > 1 else ({}, 0)
@@ -71,14 +71,14 @@ class SlotReserve:
             await slot_store.write_pool_any_tenant(self._connection, pool, slots, free, self._fence)
         return [(one.tenant_id, pool) for one in found if one.waiting and _is_raised(one, changed)]
 
-    def _say(self, slots: dict[str, int]) -> None:
+    def _log_single_slots(self, slots: dict[str, int]) -> None:
         if slots != self._slots:
             for pool in (pool for pool, count in slots.items() if count == 1 != self._slots.get(pool)):
                 _log.info("a pool of one slot keeps none free: a long task lets all others wait", extra={"pool": pool})
             self._slots = slots
 
 
-def _is_raised(one: Judged, changed: dict[UUID, int | None]) -> bool:
+def _is_raised(one: PoolUsage, changed: dict[UUID, int | None]) -> bool:
     if one.cap is None or one.tenant_id not in changed:
         return False
     cap = changed[one.tenant_id]

@@ -1,4 +1,4 @@
-"""SQL of the slots of each pool: who has long tasks, and how many slots each may have."""
+"""SQL of the slots of each pool: which tenants have long tasks, and how many slots each of them may have."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from app.tenants import plans
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What one pool has of a tenant that has long tasks, or had when it was last judged."""
+class PoolUsage:
+    """The use of one pool by a tenant that has long tasks, or had them at the last look."""
 
     tenant_id: UUID
     pool: str
     cap: int | None
-    """As it is written now."""
+    """The cap that is stored now; None: there is none."""
     held: int
     """Attempts older than a second, or of a long type."""
     waiting: int
@@ -28,7 +28,7 @@ _SLOTS = """
 SELECT pool, sum(slots)::integer AS slots FROM worker WHERE heartbeat_at > now() - interval '15 seconds' GROUP BY pool
 """
 
-_JUDGED = """
+_POOL_USAGE = """
 WITH running AS MATERIALIZED (
     SELECT tenant_id, task_id, started_at FROM attempt WHERE finished_at IS NULL
 ), held AS MATERIALIZED (
@@ -105,11 +105,14 @@ async def slots_any_tenant(connection: Connection) -> dict[str, int]:
     return {row["pool"]: row["slots"] for row in await connection.fetch(_SLOTS)}
 
 
-async def judged_any_tenant(connection: Connection, long_types: Sequence[str], most: int) -> list[Judged]:
-    """Return the tenants that have long tasks in a pool, or a cap; ``most`` bounds what is counted of a backlog."""
-    rows = await connection.fetch(_JUDGED, long_types, most)
+async def pool_usage_any_tenant(connection: Connection, long_types: Sequence[str], max_waiting: int) -> list[PoolUsage]:
+    """Return the tenants that have long tasks in a pool, or a cap.
+
+    At most ``max_waiting`` due tasks of each are counted.
+    """
+    rows = await connection.fetch(_POOL_USAGE, long_types, max_waiting)
     return [
-        Judged(
+        PoolUsage(
             tenant_id=row["tenant_id"],
             pool=row["pool"],
             cap=row["cap"],
@@ -129,12 +132,12 @@ async def set_caps_any_tenant(connection: Connection, pool: str, caps: Mapping[U
 
 
 async def write_pool_any_tenant(connection: Connection, pool: str, slots: int, free_for_long: int, fence: UUID) -> None:
-    """Write that a pool was looked at just now, and what was seen."""
+    """Write the slots of a pool, how many are free for long tasks, and that it was looked at now."""
     await connection.execute(_WRITE_POOL, pool, slots, free_for_long, fence)
 
 
 async def forget_pools_any_tenant(connection: Connection, known: Sequence[str], fence: UUID) -> None:
-    """Forget the pools that are not named: nobody has a cap there."""
+    """Delete the pools that ``known`` does not name: no tenant has a cap there."""
     await connection.execute(
         "DELETE FROM pool_slots WHERE NOT pool = ANY($1::text[]) AND (SELECT dispatcher_leads($2))", known, fence
     )

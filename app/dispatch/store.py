@@ -1,4 +1,4 @@
-"""SQL of the one row that says which dispatcher leads."""
+"""SQL of the lease: one row that says which dispatcher leads."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,7 +26,7 @@ async def take_lease_any_tenant(
 
 
 async def renew_lease_any_tenant(connection: Connection, token: UUID, *, seconds: float) -> bool:
-    """Hold the lease for so long from now on; False when another dispatcher has taken it."""
+    """Extend the lease to ``seconds`` from now; return False when another dispatcher has taken it."""
     done = await connection.execute(
         "UPDATE dispatcher_lease SET expires_at = now() + $2::interval WHERE token = $1",
         token,
@@ -36,5 +36,5 @@ async def renew_lease_any_tenant(connection: Connection, token: UUID, *, seconds
 
 
 async def release_lease_any_tenant(connection: Connection, token: UUID) -> None:
-    """Give the lease up, so that another dispatcher need not wait for its end."""
+    """Let the lease end now, so that another dispatcher can lead at once."""
     await connection.execute("UPDATE dispatcher_lease SET expires_at = now() WHERE token = $1", token)

@@ -15,8 +15,8 @@ from app.core import schema
 from app.core.errors import Unavailable
 from app.core.logging import redact
 from app.core.seldom import Seldom
-from app.core.timelines import ServerRefused
 from app.db import Database
+from app.db.timelines import ServerRefused
 from app.monitoring import store
 from app.monitoring.store import Found
 

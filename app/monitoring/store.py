@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.core import primary, schema
-from app.db import Connection
+from app.core import schema
+from app.db import Connection, primary
 from app.processes import store
 from app.processes.heartbeat import STALE
 

@@ -12,10 +12,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from app.core import timelines
 from app.core.errors import Unavailable
 from app.core.seldom import Seldom
-from app.db import Database
+from app.db import Database, timelines
 from app.processes import store
 
 _log = logging.getLogger(__name__)

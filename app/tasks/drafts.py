@@ -117,7 +117,7 @@ def _check_payload(task_type: types.TaskType, payload: str) -> None:
 @lru_cache(maxsize=256)
 def _objection(webhook_url: str) -> str | None:
     # Remembered: it costs as much as all the rest, and the tasks of a batch mostly have the same.
-    return urls.objection(webhook_url, get_settings().webhook_allowed_networks)
+    return urls.validation_error(webhook_url, get_settings().webhook_allowed_networks)
 
 
 def _invalid(pointer: str, detail: str) -> InvalidRequest:

@@ -6,7 +6,7 @@ import signal
 from app.core import logging as structured_logging
 from app.core import open_files
 from app.core.config import get_settings
-from app.webhooks import delivery, resolver
+from app.webhooks.delivery import process, resolver
 
 
 async def _main() -> None:
@@ -18,7 +18,7 @@ async def _main() -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
     watching = asyncio.create_task(open_files.OpenFiles().run())
-    await delivery.run(stopping)
+    await process.run(stopping)
     watching.cancel()
 
 

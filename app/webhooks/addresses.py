@@ -1,4 +1,4 @@
-"""Which addresses a delivery may go to (pure)."""
+"""Tell which addresses a delivery may go to (pure)."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -41,12 +41,12 @@ _NOT_PUBLIC_V6: Final = tuple(
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the internet's, and none that means a machine or network of ours."""
+    """Tell whether an address is on the public internet, and is not a machine or network of ours."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_V4)
     return address in _UNICAST_V6 and not any(address in network for network in _NOT_PUBLIC_V6)
 
 
 def is_allowed(address: Address, allowed: Sequence[Network]) -> bool:
-    """Whether the operator allows an address by its network (``WEBHOOK_ALLOWED_NETWORKS``)."""
+    """Tell whether the operator allows an address by its network (``WEBHOOK_ALLOWED_NETWORKS``)."""
     return any(address in network for network in allowed)

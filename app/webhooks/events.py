@@ -1,4 +1,4 @@
-"""The end of a task becomes an event: a delivery, written in the transaction that ends the task."""
+"""Write an event for the end of a task: a delivery, in the transaction that ends the task."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.core.ids import new_id
 from app.db import Connection
-from app.webhooks import endpoints, store
+from app.webhooks import store, url_key
 from app.webhooks.store import NewDelivery
 
 _compact: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -18,7 +18,7 @@ _TYPES: Final = {"SUCCESS": "task.succeeded", "FAILURE": "task.failed", "REVOKED
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """How a task ended, and who wants to know."""
+    """How a task ended, and where its event is sent."""
 
     tenant_id: UUID
     task_id: UUID
@@ -48,13 +48,13 @@ def _delivery(ended: TaskEnded, url: str) -> NewDelivery:
         task_id=ended.task_id,
         event_type=_TYPES[ended.status],
         url=url,
-        endpoint=endpoints.endpoint(url),
+        endpoint=url_key.url_key(url),
         body=body(ended),
     )
 
 
 def body(ended: TaskEnded) -> str:
-    """Return the event's JSON (schemas.TaskEvent): these very bytes are stored, signed and sent with every try.
+    """Return the event's JSON (schemas.TaskEvent): exactly these bytes are stored, signed and sent with every attempt.
 
     The result is handed through as it is stored: to read and write it again would take most of the time, and could
     change a number.

@@ -1,8 +1,11 @@
-"""httpx without its command line, which it imports where it can: click, rich and pygments are 5 MB of each process."""
+"""Import httpx without its command line.
+
+httpx imports click, rich and pygments for it where it can: 5 MB of each process.
+"""
 
 import sys
 
-# What is None there cannot be imported, and then httpx does without (httpx/__init__.py).
+# A module that is None here cannot be imported; httpx then leaves its command line out (httpx/__init__.py).
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 import httpx  # noqa: E402

@@ -18,7 +18,7 @@ class EventError(BaseModel):
 class _TaskFacts(BaseModel):
     task_id: UUID
     task: str = Field(description="The task type.")
-    attempt_count: int = Field(description="Attempts that were begun.")
+    attempt_count: int = Field(description="DeliveryAttempts that were begun.")
     tags: list[str]
 
 

@@ -1,4 +1,4 @@
-"""SQL of deliveries. The process that delivers sees those of all tenants; who writes one sees its own tenant's."""
+"""SQL of deliveries. The process that delivers sees those of all tenants; a process that writes one, its tenant's."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from app.db import Connection, affected
-from app.webhooks.lanes import Lane
+from app.webhooks.url_key import EndpointKey
 
 if TYPE_CHECKING:
     import asyncpg
 
-START: Final[Lane] = (UUID(int=0), "")
+START: Final[EndpointKey] = (UUID(int=0), "")
 """Before the first endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """One event to one endpoint, not tried yet."""
+    """One event for one endpoint, not sent yet."""
 
     tenant_id: UUID
     id: UUID
@@ -30,16 +30,16 @@ class NewDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A delivery that may be tried now, if its lane has a place."""
+class DueDelivery:
+    """A delivery that may be sent now, if its endpoint's limit allows it."""
 
     id: UUID
-    lane: Lane
+    endpoint_key: EndpointKey
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to try one delivery once, held by its random token for the lease."""
+class DeliveryClaim:
+    """The right to make one attempt of a delivery, held by its random token until the lease ends."""
 
     tenant_id: UUID
     id: UUID
@@ -51,11 +51,11 @@ class Claim:
     claim_token: UUID
     claimed_at: datetime
     secrets: list[tuple[UUID, str]]
-    """Id and sealed text of each signing secret that holds, newest first."""
+    """Id and sealed text of each valid signing secret, newest first."""
 
     @property
-    def lane(self) -> Lane:
-        """The lane whose place it holds."""
+    def endpoint_key(self) -> EndpointKey:
+        """The endpoint whose place it takes."""
         return (self.tenant_id, self.endpoint)
 
 
@@ -121,7 +121,7 @@ RETURNING d.tenant_id, d.id, d.task_id, d.url, d.endpoint, d.body, d.attempt, d.
 """
 
 _RECORD: Final = """
-WITH tried AS (
+WITH attempted AS (
     UPDATE delivery SET status = $4, claim_token = NULL,
         due_at = CASE $4 WHEN 'PENDING' THEN now() + $5 ELSE due_at END,
         finished_at = CASE $4 WHEN 'PENDING' THEN NULL ELSE now() END
@@ -129,7 +129,7 @@ WITH tried AS (
     RETURNING tenant_id, id, attempt
 )
 INSERT INTO delivery_attempt (tenant_id, delivery_id, attempt, started_at, duration_ms, response_status, error)
-SELECT tenant_id, id, attempt, $6, $7, $8, $9 FROM tried
+SELECT tenant_id, id, attempt, $6, $7, $8, $9 FROM attempted
 """
 
 _RELEASE: Final = """
@@ -144,38 +144,40 @@ WHERE d.ctid = one.place
 
 
 async def insert_any_tenant(connection: Connection, deliveries: Sequence[NewDelivery]) -> None:
-    """Insert deliveries that are due at once; nothing is returned, so none is read."""
+    """Insert deliveries that are due at once."""
     await connection.execute(_INSERT, *zip(*map(astuple, deliveries), strict=True))
 
 
-async def oldest_due_any_tenant(connection: Connection, limit: int) -> list[Due]:
-    """Return those which have been due longest."""
+async def oldest_due_any_tenant(connection: Connection, limit: int) -> list[DueDelivery]:
+    """Return the deliveries that have been due longest."""
     return _due(await connection.fetch(_OLDEST_DUE, limit))
 
 
 async def due_by_endpoint_any_tenant(
-    connection: Connection, beyond: Lane, *, full_tenants: Sequence[UUID], endpoints: int, each: int
-) -> tuple[list[Due], Lane | None]:
+    connection: Connection, beyond: EndpointKey, *, full_tenants: Sequence[UUID], endpoints: int, each: int
+) -> tuple[list[DueDelivery], EndpointKey | None]:
     """Return the first due ones of the next ``endpoints`` endpoints, at most ``each``, and how far this came.
 
-    None instead of a lane: there is nothing further. Of a full tenant one endpoint is looked at.
+    None instead of an endpoint: there is nothing further. Of a full tenant one endpoint is looked at.
     """
     rows = await connection.fetch(_DUE_BY_ENDPOINT, *beyond, full_tenants, endpoints, each)
-    lanes = {(row["tenant_id"], row["endpoint"]): None for row in rows}
-    return _due(rows), next(reversed(lanes)) if len(lanes) == endpoints else None
+    seen = {(row["tenant_id"], row["endpoint"]): None for row in rows}
+    return _due(rows), next(reversed(seen)) if len(seen) == endpoints else None
 
 
-async def due_at_endpoints_any_tenant(connection: Connection, lanes: Sequence[Lane], *, each: int) -> list[Due]:
-    """Return the first due ones of some endpoints, at most ``each``."""
-    tenant_ids, endpoints = [lane[0] for lane in lanes], [lane[1] for lane in lanes]
-    return _due(await connection.fetch(_DUE_AT_ENDPOINTS, tenant_ids, endpoints, each))
+async def due_at_endpoints_any_tenant(
+    connection: Connection, endpoints: Sequence[EndpointKey], *, each: int
+) -> list[DueDelivery]:
+    """Return the first due deliveries of some endpoints, at most ``each`` of them."""
+    tenant_ids, url_keys = [endpoint[0] for endpoint in endpoints], [endpoint[1] for endpoint in endpoints]
+    return _due(await connection.fetch(_DUE_AT_ENDPOINTS, tenant_ids, url_keys, each))
 
 
-async def claim_any_tenant(connection: Connection, due: Sequence[Due], lease: timedelta) -> list[Claim]:
-    """Take those which are still due and which nobody else is taking: one try of each."""
-    rows = await connection.fetch(_CLAIM, [one.lane[0] for one in due], [one.id for one in due], lease)
+async def claim_any_tenant(connection: Connection, due: Sequence[DueDelivery], lease: timedelta) -> list[DeliveryClaim]:
+    """Claim one attempt of each delivery that is still due and that no other process is claiming."""
+    rows = await connection.fetch(_CLAIM, [one.endpoint_key[0] for one in due], [one.id for one in due], lease)
     return [
-        Claim(**{**row, "secrets": [(UUID(secret_id), sealed) for secret_id, sealed in row["secrets"] or ()]})
+        DeliveryClaim(**{**row, "secrets": [(UUID(secret_id), sealed) for secret_id, sealed in row["secrets"] or ()]})
         for row in rows
     ]
 
@@ -183,7 +185,7 @@ async def claim_any_tenant(connection: Connection, due: Sequence[Due], lease: ti
 async def record(
     connection: Connection,
     tenant_id: UUID,
-    claim: Claim,
+    claim: DeliveryClaim,
     *,
     status: str,
     delay: timedelta,
@@ -191,7 +193,7 @@ async def record(
     response_status: int | None,
     error: str | None,
 ) -> bool:
-    """Write a try and what the delivery becomes by it, by the claim's token; False when it holds no longer."""
+    """Write an attempt and the delivery's new status, if the claim's token is still valid; return whether it was."""
     tag = await connection.execute(
         _RECORD, tenant_id, claim.id, claim.claim_token, status, delay, claim.claimed_at, duration_ms, response_status,
         error,
@@ -200,9 +202,9 @@ async def record(
 
 
 async def release_any_tenant(
-    connection: Connection, claims: Sequence[Claim], *, delay: timedelta = timedelta()
+    connection: Connection, claims: Sequence[DeliveryClaim], *, delay: timedelta = timedelta()
 ) -> None:
-    """Make claimed ones due again after ``delay``, as if they had not been tried."""
+    """Make claimed deliveries due again after ``delay``, as if there had been no attempt."""
     await connection.execute(
         _RELEASE,
         [claim.tenant_id for claim in claims],
@@ -212,5 +214,5 @@ async def release_any_tenant(
     )
 
 
-def _due(rows: "Sequence[asyncpg.Record]") -> list[Due]:
-    return [Due(row["id"], (row["tenant_id"], row["endpoint"])) for row in rows if row["id"] is not None]
+def _due(rows: "Sequence[asyncpg.Record]") -> list[DueDelivery]:
+    return [DueDelivery(row["id"], (row["tenant_id"], row["endpoint"])) for row in rows if row["id"] is not None]

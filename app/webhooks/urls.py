@@ -1,4 +1,4 @@
-"""Which URLs may be a webhook_url, judged by the parser that sends (pure)."""
+"""Check whether a URL may be a webhook_url, with the parser that sends to it (pure)."""
 
 import re
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from ipaddress import ip_address
 from typing import Final
 
 from app.webhooks.addresses import Address, Network, is_allowed, is_public
-from app.webhooks.endpoints import MAX_LENGTH
 from app.webhooks.http import httpx
+from app.webhooks.url_key import MAX_LENGTH
 
 LOOPBACK: Final = (ip_address("127.0.0.1"), ip_address("::1"))
-"""What ``localhost`` is, whatever a resolver says."""
+"""The addresses of ``localhost``, whatever a resolver says."""
 
 _SHAPE: Final = re.compile(
     r"https?://(\[[0-9a-f:.]+\]|[^:/?@\[\]]+)(:[0-9]{1,5})?([/?].*)?", re.IGNORECASE | re.ASCII | re.DOTALL
@@ -42,11 +42,11 @@ _NOT_HTTPS: Final = "Use https://."
 _NOT_A_PORT: Final = "Use port 443 or 8443."
 
 
-def objection(url: str, allowed: Sequence[Network]) -> str | None:
-    """Say why a URL cannot be a webhook_url, and what to do; None when it can. The URL is not repeated.
+def validation_error(url: str, allowed: Sequence[Network]) -> str | None:
+    """Return why a URL cannot be a webhook_url, and what to do; None when it can. The URL is not repeated.
 
-    What it resolves to is judged with each try (``may_go_to``). ``allowed`` are the operator's networks: an address
-    in one of them (or ``localhost``) may have any port and plain http.
+    The addresses of its host are checked with each attempt (``may_go_to``). ``allowed`` are the operator's networks:
+    an address in one of them (or ``localhost``) may have any port and plain http.
     """
     parsed = _parse(url)
     if parsed is None:
@@ -57,12 +57,12 @@ def objection(url: str, allowed: Sequence[Network]) -> str | None:
     if not _is_public_name(host):
         return _NOT_A_HOST
     # A name may stand for a machine in an allowed network: that is seen when it is resolved.
-    return None if allowed else _transport_objection(parsed)
+    return None if allowed else _transport_error(parsed)
 
 
 def may_go_to(url: httpx.URL, address: Address, allowed: Sequence[Network]) -> bool:
-    """Whether a delivery to the URL may connect to an address that its host resolved to."""
-    return is_allowed(address, allowed) or (is_public(address) and _transport_objection(url) is None)
+    """Tell whether a delivery to the URL may connect to an address that its host resolved to."""
+    return is_allowed(address, allowed) or (is_public(address) and _transport_error(url) is None)
 
 
 def literal(host: str) -> tuple[Address, ...]:
@@ -95,7 +95,7 @@ def _is_public_name(host: str) -> bool:
     return len(host) <= _MAX_HOST and bool(_HOST_NAME.fullmatch(host)) and not host.endswith(_INTERNAL)
 
 
-def _transport_objection(url: httpx.URL) -> str | None:
+def _transport_error(url: httpx.URL) -> str | None:
     if url.scheme != "https":
         return _NOT_HTTPS
     return None if port_of(url) in _PORTS else _NOT_A_PORT

@@ -6,8 +6,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.broker import timelines as shared
-from app.core import timelines
-from app.core.timelines import Timelines, mark
+from app.db import timelines
+from app.db.timelines import Timelines, mark
 from tests.conftest import Servers
 
 _SYSTEM = 7713780298099323624

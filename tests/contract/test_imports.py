@@ -16,10 +16,10 @@ _CLIENT = {"httpx", "httpcore", "rich", "pygments"}
 PROCESSES = {
     # It judges a webhook_url by the parser that will send to it.
     "app.main": _CELERY | {"alembic", "httpcore", "typer", "click", "rich", "pygments"},
-    "app.dispatch.rounds": _API | _TABLES | _CELERY | _CLIENT | {"typer", "click"},
+    "app.dispatch.loop": _API | _TABLES | _CELERY | _CLIENT | {"typer", "click"},
     # Celery brings click.
     "app.worker.jobs": _API | _TABLES | _CLIENT | {"typer"},
-    "app.webhooks.delivery": _API | _TABLES | _CELERY | {"typer", "redis", "click", "rich", "pygments"},
+    "app.webhooks.delivery.process": _API | _TABLES | _CELERY | {"typer", "redis", "click", "rich", "pygments"},
 }
 
 

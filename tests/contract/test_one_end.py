@@ -15,7 +15,7 @@ CALLERS: Final[dict[str, set[str]]] = {
     "revoke_waiting": {"tasks/run/end.py"},
     "request_cancel": {"tasks/run/end.py"},
     # The dispatcher has a duty for it, which counts what fails and waits longer each time.
-    "publish_done": {"tasks/run/after_commit.py", "dispatch/rounds.py"},
+    "publish_done": {"tasks/run/after_commit.py", "dispatch/loop.py"},
     "publish_cancel": {"tasks/run/after_commit.py"},
 }
 

@@ -1,4 +1,4 @@
-"""Shares of the workers: the arithmetic, and a simulation of workers that pass over who is ahead."""
+"""VirtualClocks of the workers: the arithmetic, and a simulation of workers that pass over who is ahead."""
 
 import heapq
 import random
@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.dispatch.fairness import LEAD, Shares
+from app.dispatch.fairness import LEAD, VirtualClocks
 
 PERIOD = 0.5
 
@@ -35,7 +35,7 @@ class Workers:
     ahead: set[UUID] = field(default_factory=set)
 
     def run(self, until: float, arrivals: list[tuple[float, UUID]]) -> None:
-        shares, arriving = Shares(), deque(sorted(arrivals))
+        shares, arriving = VirtualClocks(), deque(sorted(arrivals))
         seen: Counter[UUID] = Counter()
         since: dict[UUID, deque[float]] = {}
         # When each slot is free, and when the dispatcher looks.
@@ -127,7 +127,7 @@ def test_a_thousand_tenants_with_all_kinds_of_tasks_are_served_by_weight():
 
 
 def test_who_was_alone_owes_nothing_and_who_was_away_has_saved_nothing():
-    shares, old, new = Shares(), tenant(0), tenant(1)
+    shares, old, new = VirtualClocks(), tenant(0), tenant(1)
     for _ in range(100):
         assert shares.look({old: 10.0}, {}, {old}) == set()
     assert shares.look({old: 1.0}, {}, {old, new}) == {old}
@@ -141,7 +141,7 @@ users = st.dictionaries(st.integers(0, 5).map(tenant), st.floats(0, 1000), max_s
 @given(st.lists(st.tuples(users, st.sets(st.integers(0, 5).map(tenant), max_size=6)), max_size=30))
 @settings(max_examples=200, deadline=None)
 def test_somebody_who_waits_is_never_ahead_and_nothing_grows(looks: list[tuple[dict[UUID, float], set[UUID]]]):
-    shares, weights = Shares(), {tenant(n): n + 1 for n in range(6)}
+    shares, weights = VirtualClocks(), {tenant(n): n + 1 for n in range(6)}
     for used, waiting in looks:
         ahead = shares.look(used, weights, waiting)
         assert ahead <= waiting
@@ -152,7 +152,7 @@ def test_somebody_who_waits_is_never_ahead_and_nothing_grows(looks: list[tuple[d
 
 @given(st.floats(0.1, 10_000), st.integers(1, 100))
 def test_whoever_took_much_is_passed_over_for_a_while_only(seconds: float, weight: int):
-    shares, greedy, other = Shares(), tenant(0), tenant(1)
+    shares, greedy, other = VirtualClocks(), tenant(0), tenant(1)
     shares.look({}, {}, {greedy, other})
     is_ahead = shares.look({greedy: seconds}, {greedy: weight}, {greedy, other})
     assert is_ahead == ({greedy} if seconds / weight > LEAD else set())

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.webhooks import signing
+from app.webhooks.delivery import signing
 from tests.conftest import ROOT
 from tests.docs import pages
 

@@ -25,7 +25,7 @@ from app.tasks.schemas import WaitingReason
 from app.tasks.status import Status
 from app.tasks.types import TaskType
 from app.tenants import plans
-from app.webhooks import schedule
+from app.webhooks.delivery import retry_schedule
 from scripts.stack import parts
 from scripts.stack.stackfile import Stack
 from tests.conftest import ROOT
@@ -122,7 +122,7 @@ def test_the_tries_of_a_delivery_are_those_of_the_schedule():
     (row,) = pages.table(WEBHOOKS, "try")
     seconds = {"s": 1, "min": 60, "h": 3600}
     delays = [cell.split() for cell in row[2:]]
-    assert tuple(float(number) * seconds[unit] for number, unit in delays) == schedule.DELAYS
+    assert tuple(float(number) * seconds[unit] for number, unit in delays) == retry_schedule.DELAYS
 
 
 def _commands() -> list[list[str]]:
@@ -180,7 +180,7 @@ def test_the_exit_codes_are_those_of_the_commands():
     [
         ("request", "app/http/request_log.py", "_facts"),
         ("attempt", "app/tasks/run/after_commit.py", "_facts"),
-        ("delivery", "app/webhooks/attempt.py", "make"),
+        ("delivery", "app/webhooks/delivery/attempt.py", "make"),
         ("pruned", "app/dispatch/pruner.py", "tick"),
     ],
 )

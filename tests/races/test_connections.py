@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from app import db
 from app.core.errors import Unavailable
-from app.db import Database
+from app.db import Database, pool
 from tests.races.conftest import Yard
 
 _MINE = "SELECT pid FROM pg_stat_activity WHERE usename = 'tq_api' AND datname = 'races'"
@@ -109,7 +108,7 @@ async def test_an_unfinished_transaction_is_ended_before_the_next_borrower(api: 
 
 
 async def test_one_that_nobody_borrows_is_closed_and_the_kept_one_stays(yard: Yard, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(db, "_UNUSED", 0.2)
+    monkeypatch.setattr(pool, "_MAX_IDLE", 0.2)
     database = yard.database("tq_api", 2)
     try:
         async with database.connection() as first, database.connection() as second:

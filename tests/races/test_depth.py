@@ -207,7 +207,7 @@ async def _judge(deep: Deep) -> None:
     [task_id] = await deep.yard.tasks(deep.tenant_id, 1, task="slow", priority=9)
     await deep.yard.owner.execute("UPDATE tenant_slots SET cap_prefork = 0 WHERE tenant_id = $1", deep.tenant_id)
     async with deep.database("tq_dispatch").connection() as connection:
-        found = await slot_store.judged_any_tenant(connection, ["slow"], 64)
+        found = await slot_store.pool_usage_any_tenant(connection, ["slow"], 64)
         [judged] = [one for one in found if one.tenant_id == deep.tenant_id]
         assert (judged.is_long, judged.waiting > 0) == (True, True)
         await slot_store.set_caps_any_tenant(connection, "prefork", {deep.tenant_id: None}, await deep.yard.fence())
@@ -245,7 +245,7 @@ async def _deliver(deep: Deep) -> None:
         deep.yard.owner,
         [webhook_store.NewDelivery(deep.tenant_id, delivery_id, delivery_id, "task.succeeded", url, url, "{}")],
     )
-    due = [webhook_store.Due(delivery_id, (deep.tenant_id, url))]
+    due = [webhook_store.DueDelivery(delivery_id, (deep.tenant_id, url))]
     async with deep.database("tq_webhook").connection() as connection:
         await webhook_store.oldest_due_any_tenant(connection, 10)
         claims = await webhook_store.claim_any_tenant(connection, due, timedelta(seconds=60))
@@ -293,7 +293,7 @@ async def _release_keys_in_vain(deep: Deep) -> None:
 
 
 async def _deliver_in_vain(deep: Deep) -> None:
-    due = [webhook_store.Due(uuid.uuid4(), (deep.tenant_id, "https://a.example.com/"))]
+    due = [webhook_store.DueDelivery(uuid.uuid4(), (deep.tenant_id, "https://a.example.com/"))]
     async with deep.database("tq_webhook").connection() as connection:
         await webhook_store.oldest_due_any_tenant(connection, 10)
         claims = await webhook_store.claim_any_tenant(connection, due, timedelta(seconds=60))

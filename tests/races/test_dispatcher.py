@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 
 from app.broker.ring import PREFORK, RINGS, queue_name
 from app.db import connect
-from app.dispatch.contact import Contact
+from app.dispatch.loop import Sweeps
+from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.reconciler import Reconciler
-from app.dispatch.rounds import Rounds
 from app.tasks.run.claim import claim_for
 from tests.conftest import Servers, role_url
 from tests.races.conftest import Yard
@@ -79,12 +79,12 @@ async def test_a_dispatcher_judges_workers_only_after_a_lease_of_contact(
     yard: Yard, redis: Redis, finder: Any, seconds_of_contact: int, expected: str
 ):
     _, task_id = await _orphan(yard)
-    contact, now = Contact(), await yard.owner.fetchval("SELECT now()")
+    contact, now = PostgresContact(), await yard.owner.fetchval("SELECT now()")
     for ago in range(seconds_of_contact, 0, -2):
         contact.answered(now - timedelta(seconds=ago))
     worker = yard.database("tq_worker")
     try:
-        await Rounds(await yard.lead(finder), worker, redis, contact).tick()
+        await Sweeps(await yard.lead(finder), worker, redis, contact).tick()
     finally:
         await worker.close()
     status = await yard.owner.fetchval("SELECT status FROM attempt WHERE task_id = $1", task_id)
@@ -92,8 +92,8 @@ async def test_a_dispatcher_judges_workers_only_after_a_lease_of_contact(
     await yard.owner.execute("UPDATE attempt SET finished_at = now() WHERE task_id = $1", task_id)
 
 
-async def _contact_of_a_lease(yard: Yard) -> Contact:
-    contact, now = Contact(), await yard.owner.fetchval("SELECT now()")
+async def _contact_of_a_lease(yard: Yard) -> PostgresContact:
+    contact, now = PostgresContact(), await yard.owner.fetchval("SELECT now()")
     for ago in range(16, 0, -2):
         contact.answered(now - timedelta(seconds=ago))
     return contact
@@ -117,7 +117,7 @@ async def test_who_waits_for_a_task_that_ends_with_its_lost_attempt_is_woken(
     try:
         async with redis.pubsub() as heard, asyncio.timeout(10):
             await heard.subscribe("done")
-            await Rounds(await yard.lead(finder), worker, redis, await _contact_of_a_lease(yard)).tick()
+            await Sweeps(await yard.lead(finder), worker, redis, await _contact_of_a_lease(yard)).tick()
             woken = b""
             while task_id.bytes not in woken:
                 message = await heard.get_message(ignore_subscribe_messages=True, timeout=1)
@@ -140,7 +140,7 @@ async def test_what_is_past_its_time_is_deleted_in_each_round_while_there_is_muc
     left = "SELECT count(*) FROM idempotency_key WHERE tenant_id = $1"
     worker = yard.database("tq_worker")
     try:
-        rounds, counts = Rounds(await yard.lead(finder), worker, redis, Contact()), []
+        rounds, counts = Sweeps(await yard.lead(finder), worker, redis, PostgresContact()), []
         for _ in range(3):
             await rounds.tick()
             counts.append(await yard.owner.fetchval(left, tenant_id))

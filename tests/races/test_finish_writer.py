@@ -27,8 +27,8 @@ async def writer(yard: Yard) -> AsyncIterator[Any]:
     )
     woken: list[asyncio.Future[None]] = []
     dropped: list[uuid.UUID] = []
-    endings = FinishWriter(connections, lambda attempts: dropped.extend(one.task_id for one in attempts))  # type: ignore[arg-type]
-    yield SimpleNamespace(database=connections.database, write=endings.write, dropped=dropped)
+    finish_writer = FinishWriter(connections, lambda attempts: dropped.extend(one.task_id for one in attempts))  # type: ignore[arg-type]
+    yield SimpleNamespace(database=connections.database, write=finish_writer.write, dropped=dropped)
     await asyncio.gather(*woken)
     await connections.database.close()
     await connections.redis.aclose()

@@ -15,11 +15,11 @@ from redis.asyncio import Redis
 from app.core.errors import LeadLost, Unavailable
 from app.db import Database
 from app.dispatch import leadership, store
-from app.dispatch.contact import Contact
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
+from app.dispatch.loop import Sweeps
+from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.pruner import Pruner
-from app.dispatch.rounds import Rounds
 from app.quotas import store as quotas_store
 from app.tasks import partitions, sweep_store
 from app.tasks.run.attempts import AttemptEnd, Outcome
@@ -56,11 +56,11 @@ async def _end_lease(yard: Yard) -> None:
 
 
 async def test_of_two_dispatchers_one_leads_and_the_other_follows_when_it_ends(lease: Database):
-    async with leadership.lead(lease, Contact()) as first:
+    async with leadership.lead(lease, PostgresContact()) as first:
         assert first is not None
-        async with leadership.lead(lease, Contact()) as second:
+        async with leadership.lead(lease, PostgresContact()) as second:
             assert second is None
-    async with leadership.lead(lease, Contact()) as second:
+    async with leadership.lead(lease, PostgresContact()) as second:
         assert second is not None
         assert second.token != first.token
 
@@ -82,7 +82,7 @@ async def test_of_many_that_ask_at_once_one_leads(yard: Yard, lease: Database):
 
 async def test_a_standby_has_heard_postgres_though_it_does_not_lead(yard: Yard, lease: Database):
     await yard.fence()
-    contact = Contact()
+    contact = PostgresContact()
     async with leadership.lead(lease, contact) as lead:
         assert lead is None
     assert contact.has_lasted(0)
@@ -91,7 +91,7 @@ async def test_a_standby_has_heard_postgres_though_it_does_not_lead(yard: Yard, 
 async def test_a_lead_is_renewed_while_it_lasts(yard: Yard, lease: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(leadership, "RENEW_INTERVAL", 0.01)
     ends = "SELECT expires_at FROM dispatcher_lease"
-    async with leadership.lead(lease, Contact()):
+    async with leadership.lead(lease, PostgresContact()):
         before = await yard.owner.fetchval(ends)
         async with asyncio.timeout(10):
             while await yard.owner.fetchval(ends) <= before:  # noqa: ASYNC110 the server's state
@@ -99,10 +99,10 @@ async def test_a_lead_is_renewed_while_it_lasts(yard: Yard, lease: Database, mon
 
 
 async def test_who_finds_another_one_in_its_place_leads_no_more(yard: Yard, lease: Database):
-    async with leadership.lead(lease, Contact()) as first:
+    async with leadership.lead(lease, PostgresContact()) as first:
         assert first is not None
         await _end_lease(yard)
-        async with leadership.lead(lease, Contact()) as second:
+        async with leadership.lead(lease, PostgresContact()) as second:
             assert second is not None
             await first.renew(lease)
             assert not first.is_held
@@ -118,7 +118,7 @@ async def test_a_lease_that_cannot_be_renewed_ends_by_the_leaders_own_clock(
     lease: Database, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(leadership, "LEASE", 0.05)
-    async with leadership.lead(lease, Contact()) as lead:
+    async with leadership.lead(lease, PostgresContact()) as lead:
         assert lead is not None
         await asyncio.sleep(0.1)
         with pytest.raises(LeadLost):
@@ -126,7 +126,7 @@ async def test_a_lease_that_cannot_be_renewed_ends_by_the_leaders_own_clock(
 
 
 async def test_the_holder_is_named(yard: Yard, lease: Database):
-    async with leadership.lead(lease, Contact()):
+    async with leadership.lead(lease, PostgresContact()):
         assert ":" in await yard.owner.fetchval("SELECT holder FROM dispatcher_lease")
 
 
@@ -169,10 +169,10 @@ _SWEEPS: dict[str, Callable[[Any, UUID], Awaitable[Any]]] = {
 
 async def test_no_sweep_of_who_leads_no_more_changes_anything_and_each_of_the_leader_does(yard: Yard, lease: Database):
     traces = await _leave_traces(yard)
-    async with leadership.lead(lease, Contact()) as stopped:
+    async with leadership.lead(lease, PostgresContact()) as stopped:
         assert stopped is not None
         await _end_lease(yard)
-        async with leadership.lead(lease, Contact()) as leader:
+        async with leadership.lead(lease, PostgresContact()) as leader:
             assert leader is not None
             for sweep in _SWEEPS.values():
                 await sweep(stopped.connection, stopped.token)
@@ -240,9 +240,9 @@ async def test_a_duty_that_raises_is_named_and_every_other_one_is_done(
         monkeypatch.setattr(place, attribute, _broken if name == broken else note(name, getattr(place, attribute)))
     worker = yard.database("tq_worker", 1)
     try:
-        async with leadership.lead(lease, Contact()) as lead:
+        async with leadership.lead(lease, PostgresContact()) as lead:
             assert lead is not None
-            await Rounds(lead, worker, redis, Contact()).tick()
+            await Sweeps(lead, worker, redis, PostgresContact()).tick()
     finally:
         await worker.close()
     assert done == _DUTIES.keys() - {broken}
@@ -263,10 +263,10 @@ async def test_without_postgres_or_the_lead_the_round_ends(
     monkeypatch.setattr(sweep_store, "expired_any_tenant", fail)
     worker = yard.database("tq_worker", 1)
     try:
-        async with leadership.lead(lease, Contact()) as lead:
+        async with leadership.lead(lease, PostgresContact()) as lead:
             assert lead is not None
             with pytest.raises(type(error)):
-                await Rounds(lead, worker, redis, Contact()).tick()
+                await Sweeps(lead, worker, redis, PostgresContact()).tick()
     finally:
         await worker.close()
 
@@ -277,7 +277,7 @@ async def test_a_leader_whose_lease_has_ended_does_nothing_in_its_next_round(yar
     traces = await _leave_traces(yard)
     try:
         with pytest.raises(LeadLost):
-            await Rounds(Lead(connection, await yard.fence(), 0.0), worker, redis, Contact()).tick()
+            await Sweeps(Lead(connection, await yard.fence(), 0.0), worker, redis, PostgresContact()).tick()
     finally:
         await worker.close()
         with contextlib.suppress(OSError):

@@ -17,8 +17,8 @@ from redis.asyncio import Redis
 from app.core import ids
 from app.core.errors import Unavailable
 from app.db import connect
-from app.dispatch.contact import Contact
-from app.dispatch.rounds import Rounds
+from app.dispatch.loop import Sweeps
+from app.dispatch.postgres_contact import PostgresContact
 from app.tasks import partitions, sweep_store
 from app.tasks.run.attempts import Outcome
 from app.tasks.run.claim import claim_for
@@ -244,7 +244,7 @@ async def test_the_leader_lives_moves_the_rows_and_they_are_found_by_claims_and_
     connection = await connect(role_url(bare.environment, "tq_dispatch"))
     try:
         lead = await bare.lead(connection)
-        await Rounds(lead, worker, redis, Contact()).tick()
+        await Sweeps(lead, worker, redis, PostgresContact()).tick()
         assert (await _places_of_tasks(bare, waiting)) == {f"task_p{_month(0)}"}
         claimed = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=9)
         assert sorted(claim.task_id for claim in claimed) == sorted(waiting)

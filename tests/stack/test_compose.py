@@ -156,7 +156,7 @@ def set_up(environment: dict[str, str], servers: Servers, image: Path) -> Iterat
 
 
 def test_the_image_holds_all_that_the_parts_and_setup_need(image: Path, set_up: dict[str, str]):
-    modules = "app.main, app.celery_app, app.dispatch.rounds, app.webhooks.delivery, app.worker.jobs"
+    modules = "app.main, app.celery_app, app.dispatch.loop, app.webhooks.delivery.process, app.worker.jobs"
     done = inside(image, set_up, ["python", "-P", "-c", f"import {modules}; print(app.__file__)"])
     assert done.stdout.strip() == str(image / "app" / "__init__.py"), done.stderr
     shown = inside(image, set_up, ["python", "-P", "-m", "app.admin", "status", "--json"])

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from tests.conftest import wait_until
 
-Answer: TypeAlias = Callable[["Handler"], None]
+Response: TypeAlias = Callable[["Handler"], None]
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Receiver:
         self.requests: list[Received] = []
         self.let_go = threading.Event()
         self.connections = 0
-        self._answers: dict[str, list[Answer]] = {}
+        self._answers: dict[str, list[Response]] = {}
         self._now: dict[str, int] = {}
         self._most: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -94,12 +94,12 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def on(self, path: str, *answers: Answer) -> str:
-        """Answer requests of a path one after the other, the last for ever; return the URL."""
+    def on(self, path: str, *answers: Response) -> str:
+        """Response requests of a path one after the other, the last for ever; return the URL."""
         self._answers[path] = list(answers)
         return f"{self.url}{path}"
 
-    def note(self, received: Received) -> Answer:
+    def note(self, received: Received) -> Response:
         with self._lock:
             self.requests.append(received)
             path = received.path.partition("?")[0]
@@ -131,8 +131,8 @@ class Receiver:
         self._server.server_close()
 
 
-def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
-    """Answer a status."""
+def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Response:
+    """Response a status."""
 
     def answer(handler: Handler) -> None:
         handler.send_response(code)
@@ -147,12 +147,12 @@ def status(code: int, headers: dict[str, str] | None = None, body: bytes = b"") 
 
 
 def hang(handler: Handler) -> None:
-    """Answer 204 when the test ends, or the receiver is told to let go."""
+    """Response 204 when the test ends, or the receiver is told to let go."""
     handler.hang()
     status(204)(handler)
 
 
-def raw(*pieces: bytes, pause: float = 0.0) -> Answer:
+def raw(*pieces: bytes, pause: float = 0.0) -> Response:
     """Write pieces to the connection, and close it."""
 
     def answer(handler: Handler) -> None:
@@ -165,7 +165,7 @@ def raw(*pieces: bytes, pause: float = 0.0) -> Answer:
     return answer
 
 
-def flood(head: bytes, piece: bytes) -> Answer:
+def flood(head: bytes, piece: bytes) -> Response:
     """Write a piece again and again until the client has had enough."""
 
     def answer(handler: Handler) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from app.core.config import get_settings
 from app.core.secrets import get_secrets
-from app.webhooks import delivery, store
+from app.webhooks import store
+from app.webhooks.delivery import process
 from tests.webhooks.conftest import Customer, Rows, ended
 from tests.webhooks.receiver import Receiver, hang, status
 
@@ -39,7 +40,7 @@ async def test_an_error_that_nobody_thought_of_is_named_and_the_next_turn_is_tak
     monkeypatch.setattr(store, "oldest_due_any_tenant", look_after_some_errors)
     monkeypatch.setattr("app.core.duty._FIRST_PAUSE", 0.01)
     async with asyncio.timeout(20):
-        await delivery.run(stopping)
+        await process.run(stopping)
     lines: list[Any] = [record for record in caplog.records if record.message == "a duty has failed"]
     assert [(line.duty, line.failures) for line in lines] == [("deliver", 1), ("deliver", 2)]
     assert [record.message for record in caplog.records].count("webhooks wait for Postgres") == 1
@@ -50,7 +51,7 @@ async def test_a_healthy_endpoint_is_supplied_while_two_others_hang(
     monkeypatch: pytest.MonkeyPatch, rows: Rows, receiver: Receiver, customer: Customer
 ):
     # One look is all there is: what follows it is started because a place has become free.
-    monkeypatch.setattr(delivery, "_INTERVAL", 60.0)
+    monkeypatch.setattr(process, "_INTERVAL", 60.0)
     monkeypatch.setenv("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8")
     get_settings.cache_clear()
     hanging, healthy = (
@@ -60,7 +61,7 @@ async def test_a_healthy_endpoint_is_supplied_while_two_others_hang(
     ends = [ended(customer.id, url) for url in (*hanging * 4, *[healthy] * 20)]
     await asyncio.to_thread(rows.emit, *ends)
     stopping = asyncio.Event()
-    running = asyncio.create_task(delivery.run(stopping))
+    running = asyncio.create_task(process.run(stopping))
     await asyncio.to_thread(receiver.wait_for, "/healthy", 20)
     receiver.let_go.set()
     stopping.set()

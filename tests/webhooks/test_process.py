@@ -14,11 +14,11 @@ import pytest
 
 from app.core import secrets
 from app.db import Database
-from app.webhooks import delivery, resolver
 from app.webhooks.addresses import Address
-from app.webhooks.attempt import Attempts
-from app.webhooks.resolver import Resolver
-from app.webhooks.sender import Sender
+from app.webhooks.delivery import process, resolver
+from app.webhooks.delivery.attempt import DeliveryAttempts
+from app.webhooks.delivery.resolver import Resolver
+from app.webhooks.delivery.sender import Sender
 from tests.conftest import role_url, wait_until
 from tests.webhooks.conftest import Customer, Deliverer, Rows, ended
 from tests.webhooks.forwarder import Forwarder
@@ -77,11 +77,11 @@ def test_a_process_that_is_told_to_stop_lets_what_it_sends_end_and_begins_nothin
 async def test_what_does_not_end_in_time_is_given_back_for_another_process(
     environment: dict[str, str], rows: Rows, receiver: Receiver, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(delivery, "_GRACE", 0.3)
+    monkeypatch.setattr(process, "_DRAIN_TIMEOUT", 0.3)
     database = Database("tq_webhook", size=2, url=role_url(environment, "tq_webhook"))
     sender = Sender([ip_network("127.0.0.0/8")])
-    attempts = Attempts(database, sender, secrets.load(Path(environment["SECRETS_FILE"])))
-    deliveries = delivery.Deliveries(database, attempts)
+    attempts = DeliveryAttempts(database, sender, secrets.load(Path(environment["SECRETS_FILE"])))
+    deliveries = process.Deliveries(database, attempts)
     url = receiver.on("/hangs", hang)
     [hanging] = await asyncio.to_thread(rows.emit, ended(customer.id, url))
     await deliveries.claim_due()
@@ -97,7 +97,7 @@ async def test_what_does_not_end_in_time_is_given_back_for_another_process(
 async def test_a_host_that_could_not_be_looked_up_yet_costs_the_delivery_no_attempt(
     environment: dict[str, str], rows: Rows, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(resolver, "_PLACE_TIMEOUT", 0.2)
+    monkeypatch.setattr(resolver, "_THREAD_TIMEOUT", 0.2)
     answer = threading.Event()
 
     def hang(_host: str) -> Sequence[Address]:
@@ -108,8 +108,8 @@ async def test_a_host_that_could_not_be_looked_up_yet_costs_the_delivery_no_atte
     # Name servers that say nothing keep every thread busy, 4 of each of 16 tenants.
     busy = [asyncio.create_task(names.addresses(uuid.uuid4(), "slow.example.com")) for _ in range(64)]
     database = Database("tq_webhook", size=2, url=role_url(environment, "tq_webhook"))
-    attempts = Attempts(database, Sender((), resolver=names), secrets.load(Path(environment["SECRETS_FILE"])))
-    deliveries = delivery.Deliveries(database, attempts)
+    attempts = DeliveryAttempts(database, Sender((), resolver=names), secrets.load(Path(environment["SECRETS_FILE"])))
+    deliveries = process.Deliveries(database, attempts)
     [waiting] = await asyncio.to_thread(rows.emit, ended(customer.id, "https://quick.example.com/"))
     try:
         await deliveries.claim_due()

@@ -9,9 +9,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from app.webhooks import resolver
 from app.webhooks.addresses import Address
-from app.webhooks.resolver import NoPlaceError, Resolver
+from app.webhooks.delivery import resolver
+from app.webhooks.delivery.resolver import NoThreadError, Resolver
 
 ONE, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 FOUND = [ip_address("93.184.216.34")]
@@ -24,7 +24,7 @@ async def test_the_systems_resolver_finds_this_machine_and_not_what_is_unknown()
 
 async def test_a_tenants_slow_names_leave_the_others_theirs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(resolver, "_TIMEOUT", 0.2)
-    monkeypatch.setattr(resolver, "_PLACE_TIMEOUT", 0.2)
+    monkeypatch.setattr(resolver, "_THREAD_TIMEOUT", 0.2)
     answer, asked = threading.Event(), list[str]()
 
     def look_up(host: str) -> Sequence[Address]:
@@ -39,11 +39,11 @@ async def test_a_tenants_slow_names_leave_the_others_theirs(monkeypatch: pytest.
     *outcomes, found = await asyncio.gather(*slow, names.addresses(OTHER, "quick.example.com"), return_exceptions=True)
     assert found == FOUND
     # Those that were asked took too long; the others were not asked at all, which is told apart.
-    assert [sum(isinstance(outcome, kind) for outcome in outcomes) for kind in (TimeoutError, NoPlaceError)] == [4, 16]
+    assert [sum(isinstance(outcome, kind) for outcome in outcomes) for kind in (TimeoutError, NoThreadError)] == [4, 16]
     assert time.monotonic() - began < 1
     # The threads of one tenant are few, and their places are held for as long as they hang.
     assert len(asked) == 4 + 1
-    with pytest.raises(NoPlaceError):
+    with pytest.raises(NoThreadError):
         await names.addresses(ONE, "quick.example.com")
     answer.set()
     assert await names.addresses(ONE, "quick.example.com") == FOUND

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.webhooks import resolver
 from app.webhooks.addresses import Address
-from app.webhooks.resolver import Resolver
-from app.webhooks.sender import NO_ADDRESS, Answer, Sender
+from app.webhooks.delivery import resolver
+from app.webhooks.delivery.resolver import Resolver
+from app.webhooks.delivery.sender import NO_ADDRESS, DeliveryResponse, Sender
 from tests.conftest import wait_until
 from tests.webhooks.receiver import Receiver, flood, hang, raw, status
 
@@ -37,7 +37,7 @@ def _sender(*addresses: str, allowed: Any = LOOPBACK, **options: Any) -> Sender:
     return Sender(allowed, resolver=Resolver(lambda _: found), **options)
 
 
-async def _post(url: str, sender: Sender | None = None) -> Answer:
+async def _post(url: str, sender: Sender | None = None) -> DeliveryResponse:
     return await (sender or _sender(deadline=10)).post(TENANT, url, {"webhook-id": "msg_1"}, BODY)
 
 
@@ -50,7 +50,7 @@ async def test_a_request_is_the_body_and_headers_and_nothing_of_ours(
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     receiver.on("/hook", status(204, {"Set-Cookie": "a=b"}))
     for _ in range(2):
-        assert await _post(f"{receiver.url}/hook?token=t") == Answer(204)
+        assert await _post(f"{receiver.url}/hook?token=t") == DeliveryResponse(204)
     for request in receiver.got("/hook"):
         assert request.body == BODY
         assert request.path == "/hook?token=t"
@@ -94,14 +94,14 @@ async def test_an_endpoint_that_says_it_has_too_much_to_do_does_not_keep_up(
 async def test_no_answer_by_the_deadline_is_a_failure(receiver: Receiver, answer: Any):
     began = time.monotonic()
     answered = await _post(receiver.on("/", answer), _sender(deadline=0.5))
-    assert answered == Answer(None, "There was no answer within 0.5 s.")
+    assert answered == DeliveryResponse(None, "There was no answer within 0.5 s.")
     assert 0.5 <= time.monotonic() - began < 3
 
 
 async def test_a_body_that_drips_is_cut_off_and_the_status_counts(receiver: Receiver):
     began = time.monotonic()
     url = receiver.on("/", raw(OK_HEAD, *[b"x"] * 500, pause=0.05))
-    assert await _post(url, _sender(deadline=1)) == Answer(200)
+    assert await _post(url, _sender(deadline=1)) == DeliveryResponse(200)
     assert time.monotonic() - began < 3
 
 
@@ -117,7 +117,7 @@ async def test_a_body_that_drips_is_cut_off_and_the_status_counts(receiver: Rece
     ids=["nothing", "not HTTP", "half", "1xx flood", "header flood"],
 )
 async def test_what_is_no_answer_is_a_failure(receiver: Receiver, answer: Any, error: str):
-    assert await _post(receiver.on("/", answer)) == Answer(None, error)
+    assert await _post(receiver.on("/", answer)) == DeliveryResponse(None, error)
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ async def test_what_is_no_answer_is_a_failure(receiver: Receiver, answer: Any, e
 )
 async def test_a_large_answer_is_cut_off_and_the_status_counts(receiver: Receiver, answer: Any):
     began = time.monotonic()
-    assert await _post(receiver.on("/", answer)) == Answer(200)
+    assert await _post(receiver.on("/", answer)) == DeliveryResponse(200)
     assert time.monotonic() - began < 1.5
 
 
 async def test_a_port_where_nobody_listens_is_refused(receiver: Receiver):
     receiver.close()
-    assert await _post(f"{receiver.url}/") == Answer(None, "The connection was refused.")
+    assert await _post(f"{receiver.url}/") == DeliveryResponse(None, "The connection was refused.")
 
 
 @pytest.mark.parametrize("path", ["http://127.0.0.1:{port}/", "http://localhost:{port}/", "https://127.0.0.1:{port}/"])
@@ -156,7 +156,7 @@ async def test_without_an_allowed_network_this_machine_is_not_touched(receiver: 
 )  # fmt: skip
 async def test_a_name_with_any_address_that_is_not_public_is_refused_like_an_unknown_one(addresses: tuple[str, ...]):
     answer = await _post("https://hooks.example.com/", _sender(*addresses, allowed=()))
-    assert answer == Answer(None, NO_ADDRESS)
+    assert answer == DeliveryResponse(None, NO_ADDRESS)
 
 
 async def test_a_name_that_resolves_slowly_is_refused_like_an_unknown_one(monkeypatch: pytest.MonkeyPatch):
@@ -169,15 +169,15 @@ async def test_a_name_that_resolves_slowly_is_refused_like_an_unknown_one(monkey
 
     answer = await _post("https://hooks.example.com/", Sender((), resolver=Resolver(look_up)))
     never.set()
-    assert answer == Answer(None, NO_ADDRESS)
+    assert answer == DeliveryResponse(None, NO_ADDRESS)
 
 
 async def test_plain_http_goes_to_an_allowed_network_only(receiver: Receiver):
     url = f"http://hooks.example.com:{receiver.port}/"
-    assert await _post(url, _sender("93.184.216.34")) == Answer(None, NO_ADDRESS)
-    assert await _post(url, _sender("127.0.0.1", "93.184.216.34")) == Answer(None, NO_ADDRESS)
+    assert await _post(url, _sender("93.184.216.34")) == DeliveryResponse(None, NO_ADDRESS)
+    assert await _post(url, _sender("127.0.0.1", "93.184.216.34")) == DeliveryResponse(None, NO_ADDRESS)
     assert receiver.requests == []
-    assert await _post(url, _sender("127.0.0.1")) == Answer(204)
+    assert await _post(url, _sender("127.0.0.1")) == DeliveryResponse(204)
     assert receiver.requests[0].headers["host"] == f"hooks.example.com:{receiver.port}"
 
 
@@ -190,17 +190,17 @@ async def test_a_name_is_resolved_once_so_that_it_cannot_change_its_mind(receive
         return next(turns)
 
     sender = Sender(LOOPBACK, resolver=Resolver(look_up))
-    assert await _post(f"http://hooks.example.com:{receiver.port}/", sender) == Answer(204)
+    assert await _post(f"http://hooks.example.com:{receiver.port}/", sender) == DeliveryResponse(204)
     assert asked == ["hooks.example.com"]
 
 
 async def test_the_next_address_is_tried_when_the_first_refuses(receiver: Receiver):
     sender = _sender("127.0.0.99", "127.0.0.1")
-    assert await _post(f"http://hooks.example.com:{receiver.port}/", sender) == Answer(204)
+    assert await _post(f"http://hooks.example.com:{receiver.port}/", sender) == DeliveryResponse(204)
 
 
 async def test_localhost_is_what_the_operator_allows_of_it(receiver: Receiver):
-    assert await _post(f"http://localhost:{receiver.port}/", _sender("10.0.0.1")) == Answer(204)
+    assert await _post(f"http://localhost:{receiver.port}/", _sender("10.0.0.1")) == DeliveryResponse(204)
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ async def test_tls_goes_by_the_name_though_the_connection_goes_to_a_number(autho
     client, server, asked = authority("hooks.example.com")
     receiver = receivers(server)
     answer = await _post(f"https://hooks.example.com:{receiver.port}/", _sender("127.0.0.1", context=client))
-    assert answer == Answer(HTTPStatus.NO_CONTENT)
+    assert answer == DeliveryResponse(HTTPStatus.NO_CONTENT)
     assert asked == ["hooks.example.com"]
 
 
@@ -289,7 +289,7 @@ async def test_a_port_without_tls_is_a_failure(receiver: Receiver):
 async def test_many_at_once_leave_no_connection_open(receiver: Receiver):
     sender, before = _sender(deadline=10), _open_files()
     answers = await asyncio.gather(*(_post(f"{receiver.url}/{number}", sender) for number in range(100)))
-    assert answers == [Answer(204)] * 100
+    assert answers == [DeliveryResponse(204)] * 100
     wait_until(lambda: _open_files() <= before + 1, "closed connections", 5)
 
 

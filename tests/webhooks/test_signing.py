@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from app.webhooks import signing
+from app.webhooks.delivery import signing
 
 ID = uuid.UUID(int=7)
 BODY = json.dumps({"type": "task.succeeded"}).encode()

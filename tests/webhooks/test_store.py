@@ -13,8 +13,8 @@ import pytest
 
 from app.db import Database
 from app.webhooks import store
-from app.webhooks.lanes import Lane
-from app.webhooks.store import START, Claim
+from app.webhooks.store import START, DeliveryClaim
+from app.webhooks.url_key import EndpointKey
 from tests.conftest import role_url
 from tests.webhooks.conftest import Customer
 
@@ -51,14 +51,14 @@ async def _insert(owner: asyncpg.Connection, tenant_id: UUID, endpoint: str, cou
     )  # fmt: skip
 
 
-async def _rotate(webhook: asyncpg.Connection, full: list[UUID], endpoints: int, each: int) -> list[list[Lane]]:
-    """Go once round all endpoints; return the due lanes of each page."""
-    pages, place = list[list[Lane]](), START
+async def _rotate(webhook: asyncpg.Connection, full: list[UUID], endpoints: int, each: int) -> list[list[EndpointKey]]:
+    """Go once round all endpoints; return the due endpoints of each page."""
+    pages, place = list[list[EndpointKey]](), START
     while True:
         due, beyond = await store.due_by_endpoint_any_tenant(
             webhook, place, full_tenants=full, endpoints=endpoints, each=each
         )
-        pages.append([one.lane for one in due])
+        pages.append([one.endpoint_key for one in due])
         if beyond is None:
             return pages
         place = beyond
@@ -69,7 +69,7 @@ async def test_those_due_longest_are_found_first(webhook: Any, owner: Any, custo
     await _insert(owner, customer.id, "https://later.example.com/", 3, due_in=60)
     await _insert(owner, customer.id, "https://a.example.com/", 1, due_in=-60)
     due = await store.oldest_due_any_tenant(webhook, 3)
-    assert [one.lane[1] for one in due] == ["https://a.example.com/", *["https://b.example.com/"] * 2]
+    assert [one.endpoint_key[1] for one in due] == ["https://a.example.com/", *["https://b.example.com/"] * 2]
 
 
 async def test_a_rotation_sees_every_endpoint_once_and_a_few_of_each(
@@ -80,7 +80,7 @@ async def test_a_rotation_sees_every_endpoint_once_and_a_few_of_each(
         await _insert(owner, tenant.id, "https://b.example.com/", 2)
         await _insert(owner, tenant.id, "https://later.example.com/", 5, due_in=60)
     pages = await _rotate(webhook, [], 2, 4)
-    assert sorted(lane for page in pages for lane in page) == sorted(
+    assert sorted(endpoint for page in pages for endpoint in page) == sorted(
         [(tenant.id, "https://a.example.com/") for tenant in (customer, neighbour)] * 4
         + [(tenant.id, "https://b.example.com/") for tenant in (customer, neighbour)] * 2
     )
@@ -94,9 +94,9 @@ async def test_what_is_due_at_a_few_endpoints_is_found_by_them(webhook: Any, own
         ("https://c.example.com/", 5),
     ):
         await _insert(owner, customer.id, endpoint, count)
-    lanes = [(customer.id, f"https://{name}.example.com/") for name in ("a", "b", "unknown")]
-    due = await store.due_at_endpoints_any_tenant(webhook, lanes, each=4)
-    assert sorted(one.lane[1] for one in due) == ["https://a.example.com/"] * 4 + ["https://b.example.com/"] * 2
+    endpoints = [(customer.id, f"https://{name}.example.com/") for name in ("a", "b", "unknown")]
+    due = await store.due_at_endpoints_any_tenant(webhook, endpoints, each=4)
+    assert sorted(one.endpoint_key[1] for one in due) == ["https://a.example.com/"] * 4 + ["https://b.example.com/"] * 2
 
 
 async def test_a_full_tenants_endpoints_are_passed_over(
@@ -132,13 +132,13 @@ async def test_a_claim_takes_what_is_due_once_with_the_secrets_that_hold(webhook
     assert all(claim.secrets[-1] == (old, "old") for claim in claims)
 
 
-async def _claim_one(webhook: Any, owner: Any, customer: Customer) -> Claim:
+async def _claim_one(webhook: Any, owner: Any, customer: Customer) -> DeliveryClaim:
     await _insert(owner, customer.id, "https://a.example.com/", 1)
     [claim] = await store.claim_any_tenant(webhook, await store.oldest_due_any_tenant(webhook, 1), LEASE)
     return claim
 
 
-async def _record(webhook: Any, claim: Claim, status: str) -> bool:
+async def _record(webhook: Any, claim: DeliveryClaim, status: str) -> bool:
     return await store.record(
         webhook, claim.tenant_id, claim, status=status, delay=timedelta(seconds=100), duration_ms=5,
         response_status=500, error=None,
@@ -231,15 +231,15 @@ async def test_one_that_is_due_behind_a_crowd_is_found_in_one_rotation_and_claim
     webhook: Any, neighbour: Customer
 ):
     oldest = await store.oldest_due_any_tenant(webhook, 500)
-    assert neighbour.id not in {one.lane[0] for one in oldest}
+    assert neighbour.id not in {one.endpoint_key[0] for one in oldest}
     pages = await _rotate(webhook, [], 200, 4)
     assert len(pages) == 16
-    assert [lane for page in pages for lane in page if lane[0] == neighbour.id] == [
+    assert [endpoint for page in pages for endpoint in page if endpoint[0] == neighbour.id] == [
         (neighbour.id, "https://well.example.com/")
     ]
     keys = ", ".join(
         "ARRAY[" + ",".join(f"'{one}'" for one in ids) + "]::uuid[]"
-        for ids in ([one.lane[0] for one in oldest[:16]], [one.id for one in oldest[:16]])
+        for ids in ([one.endpoint_key[0] for one in oldest[:16]], [one.id for one in oldest[:16]])
     )
     plan = await _explain(webhook, store._CLAIM, "uuid[], uuid[], interval", f"{keys}, '60 seconds'")
     assert not _is_scanned_through(plan)

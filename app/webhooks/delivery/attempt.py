@@ -1,4 +1,4 @@
-"""One try of a delivery: sign, send, record. No transaction is open while it is sent."""
+"""Make one attempt of a delivery: sign, send, record. No transaction is open while it is sent."""
 
 import logging
 import time
@@ -15,24 +15,25 @@ from app.core.errors import Unavailable
 from app.core.secrets import Secrets, SecretsFileError
 from app.db import AWAY, Database
 from app.tenants import webhook_secrets
-from app.webhooks import schedule, signing, store
-from app.webhooks.resolver import NoPlaceError
-from app.webhooks.schedule import Step
-from app.webhooks.sender import Answer, Sender
-from app.webhooks.store import Claim
+from app.webhooks import store
+from app.webhooks.delivery import retry_schedule, signing
+from app.webhooks.delivery.resolver import NoThreadError
+from app.webhooks.delivery.retry_schedule import NextStep
+from app.webhooks.delivery.sender import DeliveryResponse, Sender
+from app.webhooks.store import DeliveryClaim
 
 _log = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(seconds=60)
-"""How long a claim holds: a try's 15 s, and time to write it down."""
-_PUT_OFF: Final = timedelta(seconds=2)
+"""How long a claim is valid: the 15 s of an attempt, and time to record it."""
+_POSTPONED_BY: Final = timedelta(seconds=2)
 _UNSIGNED: Final = "There is no signing secret that holds. Make a new one: nothing is sent unsigned."
 _SEALED: Final = "The signing secret cannot be opened. Ask the operator: nothing is sent unsigned."
 _BUG: Final = "The request could not be made. The operator's log says why."
 
 
-class Attempts:
-    """What every try needs."""
+class DeliveryAttempts:
+    """Makes delivery attempts, one for each claim."""
 
     def __init__(self, database: Database, sender: Sender, secrets: Secrets) -> None:
         """``database`` logs in as tq_webhook."""
@@ -40,18 +41,18 @@ class Attempts:
         self._sender = sender
         self._secrets = secrets
 
-    async def make(self, claim: Claim) -> bool:
-        """Make one try and write it down; return whether the endpoint keeps up."""
+    async def make(self, claim: DeliveryClaim) -> bool:
+        """Make one attempt and record it; return whether the endpoint keeps up."""
         began = time.monotonic()
         try:
             answer = await self._send(claim)
-        except NoPlaceError:
-            await self._put_off(claim)
+        except NoThreadError:
+            await self._postpone(claim)
             return False
         failpoints.hit("webhooks.before_record")
         duration_ms = round((time.monotonic() - began) * 1000)
-        delay = schedule.retry_after(answer.retry_after, datetime.now(UTC))
-        step = schedule.after(claim.attempt, answer.status, delay)
+        delay = retry_schedule.retry_after(answer.retry_after, datetime.now(UTC))
+        step = retry_schedule.after(claim.attempt, answer.status, delay)
         is_recorded = await self._record(claim, answer, step, duration_ms, until=began + LEASE.total_seconds())
         _log.info(
             "delivery",
@@ -68,31 +69,31 @@ class Attempts:
         )
         return answer.is_keeping_up
 
-    async def _send(self, claim: Claim) -> Answer:
+    async def _send(self, claim: DeliveryClaim) -> DeliveryResponse:
         body = claim.body.encode()
         try:
             keys = [self._open(claim, secret_id, sealed) for secret_id, sealed in claim.secrets]
         except (crypto.SealBroken, SecretsFileError, ValueError):
-            return Answer(None, _SEALED)
+            return DeliveryResponse(None, _SEALED)
         if not keys:
-            return Answer(None, _UNSIGNED)
+            return DeliveryResponse(None, _UNSIGNED)
         try:
             headers = signing.headers(claim.id, claim.claimed_at, body, keys)
             return await self._sender.post(claim.tenant_id, claim.url, headers, body)
-        except NoPlaceError:
+        except NoThreadError:
             raise
-        except Exception:  # noqa: BLE001 nothing known gets here; what does must count, or it would come back for ever
+        except Exception:  # noqa: BLE001 an unknown error must count as an attempt, or the delivery would come back for ever
             _log.exception("delivery not sent", extra={"delivery_id": str(claim.id)})
-            return Answer(None, _BUG)
+            return DeliveryResponse(None, _BUG)
 
-    async def _put_off(self, claim: Claim) -> None:
-        # Uncounted: name servers of others were slow. Where this cannot be written, the lease ends by itself.
+    async def _postpone(self, claim: DeliveryClaim) -> None:
+        # It does not count: name servers of other hosts were slow. If it cannot be written, the lease ends by itself.
         _log.warning("delivery put off, no thread to look up its host is free", extra={"delivery_id": str(claim.id)})
         with suppress(Unavailable, *AWAY, asyncpg.PostgresError):
             async with self._database.connection() as connection:
-                await store.release_any_tenant(connection, [claim], delay=_PUT_OFF)
+                await store.release_any_tenant(connection, [claim], delay=_POSTPONED_BY)
 
-    def _open(self, claim: Claim, secret_id: UUID, sealed: str) -> bytes:
+    def _open(self, claim: DeliveryClaim, secret_id: UUID, sealed: str) -> bytes:
         place = webhook_secrets.place_of(secret_id)
         try:
             text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
@@ -102,7 +103,9 @@ class Attempts:
             text = crypto.open_sealed(sealed, tenant_id=claim.tenant_id, place=place, secrets=self._secrets)
         return signing.key(text.decode("ascii"))
 
-    async def _record(self, claim: Claim, answer: Answer, step: Step, duration_ms: int, *, until: float) -> bool:
+    async def _record(
+        self, claim: DeliveryClaim, answer: DeliveryResponse, step: NextStep, duration_ms: int, *, until: float
+    ) -> bool:
         def warn(error: Exception, _: float) -> None:
             facts = {"delivery_id": str(claim.id), "error": type(error).__name__}
             _log.warning("delivery not recorded yet", extra=facts)
@@ -116,7 +119,9 @@ class Attempts:
         except away:
             return False
 
-    async def _record_once(self, claim: Claim, answer: Answer, step: Step, duration_ms: int) -> bool:
+    async def _record_once(
+        self, claim: DeliveryClaim, answer: DeliveryResponse, step: NextStep, duration_ms: int
+    ) -> bool:
         async with self._database.transaction(claim.tenant_id) as connection:
             is_held = await store.record(
                 connection,

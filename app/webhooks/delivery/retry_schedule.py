@@ -1,4 +1,4 @@
-"""What follows a try: the end, or another one, and when (pure)."""
+"""Decide what follows a delivery attempt: the end, or another attempt, and when (pure)."""
 
 import random
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ _HOUR: Final = 3_600.0
 DELAYS: Final = (
     5.0, 5 * _MINUTE, 30 * _MINUTE, 2 * _HOUR, 5 * _HOUR, 10 * _HOUR, 14 * _HOUR, 20 * _HOUR, 24 * _HOUR,
 )  # fmt: skip
-"""Seconds after each failed try; one more try follows the last. Standard Webhooks' own example."""
+"""Seconds after each failed attempt; one more attempt follows the last delay. The example of Standard Webhooks."""
 JITTER: Final = 0.1
 MAX_RETRY_AFTER: Final = 24 * _HOUR
 _DIGITS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What a delivery becomes by a try."""
+class NextStep:
+    """The delivery's status after an attempt, and when it is due again."""
 
     status: Literal["DELIVERED", "PENDING", "FAILED"]
     delay_seconds: float = 0.0
-    """Before the next try, where there is one."""
+    """Before the next attempt, if there is one."""
 
 
-def after(attempt: int, status: int | None, retry_after_seconds: float = 0.0) -> Step:
-    """Return what follows try ``attempt`` (from 1), answered with an HTTP status or not at all (None).
+def after(attempt: int, status: int | None, retry_after_seconds: float = 0.0) -> NextStep:
+    """Return what follows attempt number ``attempt`` (from 1), which got an HTTP status or no answer (None).
 
-    ``retry_after_seconds`` is what the answer asked for: the next try is no earlier.
+    ``retry_after_seconds`` is what the answer asked for: the next attempt is not earlier.
     """
     if status is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Step("DELIVERED")
+        return NextStep("DELIVERED")
     if status == HTTPStatus.GONE or attempt > len(DELAYS):
-        return Step("FAILED")
+        return NextStep("FAILED")
     delay = DELAYS[attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 spreads load, guards nothing
-    return Step("PENDING", max(delay, retry_after_seconds))
+    return NextStep("PENDING", max(delay, retry_after_seconds))
 
 
 def retry_after(header: str | None, now: datetime) -> float:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.webhooks import schedule
-from app.webhooks.schedule import Step
+from app.webhooks.delivery import retry_schedule
+from app.webhooks.delivery.retry_schedule import NextStep
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MINUTE, HOUR = 60, 3_600
@@ -16,34 +16,34 @@ MINUTE, HOUR = 60, 3_600
 
 @given(st.integers(200, 299), st.integers(1, 20))
 def test_a_2xx_is_delivered(status: int, attempt: int):
-    assert schedule.after(attempt, status) == Step("DELIVERED")
+    assert retry_schedule.after(attempt, status) == NextStep("DELIVERED")
 
 
 @pytest.mark.parametrize("attempt", range(1, 10))
 def test_a_failed_try_is_followed_by_one_on_schedule(attempt: int):
     seconds = [5, 5 * MINUTE, 30 * MINUTE, *(hours * HOUR for hours in (2, 5, 10, 14, 20, 24))][attempt - 1]
     for status in (None, 302, 400, 401, 404, 429, 500, 503):
-        step = schedule.after(attempt, status)
+        step = retry_schedule.after(attempt, status)
         assert step.status == "PENDING"
         assert 0.9 * seconds <= step.delay_seconds <= 1.1 * seconds
 
 
 def test_delays_are_spread():
-    assert len({schedule.after(1, 500).delay_seconds for _ in range(50)}) == 50
+    assert len({retry_schedule.after(1, 500).delay_seconds for _ in range(50)}) == 50
 
 
 @pytest.mark.parametrize("attempt", [10, 11, 1_000])
 def test_the_tenth_try_is_the_last(attempt: int):
-    assert schedule.after(attempt, 500) == Step("FAILED")
+    assert retry_schedule.after(attempt, 500) == NextStep("FAILED")
 
 
 def test_gone_ends_it_at_once():
-    assert schedule.after(1, 410) == Step("FAILED")
+    assert retry_schedule.after(1, 410) == NextStep("FAILED")
 
 
 def test_retry_after_is_a_lower_bound():
-    assert schedule.after(1, 429, 3_000).delay_seconds == 3_000
-    assert schedule.after(2, 429, 10).delay_seconds >= 270
+    assert retry_schedule.after(1, 429, 3_000).delay_seconds == 3_000
+    assert retry_schedule.after(2, 429, 10).delay_seconds >= 270
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_retry_after_is_a_lower_bound():
     ],
 )  # fmt: skip
 def test_retry_after_is_read_in_both_its_forms(header: str | None, seconds: float):
-    assert schedule.retry_after(header, NOW) == seconds
+    assert retry_schedule.retry_after(header, NOW) == seconds
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d{1,4} [A-Z][a-z]{2} \d{1,6} \d\d:\d\d:\d\d [A-Z+0-9-]{1,6}"))
 def test_any_retry_after_is_between_now_and_a_day(header: str):
-    assert 0 <= schedule.retry_after(header, NOW) <= 24 * HOUR
+    assert 0 <= retry_schedule.retry_after(header, NOW) <= 24 * HOUR

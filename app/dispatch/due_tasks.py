@@ -1,4 +1,4 @@
-"""What time does to waiting tasks: one falls due and is offered, another was to start by now and ends."""
+"""Find waiting tasks whose time has come: scheduled ones that are due now, and expired ones, which end."""
 
 import logging
 from datetime import datetime
@@ -11,11 +11,11 @@ from app.tasks.run.end import expire
 
 _log = logging.getLogger(__name__)
 
-_EXPIRED_AT_ONCE: Final = 200
+_MAX_EXPIRED: Final = 200
 
 
-class Due:
-    """Looks at the schedules; remembers up to when it has looked, which can be lost."""
+class DueTasks:
+    """The look at scheduled tasks. It remembers up to which moment it has looked, which can be lost."""
 
     def __init__(self, connection: Connection, worker: Database) -> None:
         """``connection`` finds (tq_dispatch), ``worker`` ends what was found (tq_worker)."""
@@ -24,8 +24,8 @@ class Due:
         self.looked_until: datetime | None = None
 
     async def end_expired(self) -> list[UUID]:
-        """End what was to start by now; return the ids of those tasks."""
-        expired = await sweep_store.expired_any_tenant(self._connection, _EXPIRED_AT_ONCE)
+        """End the tasks that should have started by now; return the ids of those that this call has ended."""
+        expired = await sweep_store.expired_any_tenant(self._connection, _MAX_EXPIRED)
         return [task_id for tenant_id, task_id in expired if await expire(self._worker, tenant_id, task_id)]
 
     async def fallen_due(self) -> list[tuple[UUID, str]]:

@@ -21,14 +21,16 @@ def key(secret: str) -> bytes:
 
 
 def headers(delivery_id: UUID, moment: datetime, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
-    """Return the headers that sign one try: the id is every try's, the moment this one's, a signature for each key.
+    """Return the headers that sign one attempt, with a signature for each key.
+
+    ``delivery_id`` is the same for all attempts of a delivery, ``moment`` is this attempt's.
 
     Raises ``ValueError`` without a key: nothing is sent unsigned.
     """
     if not keys:
         message = "no key to sign with"
         raise ValueError(message)
-    # Of a delivery's id and digits only: neither can hold the dot that separates them.
+    # Both parts are digits and letters only: neither can contain the dot that separates them.
     message_id, timestamp = f"msg_{delivery_id.hex}", str(int(moment.timestamp()))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return {

@@ -1,4 +1,4 @@
-"""Workers are shared by weight: who is ahead of its share is passed over while others stand in line."""
+"""Share the workers among tenants by weight: a tenant ahead of its share is passed over while others wait."""
 
 import asyncio
 from typing import Final
@@ -8,22 +8,22 @@ from redis.asyncio import Redis
 
 from app.broker import tickets
 from app.db import Connection
-from app.dispatch.fairness import Shares
+from app.dispatch.fairness import VirtualClocks
 from app.dispatch.ledger import Ledger
 from app.tasks import sweep_store
 
 _INTERVAL: Final = 0.5
-# A look costs the more the longer the line is: so seldom that it takes no more than a hundredth of a core.
-_SECONDS_A_TENANT: Final = 0.0005
+# A look takes longer with more tenants in the ring. This keeps it below a hundredth of a core.
+_INTERVAL_PER_TENANT: Final = 0.0005
 _VALID_FOR: Final = 4
-"""Looks, after which a line without a dispatcher is served in turn."""
+"""Intervals. After so many without a dispatcher, workers serve all tenants in turn again."""
 
 
-class WorkerShares:
-    """Looks at the line; all that it remembers can be lost."""
+class FairShareThrottle:
+    """Decides which tenants the workers pass over. All that it remembers can be lost."""
 
     def __init__(self, connection: Connection, redis: Redis, ledger: Ledger) -> None:
-        """``connection`` is the leader's own; ``ledger`` says what has ended."""
+        """``connection`` is the leader's own; ``ledger`` knows what the ended attempts have used."""
         self._connection = connection
         self._redis = redis
         self._ledger = ledger
@@ -31,23 +31,23 @@ class WorkerShares:
         self._next = 0.0
 
     def _forget(self) -> None:
-        self._shares = Shares()
+        self._clocks = VirtualClocks()
         self._running: dict[UUID, float] | None = None
         self._in_line: set[UUID] = set()
         self._is_told = False
 
     async def look(self) -> None:
-        """Tell the workers whom to pass over, where it is time to; raises ``RedisError``."""
+        """Tell the workers which tenants to pass over, at most every 0.5 s; raises ``RedisError``."""
         now = asyncio.get_running_loop().time()
         if now < self._next:
             return
         in_line = await tickets.in_line(self._redis)
-        interval = max(_INTERVAL, _SECONDS_A_TENANT * len(in_line))
+        interval = max(_INTERVAL, _INTERVAL_PER_TENANT * len(in_line))
         self._next = now + interval
-        # Whose only ticket is being served just now stands in line again in a moment.
+        # A tenant whose only ticket is being served just now is in the ring again in a moment, so it counts as waiting.
         waiting, self._in_line = in_line | self._in_line, in_line
         if waiting:
-            # One alone too: what it uses then counts for nothing, because its clock is the slowest.
+            # Also with one tenant alone: its use costs it nothing, because its own clock is the slowest.
             await self._judge(waiting, interval)
             return
         if self._is_told:
@@ -57,18 +57,18 @@ class WorkerShares:
     async def _judge(self, waiting: set[UUID], interval: float) -> None:
         used = await self._used()
         weights = await sweep_store.weights_any_tenant(self._connection, waiting | used.keys())
-        ahead = self._shares.look(used, weights, waiting)
+        ahead = self._clocks.look(used, weights, waiting)
         if ahead or self._is_told:
             await tickets.pass_over(self._redis, ahead, seconds=_VALID_FOR * interval)
         self._is_told = bool(ahead)
 
     async def _used(self) -> dict[UUID, float]:
-        """Return the worker seconds since the last look: of what has ended, and of what runs."""
+        """Return each tenant's worker seconds since the last look, of ended and of running attempts."""
         ended = await self._ledger.take_used()
         running = await sweep_store.running_seconds_any_tenant(self._connection)
         before, self._running = self._running, running
         if before is None:
-            # What was used while nobody stood in line counts for nothing.
+            # What was used while no tenant waited does not count.
             return {}
         tenants = ended.keys() | running.keys() | before.keys()
         return {t: ended.get(t, 0.0) + running.get(t, 0.0) - before.get(t, 0.0) for t in tenants}

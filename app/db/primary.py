@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from app.core import timelines
 from app.core.seldom import Seldom
-from app.core.timelines import ServerRefused
+from app.db import timelines
+from app.db.timelines import ServerRefused
 
 _log = logging.getLogger(__name__)
 _seldom = Seldom(_log)

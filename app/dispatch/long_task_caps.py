@@ -1,4 +1,4 @@
-"""How a pool's slots are shared among tenants with long tasks (pure): by weight, and never the last free one.
+"""Share a pool's slots among tenants with long tasks, by weight, and never the last free slot (pure).
 
 A task type is long when more than half of its recent attempts ran for more than a second; a tenant is, while one of its
 attempts has run so long or a task of a long type runs or waits. All other tenants need no share: a slot that they
@@ -13,18 +13,18 @@ from itertools import cycle, islice
 from typing import Final
 from uuid import UUID
 
-# Attempts of a task type that count as recent: what came before them weighs less and less.
+# Attempts of a task type that count as recent. The influence of earlier ones decreases.
 _RECENT: Final = 50.0
-# What is remembered of a type after a restart is soon outvoted by what runs then.
+# The weight of what an earlier process found: a few attempts of the new process outweigh it.
 _REMEMBERED: Final = 4.0
 _MAX_TYPES: Final = 1_000
 
 
-class TaskLengths:
-    """Which task types are long, by how their attempts have ended lately."""
+class TaskDurations:
+    """Tells which task types are long, by how long their recent attempts took."""
 
     def __init__(self) -> None:
-        """Nothing has been seen."""
+        """Begin without any attempts."""
         self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def remember(self, long_types: Iterable[str]) -> None:
@@ -57,11 +57,11 @@ class LongTenant:
     weight: int
 
 
-class SlotCaps:
-    """Shares one pool's slots. What it remembers, who had how much, can be lost."""
+class LongTaskCaps:
+    """Shares one pool's slots. It remembers how much each tenant had, which can be lost."""
 
     def __init__(self) -> None:
-        """Nobody has had anything."""
+        """Begin with tenants that had nothing."""
         self._clocks: dict[UUID, float] = {}
         self._caps: dict[UUID, int] = {}
 
@@ -87,7 +87,7 @@ class SlotCaps:
         return caps, free - spread
 
     def _turn(self, tenants: Sequence[LongTenant], seconds: float) -> None:
-        # Who comes begins beside the one that had least: it has saved up nothing, and owes nothing.
+        # A tenant that is new here begins at the clock of the one that had least: without credit, and without debt.
         least = min((self._clocks[t.tenant_id] for t in tenants if t.tenant_id in self._clocks), default=0.0)
         self._clocks = {
             tenant.tenant_id: self._clocks.get(tenant.tenant_id, least) + self._had(tenant) * seconds / tenant.weight
@@ -97,13 +97,14 @@ class SlotCaps:
     def _had(self, tenant: LongTenant) -> int:
         """Return how many slots a tenant had since the last call.
 
-        Attempts of a long type may be short, and over before they are seen: who has work had what its cap gave it.
+        An attempt of a long type may be short, and end before it is seen. So a tenant with due tasks counts as having
+        had all that its cap allows.
         """
         given = min(self._caps.get(tenant.tenant_id, 0), tenant.held + tenant.waiting)
         return max(tenant.held, given)
 
     def _fair(self, room: int, tenants: Sequence[LongTenant]) -> dict[UUID, int]:
-        """Give slot by slot to whom, by its weight, has the fewest; of several to the one that had least so far."""
+        """Give each slot to the tenant that has the fewest by weight; of several, to the one that had least."""
         fair = dict.fromkeys((tenant.tenant_id for tenant in tenants), 0)
         heap = [(0.0, self._clocks[t.tenant_id], t.tenant_id, t) for t in tenants if t.held + t.waiting > 0]
         heapq.heapify(heap)

@@ -1,6 +1,6 @@
-"""The leader's rounds: what falls due, what is lost, what is past its time; first in Postgres, then in Redis.
+"""Run the sweeps of the dispatcher that leads, five times a second: first those in Postgres, then those in Redis.
 
-Each of these is a duty of its own. One that fails is logged, counted and tried again after a growing pause; the others
+Each sweep is a duty of its own. A sweep that fails is logged, counted and tried again after a growing pause; the others
 go on.
 """
 
@@ -15,23 +15,23 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker import tickets, timelines, wakeups
-from app.core import failpoints, primary
+from app.core import failpoints
 from app.core import redis as redis_connections
-from app.core import timelines as known_timelines
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import LeadLost, Unavailable
 from app.core.seldom import Seldom
-from app.db import AWAY, Database
+from app.db import AWAY, Database, primary
+from app.db import timelines as known_timelines
 from app.dispatch import leadership
-from app.dispatch.contact import Contact
-from app.dispatch.due import Due
+from app.dispatch.due_tasks import DueTasks
+from app.dispatch.fair_share_throttle import FairShareThrottle
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
+from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import Rescued, Rescuer
-from app.dispatch.shares import WorkerShares
 from app.dispatch.slot_reserve import INTERVAL as SLOTS_INTERVAL
 from app.dispatch.slot_reserve import SlotReserve
 from app.processes import heartbeat, schema
@@ -53,31 +53,31 @@ _LOOK_AT_REDIS_INTERVAL: Final = 0.6
 _PRUNE_INTERVAL: Final = 1.0
 _ROLL_UP_INTERVAL: Final = 2.0
 _LEDGER_INTERVAL: Final = 60.0
-# A row whose month is missing is served where it lies, so there is no hurry; without any, a look costs a millisecond.
+# Not urgent: a row whose month has no partition yet is stored in the default one. A look costs a millisecond.
 _PARTITIONS_INTERVAL: Final = 15.0
 _REDIS_TIMEOUT: Final = 1.5
-# A statement that a lock keeps waiting must not keep the others from their turn for ever.
+# Seconds. A statement that waits for a lock must not hold up the other sweeps for ever.
 _DUTY_TIMEOUT: Final = 60.0
 _COMMAND_TIMEOUT: Final = 1.5
-_GOODBYE: Final = 2.0
-# What ends the round: without Postgres, Redis or the lead there is nothing that the next duty could do.
-_ENDING: Final = (*AWAY, Unavailable, LeadLost, RedisError)
+_STOP_TIMEOUT: Final = 2.0
+# These errors end the round: without Postgres, Redis or the lead there is nothing that the next sweep could do.
+_ROUND_ENDING: Final = (*AWAY, Unavailable, LeadLost, RedisError)
 
 
-class Rounds:
-    """What one leader remembers between its rounds; all of it can be lost."""
+class Sweeps:
+    """The sweeps of one leader, and what they remember between two rounds. All of it can be lost."""
 
-    def __init__(self, lead: Lead, worker: Database, redis: Redis, contact: Contact) -> None:
-        """Begin to lead: ``lead`` finds (tq_dispatch), ``worker`` ends what was found (tq_worker)."""
+    def __init__(self, lead: Lead, worker: Database, redis: Redis, contact: PostgresContact) -> None:
+        """``lead`` finds what there is to do (tq_dispatch), ``worker`` ends attempts and tasks (tq_worker)."""
         self._lead = lead
         self._redis = redis
         self._contact = contact
-        self._due = Due(lead.connection, worker)
+        self._due = DueTasks(lead.connection, worker)
         self._rescuer = Rescuer(lead, worker)
         self._pruner = Pruner(lead)
         self._reconciler = Reconciler(lead.connection, redis)
         self._ledger = Ledger(lead)
-        self._shares = WorkerShares(lead.connection, redis, self._ledger)
+        self._fair_share = FairShareThrottle(lead.connection, redis, self._ledger)
         self._reserve = SlotReserve(lead, self._ledger)
         self._expire, self._fall_due = _duty("expire"), _duty("fall due")
         self._keep_partitions = _duty("partitions", _PARTITIONS_INTERVAL)
@@ -91,7 +91,7 @@ class Rounds:
         self._reconcile = _duty("reconcile tickets", _RECONCILE_INTERVAL)
 
     async def tick(self) -> None:
-        """One round; what needs Redis comes last, so that without it the rest goes on.
+        """Run each sweep that is due. Those that need Redis come last, so that without Redis the others go on.
 
         Raises ``RedisError``, ``LeadLost``, and what Postgres raises when it is away.
         """
@@ -111,7 +111,7 @@ class Rounds:
             self._keep_partitions,
             lambda: partitions.keep_any_tenant(self._lead.connection, self._lead.token, attempts=1),
         )
-        # A Redis that does not answer must not keep the round from its end.
+        # A Redis that does not answer must not hold up the next round.
         async with asyncio.timeout(_REDIS_TIMEOUT):
             await self._tell_redis(ended, due)
 
@@ -129,7 +129,7 @@ class Rounds:
             failpoints.hit("due.before_offer")
             offers = [(tenant_id, pool, 1) for tenant_id, pool in due]
             await self._do(self._offer, lambda: tickets.offer_many(self._redis, offers))
-        await self._do(self._share, self._shares.look)
+        await self._do(self._share, self._fair_share.look)
         has_lost = await self._do(self._look_at_redis, self._reconciler.has_redis_lost)
         await self._do(self._reconcile, self._reconciler.reconcile, at_once=bool(has_lost))
 
@@ -139,19 +139,19 @@ def _duty(name: str, interval: float = 0.0) -> Duty:
 
 
 def _ends_round(error: Exception) -> bool:
-    # A deadlock, and a value that the driver cannot send, are the duty's own: the server is there.
-    return isinstance(error, _ENDING) and not isinstance(error, ValueError | asyncpg.TransactionRollbackError)
+    # A deadlock, or a value that the driver cannot send, is a failure of this sweep alone: the server answers.
+    return isinstance(error, _ROUND_ENDING) and not isinstance(error, ValueError | asyncpg.TransactionRollbackError)
 
 
 async def run(stopping: asyncio.Event) -> None:
-    """Lead whenever nobody else does, until told to stop."""
+    """Lead whenever no other dispatcher does, until ``stopping`` is set."""
     redis = redis_connections.connect(get_settings().redis_url)
     worker = Database("tq_worker", size=1)
     lease = Database("tq_dispatch", size=1, command_timeout=_COMMAND_TIMEOUT)
-    leading, contact = Duty("lead"), Contact()
+    leading, contact = Duty("lead"), PostgresContact()
 
-    def make(lead: Lead) -> Rounds:
-        return Rounds(lead, worker, redis, contact)
+    def make(lead: Lead) -> Sweeps:
+        return Sweeps(lead, worker, redis, contact)
 
     await timelines.exchange(redis)
     turns = Turns()
@@ -159,39 +159,39 @@ async def run(stopping: asyncio.Event) -> None:
         asyncio.create_task(timelines.follow(redis), name="timelines"),
         asyncio.create_task(heartbeat.beat(worker, "dispatcher", turns), name="heartbeat"),
     ]
-    attempts = _Attempts(lease, contact, make, stopping, turns)
+    candidate = _Candidate(lease, contact, make, stopping, turns)
     try:
         while not stopping.is_set():
             await schema.wait_until_it_fits(worker, stopping)
-            await leading.run(attempts.make)
-            await _pause(stopping, max(leading.seconds_left, attempts.pause))
+            await leading.run(candidate.lead)
+            await _pause(stopping, max(leading.seconds_left, candidate.pause))
     finally:
         for duty in duties:
             duty.cancel()
-        await asyncio.wait(duties, timeout=_GOODBYE)
+        await asyncio.wait(duties, timeout=_STOP_TIMEOUT)
         await lease.close()
         await worker.close()
         await redis.aclose()
 
 
-class _Attempts:
-    """One attempt after the other to lead; none raises because Postgres is away."""
+class _Candidate:
+    """Tries again and again to become the leader. A Postgres that is away is logged, and never raised."""
 
     def __init__(
         self,
         lease: Database,
-        contact: Contact,
-        make_rounds: Callable[[Lead], Rounds],
+        contact: PostgresContact,
+        make_sweeps: Callable[[Lead], Sweeps],
         stopping: asyncio.Event,
         turns: Turns,
     ) -> None:
-        self._lease, self._contact, self._make_rounds = lease, contact, make_rounds
+        self._lease, self._contact, self._make_sweeps = lease, contact, make_sweeps
         self._stopping, self._turns = stopping, turns
         self._stands_by = False
         self.pause = _STANDBY_INTERVAL
         """Seconds before the next attempt."""
 
-    async def make(self) -> None:
+    async def lead(self) -> None:
         """Lead for as long as nobody else does; return at once where another dispatcher leads."""
         self.pause = _STANDBY_INTERVAL
         try:
@@ -201,7 +201,7 @@ class _Attempts:
                     _log.info("dispatcher stands by")
                 self._stands_by = lead is None
                 if lead is not None:
-                    await _lead(self._make_rounds(lead).tick, lead, self._stopping, self._turns)
+                    await _lead(self._make_sweeps(lead).tick, lead, self._stopping, self._turns)
         except LeadLost:
             self._turns.turned(leads=False)
             _log.warning("dispatcher leads no more: its lease was not renewed in time")
@@ -217,7 +217,7 @@ async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: async
     _log.info("dispatcher leads")
     known = known_timelines.known()
     checked = known.version
-    # A newer timeline has become known: this connection may lead to an old primary.
+    # When a newer timeline becomes known, this connection may lead to an old primary: then the lead ends.
     while not stopping.is_set() and not lead.connection.is_closed() and known.version == checked:
         lead.require()
         try:

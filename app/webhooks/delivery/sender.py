@@ -1,4 +1,4 @@
-"""All HTTP that leaves this product: one request, to an address that may get it, within bounds of time and size."""
+"""Send one HTTP request to an allowed address, within limits of time and size. No other module sends HTTP."""
 
 import asyncio
 import ssl
@@ -11,9 +11,9 @@ from uuid import UUID
 
 from app.webhooks import urls
 from app.webhooks.addresses import Address, Network
+from app.webhooks.delivery.pinned_transport import Meter, PinnedTransport
+from app.webhooks.delivery.resolver import Resolver
 from app.webhooks.http import httpx
-from app.webhooks.pinning import Meter, PinnedTransport
-from app.webhooks.resolver import Resolver
 
 USER_AGENT: Final = "TaskQueueWorker-Webhooks/1.0"
 
@@ -38,8 +38,8 @@ _REDIRECT: Final = "Redirects are not followed. Use the URL that it leads to."
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a try."""
+class DeliveryResponse:
+    """The endpoint's response to one attempt, or the reason why there is none."""
 
     status: int | None
     """None: there was no answer, and ``error`` says why."""
@@ -49,7 +49,7 @@ class Answer:
 
     @property
     def is_keeping_up(self) -> bool:
-        """Whether the endpoint answers, and does not say that it has too much to do."""
+        """Whether the endpoint answers, and does not say that it is overloaded."""
         return self.status is not None and self.status not in _STRUGGLING
 
 
@@ -70,26 +70,26 @@ class Sender:
         self._context = context or httpx.create_ssl_context(trust_env=False)
         self._deadline = deadline
 
-    async def post(self, tenant_id: UUID, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, tenant_id: UUID, url: str, headers: Mapping[str, str], body: bytes) -> DeliveryResponse:
         """Send one request; every fault is an answer, and a text that the tenant may read.
 
-        Raises ``NoPlaceError`` where the host name could not be looked up yet: nothing was sent.
+        Raises ``NoThreadError`` where the host name could not be looked up yet: nothing was sent.
         """
-        if objection := urls.objection(url, self._allowed):
-            return Answer(None, objection)
+        if objection := urls.validation_error(url, self._allowed):
+            return DeliveryResponse(None, objection)
         try:
             return await self._post(tenant_id, _request(url, headers, body))
         except TimeoutError:
-            return Answer(None, f"There was no answer within {self._deadline:g} s.")
+            return DeliveryResponse(None, f"There was no answer within {self._deadline:g} s.")
         except (httpx.TransportError, OSError) as fault:
-            return Answer(None, _describe(fault))
+            return DeliveryResponse(None, _describe(fault))
 
-    async def _post(self, tenant_id: UUID, request: httpx.Request) -> Answer:
+    async def _post(self, tenant_id: UUID, request: httpx.Request) -> DeliveryResponse:
         deadline = asyncio.get_running_loop().time() + self._deadline
         async with asyncio.timeout_at(deadline):
             addresses = await self._addresses(tenant_id, request.url)
         if not addresses:
-            return Answer(None, NO_ADDRESS)
+            return DeliveryResponse(None, NO_ADDRESS)
         meter = Meter(_HEAD_BYTES)
         async with PinnedTransport(self._context, addresses, meter) as transport:
             async with asyncio.timeout_at(deadline):
@@ -106,7 +106,7 @@ class Sender:
             found = await self._resolver.addresses(tenant_id, host)
         except TimeoutError:
             return ()
-        # One bad address condemns the name: which one a connection would take is its owner's choice.
+        # One forbidden address is enough to refuse the name: its owner chooses which one a connection would take.
         return found if all(urls.may_go_to(url, address, self._allowed) for address in found) else ()
 
 
@@ -129,7 +129,7 @@ def _request(url: str, headers: Mapping[str, str], body: bytes) -> httpx.Request
 
 
 async def _drain(response: httpx.Response, deadline: float) -> None:
-    # The status has decided. The body is read out of courtesy, since some servers stop working when they are cut off.
+    # The status has decided already. The body is read because some servers fail when their answer is cut off.
     pieces = 0
     until = min(deadline, asyncio.get_running_loop().time() + _DRAIN_TIMEOUT)
     with suppress(httpx.TransportError, OSError):
@@ -141,9 +141,9 @@ async def _drain(response: httpx.Response, deadline: float) -> None:
     await response.aclose()
 
 
-def _answer(response: httpx.Response) -> Answer:
+def _answer(response: httpx.Response) -> DeliveryResponse:
     error = _REDIRECT if HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST else None
-    return Answer(response.status_code, error, response.headers.get("Retry-After"))
+    return DeliveryResponse(response.status_code, error, response.headers.get("Retry-After"))
 
 
 def _describe(fault: Exception) -> str:

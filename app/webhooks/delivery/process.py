@@ -1,4 +1,4 @@
-"""The loop: claim what is due, let each try run by itself, rest when there is nothing to do."""
+"""Run the process that delivers: claim what is due, start an attempt for each claim, and wait when nothing is due."""
 
 import asyncio
 import logging
@@ -19,10 +19,11 @@ from app.db import AWAY, Connection, Database
 from app.processes import heartbeat, schema
 from app.processes.heartbeat import Turns
 from app.webhooks import store
-from app.webhooks.attempt import LEASE, Attempts
-from app.webhooks.lanes import PER_LANE, PER_TENANT, Lane, Lanes
-from app.webhooks.sender import Sender
-from app.webhooks.store import START, Claim, Due
+from app.webhooks.delivery.attempt import LEASE, DeliveryAttempts
+from app.webhooks.delivery.endpoint_concurrency import PER_ENDPOINT, PER_TENANT, EndpointConcurrency
+from app.webhooks.delivery.sender import Sender
+from app.webhooks.store import START, DeliveryClaim, DueDelivery
+from app.webhooks.url_key import EndpointKey
 
 _log = logging.getLogger(__name__)
 _seldom = Seldom(_log)
@@ -30,58 +31,58 @@ _seldom = Seldom(_log)
 # Polled: a NOTIFY with each delivery would make every task's finish wait for the one before it (a lock of the whole
 # database, held through the commit). One probe of an index finds that nothing is due.
 _INTERVAL: Final = 0.25
-_PACE: Final = 0.005
-"""At least so long between two claims, so that each takes several."""
+_CLAIM_INTERVAL: Final = 0.005
+"""Seconds between two claims, at least, so that each takes several deliveries."""
 _AWAY_INTERVAL: Final = 1.0
 _CLAIM_TIMEOUT: Final = 5.0
-_GRACE: Final = 10.0
-_LOOK: Final = 500
-_ENDPOINTS: Final = 200
+_DRAIN_TIMEOUT: Final = 10.0
+_MAX_DUE: Final = 500
+_MAX_ENDPOINTS: Final = 200
 _AWAY: Final = (Unavailable, *AWAY, asyncpg.PostgresError)
 
 
 class Deliveries:
-    """What one process has in flight. All of it can be lost: it falls due again when its lease ends."""
+    """The deliveries in flight. All of them can be lost: each falls due again when its lease ends."""
 
-    def __init__(self, database: Database, attempts: Attempts) -> None:
+    def __init__(self, database: Database, attempts: DeliveryAttempts) -> None:
         """``database`` logs in as tq_webhook."""
         self._database = database
         self._attempts = attempts
-        self._lanes = Lanes()
-        self._in_flight: dict[asyncio.Task[None], Claim] = {}
+        self._concurrency = EndpointConcurrency()
+        self._in_flight: dict[asyncio.Task[None], DeliveryClaim] = {}
         self._place = START
-        # Lanes where more was due than was taken, and those of them where a place has become free.
-        self._crowded: set[Lane] = set()
-        self._freed: set[Lane] = set()
+        # EndpointConcurrency where more was due than was claimed, and those of them where a place has become free.
+        self._crowded: set[EndpointKey] = set()
+        self._freed: set[EndpointKey] = set()
         self._has_freed = asyncio.Event()
 
     async def claim_due(self) -> None:
-        """Start what is due and has a place. Raises what Postgres raises when it is away."""
+        """Start the deliveries that are due and within the limits. Raises what Postgres raises when it is away."""
         self._crowded.clear()
-        seen = await self._claim(lambda connection: store.oldest_due_any_tenant(connection, _LOOK))
-        # As many as were looked for: there are more, perhaps behind one endpoint that hangs. So go by endpoints.
-        is_round = seen < _LOOK
-        while self._lanes.free and not is_round:
+        seen = await self._claim(lambda connection: store.oldest_due_any_tenant(connection, _MAX_DUE))
+        # The look was full, so there are more, perhaps behind one endpoint that hangs. Then look at each endpoint.
+        is_round = seen < _MAX_DUE
+        while self._concurrency.free and not is_round:
             await self._claim(self._find_by_endpoint)
             is_round = self._place == START
 
     async def refill_until_next_look(self, stopping: asyncio.Event) -> None:
-        """For 0.25 s, start the next of a crowded lane as soon as it has a place again."""
+        """For 0.25 s, start the next delivery of a crowded endpoint as soon as it has a place again."""
         loop = asyncio.get_running_loop()
         next_look = loop.time() + _INTERVAL
         while not stopping.is_set() and (left := next_look - loop.time()) > 0:
             await _wait(self._has_freed if self._crowded else stopping, left)
             self._has_freed.clear()
             await self._refill()
-            await _wait(stopping, _PACE)
+            await _wait(stopping, _CLAIM_INTERVAL)
 
     async def drain(self) -> None:
-        """Let what is in flight end; after 10 s give up, and make the rest due again for another process."""
+        """Wait for the deliveries in flight; after 10 s cancel the rest and make them due again for other processes."""
         running = dict(self._in_flight)
         _log.info("webhooks end", extra={"in_flight": len(running)})
         if not running:
             return
-        _, late = await asyncio.wait(running, timeout=_GRACE)
+        _, late = await asyncio.wait(running, timeout=_DRAIN_TIMEOUT)
         for one in late:
             one.cancel()
         if late:
@@ -89,66 +90,70 @@ class Deliveries:
             await self._release([running[one] for one in late])
 
     async def _refill(self) -> None:
-        lanes, self._freed = list(self._freed & self._crowded), set()
-        if lanes:
-            self._crowded.difference_update(lanes)
+        endpoints, self._freed = list(self._freed & self._crowded), set()
+        if endpoints:
+            self._crowded.difference_update(endpoints)
             # One endpoint's places stay free for those that the next look finds. More of them would keep healthy
             # endpoints waiting where two others hang: these hold half of the tenant's places until they time out.
             await self._claim(
-                lambda connection: store.due_at_endpoints_any_tenant(connection, lanes, each=PER_LANE),
-                most=PER_TENANT - PER_LANE,
+                lambda connection: store.due_at_endpoints_any_tenant(connection, endpoints, each=PER_ENDPOINT),
+                most=PER_TENANT - PER_ENDPOINT,
             )
 
-    async def _claim(self, find: Callable[[Connection], Awaitable[Sequence[Due]]], *, most: int = PER_TENANT) -> int:
-        taken: list[Due] = []
-        claims: list[Claim] = []
+    async def _claim(
+        self, find: Callable[[Connection], Awaitable[Sequence[DueDelivery]]], *, most: int = PER_TENANT
+    ) -> int:
+        taken: list[DueDelivery] = []
+        claims: list[DeliveryClaim] = []
         try:
             async with asyncio.timeout(_CLAIM_TIMEOUT), self._database.connection() as connection:
                 due = await find(connection)
-                taken.extend(one for one in due if self._lanes.take(one.lane, most=most))
+                taken.extend(one for one in due if self._concurrency.take(one.endpoint_key, most=most))
                 if taken:
                     claims = await store.claim_any_tenant(connection, taken, LEASE)
         finally:
             held = {claim.id for claim in claims}
             for one in taken:
                 if one.id not in held:
-                    self._lanes.give_back(one.lane)
+                    self._concurrency.give_back(one.endpoint_key)
         if claims:
             failpoints.hit("webhooks.after_claim")
         for claim in claims:
             self._start(claim)
-        self._crowded.update(lane for lane, count in Counter(one.lane for one in due).items() if count >= PER_LANE)
+        self._crowded.update(
+            endpoint for endpoint, count in Counter(one.endpoint_key for one in due).items() if count >= PER_ENDPOINT
+        )
         return len(due)
 
-    async def _find_by_endpoint(self, connection: Connection) -> Sequence[Due]:
+    async def _find_by_endpoint(self, connection: Connection) -> Sequence[DueDelivery]:
         due, place = await store.due_by_endpoint_any_tenant(
             connection,
             self._place,
-            full_tenants=self._lanes.full_tenants(),
-            endpoints=_ENDPOINTS,
-            each=PER_LANE,
+            full_tenants=self._concurrency.full_tenants(),
+            endpoints=_MAX_ENDPOINTS,
+            each=PER_ENDPOINT,
         )
         self._place = place or START
         return due
 
-    def _start(self, claim: Claim) -> None:
+    def _start(self, claim: DeliveryClaim) -> None:
         running = asyncio.create_task(self._run(claim))
         self._in_flight[running] = claim
         running.add_done_callback(self._end)
 
-    async def _run(self, claim: Claim) -> None:
+    async def _run(self, claim: DeliveryClaim) -> None:
         is_keeping_up = await self._attempts.make(claim)
-        self._lanes.heed(claim.lane, is_keeping_up=is_keeping_up)
+        self._concurrency.record_result(claim.endpoint_key, is_keeping_up=is_keeping_up)
 
     def _end(self, running: asyncio.Task[None]) -> None:
         claim = self._in_flight.pop(running)
-        self._lanes.give_back(claim.lane)
-        self._freed.add(claim.lane)
+        self._concurrency.give_back(claim.endpoint_key)
+        self._freed.add(claim.endpoint_key)
         self._has_freed.set()
         if not running.cancelled() and (error := running.exception()):
             _log.error("delivery broke off", exc_info=error, extra={"delivery_id": str(claim.id)})
 
-    async def _release(self, claims: Sequence[Claim]) -> None:
+    async def _release(self, claims: Sequence[DeliveryClaim]) -> None:
         _log.info("deliveries given back", extra={"count": len(claims)})
         with suppress(*_AWAY):  # then they come back when the lease ends
             async with asyncio.timeout(_CLAIM_TIMEOUT), self._database.connection() as connection:
@@ -156,11 +161,11 @@ class Deliveries:
 
 
 async def run(stopping: asyncio.Event) -> None:
-    """Deliver until told to stop, then let what is in flight end."""
+    """Deliver until ``stopping`` is set, then wait for the deliveries in flight."""
     settings, secrets = get_settings(), get_secrets()
     database = Database("tq_webhook")
     sender = Sender(settings.webhook_allowed_networks)
-    deliveries = Deliveries(database, Attempts(database, sender, secrets))
+    deliveries = Deliveries(database, DeliveryAttempts(database, sender, secrets))
     turns = Turns()
     beating = asyncio.create_task(heartbeat.beat(database, "webhooks", turns), name="heartbeat")
     _log.info("webhooks are delivered")
@@ -169,7 +174,7 @@ async def run(stopping: asyncio.Event) -> None:
         await schema.wait_until_it_fits(database, stopping)
         while not stopping.is_set():
             try:
-                # Whatever else it raises costs a pause: what is in flight goes on, and so does the process.
+                # Any other error costs a pause: the deliveries in flight go on, and so does the process.
                 await delivering.run(lambda: _deliver(deliveries, stopping))
                 await _wait(stopping, delivering.seconds_left)
             except _AWAY as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.timelines import FILE_NAME, ServerRefused, Timelines
+from app.db.timelines import FILE_NAME, ServerRefused, Timelines
 
 _SYSTEM, _OTHER = 7713780298099323624, 7713780298099399999
 

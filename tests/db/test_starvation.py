@@ -5,10 +5,9 @@ import logging
 
 import pytest
 
-from app.core import starvation
 from app.core.errors import Unavailable
-from app.core.starvation import Starvation
-from app.db import Database
+from app.db import Database, starvation
+from app.db.starvation import Starvation
 
 
 def _lines(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:

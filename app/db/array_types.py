@@ -2,7 +2,7 @@
 
 asyncpg knows few of them, and asks for the others by a query over a dozen catalogues, once for each connection, whose
 plan the server keeps: 1.6 MB of a backend, and 13 ms before its first statement. The numbers below are part of
-Postgres's format on disk (src/include/catalog/pg_type.dat). tests/core holds them, and what is private of asyncpg.
+Postgres's format on disk (src/include/catalog/pg_type.dat). tests/db holds them, and what is private of asyncpg.
 """
 
 from typing import TYPE_CHECKING, Any, Final

@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from asyncpg import introspection
 
-from app import db
-from app.core import array_types
+from app.db import array_types
+from app.db import connection as connections
 
 _VALUES: dict[str, list[Any]] = {
     "bool": [True, None],
@@ -50,7 +50,7 @@ async def test_what_is_known_is_what_the_server_says(url: str, name: str):
 
 @pytest.mark.parametrize("name", _VALUES)
 async def test_values_go_there_and_back_and_nothing_is_asked_of_the_catalogue(url: str, name: str):
-    connection = await db.connect(url)
+    connection = await connections.connect(url)
     try:
         statement = f"SELECT $1::{name}[]"
         assert await connection.fetchval(statement, _VALUES[name]) == _VALUES[name]

@@ -1,4 +1,4 @@
-"""Names to addresses, in threads that a slow name server cannot use up."""
+"""Look host names up, in threads that one slow name server cannot use up."""
 
 import asyncio
 import os
@@ -15,15 +15,15 @@ from app.webhooks.addresses import Address
 LookUp: TypeAlias = Callable[[str], Sequence[Address]]
 
 _TIMEOUT: Final = 3.0
-_PLACE_TIMEOUT: Final = 3.0
+_THREAD_TIMEOUT: Final = 3.0
 # How glibc asks: it would wait 5 s for each name server, twice, and hold a thread for as long.
 _SYSTEM_OPTIONS: Final = "timeout:1 attempts:2"
 _AT_ONCE: Final = 64
 _AT_ONCE_PER_TENANT: Final = 4
 
 
-class NoPlaceError(Exception):
-    """All threads that look names up are busy: nothing was asked, so this is no attempt."""
+class NoThreadError(Exception):
+    """All threads that look names up are busy: nothing was looked up, so it does not count as an attempt."""
 
 
 def bound_system_resolver() -> None:
@@ -42,7 +42,7 @@ def look_up(host: str) -> Sequence[Address]:
 
 
 class Resolver:
-    """Looks names up for one process. A place is held until the thread ends, which nothing can make it do."""
+    """Looks names up for one process. A place is taken until its thread ends, and a thread cannot be stopped."""
 
     def __init__(self, look_up: LookUp = look_up) -> None:
         """``look_up`` blocks; it raises nothing."""
@@ -53,13 +53,13 @@ class Resolver:
     async def addresses(self, tenant_id: UUID, host: str) -> Sequence[Address]:
         """Return the addresses of a name, none for one that is unknown.
 
-        Raises ``NoPlaceError`` when no thread is free for 3 s, and ``TimeoutError`` when the look-up takes 3 s.
+        Raises ``NoThreadError`` when no thread is free for 3 s, and ``TimeoutError`` when the look-up takes 3 s.
         """
         try:
-            async with asyncio.timeout(_PLACE_TIMEOUT):
+            async with asyncio.timeout(_THREAD_TIMEOUT):
                 found = await self._begin(tenant_id, host)
         except TimeoutError:
-            raise NoPlaceError from None
+            raise NoThreadError from None
         async with asyncio.timeout(_TIMEOUT):
             return await asyncio.shield(found)
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.dispatch.contact import Contact
+from app.dispatch.postgres_contact import PostgresContact
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _after(*seconds: float) -> Contact:
-    contact = Contact()
+def _after(*seconds: float) -> PostgresContact:
+    contact = PostgresContact()
     for second in seconds:
         contact.answered(START + timedelta(seconds=second))
     return contact

@@ -11,10 +11,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.core import primary, timelines
 from app.core.errors import Unavailable
-from app.core.timelines import ServerRefused, Timelines
-from app.db import Database
+from app.db import Database, primary, timelines
+from app.db.timelines import ServerRefused, Timelines
 from scripts.stack import embedded
 from scripts.stack.server import Server
 from tests import log_scan, postgres_pair

@@ -1,4 +1,4 @@
-"""The connection of one try: to addresses that were judged, and with a bound on what is read from them."""
+"""Connect to addresses that were checked, and limit how much is read from them."""
 
 import ssl
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ _ADDRESSES: Final = 3
 
 
 class Meter:
-    """How many more bytes an answer may have."""
+    """The number of bytes that may still be read."""
 
     def __init__(self, left: int) -> None:
         """``left`` bytes, until more are granted."""

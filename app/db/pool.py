@@ -1,0 +1,180 @@
+"""The connections of one role in one process: borrowed, given back, and closed when nobody needs them."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final, cast
+
+import asyncpg
+
+from app.core.config import get_driver_settings, get_settings
+from app.core.errors import Unavailable
+from app.db import connection as connections
+from app.db import primary, timelines
+from app.db.connection import Connection, PooledConnection
+from app.db.primary import AWAY
+from app.db.starvation import Starvation
+from app.db.urls import role_url
+
+_log = logging.getLogger(__name__)
+
+_ACQUIRE_TIMEOUT: Final = 1.5
+# Seconds. A connection that nobody borrows for so long is closed, except for the one that is kept: it costs the server
+# up to 9 MB, and a new connection takes some 8 ms.
+_MAX_IDLE: Final = 15.0
+_TO_BE_EXPIRED: Final = -1
+UNANSWERED: Final = (TimeoutError, asyncio.CancelledError)
+"""What a caller raises who no longer waits for the server's answer."""
+# Seconds after which the place of a statement that nobody waits for comes back unanswered. By then a server that lives
+# has ended it: the statement_timeout of the answering roles (app/admin/roles.py) is shorter.
+_ANSWER_TIMEOUT: Final = 3.0
+
+
+class Pool:
+    """One role's pool in one process; it connects when it is first used."""
+
+    def __init__(
+        self, role: str, *, size: int | None = None, url: str | None = None, command_timeout: float = 30
+    ) -> None:
+        """``size`` bounds the connections (default: the setting); ``url`` names another server than the settings.
+
+        A statement that takes longer than ``command_timeout`` seconds means that Postgres is away.
+        """
+        self._url = url or role_url(role)
+        self.command_timeout = command_timeout
+        self._size = size or get_settings().database_pool_size
+        self._starvation = Starvation(role, self._size)
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._opening = asyncio.Lock()
+        # One connection is handed from each borrower to the next. The pool's own way makes a task of every acquire and
+        # of every release: a third of what a short statement costs its caller.
+        self._kept: Any = None
+        self._waiting = 0
+        self._is_closing = False
+        self._timelines = timelines.known()
+        self._checked = self._timelines.version
+        # A task that nothing refers to may be collected before it ends.
+        self._unanswered: set[asyncio.Task[None]] = set()
+
+    async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=self._size,
+                    timeout=connections.CONNECT_TIMEOUT,
+                    command_timeout=self.command_timeout,
+                    statement_cache_size=get_driver_settings().database_statement_cache,
+                    max_inactive_connection_lifetime=_MAX_IDLE,
+                    connect=cast("Any", primary.connect),  # its stub wants asyncpg's own parameters, one by one
+                    init=connections.prepare,
+                    reset=connections.reset,
+                    connection_class=PooledConnection,
+                )
+        return self._pool
+
+    async def close(self) -> None:
+        """Close every connection; those in use get 5 s."""
+        if self._pool is None:
+            return
+        self._is_closing = True
+        try:
+            async with asyncio.timeout(5):
+                kept, self._kept = self._kept, None
+                if kept is not None:
+                    await self._release(kept)
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection outside of any transaction; raises ``Unavailable`` when there is none in 1.5 s."""
+        borrowed = await self._borrow()
+        is_whole = is_unanswered = False
+        try:
+            yield borrowed
+            is_whole = True
+        except (*UNANSWERED, Unavailable):
+            is_unanswered = True
+            raise
+        except AWAY as error:
+            self.drop(borrowed, error)
+            raise
+        finally:
+            if is_whole and self._may_keep(borrowed):
+                self._kept = borrowed
+            elif is_unanswered:
+                # The server may still owe an answer, for which the caller does not wait.
+                task = asyncio.create_task(self._release_answered(borrowed), name="unanswered")
+                self._unanswered.add(task)
+                task.add_done_callback(self._unanswered.discard)
+            else:
+                await self._release(borrowed)
+
+    async def expire(self) -> None:
+        """Let every connection be made again before it is next used: it may lead to an old primary."""
+        self._checked = self._timelines.version
+        if self._pool is not None:
+            await self._pool.expire_connections()
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await self._release(kept)
+
+    def drop(self, borrowed: Any, error: BaseException) -> None:
+        """End a connection that has raised ``error``, where another one may reach a server that works."""
+        if primary.is_misuse(error):
+            _log.error("a transaction was used wrongly", exc_info=error)
+        if primary.is_lost(error):
+            with contextlib.suppress(asyncpg.InterfaceError):  # it has ended, and the pool has taken it back
+                borrowed.terminate()
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            self._checked = _TO_BE_EXPIRED
+
+    async def _borrow(self) -> Any:
+        if self._checked != self._timelines.version:
+            await self.expire()
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            if connections.is_at_rest(kept):
+                return kept
+            await self._release(kept)
+        self._waiting += 1
+        began = time.monotonic()
+        try:
+            pool = self._pool or await self._open()
+            return await pool.acquire(timeout=_ACQUIRE_TIMEOUT)
+        except AWAY as error:
+            raise Unavailable from error
+        finally:
+            self._waiting -= 1
+            self._starvation.waited(time.monotonic() - began)
+
+    def _may_keep(self, borrowed: Any) -> bool:
+        # Somebody waits: then the pool hands the connection on.
+        return self._kept is None and not self._waiting and not self._is_closing and connections.is_at_rest(borrowed)
+
+    async def _release(self, borrowed: Any) -> None:
+        assert self._pool is not None  # noqa: S101 it was borrowed from it
+        await self._pool.release(borrowed)
+
+    async def _release_answered(self, borrowed: Any) -> None:
+        """Keep the place in the pool until the server has answered: else its backends could outnumber the pool."""
+        is_answered = False
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT):
+                # asyncpg sends nothing before the last statement is answered. Only then it is known what to roll back.
+                with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
+                    await borrowed.execute("SELECT", timeout=_ANSWER_TIMEOUT)
+                await connections.reset(borrowed)
+            is_answered = True
+        except (*AWAY, asyncpg.PostgresError):
+            pass
+        finally:
+            if not is_answered:
+                with contextlib.suppress(asyncpg.InterfaceError):
+                    borrowed.terminate()
+            await self._release(borrowed)
