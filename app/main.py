@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -34,35 +35,49 @@ from app.core.errors import (
 )
 from app.core.secrets import get_secrets
 from app.db import AWAY, Database
-from app.http import calls, openapi, pagination, problem
+from app.http import calls, document_rules, openapi, pagination, problem
 from app.http.list_limit import ListLimit
 from app.http.request_log import RequestLog
+from app.identity.dependencies import RATED
 from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
 from app.monitoring.readiness import ReadinessProbe
 from app.monitoring.router import router as health_router
 from app.quotas import dependencies as quotas
 from app.quotas.admission import Admission
-from app.quotas.dependencies import RATED
 from app.quotas.router import router as quotas_router
 from app.tasks import partitions, types
 from app.tasks.document import with_task_types
 from app.tasks.fast_path import FastPath
-from app.tasks.intake import Intake
+from app.tasks.large_bodies import LargeBodies
 from app.tasks.reading import Reading
 from app.tasks.router import router as tasks_router
-from app.tasks.submission import Submissions
+from app.tasks.submit.accept import Acceptor
 from app.webhooks.schemas import TaskEvent
 
 _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **Accepted means it will finish.**"
+
+_TAGS: Final = [
+    {"name": "tasks", "description": "Submit tasks, follow them, fetch their results."},
+    {"name": "limits", "description": "The limits of your plan, and what you have used."},
+    {"name": "accounts", "description": "API keys, and the members who may log in."},
+    {"name": "audit", "description": "Who changed keys, members or the tenant."},
+    {"name": "auth", "description": "Short tokens for API keys and for members."},
+    {"name": "health", "description": "Probes for load balancers and operators."},
+]
 
 # With the time to get a connection, a caller is told within 2 s that Postgres does not answer.
 _COMMAND_TIMEOUT: Final = 1.5
 
 _YOUNG_OBJECTS: Final = 10_000
 
-_EVERY_CALL: Final = problem.responses(
-    InvalidCredentials, Unauthenticated, InsufficientScope, TenantSuspended, RateLimited, Unavailable
+_EVERY_CALL: Final = (
+    InvalidCredentials,
+    Unauthenticated,
+    InsufficientScope,
+    TenantSuspended,
+    RateLimited,
+    Unavailable,
 )
 
 
@@ -90,13 +105,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         _keep_up(stack, "partitions", partitions.keep_as_submitter())
         admission = app.state.admission = Admission(redis)
         stack.callback(admission.close)
-        submissions = Submissions(admission, Intake(submit, reader), reader, redis)
-        stack.push_async_callback(submissions.close)
+        acceptor = app.state.acceptor = Acceptor(submit, reader, redis)
+        stack.push_async_callback(acceptor.close)
+        large_bodies = app.state.large_bodies = LargeBodies()
+        stack.callback(large_bodies.close)
         app.state.accounts, app.state.tokens = accounts, Tokens(accounts, auth, verifier, keys)
         stack.callback(app.state.tokens.close)
         app.state.reader, app.state.redis, app.state.reading = reader, redis, Reading(reader, waiters)
         stack.push_async_callback(app.state.reading.close)
-        app.state.verifier, app.state.submissions = verifier, submissions
+        app.state.verifier = verifier
         app.state.count_call = quotas.count
         app.state.readiness = _readiness(redis, waiters, (reader, submit, auth, accounts))
         stack.push_async_callback(app.state.readiness.close)
@@ -150,24 +167,32 @@ def create_app() -> FastAPI:
     made = Api(
         title="Task Queue Worker API",
         version="0.1.0",
+        openapi_tags=_TAGS,
         description=_DESCRIPTION,
         lifespan=_lifespan,
         redirect_slashes=False,
     )
     problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
-    made.include_router(tasks_router, responses=_EVERY_CALL)
-    made.include_router(quotas_router, responses=_EVERY_CALL)
-    made.include_router(accounts_router, dependencies=[RATED], responses=_EVERY_CALL)
-    made.include_router(audit_router, dependencies=[RATED], responses=_EVERY_CALL)
+    made.include_router(tasks_router)
+    made.include_router(quotas_router)
+    made.include_router(accounts_router, dependencies=[RATED])
+    made.include_router(audit_router, dependencies=[RATED])
     made.include_router(auth_router)
     made.include_router(health_router)
     routers = (tasks_router, quotas_router, accounts_router, audit_router, auth_router, health_router)
     calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)
-    openapi.amend(made, with_task_types)
-    openapi.amend(made, openapi.without_null_defaults)
-    openapi.serve(made)
+    _complete_document(made)
     return made
+
+
+def _complete_document(made: FastAPI) -> None:
+    rated = (tasks_router, quotas_router, accounts_router, audit_router)
+    ids = [route.operation_id for router in rated for route in router.routes if isinstance(route, APIRoute)]
+    openapi.amend(made, lambda described: document_rules.add_problems(described, ids, *_EVERY_CALL))
+    openapi.amend(made, with_task_types)
+    openapi.amend(made, document_rules.apply)
+    openapi.serve(made)
 
 
 def _document_events(made: FastAPI) -> None:

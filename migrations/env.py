@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 import app.models.tables  # noqa: F401 registers the tables
+from app.core import schema
 from app.core.config import get_settings
 from app.db import primary
 
@@ -26,6 +27,15 @@ def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
 def _tables(connection: Connection) -> set[str]:
     found = connection.exec_driver_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return {name for (name,) in found if not _PARTITION.match(name)}
+
+
+def _refuse_another_chain(connection: Connection) -> None:
+    """Refuse a database whose schema comes from revisions that are no longer there."""
+    if "alembic_version" not in _tables(connection):
+        return
+    version = connection.exec_driver_sql("SELECT version_num FROM public.alembic_version").scalar()
+    if version is not None and schema.is_of_another_chain(version):
+        raise CommandError(f"{schema.fault(version)}. Nothing was changed.")
 
 
 def _has_tenants(connection: Connection) -> bool:
@@ -59,6 +69,8 @@ class _Guard:
 
 def _migrate(connection: Connection) -> None:
     guard = _Guard(connection)
+    # Comments stand in migrations/schema alone: the models have docstrings, which need not say the same.
+    connection.dialect.supports_comments = False
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
@@ -69,6 +81,7 @@ def _migrate(connection: Connection) -> None:
     with context.begin_transaction():
         # The second of two migrates waits here, then reads a version at which nothing is left to do.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        _refuse_another_chain(connection)
         guard.begin()
         context.run_migrations()
 

@@ -24,7 +24,7 @@ from app.core.errors import (
 )
 from app.http.problem import responses
 from app.http.strict_json import TINY, Bounds
-from app.identity.dependencies import Caller, CallerRoute, acting, authenticate, client_address
+from app.identity.dependencies import CallerRoute, UnratedCaller, acting, authenticate, client_address
 
 
 class AuthRoute(CallerRoute):
@@ -83,6 +83,7 @@ _REVOKE_FORM: Final = _form(
 @router.post(
     "/api/auth/token",
     operation_id="create_token",
+    summary="Exchange an API key for a token",
     response_model=TokenAnswer,
     openapi_extra=_TOKEN_FORM,
     responses=responses(TooManyAttempts, Unavailable)
@@ -136,6 +137,7 @@ def _refuse(error: OAuthError) -> Response:
 @router.post(
     "/api/auth/revoke",
     operation_id="revoke_token",
+    summary="Revoke a token",
     response_class=Response,
     openapi_extra=_REVOKE_FORM,
     responses=responses(TooManyAttempts, Unavailable)
@@ -160,6 +162,7 @@ async def revoke_token(request: Request) -> Response:
 @router.post(
     "/api/auth/login",
     operation_id="login",
+    summary="Log in as a member",
     response_model=TokenAnswer,
     responses=responses(*_BODY, Unauthenticated, TenantSuspended, TooManyAttempts, Unavailable),
 )
@@ -176,11 +179,12 @@ async def login(request: Request, response: Response, body: LoginRequest) -> Any
 @router.post(
     "/api/auth/password",
     operation_id="change_password",
+    summary="Change your own password",
     response_model=TokenAnswer,
     responses=responses(*_BODY, Unauthenticated, InsufficientScope, TenantSuspended, TooManyAttempts, Unavailable),
 )
 @limited("10/minute")
-async def change_password(request: Request, response: Response, principal: Caller, body: PasswordRequest) -> Any:
+async def change_password(request: Request, response: Response, principal: UnratedCaller, body: PasswordRequest) -> Any:
     """Change a member's own password. Its earlier tokens are refused within 2 seconds; the answer has a new one."""
     response.headers.update(_NO_STORE)
     return await request.app.state.tokens.change_password(
@@ -188,7 +192,12 @@ async def change_password(request: Request, response: Response, principal: Calle
     )
 
 
-@router.get("/.well-known/jwks.json", operation_id="get_key_set", response_model=KeySet)
+@router.get(
+    "/.well-known/jwks.json",
+    operation_id="get_key_set",
+    summary="Get the keys that verify tokens",
+    response_model=KeySet,
+)
 async def get_key_set(request: Request, response: Response) -> KeySet:
     """Return the public keys that verify our tokens (ES256). A new key is listed here before it signs tokens."""
     # A new key is published for 10 minutes before it signs, so a cached set always knows it.

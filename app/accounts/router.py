@@ -34,6 +34,7 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.core.secrets import get_secrets
+from app.http.document_rules import headers
 from app.http.problem import responses
 from app.identity.dependencies import CallerRoute, KeyManager, acting
 from app.identity.paging import AskedPage
@@ -42,13 +43,19 @@ from app.models import account
 router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["accounts"])
 
 KeyId = Annotated[str, Path(description="The public part of a key.")]
-MemberId = Annotated[str, Path(description="A member's id.")]
+MemberId = Annotated[str, Path(description="A member's id.", json_schema_extra={"format": "uuid"})]
 _BODY: Final = (MalformedBody, InvalidRequest, PayloadTooLarge, UnsupportedMediaType)
 # A secret that is shown once must not stay in a cache.
 _NO_STORE: Final = "no-store"
 
 
-@router.get("/keys", operation_id="list_keys", response_model=KeyPage, responses=responses(InvalidCursor))
+@router.get(
+    "/keys",
+    operation_id="list_keys",
+    summary="List API keys",
+    response_model=KeyPage,
+    responses=responses(InvalidCursor) | {200: headers("Link")},
+)
 async def list_keys(request: Request, principal: KeyManager, page: AskedPage) -> KeyPage:
     """List the tenant's keys, newest first, including ended ones."""
     tenant_id, before = principal.tenant_id, page.before(principal.tenant_id)
@@ -61,6 +68,7 @@ async def list_keys(request: Request, principal: KeyManager, page: AskedPage) ->
 @router.post(
     "/keys",
     operation_id="issue_key",
+    summary="Issue an API key",
     status_code=201,
     response_model=NewKey,
     responses=responses(*_BODY, LimitReached),
@@ -94,6 +102,7 @@ def _shown_once(response: Response, key: account.ApiKey, text: str) -> NewKey:
 @router.post(
     "/keys/{key_id}/rotate",
     operation_id="rotate_key",
+    summary="Replace an API key",
     status_code=201,
     response_model=NewKey,
     responses=responses(*_BODY, NotFound, IllegalState, LimitReached),
@@ -117,7 +126,13 @@ async def rotate_key(
     return _shown_once(response, key, text)
 
 
-@router.delete("/keys/{key_id}", operation_id="revoke_key", status_code=204, responses=responses(NotFound))
+@router.delete(
+    "/keys/{key_id}",
+    operation_id="revoke_key",
+    summary="Revoke an API key",
+    status_code=204,
+    responses=responses(NotFound),
+)
 async def revoke_key(request: Request, principal: KeyManager, key_id: KeyId) -> None:
     """Revoke a key and the tokens made from it. Every process refuses them within 2 seconds.
 
@@ -135,7 +150,13 @@ def _key_id(text: str) -> str:
     return text
 
 
-@router.get("/members", operation_id="list_members", response_model=MemberPage, responses=responses(InvalidCursor))
+@router.get(
+    "/members",
+    operation_id="list_members",
+    summary="List members",
+    response_model=MemberPage,
+    responses=responses(InvalidCursor) | {200: headers("Link")},
+)
 async def list_members(request: Request, principal: KeyManager, page: AskedPage) -> MemberPage:
     """List the people who may log in, newest first."""
     tenant_id, before = principal.tenant_id, page.before(principal.tenant_id)
@@ -152,6 +173,7 @@ def _member(member: account.Member) -> Member:
 @router.post(
     "/members",
     operation_id="add_member",
+    summary="Add a member",
     status_code=201,
     response_model=NewMember,
     responses=responses(*_BODY, EmailTaken, LimitReached, TooManyAttempts),
@@ -191,6 +213,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
 @router.patch(
     "/members/{member_id}",
     operation_id="change_member",
+    summary="Change a member",
     response_model=Member,
     responses=responses(*_BODY, NotFound, LastOwner, LimitReached),
 )
@@ -211,7 +234,11 @@ async def change_member(request: Request, principal: KeyManager, member_id: Memb
 
 
 @router.delete(
-    "/members/{member_id}", operation_id="remove_member", status_code=204, responses=responses(NotFound, LastOwner)
+    "/members/{member_id}",
+    operation_id="remove_member",
+    summary="Remove a member",
+    status_code=204,
+    responses=responses(NotFound, LastOwner),
 )
 async def remove_member(request: Request, principal: KeyManager, member_id: MemberId) -> None:
     """Remove a member. Its tokens are refused within 2 seconds; the API keys that it made stay valid."""

@@ -1,4 +1,4 @@
-"""SQL of a tenant's end (migrations/sql: 0006_offboarding)."""
+"""SQL of a tenant's end (migrations/functions: cancel_tenant, erase_tenant)."""
 
 from uuid import UUID
 

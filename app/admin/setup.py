@@ -8,6 +8,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from app.admin import cli_runtime, roles, store
 from app.core import secrets
@@ -57,7 +58,10 @@ def _create(path: Path) -> Secrets:
 
 def migrate() -> None:
     """Bring the schema to the newest revision. Concurrent calls wait for one another (migrations/env.py)."""
-    command.upgrade(_config(), "head")
+    try:
+        command.upgrade(_config(), "head")
+    except CommandError as error:
+        raise cli_runtime.CommandRefused(str(error)) from None
 
 
 async def keep_months(owner: Connection) -> None:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from app.audit import log
 from app.audit.log import AuditFilter
-from app.core.errors import InvalidCursor, InvalidRequest, RateLimited, TooManyLists
+from app.core.errors import InvalidCursor, InvalidRequest, TooManyLists
+from app.http.document_rules import headers
 from app.http.problem import responses
 from app.identity.dependencies import CallerRoute, KeyManager
 from app.identity.paging import AskedPage, AskedTime
@@ -40,8 +41,9 @@ class AuditPage(BaseModel):
 @router.get(
     "/audit",
     operation_id="list_audit_events",
+    summary="Search the audit log",
     response_model=AuditPage,
-    responses=responses(InvalidCursor, InvalidRequest, RateLimited, TooManyLists),
+    responses=responses(InvalidCursor, InvalidRequest, TooManyLists) | {200: headers("Link")},
 )
 async def list_audit_events(
     request: Request,

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from app.broker.envelope import ticket
 from app.broker.ring import MEND, PREFORK, PUSH, RINGS, Ring, queue_name, tenant_of
+from app.core.batcher import Batcher, Entry
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ DEFAULT_LIMIT: Final = 4
 # Queues in one script call: bounds how long it holds Redis up (about 2 ms).
 _CHUNK: Final = 500
 # Seconds for the offers of one process, which wait behind each other.
-_PATIENCE: Final = 0.5
+_OFFERS_TIMEOUT: Final = 0.5
 
 
 class Offer(NamedTuple):
@@ -96,35 +97,49 @@ async def offer_quietly(
         _log.debug("ticket not offered", extra={"error": repr(error)})
 
 
+_Counts: TypeAlias = Counter[tuple[UUID, str]]
+"""Tickets by tenant and pool."""
+
+
+class _Added:
+    """The offers that wait, each queue's in one count."""
+
+    def __init__(self) -> None:
+        self.counts: _Counts = Counter()
+
+    def add(self, entry: "Entry[_Counts, None]") -> None:
+        self.counts.update(entry[0])
+
+    def take(self) -> "list[Entry[_Counts, None]]":
+        if not self.counts:
+            return []
+        taken, self.counts = self.counts, Counter()
+        return [(taken, asyncio.get_running_loop().create_future())]
+
+
 class Offers:
     """The offers of one process, made together: what is added while a call is under way goes with the next one."""
 
     def __init__(self, redis: Redis) -> None:
         """``redis`` may be away: then nothing is offered, and the dispatcher does it later."""
         self._redis = redis
-        self._waiting: Counter[tuple[UUID, str]] = Counter()
-        self._lane: asyncio.Task[None] | None = None
+        self._added = _Added()
+        self._batcher: Batcher[_Counts, None] = Batcher(self._offer, queue=self._added, timeout=None)
 
     def add(self, tenant_id: UUID, pool: str, tickets: int = 1) -> None:
         """Offer tickets soon, without waiting for it; for after a commit."""
-        self._waiting[tenant_id, pool] += tickets
-        if self._lane is None:
-            self._lane = asyncio.create_task(self._run(), name="offers")
+        self._added.counts[tenant_id, pool] += tickets
+        self._batcher.start()
 
     async def close(self) -> None:
         """Let what was added be offered."""
-        if self._lane is not None:
-            await self._lane
+        await self._batcher.close()
 
-    async def _run(self) -> None:
-        try:
-            while self._waiting:
-                waiting, self._waiting = self._waiting, Counter()
-                offers = [Offer(*line, count) for line, count in waiting.items()]
-                # Nobody waits for it. A busy loop is late by itself, and what is given up waits for the dispatcher.
-                await offer_quietly(self._redis, offers, deadline=_PATIENCE)
-        finally:
-            self._lane = None
+    async def _offer(self, groups: Sequence[_Counts]) -> list[None]:
+        offers = [Offer(*queue, count) for counts in groups for queue, count in counts.items()]
+        # Nobody waits for it. A busy loop is late by itself, and what is given up waits for the dispatcher.
+        await offer_quietly(self._redis, offers, deadline=_OFFERS_TIMEOUT)
+        return [None] * len(groups)
 
 
 async def backlog_lengths(redis: Redis, queues: Sequence[str]) -> list[int]:

@@ -53,7 +53,7 @@ _SETTINGS: Final[dict[str, Any]] = {
     "worker_hijack_root_logger": False,
     # A child that imports slowly on a busy machine is not a dead one (default 4 s).
     "worker_proc_alive_timeout": 30,
-    # SIGTERM is Celery's warm shutdown, bounded by app/worker/drain.py.
+    # SIGTERM is Celery's warm shutdown, bounded by app/worker/prefork/drain.py.
     "worker_soft_shutdown_timeout": 0,
 }
 

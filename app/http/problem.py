@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problems: how each is rendered, and how it is documented."""
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -195,12 +194,11 @@ def _with_problems(described: dict[str, Any]) -> dict[str, Any]:
     # FastAPI documents a 422 of its own, which is not what is answered.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    invalid = json.loads(json.dumps(responses(InvalidRequest)[422]))
     for path in described.get("paths", {}).values():
         for operation in path.values():
             if not isinstance(operation, dict) or "responses" not in operation:
                 continue
             # Every call refuses a query parameter that it does not take.
-            if "HTTPValidationError" in str(operation["responses"].setdefault("422", invalid)):
-                operation["responses"]["422"] = invalid
+            if "HTTPValidationError" in str(operation["responses"].get("422", "HTTPValidationError")):
+                operation["responses"]["422"] = responses(InvalidRequest)[422]
     return described

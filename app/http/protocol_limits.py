@@ -15,6 +15,7 @@ from app.core.ids import new_id
 from app.http import upgrade_offer
 from app.http.response_writer import Writer
 from app.http.unread_body import UnreadBody
+from app.http.version import API_VERSION
 from app.http.write_deadline import WriteDeadline
 
 HEAD_SECONDS: Final = 5.0
@@ -247,6 +248,6 @@ def _problem(status: HTTPStatus) -> bytes:
     content = json.dumps(body | {"code": code, "request_id": str(new_id())}).encode()
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(content)}\r\nAPI-Version: {API_VERSION}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + content

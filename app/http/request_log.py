@@ -13,16 +13,20 @@ from app.core import ids
 from app.core import logging as structured_logging
 from app.core.ids import new_id
 from app.http import problem
+from app.http.version import API_VERSION
 
 _log = logging.getLogger(__name__)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CLIENT_GONE: Final = 499
+_VERSION: Final = (b"api-version", API_VERSION.encode())
 
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class RequestLog:
     """ASGI middleware. The id is in ``scope["state"]["request_id"]`` and in the X-Request-ID of every response.
+
+    Every response has the API-Version too.
 
     What else every answer to the request is to carry, an error too, is put into ``scope["state"]["headers"]``.
     """
@@ -67,7 +71,7 @@ class _Response:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"].append((b"x-request-id", self.request_id.encode()))
+            message["headers"] += ((b"x-request-id", self.request_id.encode()), _VERSION)
             if more := self._state.get("headers"):
                 message["headers"] = _with(message["headers"], more)
         await self._send(message)

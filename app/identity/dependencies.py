@@ -1,8 +1,11 @@
-"""Permissions as parameter types: ``principal: TaskWriter``."""
+"""Permissions as parameter types: ``principal: TaskWriter``. Each call counts against the tenant's rate.
+
+The rate is kept by a room above this one, which gives its ``count`` to ``app.state.count_call`` at the start.
+"""
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from fastapi import Request, Security
 from fastapi.dependencies.models import Dependant
@@ -37,7 +40,10 @@ class _Documented(SecurityBase):
         """Do nothing."""
 
 
-_BEARER: Final = _Documented("bearer", HTTPBearerModel(description="`Authorization: Bearer <API key | JWT>`"))
+_BEARER: Final = _Documented(
+    "bearer",
+    HTTPBearerModel(description="`Authorization: Bearer <API key | JWT>`. An API key is also taken as `X-API-Key`."),
+)
 _HEADER: Final = _Documented(
     "apiKey",
     APIKeyModel.model_validate({"in": APIKeyIn.header, "name": "X-API-Key", "description": "The API key, bare."}),
@@ -91,6 +97,16 @@ async def caller(
     return permitted(await authenticate(request), *required.scopes)
 
 
+async def rated(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
+    """Return who is calling, where the tenant's rate admits the call; the answer says what is left of it."""
+    await _count(request, principal)
+    return principal
+
+
+async def _count(request: Request, principal: Principal) -> None:
+    await request.app.state.count_call(request, principal)
+
+
 def permitted(principal: Principal, *required: str) -> Principal:
     """Return the caller, who needs these scopes. Raises ``InsufficientScope``."""
     if not principal.scopes.issuperset(required):
@@ -103,10 +119,7 @@ def permitted(principal: Principal, *required: str) -> Principal:
 
 
 class CallerRoute(StrictRoute):
-    """The ``route_class`` of routers with permissions: nobody's body is read before it is known who calls, and may.
-
-    ``app.state.count_call(request, principal)``, where there is one, counts the call before its body is read, too.
-    """
+    """The ``route_class`` of routers with permissions: reads a body after the caller is known, counted and allowed."""
 
     @property
     def bounds(self) -> Bounds:
@@ -117,8 +130,7 @@ class CallerRoute(StrictRoute):
         """Authenticate first, where the operation needs it."""
         if self.required_scopes is not None:
             principal = await authenticate(request)
-            if count := getattr(request.app.state, "count_call", None):
-                await count(request, principal)
+            await _count(request, principal)
             permitted(principal, *self.required_scopes)
 
     @cached_property
@@ -148,9 +160,14 @@ def acting(request: Request, principal: Principal) -> Actor:
     return principal.actor.at(client_address(request))
 
 
-Caller: TypeAlias = Annotated[Principal, Security(caller)]
-TaskReader: TypeAlias = Annotated[Principal, Security(caller, scopes=[scopes.TASKS_READ])]
-TaskWriter: TypeAlias = Annotated[Principal, Security(caller, scopes=[scopes.TASKS_WRITE])]
-WebhookManager: TypeAlias = Annotated[Principal, Security(caller, scopes=[scopes.WEBHOOKS_MANAGE])]
-KeyManager: TypeAlias = Annotated[Principal, Security(caller, scopes=[scopes.KEYS_MANAGE])]
-UsageReader: TypeAlias = Annotated[Principal, Security(caller, scopes=[scopes.USAGE_READ])]
+RATED: Final[Any] = Security(rated)
+"""For a whole router: its calls count before their permissions are asked for, so a refused call counts too."""
+
+TaskReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_READ])]
+TaskWriter: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_WRITE])]
+WebhookManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.WEBHOOKS_MANAGE])]
+KeyManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.KEYS_MANAGE])]
+UsageReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.USAGE_READ])]
+
+UnratedCaller: TypeAlias = Annotated[Principal, Security(caller)]
+"""Any caller of a call that has a limit of its own."""

@@ -27,8 +27,8 @@ class Principal:
     slug: str
     plan: str
     """``free``, ``pro`` or ``enterprise``."""
-    limits: dict[str, int] = field(hash=False)
-    """The tenant's overrides of its plan's limits."""
+    overrides: dict[str, int] = field(hash=False)
+    """The tenant's own limits, in place of those of its plan (app/tenants/plans.py has the effective ones)."""
     status: str
     """Status of the tenant: ``active`` or ``suspended``."""
     scopes: frozenset[str]

@@ -10,7 +10,7 @@ from app.identity.tokens import Claims
 _ANSWER_TIMEOUT = 2.0
 
 # The epoch comes from the same snapshot as the row, so a cache entry can never claim a newer epoch than its data.
-_TENANT = """t.id AS tenant_id, t.slug, t.plan, t.limits, t.status, t.token_version AS tenant_version,
+_TENANT = """t.id AS tenant_id, t.slug, t.plan, t.limits AS overrides, t.status, t.token_version AS tenant_version,
     (SELECT epoch FROM auth_epoch) AS epoch, extract(epoch FROM now())::double precision AS now"""
 
 _KEY = """k.key_id, k.scopes, extract(epoch FROM k.expires_at - now())::double precision AS seconds_left"""

@@ -232,4 +232,4 @@ def member_principal(row: asyncpg.Record, scopes: frozenset[str]) -> Principal:
 
 
 def _tenant(row: asyncpg.Record) -> dict[str, Any]:
-    return {name: row[name] for name in ("tenant_id", "slug", "plan", "limits", "status", "tenant_version")}
+    return {name: row[name] for name in ("tenant_id", "slug", "plan", "overrides", "status", "tenant_version")}

@@ -26,7 +26,7 @@ class Delivery(SQLModel, table=True):
 
     __table_args__ = (
         Index("delivery_due", "due_at", postgresql_where=text("status = 'PENDING'")),
-        Index("delivery_endpoint", "tenant_id", "endpoint", "due_at", postgresql_where=text("status = 'PENDING'")),
+        Index("delivery_url_key", "tenant_id", "url_key", "due_at", postgresql_where=text("status = 'PENDING'")),
     )
 
     tenant_id: UUID = tenant_key()
@@ -34,7 +34,7 @@ class Delivery(SQLModel, table=True):
     task_id: UUID
     event_type: str = Field(sa_type=TEXT)
     url: str = Field(sa_type=TEXT)
-    endpoint: str = Field(sa_type=TEXT)
+    url_key: str = Field(sa_type=TEXT)
     """The URL without its query: what is bounded and retried as one."""
     body: str = Field(sa_type=TEXT)
     status: str = default("'PENDING'", sa_type=TEXT)

@@ -28,7 +28,10 @@ class Tenant(SQLModel, table=True):
 
 
 class TenantSlots(SQLModel, table=True):
-    """The running count that a claim raises and an end lowers. ``running_limit`` follows plan and override."""
+    """The running count that a claim raises and an end lowers. ``running_limit`` follows plan and override.
+
+    The tasks that wait are counted nowhere: waiting = ``TenantAdmitted.admitted`` + ``returned`` - ``departed``.
+    """
 
     __tablename__ = "tenant_slots"
     __table_args__ = (
@@ -57,3 +60,7 @@ class TenantSlots(SQLModel, table=True):
     short_until_asyncio: datetime | None = moment()
     held_back: int = default("0", sa_type=SmallInteger)
     """Bits of the pools (1 prefork, 2 asyncio) in which a cap has delayed due tasks."""
+    features: int = default("0", sa_type=SmallInteger)
+    """Bits of what the tenant uses: 1 its events are logged, 2 something of it is gated. Nothing sets it yet."""
+    event_seq: int = default("0", sa_type=BigInteger)
+    """Number of the tenant's latest event, taken under the lock of this row."""

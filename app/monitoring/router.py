@@ -42,13 +42,19 @@ class Readiness(BaseModel):
     age_seconds: float = Field(description="Age of this answer in seconds, at most 2.")
 
 
-@router.get("/healthz", operation_id="get_health", response_model=Health)
+@router.get("/healthz", operation_id="get_health", summary="Check that the process answers", response_model=Health)
 async def get_health() -> Health:
     """Return 200 while the process is alive."""
     return Health()
 
 
-@router.get("/readyz", operation_id="get_readiness", response_model=Readiness, responses=responses(Unavailable))
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    summary="Check that the service can work",
+    response_model=Readiness,
+    responses=responses(Unavailable),
+)
 async def get_readiness(request: Request) -> Any:
     """Return whether Postgres is writable and has the expected schema. Other problems make it `degraded`."""
     readiness: ReadinessProbe = request.app.state.readiness

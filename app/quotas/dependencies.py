@@ -1,7 +1,7 @@
-"""Permissions whose calls count against the tenant's rate: ``principal: TaskReader``."""
+"""How calls count against the tenant's rate, and the permission to submit, which counts in its own way."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 from fastapi import Request, Security
 from fastapi.exceptions import RequestValidationError
@@ -16,13 +16,7 @@ from app.tenants import plans
 
 if TYPE_CHECKING:
     from app.quotas.admission import Admission
-    from app.quotas.limits import Left
-
-
-async def rated(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
-    """Return who is calling, where the tenant's rate admits the call; the answer says what is left of it."""
-    await count(request, principal)
-    return principal
+    from app.quotas.limits import Remaining
 
 
 async def submitting(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
@@ -35,20 +29,20 @@ async def count(request: Request, principal: Principal) -> None:
     """Count one call, once: before its body is read, where it has one. Raises ``RateLimited``."""
     state = request.scope["state"]
     if "headers" not in state:
-        limits = plans.effective(principal.plan, principal.limits)
+        limits = plans.limits_of(principal)
         admission: Admission = request.app.state.admission
         state["headers"] = await admission.call(principal.tenant_id, limits)
 
 
-async def admit(request: Request, principal: Principal) -> "list[Left]":
-    """Count one submit, once, before its body is read, replay or not; return what is left. Raises ``RateLimited``."""
+async def admit(request: Request, principal: Principal) -> "list[Remaining]":
+    """Count one submit, once, before its body is read, replay or not; return what remains. Raises ``RateLimited``."""
     state = request.scope["state"]
     if "rate" not in state:
-        limits = plans.effective(principal.plan, principal.limits)
+        limits = plans.limits_of(principal)
         admission: Admission = request.app.state.admission
         state["rate"] = await admission.submit(principal.tenant_id, limits)
-    left: list[Left] = state["rate"]
-    return left
+    remaining: list[Remaining] = state["rate"]
+    return remaining
 
 
 # A submit that ends so was not held against its quotas: its answer says what is left of the rate alone.
@@ -63,17 +57,10 @@ async def answer_submit(request: Request, answer: Callable[[Request], Awaitable[
         state = request.scope["state"]
         if "rate" in state and (not isinstance(error, Problem) or error.status in _REFUSED_EARLY):
             principal: Principal = state["principal"]
-            limits = plans.effective(principal.plan, principal.limits)
+            limits = plans.limits_of(principal)
             state["headers"] = policies.fields(policies.call_policies(limits), state["rate"])
         raise
 
 
-RATED: Final[Any] = Security(rated)
-"""For a whole router whose routes name permissions of app/identity."""
-
-TaskReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_READ])]
-TaskWriter: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_WRITE])]
-UsageReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.USAGE_READ])]
-WebhookManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.WEBHOOKS_MANAGE])]
 TaskSubmitter: TypeAlias = Annotated[Principal, Security(submitting, scopes=[scopes.TASKS_WRITE])]
 """Counted as well; the answer says what is left of the quotas, too."""

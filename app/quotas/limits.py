@@ -69,7 +69,7 @@ def seconds(microseconds: int) -> int:
     return max(1, ceil(microseconds / _SECOND))
 
 
-class Left(NamedTuple):
+class Remaining(NamedTuple):
     """The remaining number of one policy, and the seconds until it grows (``None`` when not known)."""
 
     policy: Policy
@@ -77,26 +77,26 @@ class Left(NamedTuple):
     more_in: int | None
 
 
-def rate_left(rate: Rate, answered: RateDecision) -> Left:
+def rate_remaining(rate: Rate, answered: RateDecision) -> Remaining:
     """Return the remaining requests of the rate. A full bucket does not grow."""
     until_next = answered.wait or (rate.interval if answered.ahead else 0)
-    return Left("rate", answered.left, seconds(until_next) if until_next else None)
+    return Remaining("rate", answered.left, seconds(until_next) if until_next else None)
 
 
-def fields(policies: str, left: Sequence[Left]) -> dict[str, str]:
+def fields(policies: str, remaining: Sequence[Remaining]) -> dict[str, str]:
     """Return the RateLimit header fields; none when no policy limits the request."""
     if not policies:
         return {}
     headers = {"RateLimit-Policy": policies}
     # The field RateLimit must not be empty, so it is left out when nothing is known.
-    if left:
-        headers["RateLimit"] = ", ".join(map(_item, left))
+    if remaining:
+        headers["RateLimit"] = ", ".join(map(_item, remaining))
     return headers
 
 
-def _item(left: Left) -> str:
-    more = "" if left.more_in is None else f";t={left.more_in}"
-    return f'"{left.policy}";r={left.number}{more}'
+def _item(remaining: Remaining) -> str:
+    more = "" if remaining.more_in is None else f";t={remaining.more_in}"
+    return f'"{remaining.policy}";r={remaining.number}{more}'
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,5 @@
 """The rate of a tenant's calls over all processes: one script in Redis, and each process's own memory without it."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import monotonic_ns
@@ -10,6 +9,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from app.broker.script import Script
+from app.core.batcher import Batcher
 from app.quotas import limits
 from app.quotas.breaker import Breaker
 from app.quotas.limits import Rate, RateDecision
@@ -17,8 +17,8 @@ from app.quotas.limits import Rate, RateDecision
 _MAX_TENANTS: Final = 10_000
 _MAX_GROUP: Final = 128
 
-_Reply: TypeAlias = "asyncio.Future[tuple[bool, int] | None]"
-_Request: TypeAlias = tuple[str, Rate, _Reply]
+_Request: TypeAlias = tuple[str, Rate]
+_Reply: TypeAlias = tuple[bool, int] | None
 
 # GCRA by the server's clock, as in app/quotas/limits.py, for several requests in their order. KEYS: each one's
 # theoretical time of arrival. ARGV: each one's interval and tolerance, in µs. Returns for each whether it may come (1,
@@ -54,8 +54,8 @@ class Rates:
         self._redis = redis
         self._breaker = Breaker(redis)
         self._arrivals: OrderedDict[UUID, int] = OrderedDict()
-        self._waiting: list[_Request] = []
-        self._lane: asyncio.Task[None] | None = None
+        # What arrives while one round trip is under way shares the next one: under load it costs a fifth.
+        self._requests: Batcher[_Request, _Reply] = Batcher(self._send, max_items=_MAX_GROUP, timeout=None)
 
     async def ask(self, tenant_id: UUID, rate: Rate) -> RateDecision:
         """Ask for one request of a tenant; one that is refused costs nothing."""
@@ -63,7 +63,7 @@ class Rates:
         # The shared time of arrival is never earlier than what this process has heard: a refusal here needs no Redis.
         if here.is_allowed and not self._breaker.is_open:
             now = _now()
-            reply = await self._ask_redis(tenant_id, rate)
+            reply = await self._requests.ask((_key(tenant_id), rate))
             if reply is not None:
                 is_allowed, ahead = reply
                 self._remember(tenant_id, now + ahead)
@@ -74,30 +74,11 @@ class Rates:
             self._remember(tenant_id, _now() + here.ahead)
         return here
 
-    async def _ask_redis(self, tenant_id: UUID, rate: Rate) -> tuple[bool, int] | None:
-        reply: _Reply = asyncio.get_running_loop().create_future()
-        self._waiting.append((_key(tenant_id), rate, reply))
-        if self._lane is None:
-            self._lane = asyncio.create_task(self._run(), name="rates")
-        return await reply
-
-    async def _run(self) -> None:
-        # What arrives while one round trip is under way shares the next one: under load it costs a fifth.
-        try:
-            while self._waiting:
-                group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
-                replies = await self._send(group)
-                for (_, _, reply), said in zip(group, replies, strict=True):
-                    if not reply.done():
-                        reply.set_result(said)
-        finally:
-            self._lane = None
-
-    async def _send(self, group: Sequence[_Request]) -> Sequence[tuple[bool, int] | None]:
+    async def _send(self, group: Sequence[_Request]) -> Sequence[_Reply]:
         if self._breaker.is_open:
             return [None] * len(group)
-        keys = [key for key, _, _ in group]
-        args = [str(number) for _, rate, _ in group for number in (rate.interval, rate.tolerance)]
+        keys = [key for key, _ in group]
+        args = [str(number) for _, rate in group for number in (rate.interval, rate.tolerance)]
         said = await self._breaker.ask(_ASK.run(self._redis, keys, args))
         if said is None:
             return [None] * len(group)
@@ -106,8 +87,7 @@ class Rates:
     def close(self) -> None:
         """Ask no more."""
         self._breaker.close()
-        if self._lane is not None:
-            self._lane.cancel()
+        self._requests.cancel()
 
     def _ask_here(self, tenant_id: UUID, rate: Rate) -> RateDecision:
         return limits.ask(rate, self._arrivals.get(tenant_id, 0), _now())

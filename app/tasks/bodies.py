@@ -1,20 +1,33 @@
-"""From a body to what is to be stored: on the event loop for a small one, in a thread for a large one."""
+"""From a body to stored tasks: read on the event loop where it is small, in a thread where it is large."""
 
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from uuid import UUID
 
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from app.http import problem, strict_json
 from app.identity.principal import Principal
-from app.tasks import batches, drafts
-from app.tasks.batches import Batch
-from app.tasks.idempotency import fingerprint
-from app.tasks.large_bodies import is_large
-from app.tasks.new_tasks import Submission
-from app.tasks.schemas import BATCH_BOUNDS, BatchRequest, SubmitOptions, SubmitRequest
+from app.quotas.limits import Remaining
+from app.tasks import responses
+from app.tasks.large_bodies import LargeBodies, is_large
+from app.tasks.schemas import BATCH_BOUNDS, BatchRequest, SubmitRequest
+from app.tasks.submit import batch as batches
+from app.tasks.submit import repeat, validation
+from app.tasks.submit.accept import Acceptor
+from app.tasks.submit.decision import Accepted
+from app.tasks.submit.idempotency import fingerprint
+from app.tasks.submit.new_tasks import Idempotency, TaskSpecs
 from app.tenants import plans
+from app.tenants.plans import Limits
 
+if TYPE_CHECKING:
+    import asyncpg
+
+Wanted: TypeAlias = tuple[TaskSpecs, Idempotency | None]
+"""What ``accept`` takes."""
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
@@ -27,14 +40,14 @@ class Sent(NamedTuple):
     traceparent: str | None = None
 
 
-def read_submit(principal: Principal, raw: bytes, key: str | None) -> Submission:
+def read_submit(principal: Principal, raw: bytes, key: str | None) -> Wanted:
     """Return what a submit's body asks for. Raises what FastAPI's route of the same path raises."""
     document = strict_json.loads(raw) if raw else None
     return submission(principal, _validated(SubmitRequest, raw, document), Sent(raw, document, key))
 
 
-def read_batch(principal: Principal, raw: bytes, key: str | None) -> tuple[Submission, Batch]:
-    """Return what a batch's body asks for, and what becomes of each task. Raises as ``read_submit`` does."""
+def read_batch(principal: Principal, raw: bytes, key: str | None) -> Wanted:
+    """Return what a batch's body asks for. Raises as ``read_submit`` does."""
     document = strict_json.loads(raw, BATCH_BOUNDS.depth) if raw else None
     return batch(principal, _validated(BatchRequest, raw, document).tasks, Sent(raw, document, key))
 
@@ -51,31 +64,52 @@ def _validated(model: type[_Body], raw: bytes, document: Any) -> _Body:
         raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
 
 
-def submission(principal: Principal, request: SubmitRequest, sent: Sent) -> Submission:
+def submission(principal: Principal, request: SubmitRequest, sent: Sent) -> Wanted:
     """Return what a submit asks for. Raises ``InvalidRequest``."""
-    limits = plans.effective(principal.plan, principal.limits)
-    task = drafts.task(principal.tenant_id, limits, request, sent.traceparent)
-    return Submission(principal.tenant_id, limits, (task,), sent.key, _fingerprint(sent))
+    limits = plans.limits_of(principal)
+    task = validation.new_task(principal.tenant_id, limits, request, sent.traceparent)
+    return TaskSpecs(principal.tenant_id, limits, (task,)), _idempotency(sent)
 
 
-def repeated(principal: Principal, task: str, payload: str, options: SubmitOptions, sent: Sent) -> Submission:
-    """Return a task that is asked the same as one that was accepted before. Raises ``InvalidRequest``."""
-    limits = plans.effective(principal.plan, principal.limits)
-    again = drafts.again(principal.tenant_id, payload, options, task, sent.traceparent)
-    return Submission(principal.tenant_id, limits, (again,), sent.key, _fingerprint(sent))
+def batch(principal: Principal, items: list[Any], sent: Sent) -> Wanted:
+    """Return the tasks of a batch, those that cannot be stored as ``invalid``."""
+    limits = plans.limits_of(principal)
+    return batches.read(principal.tenant_id, limits, items, sent.traceparent), _idempotency(sent)
 
 
-def batch(principal: Principal, items: list[Any], sent: Sent) -> tuple[Submission, Batch]:
-    """Return those of a batch's tasks that can be stored, and what becomes of each."""
-    limits = plans.effective(principal.plan, principal.limits)
-    read = batches.read(principal.tenant_id, limits, items, sent.traceparent)
-    return Submission(principal.tenant_id, limits, read.tasks, sent.key, _fingerprint(sent), read.answer), read
+def repeated(
+    principal: Principal, task_id: UUID, ended: "asyncpg.Record", key: str | None, traceparent: str | None
+) -> Wanted:
+    """Return a task that is asked the same as one that has ended. Raises ``InvalidRequest``."""
+    specs = repeat.specs(principal.tenant_id, plans.limits_of(principal), task_id, ended, traceparent)
+    return specs, _idempotency(Sent(b"", {"retry_of": str(task_id)}, key))
 
 
-def _fingerprint(sent: Sent) -> bytes:
+async def accept(
+    request: Request, principal: Principal, raw: bytes, read: Callable[[], Wanted], rate: Sequence[Remaining]
+) -> tuple[Accepted, Limits]:
+    """Accept what ``read`` makes of the body ``raw``; ``rate`` is what remains of it, for the answer.
+
+    Raises what ``read`` raises, ``TooManyLargeBodies``, what ``Acceptor.accept`` raises, and the 429 of a limit that
+    has refused all tasks.
+    """
+    large_bodies: LargeBodies = request.app.state.large_bodies
+    acceptor: Acceptor = request.app.state.acceptor
+    # A small body needs no coroutine more.
+    wanted = await large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
+    specs, idempotency = wanted
+    decided = await acceptor.accept(specs, idempotency)
+    return responses.require_accepted(decided, specs.limits, rate), specs.limits
+
+
+def _count(wanted: Wanted) -> int:
+    return len(wanted[0].tasks)
+
+
+def _idempotency(sent: Sent) -> Idempotency | None:
     if sent.key is None:
-        return b""
-    document = drafts.meant(sent.document)
+        return None
+    document = validation.without_nulls(sent.document)
     if isinstance(document, dict) and isinstance(items := document.get("tasks"), list):
-        document = {**document, "tasks": [drafts.meant(item) for item in items]}
-    return fingerprint(document, is_large=is_large(sent.raw))
+        document = {**document, "tasks": [validation.without_nulls(item) for item in items]}
+    return Idempotency(sent.key, fingerprint(document, is_large=is_large(sent.raw)))

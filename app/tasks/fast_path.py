@@ -21,11 +21,11 @@ from app.identity import scopes
 from app.identity.dependencies import authenticate, permitted
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
-from app.quotas.limits import Left
-from app.tasks import answers, bodies
+from app.quotas.limits import Remaining
+from app.tasks import bodies, responses
 from app.tasks.callers import waiting_caller
+from app.tasks.large_bodies import LargeBodies
 from app.tasks.schemas import BATCH_BOUNDS
-from app.tasks.submission import Submissions
 
 _Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -89,30 +89,29 @@ def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
 
 async def _submit(request: Request, key: str | None) -> Response:
     principal, rate = await _submitter(request)
-    submissions: Submissions = request.app.state.submissions
-    headers = request.scope["headers"]
-    with submissions.large_bodies.receiving(principal.tenant_id, headers, strict_json.MAX_BODY_BYTES):
+    large_bodies: LargeBodies = request.app.state.large_bodies
+    with large_bodies.receiving(principal.tenant_id, request.scope["headers"], strict_json.MAX_BODY_BYTES):
         raw = await strict_json.read(request)
         read = partial(bodies.read_submit, principal, raw, key)
-        receipt = await submissions.submit(principal, raw, read, rate)
-        request.scope["state"]["task_id"] = str(receipt.task_id)
-        return answers.accepted(receipt)
+        accepted, limits = await bodies.accept(request, principal, raw, read, rate)
+        request.scope["state"]["task_id"] = str(accepted.task_ids[0])
+        return responses.accepted(accepted, limits, rate)
 
 
 async def _batch(request: Request, key: str | None) -> Response:
     principal, rate = await _submitter(request)
-    submissions: Submissions = request.app.state.submissions
-    headers = request.scope["headers"]
-    with submissions.large_bodies.receiving(principal.tenant_id, headers, BATCH_BOUNDS.size):
+    large_bodies: LargeBodies = request.app.state.large_bodies
+    with large_bodies.receiving(principal.tenant_id, request.scope["headers"], BATCH_BOUNDS.size):
         raw = await strict_json.read(request, BATCH_BOUNDS)
         read = partial(bodies.read_batch, principal, raw, key)
-        return answers.batch(await submissions.submit_batch(principal, raw, read, rate))
+        accepted, limits = await bodies.accept(request, principal, raw, read, rate)
+        return responses.batch(accepted, limits, rate)
 
 
 _SUBMITS: Final = {"/api/tasks/submit": ("submit_task", _submit), "/api/tasks/batch": ("submit_tasks", _batch)}
 
 
-async def _submitter(request: Request) -> tuple[Principal, Sequence[Left]]:
+async def _submitter(request: Request) -> tuple[Principal, Sequence[Remaining]]:
     """Return who submits, and what is left of the rate: all that is asked before the body is read."""
     principal = permitted(await authenticate(request), scopes.TASKS_WRITE)
     return principal, await quotas.admit(request, principal)
@@ -120,12 +119,12 @@ async def _submitter(request: Request) -> tuple[Principal, Sequence[Left]]:
 
 async def _status(request: Request, task_id: UUID) -> Response:
     principal = await _reader(request)
-    return answers.status(await request.app.state.reading.status(principal.tenant_id, task_id))
+    return responses.status(await request.app.state.reading.status(principal.tenant_id, task_id))
 
 
 async def _result(request: Request, task_id: UUID, wait: int) -> Response:
     principal = await _reader(request)
-    return answers.result(
+    return responses.result(
         await request.app.state.reading.result(principal.tenant_id, task_id, wait, waiting_caller(request))
     )
 

@@ -6,7 +6,7 @@ from fastapi import Depends, Header, Path, Request
 
 from app.core import traceparent as traceparents
 
-TaskId = Annotated[str, Path(description="A task's id.")]
+TaskId = Annotated[str, Path(description="A task's id.", json_schema_extra={"format": "uuid"})]
 IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=257, description="Sent again within 24 h with the same request: the same task."),

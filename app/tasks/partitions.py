@@ -1,7 +1,7 @@
 """The months of task, attempt and result: there before they are needed, and where a row came first, it moves into them.
 
 Whoever starts makes them: ``scripts/admin migrate``, the api and the dispatcher. A row whose month is missing lies in a
-DEFAULT partition, from where it is served like any other; the next of these moves it (migrations/sql: partition_step).
+DEFAULT partition, from where it is served like any other; the next of these moves it (``partition_step``).
 """
 
 import asyncio

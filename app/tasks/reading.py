@@ -8,8 +8,8 @@ from uuid import UUID
 
 from app.broker.wakeups import Waiters, Wakeup
 from app.core import ids
+from app.core.batcher import Batcher
 from app.core.errors import NotFound, Unavailable
-from app.core.lane import Lane
 from app.db import Database
 from app.tasks import list_store, store
 from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus, TaskSummary
@@ -19,12 +19,12 @@ from app.tasks.task_filter import TaskFilter
 T = TypeVar("T")
 
 # A wake-up may be lost with Redis: look again after so long, seconds.
-_LOOK_AGAIN: Final = 2.0
+_LOOK_INTERVAL: Final = 2.0
 # Most waits are over by then. Only of those that last it is worth its price to hear when the client goes.
 _FIRST_LOOK: Final = 0.25
 # Results are held in memory together.
-_RESULTS_AT_ONCE: Final = 32
-_STATUSES_AT_ONCE: Final = 128
+_MAX_RESULTS: Final = 32
+_MAX_STATUSES: Final = 128
 _PROBE_TIMEOUT: Final = 0.5
 
 
@@ -62,8 +62,8 @@ class Reading:
         """``reader`` logs in as tq_api."""
         self._reader = reader
         self._waiters = waiters
-        self._results = Lane(self._find_results, largest=_RESULTS_AT_ONCE)
-        self._statuses = Lane(self._find_statuses, largest=_STATUSES_AT_ONCE)
+        self._results = Batcher(self._find_results, max_items=_MAX_RESULTS)
+        self._statuses = Batcher(self._find_statuses, max_items=_MAX_STATUSES)
 
     async def close(self) -> None:
         """Let what was asked be answered."""
@@ -133,7 +133,7 @@ class Reading:
                 if found.status in FINAL or clock() >= until:
                     return found
                 if gone is None:
-                    gone, step = asyncio.ensure_future(caller.gone()), _LOOK_AGAIN
+                    gone, step = asyncio.ensure_future(caller.gone()), _LOOK_INTERVAL
                     gone.add_done_callback(lambda _: wakeup.wake())
         finally:
             if gone is not None:

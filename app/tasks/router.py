@@ -19,18 +19,20 @@ from app.core.errors import (
     MonthlyQuotaExceeded,
     NotFound,
     PayloadTooLarge,
-    RateLimited,
     TooManyLargeBodies,
     TooManyLists,
     UnsupportedMediaType,
 )
 from app.http import openapi
+from app.http.document_rules import headers
 from app.http.list_limit import ListLimit
 from app.http.problem import responses
+from app.identity.dependencies import TaskReader, TaskWriter
 from app.identity.paging import AskedPage, AskedTime
 from app.quotas import dependencies as quotas
-from app.quotas.dependencies import TaskReader, TaskSubmitter, TaskWriter
-from app.tasks import answers, bodies, types
+from app.quotas.dependencies import TaskSubmitter
+from app.tasks import bodies, types
+from app.tasks import responses as answers
 from app.tasks.bodies import Sent
 from app.tasks.callers import waiting_caller
 from app.tasks.parameters import IdempotencyKey, TaskId, TraceParent
@@ -53,10 +55,20 @@ from app.tasks.schemas import (
     TaskTypeList,
 )
 from app.tasks.status import Status
+from app.tasks.submit import repeat
 from app.tasks.task_filter import TaskFilter
-from app.tasks.task_route import TaskRoute, submissions
+from app.tasks.task_route import TaskRoute
 
 router: Final = APIRouter(prefix="/api", route_class=TaskRoute, tags=["tasks"])
+_SUBMIT_PROBLEMS: Final = (
+    InvalidRequest,
+    IdempotencyConflict,
+    IdempotencyMismatch,
+    TooManyLargeBodies,
+    BacklogFull,
+    DailyQuotaExceeded,
+    MonthlyQuotaExceeded,
+)
 
 
 def _id(text: str) -> UUID:
@@ -69,21 +81,15 @@ def _id(text: str) -> UUID:
 @router.post(
     "/tasks/submit",
     operation_id="submit_task",
+    summary="Submit a task",
     status_code=202,
     response_model=SubmitResponse,
-    responses=responses(
-        MalformedBody,
-        InvalidRequest,
-        IdempotencyConflict,
-        IdempotencyMismatch,
-        PayloadTooLarge,
-        UnsupportedMediaType,
-        TooManyLargeBodies,
-        BacklogFull,
-        DailyQuotaExceeded,
-        MonthlyQuotaExceeded,
-    )
-    | {200: {"model": SubmitResponse, "description": "This Idempotency-Key made this task before."}},
+    responses=responses(MalformedBody, PayloadTooLarge, UnsupportedMediaType, *_SUBMIT_PROBLEMS)
+    | {
+        202: headers("Location"),
+        200: {"model": SubmitResponse, "description": "This Idempotency-Key made this task before."}
+        | headers("Location", "Idempotency-Replayed"),
+    },
 )
 async def submit_task(
     request: Request,
@@ -95,29 +101,23 @@ async def submit_task(
     """Accept a task: a 202 means that it is stored and will finish."""
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.submission, principal, body, sent)
-    receipt = await submissions(request).submit(principal, sent.raw, read, await quotas.admit(request, principal))
-    request.scope["state"]["task_id"] = str(receipt.task_id)
-    return answers.accepted(receipt)
+    rate = await quotas.admit(request, principal)
+    accepted, limits = await bodies.accept(request, principal, sent.raw, read, rate)
+    request.scope["state"]["task_id"] = str(accepted.task_ids[0])
+    return answers.accepted(accepted, limits, rate)
 
 
 @router.post(
     "/tasks/batch",
     operation_id="submit_tasks",
+    summary="Submit many tasks",
     status_code=202,
     response_model=BatchResponse,
-    responses=responses(
-        MalformedBody,
-        InvalidRequest,
-        IdempotencyConflict,
-        IdempotencyMismatch,
-        PayloadTooLarge,
-        UnsupportedMediaType,
-        TooManyLargeBodies,
-        BacklogFull,
-        DailyQuotaExceeded,
-        MonthlyQuotaExceeded,
-    )
-    | {200: {"model": BatchResponse, "description": "This Idempotency-Key made these tasks before."}},
+    responses=responses(MalformedBody, PayloadTooLarge, UnsupportedMediaType, *_SUBMIT_PROBLEMS)
+    | {
+        200: {"model": BatchResponse, "description": "This Idempotency-Key made these tasks before."}
+        | headers("Idempotency-Replayed")
+    },
 )
 async def submit_tasks(
     request: Request,
@@ -132,8 +132,9 @@ async def submit_tasks(
     """
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.batch, principal, body.tasks, sent)
-    receipt = await submissions(request).submit_batch(principal, sent.raw, read, await quotas.admit(request, principal))
-    return answers.batch(receipt)
+    rate = await quotas.admit(request, principal)
+    accepted, limits = await bodies.accept(request, principal, sent.raw, read, rate)
+    return answers.batch(accepted, limits, rate)
 
 
 async def _sent(request: Request, key: str | None, traceparent: str | None) -> Sent:
@@ -153,6 +154,7 @@ def _key(header: str | None) -> str | None:
 @router.post(
     "/tasks/{task_id}/cancel",
     operation_id="cancel_task",
+    summary="Cancel a task",
     response_model=CancelResponse,
     responses=responses(NotFound, IllegalState)
     | {202: {"model": CancelResponse, "description": "It runs, and ends within 5 s."}},
@@ -169,20 +171,15 @@ async def cancel_task(request: Request, response: Response, principal: TaskWrite
 @router.post(
     "/tasks/{task_id}/retry",
     operation_id="retry_task",
+    summary="Run an ended task again",
     status_code=202,
     response_model=RetryResponse,
-    responses=responses(
-        NotFound,
-        IllegalState,
-        InvalidRequest,
-        IdempotencyConflict,
-        IdempotencyMismatch,
-        TooManyLargeBodies,
-        BacklogFull,
-        DailyQuotaExceeded,
-        MonthlyQuotaExceeded,
-    )
-    | {200: {"model": RetryResponse, "description": "A replay of an earlier request."}},
+    responses=responses(NotFound, IllegalState, *_SUBMIT_PROBLEMS)
+    | {
+        200: {"model": RetryResponse, "description": "A replay of an earlier request."}
+        | headers("Location", "Idempotency-Replayed"),
+        202: headers("Location"),
+    },
 )
 async def retry_task(
     request: Request,
@@ -193,15 +190,17 @@ async def retry_task(
 ) -> Any:
     """Run an ended task again as a new one, which counts against the quotas."""
     rate = await quotas.admit(request, principal)
-    receipt = await submissions(request).retry(
-        principal, _id(task_id), rate, key=_key(idempotency_key), traceparent=traceparent
-    )
-    return answers.accepted(receipt, retry_of=_id(task_id))
+    key, ended_id = _key(idempotency_key), _id(task_id)
+    ended = await repeat.find_ended(request.app.state.reader, principal.tenant_id, ended_id)
+    read = partial(bodies.repeated, principal, ended_id, ended, key, traceparent)
+    accepted, limits = await bodies.accept(request, principal, ended["payload"].encode(), read, rate)
+    return answers.accepted(accepted, limits, rate, retry_of=ended_id)
 
 
 @router.get(
     "/tasks/{task_id}/status",
     operation_id="get_task_status",
+    summary="Get the status of a task",
     response_model=TaskStatus,
     responses=responses(NotFound),
 )
@@ -213,8 +212,10 @@ async def get_task_status(request: Request, principal: TaskReader, task_id: Task
 @router.get(
     "/tasks/{task_id}/result",
     operation_id="get_task_result",
+    summary="Get the result of a task",
     response_model=TaskResult,
-    responses=responses(NotFound) | {202: {"model": ResultPending, "description": "It has not ended yet."}},
+    responses=responses(NotFound)
+    | {202: {"model": ResultPending, "description": "It has not ended yet."} | headers("Retry-After")},
 )
 async def get_task_result(
     request: Request,
@@ -240,8 +241,9 @@ def _preferred_wait(prefer: str | None) -> float:
 @router.get(
     "/tasks/{task_id}",
     operation_id="get_task",
+    summary="Get a task with its attempts",
     response_model=TaskDetail,
-    responses=responses(NotFound, RateLimited, TooManyLists),
+    responses=responses(NotFound, TooManyLists),
 )
 async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> Any:
     """Everything about the task but its result, with each attempt."""
@@ -255,8 +257,9 @@ async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> 
 @router.get(
     "/tasks",
     operation_id="list_tasks",
+    summary="List tasks",
     response_model=TaskPage,
-    responses=responses(InvalidCursor, InvalidRequest, RateLimited, TooManyLists),
+    responses=responses(InvalidCursor, InvalidRequest, TooManyLists) | {200: headers("Link")},
 )
 async def list_tasks(
     request: Request,
@@ -282,7 +285,13 @@ async def list_tasks(
     return TaskPage(items=items, next_cursor=next_cursor)
 
 
-@router.get("/task-types", operation_id="list_task_types", response_model=TaskTypeList)
+@router.get(
+    "/task-types",
+    operation_id="list_task_types",
+    summary="List the task types",
+    response_model=TaskTypeList,
+    responses={200: headers("ETag")},
+)
 async def list_task_types(request: Request, _principal: TaskReader) -> Any:
     """Every task type, with JSON schemas of payload and result."""
     return await _TASK_TYPES(request)

@@ -43,7 +43,7 @@ class SubmitOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     # A member that is null is as good as missing, for programs that write all of their members (idempotency too: see
-    # app/tasks/drafts.py).
+    # app/tasks/submit/validation.py).
     priority: Annotated[int, Field(ge=0, le=9)] | None = Field(
         DEFAULT_PRIORITY, description="9 is most urgent. A minute of waiting weighs as much as one step."
     )
@@ -160,6 +160,18 @@ class BatchResponse(BaseModel):
 
 class RetryResponse(SubmitResponse):
     """The task was accepted anew: it is another one, with an id of its own."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10",
+                    "status": "PENDING",
+                    "retry_of": "019ab2c3-1b2d-7c33-9a51-0f5b6c1de001",
+                }
+            ]
+        }
+    )
 
     retry_of: UUID
 

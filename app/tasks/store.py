@@ -7,8 +7,8 @@ from uuid import UUID
 
 from app.db import Connection, affected
 from app.quotas.schemas import Demand, Grant
-from app.tasks.new_tasks import NewTask, Submission
 from app.tasks.run.attempts import AttemptEnd, AttemptRef
+from app.tasks.submit.new_tasks import NewTask, Submission
 
 if TYPE_CHECKING:
     import asyncpg
@@ -37,7 +37,7 @@ DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_
 WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key) AND k.key = u.key
 """
 
-_KEEP_ANSWERS = """
+_KEEP_DECISIONS = """
 UPDATE idempotency_key k SET answer = u.answer
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS u (tenant_id, key, answer)
 WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key) AND k.key = u.key
@@ -82,7 +82,7 @@ _FINISH_AS_LEADER = f"{_FINISH} WHERE (SELECT dispatcher_leads($11))"
 async def accept_any_tenant(
     connection: Connection, demands: Mapping[UUID, Demand], tasks: Sequence[NewTask]
 ) -> dict[UUID, Grant]:
-    """Count each tenant's tasks and store what is granted (migrations/sql: tasks_accept); ids are ours."""
+    """Count each tenant's tasks and store what is granted (migrations/functions: tasks_accept); ids are ours."""
     rows = await connection.fetch(_ACCEPT, list(demands), *zip(*demands.values(), strict=True), *_columns_of(tasks))
     return {tenant_id: Grant(*rest) for tenant_id, *rest in rows}
 
@@ -112,9 +112,9 @@ async def take_keys_any_tenant(connection: Connection, submissions: Sequence[Sub
     """Store the submissions' idempotency keys; return the ids of those whose key was free (or 24 h old)."""
     rows = await connection.fetch(
         _TAKE_KEYS,
-        [submission.tenant_id for submission in submissions],
-        [submission.idempotency_key for submission in submissions],
-        [submission.fingerprint for submission in submissions],
+        [submission.specs.tenant_id for submission in submissions],
+        [submission.idempotency and submission.idempotency.key for submission in submissions],
+        [submission.idempotency and submission.idempotency.fingerprint for submission in submissions],
         [submission.id for submission in submissions],
     )
     return {row["task_id"] for row in rows}
@@ -125,19 +125,19 @@ async def release_keys_any_tenant(connection: Connection, submissions: Sequence[
     if submissions:
         await connection.execute(
             _RELEASE_KEYS,
-            [submission.tenant_id for submission in submissions],
-            [submission.idempotency_key for submission in submissions],
+            [submission.specs.tenant_id for submission in submissions],
+            [submission.idempotency and submission.idempotency.key for submission in submissions],
         )
 
 
-async def keep_answers_any_tenant(connection: Connection, answers: Sequence[tuple[Submission, str]]) -> None:
-    """Keep with the keys of the same transaction what a replay is answered with."""
-    if answers:
+async def keep_decisions_any_tenant(connection: Connection, decisions: Sequence[tuple[Submission, str]]) -> None:
+    """Keep with the keys of the same transaction what a replay is answered from (submit/decision.py)."""
+    if decisions:
         await connection.execute(
-            _KEEP_ANSWERS,
-            [submission.tenant_id for submission, _ in answers],
-            [submission.idempotency_key for submission, _ in answers],
-            [answer for _, answer in answers],
+            _KEEP_DECISIONS,
+            [submission.specs.tenant_id for submission, _ in decisions],
+            [submission.idempotency and submission.idempotency.key for submission, _ in decisions],
+            [text for _, text in decisions],
         )
 
 
@@ -186,14 +186,14 @@ async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str 
 async def claim_any_tenant(
     connection: Connection, wanted: "Mapping[UUID, int]", *, pool: str, worker_id: UUID
 ) -> "list[asyncpg.Record]":
-    """Take up to so many due tasks of each tenant (migrations/sql: tasks_claim); a transaction of its own."""
+    """Take up to so many due tasks of each tenant (migrations/functions: tasks_claim); a transaction of its own."""
     return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values())))
 
 
 async def finish_any_tenant(
     connection: Connection, ends: Sequence[AttemptEnd], fence: UUID | None = None
 ) -> "list[asyncpg.Record]":
-    """End attempts by their claim tokens (migrations/sql: attempts_finish says what is returned); one row for each.
+    """End attempts by their claim tokens (``attempts_finish`` says what is returned); one row for each.
 
     With ``fence``, the token of a dispatcher's lease, nothing is ended and no row returned once another one leads.
     """
@@ -225,6 +225,9 @@ async def report_progress(
     )  # fmt: skip
 
 
+# A statement of its own: only one that begins after the lock sees what its last holder wrote.
+_LOCK_SLOTS = "SELECT FROM tenant_slots WHERE tenant_id = $1 FOR UPDATE"
+
 _REVOKE_WAITING = """
 WITH taken AS (
     DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
@@ -245,8 +248,9 @@ async def revoke_waiting(
 ) -> "asyncpg.Record | None":
     """End a task that waits (with ``is_expiry`` only one past its time to start); None when it does not wait.
 
-    The backlog's row goes first, as in a claim: the other way round the two would lock each other out.
+    The tenant's slots are locked first, as in every claim and end: in another order two would lock each other out.
     """
+    await connection.execute(_LOCK_SLOTS, tenant_id)
     return await connection.fetchrow(_REVOKE_WAITING, tenant_id, task_id, error, is_expiry)
 
 

@@ -91,7 +91,7 @@ async def weights_any_tenant(connection: Connection, tenant_ids: Iterable[UUID])
         "SELECT id, plan, (limits ->> 'weight')::integer AS weight FROM tenant WHERE id = ANY($1::uuid[])",
         list(tenant_ids),
     )
-    return {row["id"]: row["weight"] or plans.PLANS[row["plan"]].weight for row in rows}
+    return {row["id"]: plans.effective_limit("weight", row["plan"], row["weight"]) for row in rows}
 
 
 async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":
@@ -151,7 +151,7 @@ async def forget_dead_workers_any_tenant(connection: Connection, fence: UUID) ->
 
 
 async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, limit: int, fence: UUID) -> int:
-    """Delete up to ``limit`` of the tenant's tasks that ended so long ago (migrations/sql: prune_tasks)."""
+    """Delete up to ``limit`` of the tenant's tasks that ended so long ago (migrations/functions: prune_tasks)."""
     pruned: int | None = await connection.fetchval(
         "SELECT prune_tasks($1, now() - $2::interval, $3) WHERE (SELECT dispatcher_leads($4))",
         tenant_id, retention, limit, fence,
@@ -160,7 +160,7 @@ async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, l
 
 
 async def prune_account(connection: Connection, tenant_id: UUID, limit: int, fence: UUID) -> int:
-    """Delete up to ``limit`` of the tenant's long ended keys and old audit events (migrations/sql: prune_account)."""
+    """Delete up to ``limit`` of the tenant's long ended keys and old audit events, by ``prune_account``."""
     pruned: int | None = await connection.fetchval(
         "SELECT prune_account($1, $2) WHERE (SELECT dispatcher_leads($3))", tenant_id, limit, fence
     )
@@ -199,7 +199,7 @@ async def partitioned_tables_any_tenant(connection: Connection) -> list[str]:
 async def partition_step_any_tenant(
     connection: Connection, table: str, months_ahead: int, fence: UUID | None
 ) -> "tuple[str, int] | None":
-    """Make one month that is missing, or whose rows lie in DEFAULT (migrations/sql: partition_step).
+    """Make one month that is missing, or whose rows lie in DEFAULT (migrations/functions: partition_step).
 
     Returns the month and how many rows it got out of DEFAULT; None when nothing is left to do. Without ``fence`` it is
     no dispatcher who asks.

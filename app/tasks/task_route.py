@@ -11,8 +11,8 @@ from app.http.strict_json import ORDINARY, Bounds, loads
 from app.identity.dependencies import CallerRoute, authenticate, permitted
 from app.identity.principal import Principal
 from app.quotas import dependencies as quotas
+from app.tasks.large_bodies import LargeBodies
 from app.tasks.schemas import BATCH_BOUNDS
-from app.tasks.submission import Submissions
 
 _SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
 
@@ -33,14 +33,14 @@ class TaskRoute(CallerRoute):
             return
         await quotas.admit(request, principal)
         request.scope["state"]["exit_stack"].enter_context(
-            submissions(request).large_bodies.receiving(principal.tenant_id, request.scope["headers"], self.bounds.size)
+            _large_bodies(request).receiving(principal.tenant_id, request.scope["headers"], self.bounds.size)
         )
 
     async def parse(self, request: Request, raw: bytes) -> Any:
         """Return the document in a body; a large one is parsed in a thread."""
         principal: Principal = request.scope["state"]["principal"]
         parse = partial(loads, raw, self.bounds.depth)
-        return await submissions(request).large_bodies.read(principal.tenant_id, raw, parse, lambda _: 0)
+        return await _large_bodies(request).read(principal.tenant_id, raw, parse, lambda _: 0)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Give back the room for a body at the end; tell what is left of the rate also where it is refused."""
@@ -56,7 +56,6 @@ class TaskRoute(CallerRoute):
         return answer_submit
 
 
-def submissions(request: Request) -> Submissions:
-    """Return the submits of this process."""
-    made: Submissions = request.app.state.submissions
-    return made
+def _large_bodies(request: Request) -> LargeBodies:
+    large_bodies: LargeBodies = request.app.state.large_bodies
+    return large_bodies

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 Plan: TypeAlias = Literal["free", "pro", "enterprise"]
 
@@ -100,6 +100,29 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "weight": (1, 100),
 }
 _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per_day", "tasks_per_month"})
+
+
+class Contract(Protocol):
+    """Whatever has a plan, and overrides of its limits: a principal, for one."""
+
+    @property
+    def plan(self) -> str:
+        """``free``, ``pro`` or ``enterprise``."""
+
+    @property
+    def overrides(self) -> Mapping[str, int]:
+        """Limits of its own, by name."""
+
+
+def limits_of(contract: Contract) -> Limits:
+    """Return the effective limits of a contract."""
+    return effective(contract.plan, contract.overrides)
+
+
+def effective_limit(name: str, plan: str, override: int | None) -> int:
+    """Return one effective limit, where only its own override was read."""
+    limit: int = getattr(PLANS[plan], name) if override is None else override
+    return limit
 
 
 def effective(plan: str, overrides: Mapping[str, int]) -> Limits:

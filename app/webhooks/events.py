@@ -48,7 +48,7 @@ def _delivery(ended: TaskEnded, url: str) -> NewDelivery:
         task_id=ended.task_id,
         event_type=_TYPES[ended.status],
         url=url,
-        endpoint=url_key.url_key(url),
+        url_key=url_key.url_key(url),
         body=body(ended),
     )
 

@@ -25,7 +25,7 @@ class NewDelivery:
     task_id: UUID
     event_type: str
     url: str
-    endpoint: str
+    url_key: str
     body: str
 
 
@@ -45,7 +45,7 @@ class DeliveryClaim:
     id: UUID
     task_id: UUID
     url: str
-    endpoint: str
+    url_key: str
     body: str
     attempt: int
     claim_token: UUID
@@ -56,47 +56,47 @@ class DeliveryClaim:
     @property
     def endpoint_key(self) -> EndpointKey:
         """The endpoint whose place it takes."""
-        return (self.tenant_id, self.endpoint)
+        return (self.tenant_id, self.url_key)
 
 
 _INSERT: Final = """
-INSERT INTO delivery (tenant_id, id, task_id, event_type, url, endpoint, body)
+INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
 """
 
 _OLDEST_DUE: Final = """
-SELECT tenant_id, endpoint, id FROM delivery WHERE status = 'PENDING' AND due_at <= now() ORDER BY due_at LIMIT $1
+SELECT tenant_id, url_key, id FROM delivery WHERE status = 'PENDING' AND due_at <= now() ORDER BY due_at LIMIT $1
 """
 
 # A skip scan: two probes of the index for each endpoint, however much waits there. 'i' is beyond every URL (they begin
 # with 'h', in the case that a collation cares for): from there the next endpoint is the next tenant's first.
 _DUE_BY_ENDPOINT: Final = """
 WITH RECURSIVE line AS (
-    (SELECT tenant_id, endpoint, 1 AS place FROM delivery
-     WHERE status = 'PENDING' AND (tenant_id, endpoint) > ($1, $2) ORDER BY tenant_id, endpoint LIMIT 1)
+    (SELECT tenant_id, url_key, 1 AS place FROM delivery
+     WHERE status = 'PENDING' AND (tenant_id, url_key) > ($1, $2) ORDER BY tenant_id, url_key LIMIT 1)
     UNION ALL
-    SELECT n.tenant_id, n.endpoint, line.place + 1 FROM line, LATERAL (
-        SELECT d.tenant_id, d.endpoint FROM delivery d
-        WHERE d.status = 'PENDING' AND (d.tenant_id, d.endpoint) > (
-            line.tenant_id, CASE WHEN line.tenant_id = ANY($3::uuid[]) THEN 'i' ELSE line.endpoint END)
-        ORDER BY d.tenant_id, d.endpoint LIMIT 1
+    SELECT n.tenant_id, n.url_key, line.place + 1 FROM line, LATERAL (
+        SELECT d.tenant_id, d.url_key FROM delivery d
+        WHERE d.status = 'PENDING' AND (d.tenant_id, d.url_key) > (
+            line.tenant_id, CASE WHEN line.tenant_id = ANY($3::uuid[]) THEN 'i' ELSE line.url_key END)
+        ORDER BY d.tenant_id, d.url_key LIMIT 1
     ) AS n
     WHERE line.place < $4
 )
-SELECT line.tenant_id, line.endpoint, due.id
+SELECT line.tenant_id, line.url_key, due.id
 FROM line LEFT JOIN LATERAL (
     SELECT d.id FROM delivery d
-    WHERE d.status = 'PENDING' AND d.tenant_id = line.tenant_id AND d.endpoint = line.endpoint AND d.due_at <= now()
+    WHERE d.status = 'PENDING' AND d.tenant_id = line.tenant_id AND d.url_key = line.url_key AND d.due_at <= now()
     ORDER BY d.due_at LIMIT $5
 ) AS due ON true
 ORDER BY line.place
 """
 
 _DUE_AT_ENDPOINTS: Final = """
-SELECT line.tenant_id, line.endpoint, due.id
-FROM unnest($1::uuid[], $2::text[]) AS line (tenant_id, endpoint), LATERAL (
+SELECT line.tenant_id, line.url_key, due.id
+FROM unnest($1::uuid[], $2::text[]) AS line (tenant_id, url_key), LATERAL (
     SELECT d.id FROM delivery d
-    WHERE d.status = 'PENDING' AND d.tenant_id = line.tenant_id AND d.endpoint = line.endpoint AND d.due_at <= now()
+    WHERE d.status = 'PENDING' AND d.tenant_id = line.tenant_id AND d.url_key = line.url_key AND d.due_at <= now()
     ORDER BY d.due_at LIMIT $3
 ) AS due
 """
@@ -115,7 +115,7 @@ WITH taken AS (
 )
 UPDATE delivery d SET attempt = d.attempt + 1, claim_token = gen_random_uuid(), due_at = now() + $3
 FROM taken WHERE d.ctid = taken.place
-RETURNING d.tenant_id, d.id, d.task_id, d.url, d.endpoint, d.body, d.attempt, d.claim_token, now() AS claimed_at,
+RETURNING d.tenant_id, d.id, d.task_id, d.url, d.url_key, d.body, d.attempt, d.claim_token, now() AS claimed_at,
     (SELECT jsonb_agg(jsonb_build_array(s.id, s.sealed) ORDER BY s.created_at DESC, s.id DESC) FROM webhook_secret s
      WHERE s.tenant_id = d.tenant_id AND (s.expires_at IS NULL OR s.expires_at > now())) AS secrets
 """
@@ -161,7 +161,7 @@ async def due_by_endpoint_any_tenant(
     None instead of an endpoint: there is nothing further. Of a full tenant one endpoint is looked at.
     """
     rows = await connection.fetch(_DUE_BY_ENDPOINT, *beyond, full_tenants, endpoints, each)
-    seen = {(row["tenant_id"], row["endpoint"]): None for row in rows}
+    seen = {(row["tenant_id"], row["url_key"]): None for row in rows}
     return _due(rows), next(reversed(seen)) if len(seen) == endpoints else None
 
 
@@ -215,4 +215,4 @@ async def release_any_tenant(
 
 
 def _due(rows: "Sequence[asyncpg.Record]") -> list[DueDelivery]:
-    return [DueDelivery(row["id"], (row["tenant_id"], row["endpoint"])) for row in rows if row["id"] is not None]
+    return [DueDelivery(row["id"], (row["tenant_id"], row["url_key"])) for row in rows if row["id"] is not None]

@@ -1,8 +1,6 @@
 """Running the code of one attempt. No transaction is open meanwhile."""
 
-import inspect
 import logging
-import os
 import time
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
@@ -15,8 +13,6 @@ from app.tasks.context import Progress, TaskCancelled, TaskContext
 from app.tasks.run import outcomes
 from app.tasks.run.attempts import Claim, Outcome
 from app.tenants import plans
-from app.worker import descendants, time_limit
-from app.worker.coroutines import Coroutines
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
@@ -42,25 +38,6 @@ class RunResult:
     outcome: Outcome
     progress: Progress | None
     seconds: float
-
-
-def run(runtime: Runtime, coroutines: Coroutines, claim: Claim, is_cancel_requested: Callable[[], bool]) -> RunResult:
-    """Run the code of a claimed attempt to its end on this thread, with all that it starts; nothing is written yet."""
-    execution, pid = Execution(runtime, claim, is_cancel_requested), os.getpid()
-    try:
-        with time_limit.soft(execution.soft_limit):
-            returned = execution.call()
-            if inspect.iscoroutine(returned):
-                returned = coroutines.run(returned)
-    except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
-        descendants.leave_if_forked(pid, error)
-        ran = execution.raised(error)
-    else:
-        descendants.leave_if_forked(pid, None)
-        ran = execution.returned(returned)
-    if left := descendants.end_own():
-        _log.warning("a task has left processes behind: they were ended", extra={"task": claim.task, "processes": left})
-    return ran
 
 
 class Execution:
@@ -128,7 +105,7 @@ def _unknown(claim: Claim) -> Outcome:
 
 
 def _max_result_bytes(claim: Claim) -> int:
-    return plans.PLANS[claim.plan].result_bytes if claim.result_bytes is None else claim.result_bytes
+    return plans.effective_limit("result_bytes", claim.plan, claim.result_bytes)
 
 
 def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Callable[[], bool]) -> TaskContext:

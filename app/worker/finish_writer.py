@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from app.core.lane import Lane
+from app.core.batcher import Batcher
 from app.tasks.run import after_commit, end, outcomes
 from app.tasks.run.attempts import AttemptEnd, AttemptRef, Claim, FinishResult
 from app.worker.executor import RunResult
@@ -34,7 +34,7 @@ class FinishWriter:
         """``drop`` is told which attempts are over: written, or taken away before."""
         self._runtime = runtime
         self._drop = drop
-        self._lane: Lane[AttemptEnd, _Written] = Lane(self._write, largest=_AT_ONCE, patience=None)
+        self._batcher: Batcher[AttemptEnd, _Written] = Batcher(self._write, max_items=_AT_ONCE, timeout=None)
 
     async def write(self, claim: Claim, run: RunResult) -> FinishResult | None:
         """Write how an attempt ended, however long Postgres is away; None when it had been taken away.
@@ -43,7 +43,7 @@ class FinishWriter:
         what the code returned or raised. Raises what still cannot be written then.
         """
         attempt_end = AttemptEnd(claim, run.outcome, run.progress, seconds=run.seconds, has_webhook=claim.has_webhook)
-        result = await self._lane.ask(attempt_end)
+        result = await self._batcher.ask(attempt_end)
         if isinstance(result, Exception):
             result = await self._write_reduced(attempt_end, result)
         after_commit.log(attempt_end, result)

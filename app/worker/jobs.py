@@ -32,7 +32,9 @@ from app.core.config import get_settings
 from app.db import Database
 from app.processes import schema
 from app.tasks import types
-from app.worker.pools import Asyncio, Pool, Prefork
+from app.worker.aio.worker import AsyncioWorker
+from app.worker.pools import WorkerPool
+from app.worker.prefork.worker import PreforkWorker
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", 
 class _Worker:
     """What the signals set up."""
 
-    pool: Pool
+    pool: WorkerPool
 
 
 @celery_app.task(name=TICKET_TASK, bind=True, max_retries=0, ignore_result=True)
@@ -74,7 +76,7 @@ def _set_up_logging(loglevel: int, **_: Any) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # Of a child that was killed the watch has said which attempt it ran, and why.
+    # The supervisor has logged of a killed child which attempt it ran, and why.
     return not (record.exc_info and isinstance(record.exc_info[1], WorkerLostError))
 
 
@@ -83,7 +85,11 @@ def _prepare(sender: Any, **_: Any) -> None:
     # No banner: each line is JSON.
     sender.quiet = True
     is_threads = isinstance(sender.pool_cls, type) and issubclass(sender.pool_cls, Threads)
-    _Worker.pool = Asyncio(get_settings().worker_asyncio_tasks) if is_threads else Prefork(int(sender.concurrency or 1))
+    _Worker.pool = (
+        AsyncioWorker(get_settings().worker_asyncio_tasks)
+        if is_threads
+        else PreforkWorker(int(sender.concurrency or 1))
+    )
     types.load_or_exit()
     asyncio.run(_wait_for_schema())
     # What is loaded by now lives as long as the worker: a collection that passes over it leaves the pages shared.
@@ -93,7 +99,7 @@ def _prepare(sender: Any, **_: Any) -> None:
 
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
-    if isinstance(_Worker.pool, Prefork):
+    if isinstance(_Worker.pool, PreforkWorker):
         _Worker.pool.join(getattr(current_process(), "index", 0), _queues())
 
 

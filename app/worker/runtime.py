@@ -16,33 +16,34 @@ from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.duty import keep_running
 from app.db import Database
-from app.worker import owners
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+MAX_STALL_SECONDS: Final = 10.0
+"""Seconds for which a worker's own event loop may stand still."""
 _GOODBYE: Final = 3.0
-_TURN_SECONDS: Final = 0.5
+_ALIVE_INTERVAL: Final = 0.5
 
 
 class Runtime:
-    """A loop that lives beside the process's main thread, where the tasks' sync functions run.
+    """Runs an event loop on a thread in addition to the main thread, which runs the tasks' sync functions.
 
     A function that computes for minutes therefore never keeps progress and heartbeats from being written. Made after
     the fork: neither loop nor connections survive one.
     """
 
-    def __init__(self, *, connections: int, runs_code: bool = False) -> None:
+    def __init__(self, *, connections: int, task_factory: Any = None) -> None:
         """Start the thread; up to so many connections are opened, each when it is first needed.
 
-        ``runs_code``: tasks' code runs on the loop too, beside ours and other tenants'.
+        ``task_factory`` makes the loop's asyncio tasks; None for asyncio's own.
         """
         self.loop = uvloop.new_event_loop()
-        self.turned_at = time.monotonic()
-        """When the loop has turned last, where ``turn`` is on duty."""
-        if runs_code:
-            self.loop.set_task_factory(owners.make_task)  # type: ignore[arg-type]  # uvloop's stub is too narrow
+        self.alive_at = time.monotonic()
+        """When the loop has turned last, where ``mark_alive`` is on duty."""
+        if task_factory is not None:
+            self.loop.set_task_factory(task_factory)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closing = False
         self._thread = threading.Thread(target=self._turn, name="runtime", daemon=True)
@@ -75,19 +76,19 @@ class Runtime:
         for name, duty in duties.items():
             self.run(self._begin(keep_running(name, duty)))
 
-    async def turn(self) -> None:
-        """Note twice a second that the loop turns, until cancelled."""
+    async def mark_alive(self) -> None:
+        """Record twice a second that the loop is responsive, until cancelled."""
         while True:
-            self.turned_at = time.monotonic()
-            await asyncio.sleep(_TURN_SECONDS)
+            self.alive_at = time.monotonic()
+            await asyncio.sleep(_ALIVE_INTERVAL)
 
     @property
     def thread_id(self) -> int:
-        """Which thread the loop runs on, as ``threading.get_ident`` tells it."""
+        """The thread that the loop runs on, as ``threading.get_ident`` numbers it."""
         return self._thread.ident or 0
 
     def close(self) -> None:
-        """Cancel what is under way, close the connections and end the thread."""
+        """Cancel all asyncio tasks, close the connections and end the thread."""
         self.run(self._disconnect())
         self._is_closing = True
         self.loop.call_soon_threadsafe(self.loop.stop)

@@ -48,6 +48,8 @@ def long_task(payload: LongTaskPayload, context: TaskContext) -> LongTaskResult:
 class EchoPayload(RootModel[JsonValue]):
     """Any JSON value."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"hello": "world"}]})
+
 
 @task("echo")
 def echo(payload: EchoPayload, context: TaskContext) -> JsonValue:  # noqa: ARG001 every task type takes a context

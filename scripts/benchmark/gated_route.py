@@ -4,8 +4,8 @@ from uuid import uuid4
 
 from fastapi import Request
 
+from app.identity.dependencies import TaskWriter
 from app.main import create_app
-from app.quotas.dependencies import TaskWriter
 
 app = create_app()
 

@@ -93,7 +93,7 @@ def _digest(stack: Stack) -> str | None:
     secrets = Path(parts.environment(stack)["SECRETS_FILE"])
     if os.environ.get("DATABASE_URL") or not secrets.exists():
         return None
-    sources = sorted(path for path in (parts.ROOT / "migrations").rglob("*") if path.suffix in {".py", ".sql"})
+    sources = sorted(path for path in (parts.ROOT / "migrations").rglob("*") if path.suffix in {".py", ".sql", ".toml"})
     contents = [secrets.read_bytes(), *(path.read_bytes() for path in sources)]
     return _sha(_database(stack).encode() + b"".join(map(str.encode, map(_sha, contents))))
 

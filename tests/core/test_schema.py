@@ -12,7 +12,12 @@ def test_the_expected_schema_is_the_newest_migration() -> None:
 
 @pytest.mark.parametrize(
     ("version", "said"),
-    [(None, "bootstrap"), ("0001", f"needs {schema.EXPECTED}: run scripts/admin migrate"), ("9999", "newer version")],
+    [
+        (None, "bootstrap"),
+        ("r0000", f"needs {schema.EXPECTED}: run scripts/admin migrate"),
+        ("r9999", "newer version"),
+        ("0027", "start with an empty database, or dump the data and restore it"),
+    ],
 )
 def test_another_schema_is_named_with_what_to_run(version: str | None, said: str) -> None:
     assert said in (schema.fault(version) or "")

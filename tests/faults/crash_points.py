@@ -13,8 +13,8 @@ from tests.faults.waiting import until
 _POINT: Final = re.compile(r'failpoints\.hit\("([a-z_.]+)"\)')
 # Which part comes by a point, by the first word of its name.
 _KINDS: Final = {
-    "intake": "api",
-    "submission": "api",
+    "group_commit": "api",
+    "accept": "api",
     "worker": "worker",
     "finish": "worker",
     "supervisor": "worker",

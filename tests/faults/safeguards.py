@@ -27,7 +27,7 @@ class Safeguard:
 
     name: str
     where: str
-    """A file, or a function of the database: then the newest migration that makes it."""
+    """A file, or a function of the database: then its file in migrations/functions."""
     changes: tuple[tuple[str, str], ...]
     """Each an old text, which stands there exactly once, and a new one."""
     tests: tuple[str, ...]
@@ -82,7 +82,7 @@ SAFEGUARDS: Final = (
     ),
     Safeguard(
         "trigger on terminal tasks",
-        "refuse_terminal_change",
+        "migrations/schema/tasks.sql",
         (
             (
                 "WHEN (OLD.status IN ('SUCCESS', 'FAILURE', 'REVOKED')) EXECUTE FUNCTION refuse_terminal_change();",
@@ -93,7 +93,7 @@ SAFEGUARDS: Final = (
     ),
     Safeguard(
         "idempotency keys are taken",
-        "app/tasks/intake.py",
+        "app/tasks/submit/group_commit.py",
         (
             (
                 "return await store.take_keys_any_tenant(connection, keyed) if keyed else set()",
@@ -123,12 +123,10 @@ class Proof:
 
 
 def file_of(safeguard: Safeguard, root: Path = ROOT) -> Path:
-    """Find the file that holds the text; of a function, the last migration that makes it."""
+    """Return the file that holds the text."""
     if "/" in safeguard.where:
         return root / safeguard.where
-    made = re.compile(rf"CREATE (OR REPLACE )?FUNCTION {safeguard.where}\b")
-    files = [file for file in (root / "migrations" / "sql").glob("*.sql") if not file.stem.endswith("_down")]
-    return max(file for file in files if made.search(file.read_text()))
+    return root / "migrations" / "functions" / f"{safeguard.where}.sql"
 
 
 def is_there(safeguard: Safeguard, root: Path = ROOT) -> bool:

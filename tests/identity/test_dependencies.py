@@ -1,16 +1,25 @@
 """Permissions, through a small app whose verifier knows one key."""
 
 from collections.abc import AsyncIterator
+from typing import get_args
 from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from app.http import problem
 from app.http.request_log import RequestLog
 from app.identity import scopes
-from app.identity.dependencies import KeyManager, TaskReader, TaskWriter, UsageReader, WebhookManager
+from app.identity.dependencies import (
+    KeyManager,
+    TaskReader,
+    TaskWriter,
+    UnratedCaller,
+    UsageReader,
+    WebhookManager,
+    rated,
+)
 from app.identity.principal import Principal
 from app.identity.verify import invalid_credentials
 
@@ -19,7 +28,7 @@ CALLER = Principal(
     tenant_id=UUID(int=7),
     slug="acme",
     plan="pro",
-    limits={},
+    overrides={},
     status="active",
     scopes=frozenset({scopes.TASKS_READ}),
     key_id="abcdefghijkl",
@@ -38,6 +47,12 @@ class OneKey:
 def _app() -> FastAPI:
     app = FastAPI()
     app.state.verifier = OneKey()
+    app.state.counted = []
+
+    async def count(_request: Request, principal: Principal) -> None:
+        app.state.counted.append(principal.slug)
+
+    app.state.count_call = count
 
     @app.get("/read")
     async def read(principal: TaskReader) -> str:
@@ -45,6 +60,10 @@ def _app() -> FastAPI:
 
     @app.get("/write")
     async def write(principal: TaskWriter) -> str:
+        return principal.slug
+
+    @app.get("/unrated")
+    async def unrated(principal: UnratedCaller) -> str:
         return principal.slug
 
     @app.get("/all")
@@ -133,3 +152,19 @@ def test_both_ways_are_documented_for_every_operation() -> None:
 def test_there_are_five_scopes_each_with_a_meaning() -> None:
     assert len(scopes.MEANINGS) == 5
     assert all(meaning.endswith(".") for meaning in scopes.MEANINGS.values())
+
+
+async def test_a_permitted_call_counts_once_and_one_with_a_limit_of_its_own_never() -> None:
+    app = _app()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        for path, status, counted in (("/read", 200, 1), ("/write", 403, 0), ("/unrated", 200, 0)):
+            app.state.counted.clear()
+            response = await client.get(path, headers={"X-API-Key": KEY})
+            assert (path, response.status_code, len(app.state.counted)) == (path, status, counted)
+
+
+@pytest.mark.parametrize("alias", [TaskReader, TaskWriter, WebhookManager, KeyManager, UsageReader])
+def test_every_permission_with_a_scope_is_rated(alias: object) -> None:
+    (security,) = get_args(alias)[1:]
+    assert security.dependency is rated
+    assert security.scopes

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.quotas import limits
-from app.quotas.limits import Left, Rate
+from app.quotas.limits import Rate, Remaining
 from app.tenants import plans
 from app.tenants.plans import PLANS, UNLIMITED
 
@@ -121,7 +121,7 @@ def test_a_rate_policy_never_promises_more_than_the_rate(per_second: int, burst:
 
 
 def test_what_is_left_is_an_item_for_each_policy():
-    said = limits.fields('"rate";q=1;w=1', [Left("rate", 3, 1), Left("backlog", 7, None)])
+    said = limits.fields('"rate";q=1;w=1', [Remaining("rate", 3, 1), Remaining("backlog", 7, None)])
     assert said["RateLimit"] == '"rate";r=3;t=1, "backlog";r=7'
 
 

@@ -5,7 +5,7 @@ import math
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,9 +18,9 @@ from app.db import Database
 from app.dispatch.leadership import Lead
 from app.quotas.schemas import Demand
 from app.tasks import store
-from app.tasks.new_tasks import NewTask, Submission
 from app.tasks.run.attempts import AttemptEnd, AttemptRef, FinishResult, Outcome
 from app.tasks.run.end import end as end_attempts
+from app.tasks.submit.new_tasks import Idempotency, NewTask, Statement, Submission, TaskSpecs
 from app.tenants import plans
 from tests.conftest import ROOT, role_url
 
@@ -86,8 +86,21 @@ def unlimited(count: int) -> Demand:
 
 def submission(tenant_id: UUID, key: str | None = None, count: int = 1) -> Submission:
     """Return what a request of so many tasks wants stored, without a limit."""
-    limits = plans.effective("enterprise", {})
-    return Submission(tenant_id, limits, [new_task(tenant_id) for _ in range(count)], key, b"")
+    return wanted(tenant_id, plans.PLANS["enterprise"], [new_task(tenant_id) for _ in range(count)], key)
+
+
+def wanted(
+    tenant_id: UUID,
+    limits: plans.Limits,
+    tasks: Sequence[NewTask],
+    key: str | None = None,
+    *,
+    fingerprint: bytes = b"",
+    also: Sequence[Statement] = (),
+) -> Submission:
+    """Return what a request wants stored."""
+    idempotency = None if key is None else Idempotency(key, fingerprint)
+    return Submission(TaskSpecs(tenant_id, limits, tasks), idempotency, also)
 
 
 def new_task(tenant_id: UUID, **changes: Any) -> NewTask:

@@ -9,7 +9,6 @@ import random
 import sys
 import uuid
 from collections import Counter
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +18,12 @@ from app.core.errors import Problem
 from app.db import Database
 from app.identity.principal import Principal
 from app.quotas.admission import Admission
-from app.tasks import bodies
-from app.tasks.intake import Intake
+from app.tasks import bodies, responses
 from app.tasks.run.attempts import AttemptEnd, Outcome
 from app.tasks.run.claim import claim_for
 from app.tasks.run.end import cancel
 from app.tasks.run.end import end as end_attempts
-from app.tasks.submission import Submissions
+from app.tasks.submit.accept import Acceptor
 from app.tenants import plans
 
 _LANES = 8
@@ -46,7 +44,7 @@ async def submit(
     redis = redis_connections.connect(get_settings().redis_url)
     writer, reader = Database("tq_submit", size=1), Database("tq_api", size=1)
     gate = Admission(redis)
-    submissions = Submissions(gate, Intake(writer, reader), reader, redis)
+    acceptor = Acceptor(writer, reader, redis)
     happened: Counter[str] = Counter()
     wanted = iter([tenant_id for _ in range(count) for tenant_id in tenants])
     request = {"task": "echo", "payload": 1} | options
@@ -56,23 +54,22 @@ async def submit(
         for tenant_id in wanted:
             caller = Principal(UUID(tenant_id), "a", "free", tenants[tenant_id], "active", frozenset(), "key")
             try:
-                rate = await gate.submit(caller.tenant_id, plans.effective(caller.plan, caller.limits))
+                rate = await gate.submit(caller.tenant_id, plans.limits_of(caller))
+                read = bodies.read_batch if batch else bodies.read_submit
+                specs, idempotency = read(caller, raw, None)
+                decided = await acceptor.accept(specs, idempotency)
+                accepted = responses.require_accepted(decided, specs.limits, rate)
+                told = ["accepted"]
                 if batch:
-                    read_batch = partial(bodies.read_batch, caller, raw, None)
-                    done = await submissions.submit_batch(caller, raw, read_batch, rate)
-                    told = [
-                        each.get("error", {}).get("code", "accepted") for each in json.loads(done.answer)["outcomes"]
-                    ]
-                else:
-                    await submissions.submit(caller, raw, partial(bodies.read_submit, caller, raw, None), rate)
-                    told = ["accepted"]
+                    outcomes = json.loads(responses.batch(accepted, specs.limits, rate).body)["outcomes"]
+                    told = [each.get("error", {}).get("code", "accepted") for each in outcomes]
             except Problem as problem:
                 told = [problem.code] * (batch or 1)
             happened.update(f"{tenant_id} {code}" for code in told)
             await asyncio.sleep(0.002)
 
     await asyncio.gather(*(lane() for _ in range(_LANES)))
-    await submissions.close()
+    await acceptor.close()
     gate.close()
     for database in (writer, reader):
         await database.close()

@@ -13,7 +13,7 @@ import uvloop
 from app.core.errors import Unavailable
 from app.db import Database
 from app.tasks import store
-from app.tasks.new_tasks import NewTask
+from app.tasks.submit.new_tasks import NewTask
 from tests.conftest import role_url
 from tests.faults.proxy import Proxy, Weather
 from tests.races.conftest import Yard, new_task, unlimited

@@ -45,7 +45,7 @@ async def test_a_claim_waits_for_no_cancel_that_is_under_way(yard: Yard):
     worker = yard.database("tq_worker")
     try:
         async with yard.owner.transaction():
-            # As a cancel begins, before it commits.
+            # As by a transaction that holds a waiting task and has not committed.
             await yard.owner.execute("DELETE FROM backlog WHERE task_id = $1", first)
             async with asyncio.timeout(5):
                 claims = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())

@@ -16,7 +16,6 @@ from app.dispatch import slot_store
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
 from app.tasks import list_store, store, sweep_store
-from app.tasks.new_tasks import Submission
 from app.tasks.run import cancellation
 from app.tasks.run.attempts import Outcome
 from app.tasks.run.claim import claim_for
@@ -24,7 +23,7 @@ from app.tasks.run.end import cancel, expire
 from app.tasks.task_filter import TaskFilter
 from app.tenants import plans
 from app.webhooks import store as webhook_store
-from tests.races.conftest import Yard, finish, new_task
+from tests.races.conftest import Yard, finish, new_task, wanted
 
 ROWS = 10_000
 # After so many executions a prepared statement gets the plan that it keeps.
@@ -87,7 +86,7 @@ class Deep:
             self.tenant_id, done,
         )  # fmt: skip
         await owner.execute(
-            "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, endpoint, body, status)"
+            "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body, status)"
             " SELECT $1, id, id, 'task.succeeded', 'https://a.example.com/', 'https://a.example.com/', '{}', status"
             " FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, number),"
             " LATERAL (SELECT CASE WHEN number % 2 = 0 THEN 'PENDING' ELSE 'DELIVERED' END AS status) AS s",
@@ -139,12 +138,16 @@ async def _submit(deep: Deep) -> None:
 
 
 async def _take_and_release_key(deep: Deep) -> None:
-    wanted = Submission(
-        deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), uuid.uuid4().hex, b"fingerprint"
+    taken = wanted(
+        deep.tenant_id,
+        plans.PLANS["enterprise"],
+        (new_task(deep.tenant_id),),
+        uuid.uuid4().hex,
+        fingerprint=b"fingerprint",
     )
     async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
-        assert await store.take_keys_any_tenant(connection, [wanted]) == {wanted.id}
-        await store.release_keys_any_tenant(connection, [wanted])
+        assert await store.take_keys_any_tenant(connection, [taken]) == {taken.id}
+        await store.release_keys_any_tenant(connection, [taken])
 
 
 async def _run(deep: Deep) -> None:
@@ -287,9 +290,9 @@ async def _expire(deep: Deep) -> None:
 
 async def _release_keys_in_vain(deep: Deep) -> None:
     async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
-        wanted = Submission(deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), "none", b"")
-        await store.release_keys_any_tenant(connection, [wanted])
-        await store.keep_answers_any_tenant(connection, [(wanted, "{}")])
+        taken = wanted(deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), "none")
+        await store.release_keys_any_tenant(connection, [taken])
+        await store.keep_decisions_any_tenant(connection, [(taken, "{}")])
 
 
 async def _deliver_in_vain(deep: Deep) -> None:

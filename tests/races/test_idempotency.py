@@ -3,7 +3,7 @@
 import asyncio
 
 from app.tasks import store, sweep_store
-from app.tasks.intake import IdempotencyKeyTaken, Intake
+from app.tasks.submit.group_commit import GroupCommit, IdempotencyKeyTaken
 from tests.races.conftest import Yard, submission
 
 
@@ -11,15 +11,15 @@ async def test_of_two_processes_that_store_under_one_key_one_does(yard: Yard):
     tenant_id = await yard.tenant()
     submits = [yard.database("tq_submit", 1) for _ in range(4)]
     reader = yard.database("tq_api", 1)
-    intakes = [Intake(submit, reader) for submit in submits]
+    processes = [GroupCommit(submit, reader) for submit in submits]
     try:
         for number in range(10):
             outcomes = await asyncio.gather(
-                *(intake.accept(submission(tenant_id, f"key-{number}")) for intake in intakes),
+                *(each.accept(submission(tenant_id, f"key-{number}")) for each in processes),
                 return_exceptions=True,
             )
             [granted] = [outcome for outcome in outcomes if not isinstance(outcome, IdempotencyKeyTaken)]
-            assert granted.granted == 1
+            assert granted.stored == 1
     finally:
         for database in (*submits, reader):
             await database.close()

@@ -83,7 +83,7 @@ async def test_of_fifty_requests_at_once_over_three_processes_one_makes_the_task
     assert await _count(stack, tenant) == (1, 1, 1)
 
 
-@pytest.mark.parametrize(("point", "status"), [("intake.before_commit", 202), ("intake.after_commit", 200)])
+@pytest.mark.parametrize(("point", "status"), [("group_commit.before_commit", 202), ("group_commit.after_commit", 200)])
 async def test_a_submit_whose_process_ends_in_its_commit_is_sent_again_and_is_one_task(
     stack: Stack, start_api: Start, make_tenant: Callable[..., Tenant], point: str, status: int
 ):
@@ -114,7 +114,7 @@ async def test_of_fifty_batches_at_once_over_three_processes_one_makes_the_tasks
     assert await _count(stack, tenant) == (30, 30, 30)
 
 
-@pytest.mark.parametrize(("point", "status"), [("intake.before_commit", 202), ("intake.after_commit", 200)])
+@pytest.mark.parametrize(("point", "status"), [("group_commit.before_commit", 202), ("group_commit.after_commit", 200)])
 async def test_a_batch_whose_process_ends_in_its_commit_is_sent_again_and_is_one_batch(
     stack: Stack, start_api: Start, make_tenant: Callable[..., Tenant], point: str, status: int
 ):

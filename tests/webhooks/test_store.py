@@ -43,7 +43,7 @@ async def owner(environment: dict[str, str], customer: Customer) -> AsyncIterato
 async def _insert(owner: asyncpg.Connection, tenant_id: UUID, endpoint: str, count: int, due_in: float = 0) -> None:
     """Insert deliveries to one endpoint, or to one each where the endpoint has a ``%s``."""
     await owner.execute(
-        "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, endpoint, body, due_at)"
+        "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body, due_at)"
         " SELECT $1, gen_random_uuid(), gen_random_uuid(), 'task.succeeded', u, u, '{}',"
         " now() + make_interval(secs => $4 - n * 1e-3)"
         " FROM generate_series(1, $3::int) n, LATERAL (SELECT format($2, lpad(n::text, 6, '0')) AS u) AS x",

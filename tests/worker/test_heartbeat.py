@@ -10,7 +10,7 @@ import psutil
 from tests.conftest import Stack, Tenant, wait_until
 
 
-def _turning(environment: dict[str, str]) -> int:
+def _responsive_slots(environment: dict[str, str]) -> int:
     return _ask(
         environment,
         "SELECT coalesce(sum(slots), 0)::integer FROM worker"
@@ -37,12 +37,12 @@ def _ask(environment: dict[str, str], statement: str) -> int:
 def test_a_child_that_stands_still_is_counted_no_more_and_replaced(
     stack: Stack, environment: dict[str, str], acme: Tenant
 ):
-    wait_until(lambda: _turning(environment) == 2, "both slots")
+    wait_until(lambda: _responsive_slots(environment) == 2, "both slots")
     # A child that runs code is limited by that code's own time.
     wait_until(lambda: _running(environment) == 0, "other tests' tasks to end")
     stopped = psutil.Process(stack.processes["worker"].pid).children()[0]
     os.kill(stopped.pid, signal.SIGSTOP)
     wait_until(lambda: not stopped.is_running() or stopped.status() == psutil.STATUS_ZOMBIE, "its end")
-    wait_until(lambda: _turning(environment) == 2, "its successor")
+    wait_until(lambda: _responsive_slots(environment) == 2, "its successor")
     for number in range(4):
         assert acme.result(acme.submit(task="echo", payload=number))["result"] == number

@@ -36,10 +36,10 @@ def wait_for_result(client: AuthenticatedClient, task_id: UUID | str, *, timeout
     An API that is away, or asks to come back later, is asked again. Raises ``TimeoutError`` when the task has not ended
     within ``timeout`` seconds (it goes on), and ``ProblemError`` where asking again is of no use.
     """
-    patience = _Patience(task_id, timeout, client.get_httpx_client().timeout)
+    known, patience = UUID(str(task_id)), _Patience(task_id, timeout, client.get_httpx_client().timeout)
     while True:
         try:
-            answer = unwrap(get_task_result.sync_detailed(str(task_id), client=client, wait=patience.wait()))
+            answer = unwrap(get_task_result.sync_detailed(known, client=client, wait=patience.wait()))
             if isinstance(answer, TaskResult):
                 return answer
             pause = patience.after_pending(answer)
@@ -55,10 +55,10 @@ async def wait_for_result_async(
     timeout: float = 300.0,  # noqa: ASYNC109  # the calls in flight are never cut off: the API answers in time
 ) -> TaskResult:
     """Do what ``wait_for_result`` does without blocking the event loop."""
-    patience = _Patience(task_id, timeout, client.get_async_httpx_client().timeout)
+    known, patience = UUID(str(task_id)), _Patience(task_id, timeout, client.get_async_httpx_client().timeout)
     while True:
         try:
-            answer = unwrap(await get_task_result.asyncio_detailed(str(task_id), client=client, wait=patience.wait()))
+            answer = unwrap(await get_task_result.asyncio_detailed(known, client=client, wait=patience.wait()))
             if isinstance(answer, TaskResult):
                 return answer
             pause = patience.after_pending(answer)

@@ -31,10 +31,10 @@ def refusal(call: Callable[[], object]) -> ProblemError:
     raise AssertionError("it was not refused")
 
 
-def submit(client: AuthenticatedClient, body: SubmitLongTask | SubmitEcho) -> str:
+def submit(client: AuthenticatedClient, body: SubmitLongTask | SubmitEcho) -> uuid.UUID:
     """Submit a task; return its id."""
     accepted: SubmitResponse = unwrap(submit_task.sync_detailed(client=client, body=body))
-    return str(accepted.task_id)
+    return accepted.task_id
 
 
 def typed_submit_wait_and_list(client: AuthenticatedClient) -> None:
@@ -50,7 +50,7 @@ def typed_submit_wait_and_list(client: AuthenticatedClient) -> None:
     assert echoed.result == [1, 2]
 
     page: TaskPage = unwrap(list_tasks.sync_detailed(client=client, tag="sdk", status=Status.SUCCESS))
-    assert [str(item.task_id) for item in page.items] == [task_id]
+    assert [item.task_id for item in page.items] == [task_id]
     assert [attempt.attempt for attempt in unwrap(get_task.sync_detailed(task_id, client=client)).attempts] == [1]
 
 
@@ -60,7 +60,7 @@ def empty_submit_and_idempotency_key(client: AuthenticatedClient) -> None:
     body = SubmitLongTask()
     first, second = (unwrap(submit_task.sync_detailed(client=client, body=body, idempotency_key=key)) for _ in range(2))
     assert first.task_id == second.task_id
-    assert unwrap(get_task.sync_detailed(str(first.task_id), client=client)).task == "long_task"
+    assert unwrap(get_task.sync_detailed(first.task_id, client=client)).task == "long_task"
 
 
 def batch_of_both_types_and_a_refused_task(client: AuthenticatedClient) -> None:
@@ -100,7 +100,7 @@ def async_submit_and_wait(client: AuthenticatedClient) -> None:
 def unknown_task_is_a_problem(client: AuthenticatedClient) -> None:
     """404, also while waiting: asking again is of no use."""
     unknown = uuid.uuid4()
-    problem = refusal(lambda: unwrap(get_task.sync_detailed(str(unknown), client=client)))
+    problem = refusal(lambda: unwrap(get_task.sync_detailed(unknown, client=client)))
     assert (problem.status, problem.code, problem.errors) == (404, "not_found", ())
     assert problem.request_id in str(problem)
     assert refusal(lambda: wait_for_result(client, unknown, timeout=30)).code == "not_found"
@@ -148,7 +148,7 @@ def cancel_and_retry(client: AuthenticatedClient) -> None:
     assert problem.status == 409
 
     again = unwrap(retry_task.sync_detailed(done, client=client))
-    assert str(again.retry_of) == done
+    assert again.retry_of == done
     assert wait_for_result(client, again.task_id, timeout=30).result == "done"
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 import httpx
 from task_queue_client import ProblemError, connect, unwrap, wait_for_result
@@ -86,4 +87,4 @@ for stranger in (
 ):
     seen, http = answering(stranger)
     client.set_httpx_client(http)
-    assert isinstance(raised(lambda: unwrap(get_task.sync_detailed(TASK, client=client))), UnexpectedStatus)
+    assert isinstance(raised(lambda: unwrap(get_task.sync_detailed(UUID(TASK), client=client))), UnexpectedStatus)

@@ -1,0 +1,102 @@
+"""What holds for every operation of the API document, so that a new route has it from the start."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from app.core.errors import Problem
+from app.http import problem
+from app.http.examples import add_examples
+from app.http.version import API_VERSION
+
+_HEADERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "API-Version": ("The version of the API. It changes when a client has to change.", {"const": API_VERSION}),
+    "ETag": ("Send it as `If-None-Match`: the answer is 304 while the document is the same.", {}),
+    "Idempotency-Replayed": ("`true` when an earlier request with this Idempotency-Key made the answer.", {}),
+    "Link": ('The next page, with `rel="next"`; absent on the last page.', {}),
+    "Location": ("The path of the task that was accepted.", {}),
+    "RateLimit": ("What is left of each limit (IETF draft 11).", {}),
+    "RateLimit-Policy": ("The limits that apply (IETF draft 11).", {}),
+    "Retry-After": ("Seconds to wait before the next attempt.", {"type": "integer", "minimum": 1}),
+    "WWW-Authenticate": ("What the credentials lack (RFC 6750).", {}),
+    "X-Request-ID": ("The id of the request: yours, where you sent one. It is in the operator's log.", {}),
+}
+_ON_EVERY_ANSWER: Final = ("API-Version", "X-Request-ID")
+_BY_STATUS: Final = {
+    "401": ("WWW-Authenticate",),
+    "403": ("WWW-Authenticate",),
+    "429": ("Retry-After",),
+    "503": ("Retry-After",),
+}
+# These end before the call is counted, so the answer does not say what is left.
+_NOT_COUNTED: Final = frozenset({"401", "403", "503"})
+
+
+def headers(*names: str) -> dict[str, Any]:
+    """Return the ``headers`` of one response, by their names in the components of the document."""
+    return {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}}
+
+
+def apply(described: dict[str, Any]) -> dict[str, Any]:
+    """Give every operation its credentials, response headers and examples; leave no ``default: null``."""
+    components = described["components"]
+    components["headers"] = {
+        name: {"description": meaning, "schema": {"type": "string"} | schema}
+        for name, (meaning, schema) in _HEADERS.items()
+    }
+    # Some generators send every way that is listed at once, which is refused.
+    components["securitySchemes"].pop("apiKey", None)
+    for operation in _operations(described):
+        operation["security"] = [way for way in operation.get("security", []) if "bearer" in way]
+        _add_headers(operation)
+    _drop_null_defaults(described)
+    add_examples(described)
+    return described
+
+
+def _operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in described["paths"].values():
+        yield from (operation for operation in item.values() if isinstance(operation, dict))
+
+
+def _add_headers(operation: dict[str, Any]) -> None:
+    is_rated = "rate_limited" in str(operation["responses"].get("429", ""))
+    for status, response in operation["responses"].items():
+        names = {*_ON_EVERY_ANSWER, *_BY_STATUS.get(status, ())}
+        if is_rated and status not in _NOT_COUNTED:
+            names |= {"RateLimit", "RateLimit-Policy"}
+        response["headers"] = response.get("headers", {}) | headers(*sorted(names))["headers"]
+
+
+def add_problems(
+    described: dict[str, Any], operation_ids: Iterable[str | None], *kinds: type[Problem]
+) -> dict[str, Any]:
+    """Document problems that all of these operations may end in, in addition to those of the same status."""
+    ids = frozenset(operation_ids)
+    for operation in _operations(described):
+        if operation["operationId"] in ids:
+            for status, response in problem.responses(*kinds).items():
+                _merge(operation["responses"].setdefault(str(status), response), response)
+    return described
+
+
+def _merge(known: dict[str, Any], added: dict[str, Any]) -> None:
+    if known is added:
+        return
+    for media_type, content in added["content"].items():
+        examples = known["content"][media_type]["examples"]
+        for code, example in content["examples"].items():
+            if code not in examples:
+                examples[code] = example
+                known["description"] += f"; {example['summary']}"
+
+
+def _drop_null_defaults(part: Any) -> None:
+    # A generated program would send each member that it lacks.
+    if isinstance(part, dict):
+        if part.get("default", ...) is None:
+            del part["default"]
+        for value in part.values():
+            _drop_null_defaults(value)
+    elif isinstance(part, list):
+        for value in part:
+            _drop_null_defaults(value)

@@ -1,0 +1,174 @@
+"""The answers to the task calls, with their RateLimit fields: all HTTP that is said about what a room decided."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.core.errors import BacklogFull, DailyQuotaExceeded, InvalidRequest, MonthlyQuotaExceeded, Problem
+from app.quotas import limits as policies
+from app.quotas.limits import Remaining
+from app.quotas.schemas import Grant, Quota
+from app.tasks.reading import Detail, Outcome
+from app.tasks.schemas import TaskStatus
+from app.tasks.status import FINAL
+from app.tasks.submit.decision import Accepted, Refused
+from app.tasks.submit.new_tasks import InvalidTask
+from app.tenants.plans import UNLIMITED, Limits
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_JSON: Final = (b"content-type", b"application/json")
+_compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+_QUOTA_PROBLEMS: Final[Mapping[Quota, tuple[type[Problem], str]]] = {
+    "day": (
+        DailyQuotaExceeded,
+        "Today's tasks are used up. Wait for the next day (UTC), or ask for a larger plan.",
+    ),
+    "month": (
+        MonthlyQuotaExceeded,
+        "This month's tasks are used up. Wait for the next month (UTC), or ask for a larger plan.",
+    ),
+    "backlog": (
+        BacklogFull,
+        "As many tasks wait as the plan allows. Wait until some have run, cancel some, or ask for a larger plan.",
+    ),
+}
+
+
+class _Json(Response):
+    """JSON that is text already. ``Response`` itself asks of each header what is known of ours."""
+
+    def __init__(self, text: str, status: int = 200, headers: Mapping[str, str] = _NONE) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = text.encode()
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(self.body)),
+            _JSON,
+            *((name.lower().encode(), value.encode()) for name, value in headers.items()),
+        ]
+
+
+def require_accepted(decided: Accepted | Refused, limits: Limits, rate: Sequence[Remaining]) -> Accepted:
+    """Return what was accepted; raises the 429 of the limit that has refused all."""
+    if isinstance(decided, Accepted):
+        return decided
+    kind, detail = _QUOTA_PROBLEMS[decided.policy]
+    if decided.grant is None:
+        # The ledger was not asked, so nothing is known but the limit that is reached.
+        remaining = [Remaining(decided.policy, 0, None if decided.policy == "backlog" else decided.retry_after)]
+    else:
+        remaining = [*rate, *_ledger_remaining(limits, decided.grant)]
+    fields = policies.fields(policies.submit_policies(limits), remaining)
+    raise kind(
+        detail,
+        headers={"Retry-After": str(decided.retry_after), **fields},
+        **{
+            "violated-policies": [decided.policy],
+            "limit": policies.quotas(limits)[decided.policy],
+            "retry_after": decided.retry_after,
+        },
+    )
+
+
+def accepted(accepted: Accepted, limits: Limits, rate: Sequence[Remaining], retry_of: UUID | None = None) -> Response:
+    """Return 202 for a new task, 200 for one that the same Idempotency-Key made before."""
+    task_id = str(accepted.task_ids[0])
+    # A pydantic model of two known members would cost as much as all the rest of the answer.
+    more = "" if retry_of is None else f',"retry_of":"{retry_of}"'
+    body = f'{{"task_id":"{task_id}","status":"{accepted.status}"{more}}}'
+    headers = {"Location": f"/api/tasks/{task_id}", **_headers(accepted, limits, rate)}
+    return _Json(body, _status(accepted), headers)
+
+
+def batch(accepted: Accepted, limits: Limits, rate: Sequence[Remaining]) -> Response:
+    """Return 202 with what became of each task, 200 where the same Idempotency-Key had it stored before."""
+    body = f'{{"outcomes":[{",".join(_outcomes(accepted))}]}}'
+    return _Json(body, _status(accepted), _headers(accepted, limits, rate))
+
+
+def _outcomes(accepted: Accepted) -> Iterator[str]:
+    """Yield the outcome of each task of a batch, in the order of the request."""
+    stored = [f'{{"task_id":"{task_id}","status":"PENDING"}}' for task_id in accepted.task_ids]
+    valid = stored if accepted.refused is None else [*stored, *_refused_outcomes(accepted.refused)]
+    following = iter(valid)
+    for place in range(len(valid) + len(accepted.invalid)):
+        task = accepted.invalid.get(place)
+        yield next(following) if task is None else _invalid_outcome(task, place)
+
+
+def _refused_outcomes(refused: Refused) -> list[str]:
+    kind, detail = _QUOTA_PROBLEMS[refused.policy]
+    return [_compact({"error": _told(kind, detail) | {"retry_after": refused.retry_after}})] * refused.tasks
+
+
+def _invalid_outcome(task: InvalidTask, place: int) -> str:
+    """Return the outcome of a task that is invalid, whose faults are pointed at in the whole body."""
+    told = _told(InvalidRequest, task.detail)
+    if task.errors:
+        told["errors"] = [
+            {**fault, "pointer": f"#/tasks/{place}{fault['pointer'].removeprefix('#')}"} for fault in task.errors
+        ]
+    return _compact({"error": told})
+
+
+def _told(kind: type[Problem], detail: str) -> dict[str, Any]:
+    return {"code": kind.code, "status": kind.status, "title": kind.title, "detail": detail}
+
+
+def _status(accepted: Accepted) -> int:
+    return 200 if accepted.is_replay else 202
+
+
+def _headers(accepted: Accepted, limits: Limits, rate: Sequence[Remaining]) -> Mapping[str, str]:
+    if accepted.grant is not None:
+        remaining = [*rate, *_ledger_remaining(limits, accepted.grant)]
+        return policies.fields(policies.submit_policies(limits), remaining)
+    # A replay costs no quota, nor does a batch without a valid task: as for other calls, only the rate is told.
+    fields = policies.fields(policies.call_policies(limits), rate)
+    return {**fields, "Idempotency-Replayed": "true"} if accepted.is_replay else fields
+
+
+def _ledger_remaining(limits: Limits, grant: Grant) -> list[Remaining]:
+    remaining = []
+    if limits.tasks_per_day != UNLIMITED:
+        remaining.append(Remaining("day", max(0, limits.tasks_per_day - grant.day_used), grant.day_ends_in))
+    if limits.tasks_per_month != UNLIMITED:
+        remaining.append(Remaining("month", max(0, limits.tasks_per_month - grant.month_used), grant.month_ends_in))
+    if limits.backlog != UNLIMITED:
+        remaining.append(Remaining("backlog", max(0, limits.backlog - grant.waiting), None))
+    return remaining
+
+
+def status(found: TaskStatus) -> Response:
+    """Return 200 and where the task stands."""
+    return _Json(found.model_dump_json())
+
+
+def detail(found: Detail) -> Response:
+    """Return 200 and everything about a task but its result."""
+    # What is stored is JSON already, and may be long.
+    return _Json(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
+
+
+class _Nothing(Response):
+    """What is answered to nobody; the log has a 499."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
+def result(found: Outcome | None) -> Response:
+    """Return 200 and how the task ended, or 202 where it has not; nothing where the client has gone."""
+    if found is None:
+        return _Nothing()
+    if found.status in FINAL:
+        parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
+        return _Json(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')
+    pending = f'{{"detail":"Result not available yet","task_id":"{found.task_id}","status":"{found.status}"}}'
+    return _Json(pending, 202, {"Retry-After": "1"})

@@ -1,0 +1,77 @@
+"""The door for new tasks: HTTP submits, batches and retries call ``accept``, and so does every other feature."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from app.broker import tickets
+from app.core import failpoints
+from app.db import Database
+from app.quotas.refusals import Refusals
+from app.tasks.submit import decision
+from app.tasks.submit.decision import BACKLOG_RETRY_SECONDS, Accepted, Refused
+from app.tasks.submit.group_commit import GroupCommit, IdempotencyKeyTaken
+from app.tasks.submit.idempotency import IdempotencyKeys, conflict
+from app.tasks.submit.new_tasks import Idempotency, NewTask, Statement, Submission, TaskSpecs
+
+
+class Acceptor:
+    """Accepts the new tasks of one process."""
+
+    def __init__(self, submit: Database, reader: Database, redis: Redis) -> None:
+        """``submit`` logs in as tq_submit, ``reader`` as tq_api; ``redis`` carries tickets, and may be away."""
+        self._group_commit = GroupCommit(submit, reader)
+        self._keys = IdempotencyKeys(reader)
+        self._refusals = Refusals()
+        self._offers = tickets.Offers(redis)
+
+    async def accept(
+        self, specs: TaskSpecs, idempotency: Idempotency | None = None, also: Sequence[Statement] = ()
+    ) -> Accepted | Refused:
+        """Store the tasks; they are durable when this returns ``Accepted``. ``Refused``: nothing is stored.
+
+        Of several tasks the first ones may be stored and the last ones refused. With ``also``, which is executed in
+        the same transaction, all are stored or none; for a replay ``also`` is not executed.
+        Raises ``IdempotencyConflict``, ``IdempotencyMismatch``, ``NotFound`` for a key whose task is past its
+        retention, and ``Unavailable``.
+        """
+        submission = Submission(specs, idempotency, also)
+        if idempotency is None:
+            return await self._accept(submission)
+        async with self._keys.hold(specs.tenant_id, idempotency) as earlier:
+            if earlier is not None:
+                return earlier
+            try:
+                return await self._accept(submission)
+            except IdempotencyKeyTaken:
+                return await self._keys.find(specs.tenant_id, idempotency) or conflict()
+
+    async def close(self) -> None:
+        """Let what is under way end."""
+        await self._group_commit.close()
+        await self._offers.close()
+
+    async def _accept(self, submission: Submission) -> Accepted | Refused:
+        specs = submission.specs
+        if not specs.tasks:
+            return Accepted((), specs.invalid, refused=None, grant=None)
+        # Known refusals spare Postgres the transaction; a replay never comes here.
+        if known := self._refusals.find(specs.tenant_id, specs.limits):
+            return Refused(known.policy, known.seconds or BACKLOG_RETRY_SECONDS, len(specs.tasks), None)
+        granted = await self._group_commit.accept(submission)
+        decided = decision.decide(specs, granted)
+        refused = decided if isinstance(decided, Refused) else decided.refused
+        if refused is not None:
+            self._refusals.remember(specs.tenant_id, specs.limits, refused.policy, refused.retry_after)
+        self._offer(specs.tasks[: granted.stored])
+        return decided
+
+    def _offer(self, stored: Sequence[NewTask]) -> None:
+        failpoints.hit("accept.before_offer")
+        # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
+        due: dict[str, int] = {}
+        for task in stored:
+            if task.is_due:
+                due[task.pool] = due.get(task.pool, 0) + 1
+        for pool, count in due.items():
+            self._offers.add(stored[0].tenant_id, pool, count)

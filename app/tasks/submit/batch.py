@@ -1,0 +1,60 @@
+"""The tasks of a batch: each is validated by itself, and one that is invalid refuses no other."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.core.errors import InvalidRequest, Problem
+from app.http import problem
+from app.tasks.schemas import SubmitRequest
+from app.tasks.submit import validation
+from app.tasks.submit.new_tasks import InvalidTask, NewTask, TaskSpecs
+from app.tenants.plans import Limits
+
+_MAX_ERRORS: Final = 5
+# Of an object with more than these, more members are unknown than are described.
+_MAX_MEMBERS: Final = len(SubmitRequest.model_fields) + problem.MAX_FAULTS
+_ITEMS: Final = TypeAdapter(list[SubmitRequest])
+
+
+def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str | None) -> TaskSpecs:
+    """Return the tasks of a batch; those that no submit would take are ``invalid``."""
+    tasks: list[NewTask] = []
+    invalid: dict[int, InvalidTask] = {}
+    for place, request in enumerate(_requests(items)):
+        try:
+            if isinstance(request, Problem):
+                raise request
+            tasks.append(validation.new_task(tenant_id, limits, request, traceparent))
+        except InvalidRequest as error:
+            invalid[place] = InvalidTask(error.detail, error.extensions.get("errors", ())[:_MAX_ERRORS])
+    return TaskSpecs(tenant_id, limits, tasks, invalid)
+
+
+def _requests(items: Sequence[Any]) -> Sequence[SubmitRequest | InvalidRequest]:
+    if not any(map(_has_too_many_members, items)):
+        try:
+            # All at once costs least; a fault is rare.
+            return _ITEMS.validate_python(items)
+        except ValidationError:
+            pass
+    return [_request(item) for item in items]
+
+
+def _has_too_many_members(item: Any) -> bool:
+    return type(item) is dict and len(item) > _MAX_MEMBERS
+
+
+def _request(item: Any) -> SubmitRequest | InvalidRequest:
+    if _has_too_many_members(item):
+        return problem.too_many_faults()
+    try:
+        # As a submit is asked for, so that a fault is told in the same words.
+        return SubmitRequest.model_validate(item, from_attributes=True)
+    except ValidationError as error:
+        if error.error_count() > problem.MAX_FAULTS:
+            return problem.too_many_faults()
+        faults = error.errors(include_url=False)
+        return problem.invalid([{**fault, "loc": ("body", *fault["loc"])} for fault in faults])

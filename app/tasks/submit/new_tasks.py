@@ -1,0 +1,95 @@
+"""The plain data of a submit: the tasks to store, the idempotency key, statements for the same transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from app.tenants.plans import Limits
+
+
+class NewTask(NamedTuple):
+    """A task as it is to be stored, a row of ``store.accept_any_tenant``. ``payload`` and ``tags`` are JSON text.
+
+    Times are seconds from the database's now. What was not asked for is ``None``, and comes after what always is.
+    """
+
+    tenant_id: UUID
+    id: UUID
+    task: str
+    pool: str
+    priority: int
+    payload: str
+    max_attempts: int
+    time_limit_seconds: float
+    delay_seconds: float | None
+    scheduled_at: datetime | None
+    expires_seconds: float | None
+    timeout_seconds: float | None
+    tags: str | None
+    webhook_url: str | None
+    retry_of: UUID | None
+    traceparent: str | None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it may start as soon as it is stored; a time that has passed is as good as none."""
+        if self.scheduled_at is not None:
+            return self.scheduled_at <= datetime.now(UTC)
+        return self.delay_seconds is None
+
+
+class InvalidTask(NamedTuple):
+    """A task of several that is not stored for what it says."""
+
+    detail: str
+    errors: Sequence[Mapping[str, Any]] = ()
+    """Its faults, the first ones; each pointer is relative to the task."""
+
+
+_NONE_INVALID: Final[Mapping[int, InvalidTask]] = MappingProxyType({})
+
+
+class TaskSpecs(NamedTuple):
+    """The tasks that a caller asks for together: of one tenant, oldest first, stored in one transaction."""
+
+    tenant_id: UUID
+    limits: Limits
+    tasks: Sequence[NewTask]
+    invalid: Mapping[int, InvalidTask] = _NONE_INVALID
+    """Tasks that cannot be stored, by their place among all that was asked for."""
+
+    @property
+    def asked(self) -> int:
+        """How many tasks were asked for."""
+        return len(self.tasks) + len(self.invalid)
+
+
+class Idempotency(NamedTuple):
+    """The caller's key, and the SHA-256 by which a repeat with another body is recognised."""
+
+    key: str
+    fingerprint: bytes
+
+
+class Statement(NamedTuple):
+    """SQL that is executed in the transaction which stores the tasks; it runs as tq_submit."""
+
+    sql: str
+    arguments: Sequence[Any] = ()
+    runs_first: bool = False
+    """Before the tasks are counted and stored: for rows that are locked before the ledger (schedule, unique_key)."""
+
+
+class Submission(NamedTuple):
+    """What one caller wants to be stored, all that the group commit needs to know of it."""
+
+    specs: TaskSpecs
+    idempotency: Idempotency | None = None
+    also: Sequence[Statement] = ()
+
+    @property
+    def id(self) -> UUID:
+        """The id of its first task, which is stored if any of them is."""
+        return self.specs.tasks[0].id

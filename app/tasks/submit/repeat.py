@@ -1,0 +1,42 @@
+"""A retry: a new task that is asked the same as one that has ended."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from app.core.errors import IllegalState, NotFound
+from app.db import Database
+from app.tasks import store
+from app.tasks.schemas import SubmitOptions
+from app.tasks.status import FINAL
+from app.tasks.submit import validation
+from app.tasks.submit.new_tasks import TaskSpecs
+from app.tenants.plans import Limits
+
+if TYPE_CHECKING:
+    import asyncpg
+
+# What was asked, without when: a schedule or an expiry of the past would be of no use.
+_REPEATED = ("priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
+
+
+async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record":
+    """Return what was asked of a task that has ended.
+
+    Raises ``NotFound``, and ``IllegalState`` for a task that has not ended.
+    """
+    async with reader.transaction(tenant_id) as connection:
+        ended = await store.request_to_repeat(connection, tenant_id, task_id)
+    if ended is None:
+        raise NotFound("There is no such task.")
+    if ended["status"] not in FINAL:
+        raise IllegalState("The task has not ended. Wait for its end, or cancel it first.")
+    return ended
+
+
+def specs(
+    tenant_id: UUID, limits: Limits, task_id: UUID, ended: "asyncpg.Record", traceparent: str | None
+) -> TaskSpecs:
+    """Return the task to store; ``ended`` is what was asked of the task ``task_id``. Raises ``InvalidRequest``."""
+    options = SubmitOptions.model_validate({name: ended[name] for name in _REPEATED})
+    task = validation.repeated_task(tenant_id, ended["payload"], options, ended["task"], traceparent)
+    return TaskSpecs(tenant_id, limits, (task._replace(retry_of=task_id),))

@@ -1,0 +1,1 @@
+"""The asyncio pool: one process, whose event loop runs many attempts at once."""

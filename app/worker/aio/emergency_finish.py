@@ -1,0 +1,45 @@
+"""Writing how the asyncio pool's attempts ended when its loop stands still: over connections of another loop."""
+
+import asyncio
+from collections.abc import Sequence
+
+from app.broker import tickets
+from app.broker.ring import ASYNCIO
+from app.db import Database
+from app.tasks.run import after_commit, outcomes
+from app.tasks.run.claim import retry_state
+from app.worker.aio.attempt_runner import AttemptRunner
+from app.worker.executor import RunResult
+from app.worker.finish_writer import FinishWriter
+from app.worker.runtime import Runtime
+
+
+async def write(aside: Runtime, in_hand: Sequence[AttemptRunner], blocking: AttemptRunner | None) -> None:
+    """End every attempt of a process that is about to end. ``blocking`` holds the loop; None: nobody knows who does.
+
+    Of that one it is a failure that counts. Code that has ended keeps its own end, and what had only begun is lost.
+    """
+    writing = FinishWriter(aside, lambda _: None)
+    runs = await asyncio.gather(*(_ran(aside.database, runner, blocking) for runner in in_hand))
+    ended = await asyncio.gather(
+        *(writing.write(runner.claim, ran) for runner, ran in zip(in_hand, runs, strict=True)),
+        return_exceptions=True,
+    )
+    results = [None if isinstance(one, BaseException) else one for one in ended]
+    offers = after_commit.offers_for(
+        (runner.tenant_id, ASYNCIO, result) for runner, result in zip(in_hand, results, strict=True)
+    )
+    await tickets.offer_quietly(aside.redis, offers)
+
+
+async def _ran(database: Database, runner: AttemptRunner, blocking: AttemptRunner | None) -> RunResult:
+    if runner.ran is not None:
+        return runner.ran
+    if runner is blocking:
+        return runner.blocked()
+    if not runner.has_begun:
+        return runner.ended(outcomes.returned(0))
+    if blocking is not None:
+        return runner.ended(outcomes.taken_away())
+    tried = await retry_state(database, runner)
+    return runner.ended(outcomes.lost(tried.times_lost if tried else 0))

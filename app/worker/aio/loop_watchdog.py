@@ -1,0 +1,77 @@
+"""A thread that watches the one event loop of the asyncio pool, and says who has brought it to a standstill."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from app.worker.aio.cpu_watchdog import CpuWatchdog
+from app.worker.runtime import MAX_STALL_SECONDS, Runtime
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS: Final = 0.5
+_OVERDUE_SECONDS: Final = 2.0
+# After a gap in which it did not compute this process was itself stopped: then nobody is to blame for it.
+_GAP: Final = 2.0
+# Of CPU time of the loop's thread, in which this thread was not let run once.
+_ALONE_SECONDS: Final = 15
+# A loop that has not turned for so long is of no use to anybody at the moment.
+_LATE_SECONDS: Final = 5.0
+
+Holder: TypeAlias = "asyncio.Task[Any] | None"
+
+
+class LoopWatchdog:
+    """Looks at the loop twice a second until it is closed, or the loop stands still for ten seconds.
+
+    Code whose time is over gets two: the dispatcher would soon take its attempt away, uncounted, to be run again.
+    A loop that is merely slow, since a thousand tasks compute a little each, is left alone: it must be one and the same
+    task, or callback, that holds it at every look.
+    """
+
+    def __init__(self, runtime: Runtime, end: Callable[[Holder], None], is_overdue: Callable[[Holder], bool]) -> None:
+        """``end`` is called once, on this thread, with the task that holds the loop; None for a callback.
+
+        ``is_overdue`` is asked whether the code that holds it has run beyond its hard limit.
+        """
+        self._runtime = runtime
+        self._end = end
+        self._is_overdue = is_overdue
+        self._is_closed = threading.Event()
+        self._alarm = CpuWatchdog(runtime.thread_id, _ALONE_SECONDS)
+        self._holder: Holder = None
+        self._held_since = self._looked_at = time.monotonic()
+        self._computed = time.process_time()
+        threading.Thread(target=self._run, name="standstill", daemon=True).start()
+
+    def is_responsive(self) -> bool:
+        """Tell whether the loop has turned of late."""
+        return time.monotonic() - self._runtime.alive_at < _LATE_SECONDS
+
+    def close(self) -> None:
+        """Look no more."""
+        self._is_closed.set()
+        self._alarm.stop()
+
+    def _run(self) -> None:
+        while not self._is_closed.wait(_LOOK_SECONDS):
+            self._alarm.wind()
+            if self._stands_still(asyncio.current_task(self._runtime.loop), time.monotonic()):
+                self._alarm.stop()
+                self._end(self._holder)
+                return
+
+    def _stands_still(self, holder: Holder, now: float) -> bool:
+        was_stopped = self._was_stopped(now)
+        if was_stopped or holder is not self._holder:
+            self._holder, self._held_since = holder, now
+        held = now - max(self._held_since, self._runtime.alive_at)
+        return held > MAX_STALL_SECONDS or (held > _OVERDUE_SECONDS and self._is_overdue(holder))
+
+    def _was_stopped(self, now: float) -> bool:
+        gap, self._looked_at = now - self._looked_at, now
+        computed, self._computed = time.process_time() - self._computed, time.process_time()
+        return gap > _GAP and computed < gap / 2

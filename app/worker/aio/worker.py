@@ -1,0 +1,120 @@
+"""A worker of the asyncio pool, as Celery's signals start and stop it."""
+
+import logging
+import os
+import signal
+from collections.abc import Collection
+from concurrent.futures import Future
+from typing import Final
+from uuid import UUID, uuid4
+
+from app.broker.ring import ASYNCIO
+from app.broker.ticket_consumer import TicketConsumer
+from app.core.config import get_settings
+from app.tasks.run import after_commit
+from app.worker import heartbeat, process_tree
+from app.worker.aio import emergency_finish, process_restart, task_ownership
+from app.worker.aio.loop_watchdog import Holder, LoopWatchdog
+from app.worker.aio.pool import AsyncioPool
+from app.worker.cancellation_poller import CancellationPoller
+from app.worker.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+# Seconds for the ends that are written when a loop stands still.
+_WRITE_SECONDS: Final = 10.0
+
+
+class AsyncioWorker:
+    """One process: Celery's threads take tickets, one loop claims and runs, and a thread watches that loop."""
+
+    def __init__(self, capacity: int) -> None:
+        """``capacity`` attempts at most run at once."""
+        self._worker_id = uuid4()
+        self._capacity = capacity
+        self._drained: Future[None] | None = None
+        self._asyncio_pool: AsyncioPool | None = None
+        # Of SIGTERM: what the process sends itself is no wish of the operator's.
+        self._is_restarting = self._is_stopping = False
+
+    def begin(self, queues: Collection[str]) -> None:
+        """Start the loop that runs the tasks, and one of its own for what must never wait for a task's code."""
+        process_tree.adopt()
+        self._runtime, self._aside = (
+            Runtime(connections=3, task_factory=task_ownership.make_task),
+            Runtime(connections=1),
+        )
+        aside = self._aside.database
+        self._asyncio_pool = pool = AsyncioPool(
+            self._runtime,
+            TicketConsumer(self._runtime.redis, queues),
+            self._worker_id,
+            capacity=self._capacity,
+            on_worn_out=self._drain_and_restart,
+        )
+        cancellation_poller = CancellationPoller(self._runtime.database, pool.in_hand, pool.tell)
+        self._runtime.on_duty(
+            mark_alive=self._runtime.mark_alive,
+            cancellation_poller=lambda: cancellation_poller.run(get_settings().redis_url),
+            cancel_what_was_given_up=pool.cancel_what_was_given_up,
+        )
+        self._loop_watchdog = LoopWatchdog(self._runtime, self._end_process, self._is_overdue)
+        self._aside.on_duty(
+            heartbeat=lambda: heartbeat.beat(
+                aside, pool.in_hand, self._worker_id, pool=ASYNCIO, slots=self._responsive_slots
+            )
+        )
+
+    def _responsive_slots(self) -> int:
+        return self._capacity if self._loop_watchdog.is_responsive() else 0
+
+    def serve(self, tenant_id: UUID, pool: str) -> None:
+        """Claim for the tenant; what is claimed runs on when this returns."""
+        if pool != ASYNCIO:
+            _log.error("a worker of the asyncio pool takes from tenants.io only: start it with -Q tenants.io")
+        elif self._asyncio_pool is not None:
+            self._asyncio_pool.serve(tenant_id)
+
+    def drain(self, seconds: float) -> None:
+        """Give what runs so long, then take it away."""
+        self._is_stopping = not self._is_restarting or self._drained is not None
+        if self._asyncio_pool is not None:
+            self._drained = self._runtime.start(self._asyncio_pool.drain(seconds))
+
+    def close(self) -> None:
+        """Wait for the drain, then close the connections."""
+        if self._drained is not None:
+            self._drained.result()
+        if self._asyncio_pool is not None:
+            self._runtime.close()
+            self._loop_watchdog.close()
+            self._aside.close()
+        if self._is_restarting and not self._is_stopping:
+            process_restart.restart()
+
+    def _is_overdue(self, holder: Holder) -> bool:
+        blocking = self._asyncio_pool.run_by(holder) if self._asyncio_pool else None
+        return blocking is not None and blocking.is_overdue()
+
+    def _drain_and_restart(self) -> None:
+        _log.error("much code goes on although it was cancelled: the worker drains, and starts again")
+        self._is_restarting = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _end_process(self, holder: Holder) -> None:
+        """Write all ends beside the loop that stands still, then start again, or end where that was asked for."""
+        assert self._asyncio_pool is not None  # noqa: S101 it has begun
+        self._asyncio_pool.stop_claiming()
+        in_hand, blocking = self._asyncio_pool.in_hand(), self._asyncio_pool.run_by(holder)
+        _log.error(
+            "the event loop stood still: the process ends",
+            extra=(after_commit.names(blocking) if blocking else {}) | {"attempts": len(in_hand)},
+        )
+        try:
+            self._aside.start(emergency_finish.write(self._aside, in_hand, blocking)).result(_WRITE_SECONDS)
+            self._aside.close()
+        except Exception:  # noqa: BLE001 logged; what is not written is found lost
+            _log.exception("not all ends were written before the process ended")
+        if self._is_stopping:
+            os._exit(1)
+        process_restart.restart()

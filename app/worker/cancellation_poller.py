@@ -1,0 +1,69 @@
+"""Poll Postgres for attempts of this worker that must end: cancelled ones, and ones that were taken away."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from app.broker import wakeups
+from app.core.errors import Unavailable
+from app.db import Database
+from app.tasks.run import cancellation
+from app.tasks.run.attempts import AttemptRef
+from app.tasks.run.cancellation import Verdict
+from app.tasks.run.timing import HEARTBEAT_INTERVAL
+
+Attempt = TypeVar("Attempt", bound=AttemptRef)
+
+_log = logging.getLogger(__name__)
+
+
+class CancellationPoller(Generic[Attempt]):
+    """Polls every 3 s, and at once when Redis tells of a cancel of one of the running attempts."""
+
+    def __init__(
+        self, database: Database, running: Callable[[], Sequence[Attempt]], tell: Callable[[Attempt, Verdict], None]
+    ) -> None:
+        """``running`` returns the attempts to poll for; ``tell`` is called for each that must end, with each poll."""
+        self._database = database
+        self._running = running
+        self._tell = tell
+        self._heard = asyncio.Event()
+
+    async def run(self, redis_url: str) -> None:
+        """Poll until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(wakeups.listen_cancels(redis_url, self._hear))
+            group.create_task(self._ask_again_and_again())
+
+    def _hear(self, task_id: UUID) -> None:
+        # The Redis message is only a hint to poll now; Postgres decides which attempts must stop.
+        if any(attempt.task_id == task_id for attempt in self._running()):
+            self._heard.set()
+
+    async def _ask_again_and_again(self) -> None:
+        while True:
+            try:
+                await self._ask()
+            except Unavailable:
+                _log.warning("cancelled tasks not looked for, Postgres is away")
+            except Exception:  # noqa: BLE001 whatever happens, it is asked again
+                _log.exception("cancelled tasks not looked for")
+            await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(HEARTBEAT_INTERVAL):
+                await self._heard.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._heard.clear()
+
+    async def _ask(self) -> None:
+        running = self._running()
+        verdicts = await cancellation.verdicts(self._database, running)
+        for attempt in running:
+            if verdict := verdicts.get(attempt.claim_token):
+                self._tell(attempt, verdict)

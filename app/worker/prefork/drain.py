@@ -1,0 +1,52 @@
+"""Drain a worker that was told to stop: wait for its attempts, then give back the rest."""
+
+import asyncio
+import time
+from typing import Final
+
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import AttemptEnd
+from app.tasks.run.claim import retry_state
+from app.worker import finish_writer
+from app.worker.prefork import process_kill
+from app.worker.prefork.shared_attempts import Attempt, SharedAttempts
+from app.worker.runtime import Runtime
+
+_STEP: Final = 0.1
+_IDLE_FOR: Final = 1.5
+
+
+async def drain(runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str, seconds: float) -> None:
+    """Let what runs end for up to ``seconds``, give back the rest uncounted, then end the children.
+
+    Celery takes no more tickets by now. Its pool may wait 30 s for an idle child whose last message it has
+    not read (reference: billiard's ``_ensure_messages_consumed``), so idle children are ended here.
+    """
+    await _until_idle(shared_attempts, until=time.monotonic() + seconds)
+    running = shared_attempts.running()
+    are_lost = await asyncio.gather(*(process_kill.kill(shared_attempts, attempt) for attempt in running))
+    await asyncio.gather(*(process_kill.kill_child(child.pid) for child in shared_attempts.children()))
+    # Only now: a child that still has a ticket would claim again what is given back.
+    lost = [attempt for attempt, is_lost in zip(running, are_lost, strict=True) if is_lost]
+    await asyncio.gather(
+        *(_give_back(runtime, shared_attempts, attempt, pool) for attempt in (*lost, *shared_attempts.attempts()))
+    )
+
+
+async def _until_idle(shared_attempts: SharedAttempts, *, until: float) -> None:
+    # Idle for a while, not for a moment: a child may have a ticket and not have claimed for it yet.
+    idle_since = time.monotonic()
+    while time.monotonic() < until and time.monotonic() - idle_since < _IDLE_FOR:
+        await asyncio.sleep(_STEP)
+        if shared_attempts.attempts():
+            idle_since = time.monotonic()
+
+
+async def _give_back(runtime: Runtime, shared_attempts: SharedAttempts, attempt: Attempt, pool: str) -> None:
+    outcome = outcomes.returned(0)
+    if attempt.has_begun and not attempt.is_running:
+        # Its code has ended, and its end could not be written.
+        tried = await retry_state(runtime.database, attempt)
+        outcome = outcomes.lost(tried.times_lost) if tried else outcome
+    await finish_writer.write_from_outside(runtime, AttemptEnd(attempt, outcome), pool=pool)
+    shared_attempts.forget(attempt)

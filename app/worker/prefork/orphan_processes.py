@@ -1,0 +1,44 @@
+"""Processes that the code of a dead child has started: they are this process's own by now, and are ended."""
+
+import asyncio
+import os
+from typing import Final
+
+from billiard import process
+
+from app.worker import process_tree
+
+# A child that the pool has just forked is known to it within this time.
+_SECOND_LOOK: Final = 0.2
+
+
+class OrphanProcesses:
+    """Tells the children of the pool from those that came by inheritance (``process_tree.adopt``)."""
+
+    def __init__(self) -> None:
+        """What this process has started itself before it watches is no orphan."""
+        self._own = self._children() - _of_the_pool()
+
+    async def end(self) -> None:
+        """Kill what a dead child has left, with all that this has started."""
+        found = self._found()
+        if not found:
+            return
+        await asyncio.sleep(_SECOND_LOOK)
+        left = found & self._found()
+        for orphan in list(left):
+            left |= process_tree.freeze(orphan)
+        process_tree.kill(left)
+        await asyncio.to_thread(process_tree.reap, left)
+
+    def _found(self) -> set[int]:
+        return self._children() - _of_the_pool() - self._own
+
+    @staticmethod
+    def _children() -> set[int]:
+        return {pid for pid in process_tree.all_pids() if process_tree.stat(pid).parent == os.getpid()}
+
+
+def _of_the_pool() -> set[int | None]:
+    # To ask for active_children would reap them.
+    return {child.pid for child in list(vars(process)["_children"])}

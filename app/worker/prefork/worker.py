@@ -1,0 +1,91 @@
+"""A worker of the prefork pool: the main process and its children, as Celery's signals start and stop them."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID, uuid4
+
+from billiard import current_process
+
+from app.broker.ring import PREFORK
+from app.broker.ticket_consumer import TicketConsumer
+from app.core.config import get_settings
+from app.worker import heartbeat, process_tree
+from app.worker.prefork import process_kill, stall_detector
+from app.worker.prefork.child import ChildRunner
+from app.worker.prefork.drain import drain
+from app.worker.prefork.shared_attempts import ChildAttempts, SharedAttempts
+from app.worker.prefork.supervisor import Supervisor
+from app.worker.runtime import Runtime
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+
+
+class PreforkWorker:
+    """Children that run one attempt each; the main process watches them."""
+
+    def __init__(self, slots: int) -> None:
+        """Before the fork."""
+        self._worker_id = uuid4()
+        self._main_pid = os.getpid()
+        self._shared_attempts = SharedAttempts(slots)
+        self._runtime: Runtime | None = None
+        self._child_runner: ChildRunner
+
+    def join(self, index: int, queues: Collection[str]) -> None:
+        """Become the pool's child of this index, after the fork; ``queues`` are what the worker consumes."""
+        # A child that outlived its main process would run on unwatched, beside the attempt that follows.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self._main_pid:
+            # It has died between the fork and now, of which nothing is told.
+            os._exit(1)
+        # What its code starts is its own, and ends with the attempt (app/worker/process_tree.py).
+        process_tree.adopt()
+        # Code may start processes itself: of multiprocessing's rule for daemons only this would be left.
+        current_process().daemon = False
+        child_attempts = ChildAttempts(self._shared_attempts, index)
+        self._runtime = Runtime(connections=1)
+        self._runtime.on_duty(mark_alive=child_attempts.mark_alive)
+        self._child_runner = ChildRunner(
+            self._runtime, child_attempts, TicketConsumer(self._runtime.redis, queues), self._worker_id
+        )
+
+    def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
+        """Supervise and beat, on a thread that no child inherits."""
+        process_tree.adopt()
+        runtime = self._runtime = Runtime(connections=2)
+        supervisor = Supervisor(runtime, self._shared_attempts, pool=PREFORK)
+        runtime.on_duty(
+            heartbeat=lambda: heartbeat.beat(
+                runtime.database,
+                self._shared_attempts.attempts,
+                self._worker_id,
+                pool=PREFORK,
+                slots=self._responsive_slots,
+            ),
+            supervisor=lambda: supervisor.run(get_settings().redis_url),
+        )
+
+    def _responsive_slots(self) -> int:
+        now = time.monotonic()
+        children = self._shared_attempts.children()
+        return sum(
+            stall_detector.is_responsive(child, now) and not process_kill.is_gone(child.pid) for child in children
+        )
+
+    def serve(self, tenant_id: UUID, pool: str) -> None:
+        """Let the tenant have its turn in this child."""
+        self._child_runner.serve(tenant_id, pool)
+
+    def drain(self, seconds: float) -> None:
+        """Give the children's attempts so long, then take them away."""
+        if self._runtime is not None:
+            self._runtime.start(drain(self._runtime, self._shared_attempts, pool=PREFORK, seconds=seconds))
+
+    def close(self) -> None:
+        """Close this process's connections; a child's, or the main process's."""
+        if self._runtime is not None:
+            self._runtime.close()

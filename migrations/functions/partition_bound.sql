@@ -1,0 +1,11 @@
+-- Purpose. Return the smallest UUIDv7 of a time: the bound of a month.
+-- Parameters. p_month: a time.
+-- Returns. The id.
+-- Locks. None.
+-- Called by. the functions of partitions, prune_tasks, prune_account.
+CREATE OR REPLACE FUNCTION partition_bound(p_month timestamptz)
+RETURNS uuid
+LANGUAGE sql STABLE
+AS $$
+    SELECT (lpad(to_hex((extract(epoch FROM p_month) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$$;

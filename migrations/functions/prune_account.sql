@@ -1,0 +1,33 @@
+-- Purpose. Delete a tenant's keys that were revoked, or ended, more than 90 days ago, and its audit events that are
+--   older than 400 days. Both are found by their ids, which carry their time.
+-- Parameters. p_tenant: the tenant. p_limit: rows of each table.
+-- Returns. How many rows went.
+-- Locks. The rows that it deletes.
+-- Called by. app/tasks/sweep_store.py.
+CREATE OR REPLACE FUNCTION prune_account(p_tenant uuid, p_limit integer)
+RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp
+AS $$
+DECLARE
+    old_keys uuid[];
+    old_events uuid[];
+BEGIN
+    SELECT array_agg(old.id) INTO old_keys FROM (
+        SELECT k.id FROM api_key k
+        WHERE k.tenant_id = p_tenant AND k.id < partition_bound(now() - interval '90 days')
+          AND least(k.revoked_at, k.expires_at) < now() - interval '90 days'
+        ORDER BY k.id LIMIT p_limit
+    ) AS old;
+    SELECT array_agg(old.id) INTO old_events FROM (
+        SELECT e.id FROM audit_event e
+        WHERE e.tenant_id = p_tenant AND e.id < partition_bound(now() - interval '400 days')
+        ORDER BY e.id LIMIT p_limit
+    ) AS old;
+    IF old_keys IS NOT NULL THEN
+        -- A DELETE, even of no row, moves the auth epoch: every process would forget its callers for nothing.
+        DELETE FROM api_key k WHERE k.tenant_id = p_tenant AND k.id = ANY(old_keys);
+    END IF;
+    DELETE FROM audit_event e WHERE e.tenant_id = p_tenant AND e.id = ANY(old_events);
+    RETURN coalesce(cardinality(old_keys), 0) + coalesce(cardinality(old_events), 0);
+END $$;

@@ -1,0 +1,12 @@
+-- Purpose. Refuse a change of an audit event.
+-- Parameters. None.
+-- Returns. Nothing: it raises TQ002.
+-- Locks. None.
+-- Called by. a trigger of audit_event.
+CREATE OR REPLACE FUNCTION refuse_audit_change()
+RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION 'audit events are append-only' USING ERRCODE = 'TQ002';
+END $$;

@@ -1,0 +1,25 @@
+-- Purpose. Return how tasks ended, for several callers in one statement and outside of any transaction. Each pair is
+--   looked up by the key alone.
+-- Parameters. p_tenants, p_ids: pairs of tenant and task.
+-- Returns. One row for each task that exists, with the number of its pair (from 1); result and error as JSON text.
+-- Locks. None.
+-- Called by. app/tasks/store.py.
+CREATE OR REPLACE FUNCTION task_results(p_tenants uuid[], p_ids uuid[])
+RETURNS TABLE (number bigint, status text, result text, error text)
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM set_config('app.tenant_ids', p_tenants::text, true);
+    RETURN QUERY
+        SELECT u.number, k.status, r.result::text, k.error::text
+        FROM unnest(p_tenants, p_ids) WITH ORDINALITY AS u (tenant_id, id, number)
+        CROSS JOIN LATERAL (
+            SELECT w.status, w.error FROM task w WHERE w.tenant_id = u.tenant_id AND w.id = u.id LIMIT 1
+        ) AS k
+        LEFT JOIN LATERAL (
+            SELECT w.result FROM result w WHERE w.tenant_id = u.tenant_id AND w.task_id = u.id LIMIT 1
+        ) AS r ON true;
+END
+$$;

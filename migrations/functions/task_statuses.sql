@@ -1,0 +1,53 @@
+-- Purpose. Return where tasks stand, as task_results does, with what a waiting one waits for (waiting_reason).
+-- Parameters. p_tenants, p_ids: pairs of tenant and task.
+-- Returns. One row for each task that exists, with the number of its pair (from 1).
+-- Locks. None.
+-- Called by. app/tasks/store.py.
+CREATE OR REPLACE FUNCTION task_statuses(p_tenants uuid[], p_ids uuid[])
+RETURNS TABLE (
+    number bigint, task text, status text, attempt integer, max_attempts integer, progress jsonb,
+    waiting_reason text, cancel_requested boolean, error jsonb, created_at timestamptz, due_at timestamptz,
+    started_at timestamptz, finished_at timestamptz
+)
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM set_config('app.tenant_ids', p_tenants::text, true);
+    RETURN QUERY
+        SELECT u.number, k.task, k.status, k.attempt::integer, k.max_attempts::integer, k.progress,
+            CASE
+                WHEN k.status NOT IN ('PENDING', 'RETRY') THEN NULL
+                WHEN t.status = 'suspended' THEN 'SUSPENDED'
+                WHEN t.queue_paused THEN 'QUEUE_PAUSED'
+                WHEN k.due_at > now() AND k.status = 'RETRY' THEN 'RETRY_BACKOFF'
+                -- Given back by a worker that lacks its type, it waits for no time but for another worker.
+                WHEN k.due_at > now() AND k.attempt = 0 THEN 'SCHEDULED'
+                WHEN s.running >= s.running_limit OR s.in_pool >= slots_cap(s.cap, s.short_until, p.unjudged)
+                    THEN 'TENANT_CONCURRENCY'
+                WHEN NOT EXISTS (SELECT FROM worker w WHERE w.slots > 0 AND w.heartbeat_at > now() - interval '15 seconds'
+                                 AND w.pool = k.pool AND k.task = ANY(w.task_types)) THEN 'NO_WORKER'
+                ELSE 'QUEUED'
+            END,
+            k.cancel_requested_at IS NOT NULL, k.error, k.created_at, k.due_at, k.started_at, k.finished_at
+        FROM unnest(p_tenants, p_ids) WITH ORDINALITY AS u (tenant_id, id, number)
+        CROSS JOIN LATERAL (
+            SELECT * FROM task w WHERE w.tenant_id = u.tenant_id AND w.id = u.id LIMIT 1
+        ) AS k
+        CROSS JOIN LATERAL (SELECT w.status, w.queue_paused FROM tenant w WHERE w.id = u.tenant_id LIMIT 1) AS t
+        CROSS JOIN LATERAL (
+            SELECT w.running, w.running_limit,
+                CASE k.pool WHEN 'asyncio' THEN w.running_asyncio ELSE w.running - w.running_asyncio END AS in_pool,
+                CASE k.pool WHEN 'asyncio' THEN w.cap_asyncio ELSE w.cap_prefork END AS cap,
+                CASE k.pool WHEN 'asyncio' THEN w.short_until_asyncio ELSE w.short_until_prefork END AS short_until
+            FROM tenant_slots w WHERE w.tenant_id = u.tenant_id LIMIT 1
+        ) AS s
+        CROSS JOIN LATERAL (
+            SELECT (
+                SELECT w.unjudged_cap FROM pool_slots w
+                WHERE k.finished_at IS NULL AND w.pool = k.pool AND w.judged_at > now() - interval '15 seconds'
+            ) AS unjudged OFFSET 0
+        ) AS p;
+END
+$$;

@@ -1,0 +1,90 @@
+-- Purpose. Count tasks of several tenants and store those that are granted: the oldest of each tenant. One statement,
+--   and a transaction of its own.
+-- Parameters. p_tenants, p_counts, p_day_limits, p_month_limits, p_backlog_limits: as usage_reserve. The others are
+--   columns of the tasks, in which a tenant's tasks stand oldest first; a column of a single element holds for all,
+--   up to p_time_limits, and an empty one is null for all. p_ids has all of them. p_payloads: JSON text.
+--   p_time_limits, p_timeouts, p_delays, p_expires: seconds, the last two from now. p_tags: a JSON array.
+-- Returns. As usage_reserve.
+-- Locks. tenant_admitted in the order of tenant ids (usage_reserve); then the rows that it inserts, usage_by_task in
+--   the order of its key; where a type is long, tenant_slots in the order of tenant ids, then pool_slots.
+-- Called by. app/tasks/store.py.
+CREATE OR REPLACE FUNCTION tasks_accept(
+    p_tenants uuid[], p_counts integer[], p_day_limits bigint[], p_month_limits bigint[], p_backlog_limits bigint[],
+    p_tenant_ids uuid[], p_ids uuid[], p_tasks text[], p_pools text[], p_priorities smallint[], p_payloads text[],
+    p_max_attempts smallint[], p_time_limits double precision[], p_delays double precision[],
+    p_scheduled_at timestamptz[], p_expires double precision[], p_timeouts double precision[], p_tags text[],
+    p_webhook_urls text[], p_retry_of uuid[], p_traceparents text[]
+)
+RETURNS TABLE (
+    tenant_id uuid, granted integer, refused_by text, day_used bigint, month_used bigint, waiting bigint,
+    day_ends_in integer, month_ends_in integer
+)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    counted uuid[];
+    grants integer[];
+    long_types text[];
+    ignored text;
+BEGIN
+    SELECT set_config('app.tenant_ids', p_tenants::text, true), ARRAY(SELECT t.task FROM long_task_type t)
+    INTO ignored, long_types;
+    FOR tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in IN
+        SELECT r.tenant_id, r.granted, r.refused_by, r.day_used, r.month_used, r.waiting, r.day_ends_in, r.month_ends_in
+        FROM usage_reserve(p_tenants, p_counts, p_day_limits, p_month_limits, p_backlog_limits) AS r
+    LOOP
+        counted := counted || tasks_accept.tenant_id;
+        grants := grants || tasks_accept.granted;
+        RETURN NEXT;
+    END LOOP;
+    WITH incoming AS MATERIALIZED (
+        SELECT w.*, greatest(now(), coalesce(w.scheduled_for, now() + make_interval(secs => w.delay))) AS due_at,
+            now() + make_interval(secs => w.expires) AS expires_at
+        FROM (
+            SELECT coalesce(u.tenant_id, p_tenant_ids[1]) AS tenant_id, u.id, coalesce(u.task, p_tasks[1]) AS task,
+                coalesce(u.pool, p_pools[1]) AS pool, coalesce(u.priority, p_priorities[1]) AS priority,
+                coalesce(u.payload, p_payloads[1]) AS payload,
+                coalesce(u.max_attempts, p_max_attempts[1]) AS max_attempts,
+                coalesce(u.time_limit, p_time_limits[1]) AS time_limit, u.delay, u.scheduled_for, u.expires, u.timeout,
+                u.tags, u.webhook_url, u.retry_of, u.traceparent,
+                row_number() OVER (PARTITION BY coalesce(u.tenant_id, p_tenant_ids[1]) ORDER BY u.number) AS place
+            FROM unnest(p_tenant_ids, p_ids, p_tasks, p_pools, p_priorities, p_payloads, p_max_attempts, p_time_limits,
+                        p_delays, p_scheduled_at, p_expires, p_timeouts, p_tags, p_webhook_urls, p_retry_of,
+                        p_traceparents) WITH ORDINALITY
+                AS u (tenant_id, id, task, pool, priority, payload, max_attempts, time_limit, delay, scheduled_for,
+                      expires, timeout, tags, webhook_url, retry_of, traceparent, number)
+        ) AS w JOIN unnest(counted, grants) AS g (tenant_id, granted) ON g.tenant_id = w.tenant_id
+        WHERE w.place <= g.granted
+    ), stored AS (
+        INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, scheduled_at, expires_at, max_attempts,
+                          time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
+        SELECT i.tenant_id, i.id, i.task, i.pool, i.priority, i.payload::json, i.due_at,
+            CASE WHEN i.due_at > now() THEN i.due_at END, i.expires_at, i.max_attempts, i.time_limit, i.timeout,
+            CASE WHEN i.tags IS NULL THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(i.tags::jsonb)) END,
+            i.webhook_url, i.retry_of, i.traceparent
+        FROM incoming i
+    ), counted_by_task AS (
+        -- In the order of the key, as usage_roll_up does: two that met in another order would lock each other out.
+        INSERT INTO usage_by_task AS g (tenant_id, day, task, tasks)
+        SELECT i.tenant_id, (now() AT TIME ZONE 'UTC')::date, i.task, count(*) FROM incoming i
+        GROUP BY 1, 3 ORDER BY 1, 3
+        ON CONFLICT ON CONSTRAINT usage_by_task_pkey DO UPDATE SET tasks = g.tasks + excluded.tasks
+    )
+    INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at, is_long)
+    SELECT i.tenant_id, i.id, i.pool, i.priority, i.due_at, i.due_at > now(), i.expires_at, i.task = ANY(long_types)
+    FROM incoming i;
+    IF long_types && p_tasks THEN
+        -- Tenants in the order in which claims and ends lock their slots, which nobody holds who waits for a submit.
+        PERFORM slots_judge_long(l.tenant_id, l.pool, least(l.n, l.granted)) FROM (
+            SELECT g.tenant_id, coalesce(u.pool, p_pools[1]) AS pool, count(*)::integer AS n, min(g.granted) AS granted
+            FROM unnest(p_tenant_ids, p_ids, p_tasks, p_pools, p_delays, p_scheduled_at)
+                AS u (tenant_id, id, task, pool, delay, scheduled_for)
+            JOIN unnest(counted, grants) AS g (tenant_id, granted)
+                ON g.tenant_id = coalesce(u.tenant_id, p_tenant_ids[1]) AND g.granted > 0
+            WHERE coalesce(u.task, p_tasks[1]) = ANY(long_types)
+              AND coalesce(u.scheduled_for, now() + make_interval(secs => coalesce(u.delay, 0))) <= now()
+            GROUP BY 1, 2 ORDER BY 1, 2
+        ) AS l;
+    END IF;
+END $$;

@@ -1,0 +1,113 @@
+-- Purpose. Claim due tasks of several tenants for one worker: the next by priority and age of each, as many as its
+--   limits and caps leave. Its commit need not reach the disk: the token fences, so a claim that a crash takes back
+--   is simply given again.
+-- Parameters. p_pool: the worker's pool. p_worker: the worker. p_tenants, p_limits: how many at most of each tenant.
+-- Returns. One row for each claimed task, with the token that proves the right to end it; deadline_at is the hard
+--   limit and its grace; has_more: the tenant has more due work and a slot for it.
+-- Locks. tenant_slots in the order of tenant ids; then backlog, skipping rows that somebody holds, then task.
+-- Called by. app/tasks/store.py.
+CREATE OR REPLACE FUNCTION tasks_claim(p_pool text, p_worker uuid, p_tenants uuid[], p_limits integer[])
+RETURNS TABLE (
+    tenant_id uuid, task_id uuid, task text, payload json, attempt integer, failed_attempts integer,
+    max_attempts integer, claim_token uuid, time_limit_seconds double precision, timeout_seconds double precision,
+    deadline_at timestamptz, cancel_requested boolean, traceparent text, plan text, result_bytes integer,
+    has_webhook boolean, has_more boolean
+)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    ignored text;
+    unjudged integer;
+    pool_bit smallint := CASE p_pool WHEN 'asyncio' THEN 2 ELSE 1 END;
+BEGIN
+    -- The claim token fences: a claim that a crash takes back is simply given again.
+    SELECT set_config('synchronous_commit', 'off', true), set_config('app.tenant_ids', p_tenants::text, true), (
+        SELECT p.unjudged_cap FROM pool_slots p WHERE p.pool = p_pool AND p.judged_at > now() - interval '15 seconds'
+    ) INTO ignored, ignored, unjudged;
+    RETURN QUERY
+    -- Slots are locked in one order, here and in attempts_finish: in another, two workers would lock each other out.
+    WITH free AS MATERIALIZED (
+        SELECT f.*, least(f.of_limit, f.of_pool) AS slots,
+            CASE WHEN f.of_pool < 1 THEN 0 WHEN p_pool = 'asyncio' THEN least(f.wanted, f.of_limit, f.of_pool)
+                 ELSE least(f.wanted, f.of_limit) END AS most
+        FROM (
+            SELECT s.tenant_id, w.wanted, s.held_back, t.plan, (t.limits ->> 'result_bytes')::integer AS result_bytes,
+                s.running_limit - s.running AS of_limit,
+                CASE p_pool WHEN 'asyncio'
+                    THEN slots_cap(s.cap_asyncio, s.short_until_asyncio, unjudged) - s.running_asyncio
+                    ELSE slots_cap(s.cap_prefork, s.short_until_prefork, unjudged) - (s.running - s.running_asyncio)
+                END AS of_pool
+            FROM unnest(p_tenants, p_limits) AS w (tenant_id, wanted)
+            JOIN tenant_slots s ON s.tenant_id = w.tenant_id
+            JOIN tenant t ON t.id = s.tenant_id AND t.status = 'active' AND NOT t.queue_paused
+            ORDER BY s.tenant_id
+            FOR UPDATE OF s
+        ) AS f
+    ), due AS MATERIALIZED (
+        SELECT f.tenant_id, first.task_id, first.row_place, first.place
+        FROM free f CROSS JOIN LATERAL (
+            SELECT b.task_id, b.row_place, row_number() OVER () AS place FROM (
+                SELECT w.task_id, w.row_place, w.due_at, w.priority
+                FROM generate_series(9, 0, -1) AS p, LATERAL (
+                    SELECT l.task_id, l.ctid AS row_place, l.due_at, l.priority FROM backlog l
+                    WHERE l.tenant_id = f.tenant_id AND l.pool = p_pool AND l.priority = p AND l.due_at <= now()
+                      AND (l.expires_at IS NULL OR l.expires_at > now())
+                    ORDER BY l.due_at LIMIT f.most FOR UPDATE SKIP LOCKED
+                ) AS w
+                ORDER BY w.due_at - w.priority * interval '1 minute', w.task_id
+                LIMIT f.most
+            ) AS b
+        ) AS first
+        WHERE f.most > 0
+    ), taken AS (
+        -- By its place: the row is locked, and no plan can read more.
+        DELETE FROM backlog b USING due WHERE b.ctid = due.row_place
+        RETURNING b.tenant_id, b.task_id, due.place
+    ), started AS (
+        UPDATE task k
+        SET status = 'STARTED', attempt = k.attempt + 1, claim_token = gen_random_uuid(),
+            started_at = coalesce(k.started_at, now()), progress = NULL
+        FROM taken
+        WHERE (k.tenant_id, k.id) >= (taken.tenant_id, taken.task_id)
+          AND (k.tenant_id, k.id) <= (taken.tenant_id, taken.task_id)
+          AND k.id = taken.task_id AND k.status IN ('PENDING', 'RETRY')
+        RETURNING k.*, taken.place, now() + make_interval(secs => k.time_limit_seconds + 5) AS deadline_at
+    ), attempts AS (
+        INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at)
+        SELECT k.tenant_id, k.id, k.attempt, k.claim_token, p_worker, k.deadline_at FROM started k
+    ), counts AS MATERIALIZED (
+        SELECT seen.tenant_id, count(*) FILTER (WHERE NOT seen.is_started)::integer AS taken,
+            count(*) FILTER (WHERE seen.is_started)::integer AS claimed
+        FROM (SELECT t.tenant_id, false FROM taken t UNION ALL SELECT k.tenant_id, true FROM started k)
+            AS seen (tenant_id, is_started)
+        GROUP BY seen.tenant_id
+    ), more AS MATERIALIZED (
+        -- Once for each tenant, not for each task. What is being taken still counts: one more than that is more.
+        SELECT f.tenant_id, f.plan, f.result_bytes, c.taken, c.claimed, f.slots > f.wanted AS has_slot,
+            c.taken = f.most AND (f.slots > f.wanted OR f.of_pool < f.of_limit) AND (
+                SELECT count(*) > c.taken FROM (
+                    SELECT FROM generate_series(9, 0, -1) AS p, LATERAL (
+                        SELECT FROM backlog l
+                        WHERE l.tenant_id = f.tenant_id AND l.pool = p_pool AND l.priority = p AND l.due_at <= now()
+                        ORDER BY l.due_at LIMIT c.taken + 1
+                    ) AS w LIMIT c.taken + 1
+                ) AS seen
+            ) AS has_due
+        FROM free f LEFT JOIN counts c ON c.tenant_id = f.tenant_id
+        WHERE c.taken > 0 OR (f.of_pool < 1 AND f.of_limit > 0 AND f.held_back & pool_bit = 0)
+    ), counted AS (
+        UPDATE tenant_slots s
+        SET running = s.running + coalesce(m.claimed, 0), departed = s.departed + coalesce(m.taken, 0),
+            running_asyncio = s.running_asyncio + CASE p_pool WHEN 'asyncio' THEN coalesce(m.claimed, 0) ELSE 0 END,
+            held_back = CASE WHEN m.taken IS NULL OR (m.has_due AND NOT m.has_slot) THEN s.held_back | pool_bit
+                             ELSE s.held_back & ~pool_bit END
+        FROM more m
+        WHERE s.tenant_id = m.tenant_id
+    )
+    SELECT k.tenant_id, k.id, k.task, k.payload, k.attempt, k.failed_attempts, k.max_attempts::integer, k.claim_token,
+        k.time_limit_seconds, k.timeout_seconds, k.deadline_at, k.cancel_requested_at IS NOT NULL, k.traceparent,
+        m.plan, m.result_bytes, k.webhook_url IS NOT NULL, m.has_due AND m.has_slot
+    FROM started k JOIN more m ON m.tenant_id = k.tenant_id
+    ORDER BY k.place;
+END $$;

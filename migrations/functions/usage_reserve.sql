@@ -1,0 +1,79 @@
+-- Purpose. Count more tasks for several tenants, in their day, month and backlog, as far as their limits allow. All
+--   tenants go through each statement together: each statement reads the transaction's scope again, which is as long
+--   as there are tenants.
+-- Parameters. p_tenants: each once. p_counts: how many tasks of each. p_day_limits, p_month_limits, p_backlog_limits:
+--   -1 is no limit.
+-- Returns. For each tenant, in the order of ids: how many were granted, which limit refused the rest (of several the
+--   one that lasts longest), what is used with them, and in how many seconds day and month end (UTC).
+-- Locks. tenant_admitted in the order of tenant ids; then usage.
+-- Called by. tasks_accept.
+CREATE OR REPLACE FUNCTION usage_reserve(
+    p_tenants uuid[], p_counts integer[], p_day_limits bigint[], p_month_limits bigint[], p_backlog_limits bigint[]
+)
+RETURNS TABLE (
+    tenant_id uuid, granted integer, refused_by text, day_used bigint, month_used bigint, waiting bigint,
+    day_ends_in integer, month_ends_in integer
+)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    today date := (now() AT TIME ZONE 'UTC')::date;
+    month date := date_trunc('month', now() AT TIME ZONE 'UTC')::date;
+    tenants uuid[];
+    admitted bigint[];
+    wanted record;
+    room bigint;
+    given uuid[];
+    grants integer[];
+BEGIN
+    day_ends_in := ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')));
+    month_ends_in := ceil(extract(epoch FROM month + interval '1 month' - (now() AT TIME ZONE 'UTC')));
+    -- The one lock of a tenant's submits: what follows is written only by who holds it. In the order of the ids, and
+    -- new rows before any is locked: in another order, two processes would lock each other out.
+    IF (SELECT count(*) FROM tenant_admitted a WHERE a.tenant_id = ANY(p_tenants)) < cardinality(p_tenants) THEN
+        INSERT INTO tenant_admitted (tenant_id) SELECT u.t FROM unnest(p_tenants) AS u (t) ORDER BY u.t
+        ON CONFLICT DO NOTHING;
+    END IF;
+    SELECT array_agg(l.tenant_id), array_agg(l.admitted) INTO tenants, admitted
+    FROM (SELECT a.tenant_id, a.admitted FROM tenant_admitted a WHERE a.tenant_id = ANY(p_tenants)
+          ORDER BY a.tenant_id FOR NO KEY UPDATE) AS l;
+    -- A statement after the lock, so that it sees what its last holder wrote. Slots are not locked: a claim or a cancel
+    -- that has not committed yet makes this count too high, never too low.
+    FOR wanted IN
+        SELECT u.t, u.n,
+            coalesce((SELECT g.used FROM usage g
+                      WHERE g.tenant_id = u.t AND g.period = 'day' AND g.starts_on = today), 0) AS day,
+            coalesce((SELECT g.used FROM usage g
+                      WHERE g.tenant_id = u.t AND g.period = 'month' AND g.starts_on = month), 0) AS month,
+            admitted[array_position(tenants, u.t)]
+                + coalesce((SELECT s.returned - s.departed FROM tenant_slots s WHERE s.tenant_id = u.t), 0) AS backlog,
+            nullif(u.d, -1) AS most_of_day, nullif(u.m, -1) AS most_of_month, nullif(u.b, -1) AS most_of_backlog
+        FROM unnest(p_tenants, p_counts, p_day_limits, p_month_limits, p_backlog_limits) AS u (t, n, d, m, b)
+        ORDER BY u.t
+    LOOP
+        room := greatest(0, least(wanted.most_of_day - wanted.day, wanted.most_of_month - wanted.month,
+                                  wanted.most_of_backlog - wanted.backlog, wanted.n));
+        tenant_id := wanted.t;
+        granted := room;
+        refused_by := CASE WHEN room = wanted.n THEN NULL
+                           WHEN wanted.most_of_month - wanted.month <= room THEN 'month'
+                           WHEN wanted.most_of_day - wanted.day <= room THEN 'day' ELSE 'backlog' END;
+        day_used := wanted.day + room;
+        month_used := wanted.month + room;
+        waiting := wanted.backlog + room;
+        IF room > 0 THEN
+            given := given || wanted.t;
+            grants := grants || granted;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+    IF given IS NOT NULL THEN
+        UPDATE tenant_admitted a SET admitted = a.admitted + g.n
+        FROM unnest(given, grants) AS g (t, n) WHERE a.tenant_id = g.t;
+        INSERT INTO usage AS g (tenant_id, period, starts_on, used)
+            SELECT w.t, p.period, p.starts_on, w.n
+            FROM unnest(given, grants) AS w (t, n), (VALUES ('day', today), ('month', month)) AS p (period, starts_on)
+            ON CONFLICT ON CONSTRAINT usage_pkey DO UPDATE SET used = g.used + excluded.used;
+    END IF;
+END $$;

@@ -1,0 +1,19 @@
+-- The audit log.
+
+CREATE TABLE audit_event (
+    id uuid PRIMARY KEY,
+    tenant_id uuid,
+    actor_type text NOT NULL CHECK (actor_type IN ('operator', 'api_key', 'member')),
+    actor text NOT NULL,
+    action text NOT NULL,
+    object text NOT NULL,
+    detail jsonb NOT NULL DEFAULT '{}',
+    created_at timestamptz NOT NULL DEFAULT now(),
+    address text
+);
+CREATE INDEX audit_event_tenant ON audit_event (tenant_id, id);
+COMMENT ON TABLE audit_event IS 'One act on a tenant''s or the operator''s things. Append-only, by a trigger.';
+COMMENT ON COLUMN audit_event.action IS 'Past tense: tenant.created, key.revoked.';
+COMMENT ON COLUMN audit_event.address IS 'The client''s address, where the act came over HTTP.';
+CREATE TRIGGER audit_event_append_only BEFORE UPDATE ON audit_event
+    FOR EACH ROW EXECUTE FUNCTION refuse_audit_change();

@@ -1,0 +1,39 @@
+-- What each tenant has used.
+
+CREATE TABLE usage (
+    tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
+    period text NOT NULL CHECK (period IN ('day', 'month')),
+    starts_on date NOT NULL,
+    used bigint NOT NULL DEFAULT 0 CHECK (used >= 0),
+    PRIMARY KEY (tenant_id, period, starts_on)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE usage IS 'Tasks accepted in a period, counted in the transaction that inserts them.';
+COMMENT ON COLUMN usage.starts_on IS 'First day of the period, in UTC.';
+
+CREATE TABLE usage_by_task (
+    tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
+    day date NOT NULL,
+    task text NOT NULL,
+    tasks bigint NOT NULL DEFAULT 0,
+    attempts bigint NOT NULL DEFAULT 0,
+    worker_seconds double precision NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant_id, day, task)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE usage_by_task IS 'One day of one task type.';
+COMMENT ON COLUMN usage_by_task.day IS 'In UTC: of the submit for tasks, of the end for attempts and their time.';
+COMMENT ON COLUMN usage_by_task.tasks IS 'Tasks accepted.';
+COMMENT ON COLUMN usage_by_task.attempts IS 'Attempts whose code has ended.';
+COMMENT ON COLUMN usage_by_task.worker_seconds IS 'Seconds that these attempts took.';
+
+CREATE TABLE worker_time (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
+    day date NOT NULL,
+    task text NOT NULL,
+    seconds double precision NOT NULL,
+    attempts integer NOT NULL DEFAULT 1
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE worker_time IS
+    'Attempts of one task type that ended together. Insert-only, so that no end waits for another; usage_roll_up adds them up.';
+COMMENT ON COLUMN worker_time.day IS 'In UTC.';
+COMMENT ON COLUMN worker_time.seconds IS 'Seconds of a worker that they took in all.';

@@ -1,2 +1,0 @@
-ALTER TABLE worker DROP COLUMN pid;
-DROP TABLE process_heartbeat;
