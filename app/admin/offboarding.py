@@ -11,14 +11,17 @@ from redis.exceptions import RedisError
 from app.admin import offboarding_store as store
 from app.audit import log as audit
 from app.audit.log import Actor
-from app.broker import tickets, wakeups
+from app.broker import tickets
 from app.db import Database
+from app.tasks.run import after_commit
 from app.tenants import tenancy
 
 _BATCH: Final = 5_000
 _END_TIMEOUT: Final = 10.0
 """Seconds to wait for running tasks to end. A worker kills cancelled code within 5 s."""
 _POLL_INTERVAL: Final = 0.2
+_WAKE_TIMEOUT: Final = 10.0
+"""Seconds for waking the workers: one message for each running task."""
 
 
 async def offboard(database: Database, redis: Redis, actor: Actor, slug: str) -> dict[str, int]:
@@ -41,10 +44,9 @@ async def offboard(database: Database, redis: Redis, actor: Actor, slug: str) ->
 async def _tell_workers(redis: Redis, tenant_id: UUID, running: list[UUID]) -> None:
     try:
         await tickets.forget(redis, tenant_id)
-        for task_id in running:
-            await wakeups.publish_cancel(redis, task_id)
     except RedisError:
         return  # the workers look for themselves
+    await after_commit.ask_workers_to_end(redis, running, seconds=_WAKE_TIMEOUT)
 
 
 async def _wait_for_end(database: Database, tenant_id: UUID) -> None:

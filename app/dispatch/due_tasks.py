@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from app.db import Connection, Database
-from app.tasks import lifecycle, sweep_store
+from app.tasks import sweep_store
+from app.tasks.run.end import expire
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class DueTasks:
     async def end_expired(self) -> list[UUID]:
         """End the tasks that should have started by now; return the ids of those that this call has ended."""
         expired = await sweep_store.expired_any_tenant(self._connection, _MAX_EXPIRED)
-        return [task_id for tenant_id, task_id in expired if await lifecycle.expire(self._worker, tenant_id, task_id)]
+        return [task_id for tenant_id, task_id in expired if await expire(self._worker, tenant_id, task_id)]
 
     async def fallen_due(self) -> list[tuple[UUID, str]]:
         """Return the tenants and pools whose scheduled work has fallen due since the last look."""

@@ -31,12 +31,13 @@ from app.dispatch.ledger import Ledger
 from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
-from app.dispatch.rescuer import LEASE, Rescued, Rescuer
+from app.dispatch.rescuer import Rescued, Rescuer
 from app.dispatch.slot_reserve import INTERVAL as SLOTS_INTERVAL
 from app.dispatch.slot_reserve import SlotReserve
 from app.processes import heartbeat, schema
 from app.processes.heartbeat import Turns
 from app.tasks import partitions
+from app.tasks.run.timing import WORKER_DEAD_AFTER
 
 _log = logging.getLogger(__name__)
 _seldom = Seldom(_log)
@@ -98,7 +99,7 @@ class Sweeps:
         due = await self._do(self._fall_due, self._due.fallen_due) or []
         if self._due.looked_until is not None:
             self._contact.answered(self._due.looked_until)
-        if self._rescue.is_due() and self._contact.has_lasted(LEASE):
+        if self._rescue.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):
             rescued = await self._run(self._rescue, self._rescuer.tick) or Rescued([], [])
             due += rescued.offers
             ended += rescued.ended

@@ -1,6 +1,5 @@
 """Attempts whose worker is dead or has lost them: each is taken away by its token, and its task waits again."""
 
-import logging
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -8,15 +7,13 @@ from app.core import failpoints
 from app.core.errors import Unavailable
 from app.db import Database
 from app.dispatch.leadership import Lead
-from app.tasks import attempts, lifecycle, sweep_store
-from app.tasks.attempts import Ended
-from app.tasks.status import FINAL
+from app.tasks import sweep_store
+from app.tasks.run import after_commit, end, outcomes
+from app.tasks.run.attempts import AttemptEnd, FinishResult
+from app.tasks.run.claim import look
+from app.tasks.run.timing import WORKER_DEAD_AFTER
 from app.tasks.sweep_store import Lost
 
-_log = logging.getLogger(__name__)
-
-LEASE: Final = 15.0
-"""Seconds after a worker's last heartbeat in which its attempts are its own."""
 _AT_ONCE: Final = 200
 
 
@@ -39,7 +36,7 @@ class Rescuer:
 
     async def tick(self) -> Rescued:
         """Take away what is lost; return whom to offer tickets, and which tasks have ended with it."""
-        found = await sweep_store.lost_any_tenant(self._connection, LEASE, _AT_ONCE)
+        found = await sweep_store.lost_any_tenant(self._connection, WORKER_DEAD_AFTER, _AT_ONCE)
         if found:
             failpoints.hit("rescue.before_take_away")
         rescued = [(lost, ended) for lost in found if (ended := await self._take_away(lost))]
@@ -48,30 +45,21 @@ class Rescuer:
         await sweep_store.forget_dead_workers_any_tenant(self._connection, self._fence)
         return Rescued(
             [(lost.tenant_id, lost.pool) for lost, _ in rescued],
-            [lost.task_id for lost, ended in rescued if ended.status in FINAL],
+            [lost.task_id for lost, ended in rescued if after_commit.is_final(ended)],
         )
 
-    async def _take_away(self, lost: Lost) -> Ended | None:
+    async def _take_away(self, lost: Lost) -> FinishResult | None:
         try:
-            outcome = attempts.lost(await self._times_lost(lost))
-            ended = await lifecycle.lose(self._worker, lost, outcome, fence=self._fence)
+            attempt_end = AttemptEnd(lost, outcomes.lost(await self._times_lost(lost)))
+            result = await end.end_as_leader(self._worker, attempt_end, self._fence)
         except Unavailable:
             return None
-        _log.warning(
-            "attempt",
-            extra={
-                "tenant_id": str(lost.tenant_id),
-                "task_id": str(lost.task_id),
-                "outcome": ended.status if ended else "FENCED",
-                "reason": lost.reason,
-                "times_lost": lost.times_lost + 1,
-            },
-        )
-        return ended
+        after_commit.warn_of_rescue(attempt_end, result, reason=lost.reason, times_lost=lost.times_lost + 1)
+        return result
 
     async def _times_lost(self, lost: Lost) -> int:
         # tq_dispatch, which counted, reads no errors: whether all of them count is asked where it matters only.
-        if lost.times_lost + 1 < attempts.MAX_LOST:
+        if lost.times_lost + 1 < outcomes.MAX_LOST:
             return lost.times_lost
-        tried = await lifecycle.look(self._worker, lost)
+        tried = await look(self._worker, lost)
         return tried.times_lost if tried else lost.times_lost

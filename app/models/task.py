@@ -11,7 +11,7 @@ from app.models.columns import Json, JsonText, TextArray, Timestamp, created, da
 
 
 class Task(SQLModel, table=True):
-    """A tenant's unit of work. Partitioned by the month in its id; only tasks/submit and tasks/lifecycle write it.
+    """A tenant's unit of work. Partitioned by the month in its id; only tasks/submit and tasks/run write it.
 
     PENDING → STARTED → SUCCESS | FAILURE | REVOKED, STARTED → RETRY → STARTED; a terminal row never changes.
     """

@@ -31,12 +31,13 @@ from app.identity.dependencies import TaskReader, TaskWriter
 from app.identity.paging import AskedPage, AskedTime
 from app.quotas import dependencies as quotas
 from app.quotas.dependencies import TaskSubmitter
-from app.tasks import bodies, control, types
+from app.tasks import bodies, types
 from app.tasks import responses as answers
 from app.tasks.bodies import Sent
 from app.tasks.callers import waiting_caller
 from app.tasks.parameters import IdempotencyKey, TaskId, TraceParent
 from app.tasks.reading import Reading
+from app.tasks.run import cancellation
 from app.tasks.schemas import (
     BatchRequest,
     BatchResponse,
@@ -161,7 +162,7 @@ def _key(header: str | None) -> str | None:
 async def cancel_task(request: Request, response: Response, principal: TaskWriter, task_id: TaskId) -> CancelResponse:
     """End a waiting task at once, a running one within 5 s. Its slot stays taken until its code has stopped."""
     state = request.app.state
-    status = await control.cancel(state.reader, state.redis, principal.tenant_id, _id(task_id))
+    status = await cancellation.cancel(state.reader, state.redis, principal.tenant_id, _id(task_id))
     if status is Status.STARTED:
         response.status_code = 202
     return CancelResponse(task_id=_id(task_id), status=status)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.db import Connection, affected
 from app.quotas.schemas import Demand, Grant
-from app.tasks.attempts import End, Held
+from app.tasks.run.attempts import AttemptEnd, AttemptRef
 from app.tasks.submit.new_tasks import NewTask, Submission
 
 if TYPE_CHECKING:
@@ -191,22 +191,22 @@ async def claim_any_tenant(
 
 
 async def finish_any_tenant(
-    connection: Connection, ends: Sequence[End], fence: UUID | None = None
+    connection: Connection, ends: Sequence[AttemptEnd], fence: UUID | None = None
 ) -> "list[asyncpg.Record]":
     """End attempts by their claim tokens (``attempts_finish`` says what is returned); one row for each.
 
     With ``fence``, the token of a dispatcher's lease, nothing is ended and no row returned once another one leads.
     """
-    columns = zip(*map(_ended, ends), strict=True)
+    columns = zip(*map(_row_of, ends), strict=True)
     if fence is None:
         return list(await connection.fetch(_FINISH, *columns))
     return list(await connection.fetch(_FINISH_AS_LEADER, *columns, fence))
 
 
-def _ended(end: End) -> tuple[Any, ...]:
-    held, outcome = end.held, end.outcome
+def _row_of(end: AttemptEnd) -> tuple[Any, ...]:
+    ref, outcome = end.ref, end.outcome
     error, progress = map(_json, (outcome.error, end.progress))
-    key = held.tenant_id, held.task_id, held.claim_token
+    key = ref.tenant_id, ref.task_id, ref.claim_token
     content = outcome.result, error, progress
     return *key, outcome.status, outcome.attempt_status, *content, outcome.delay_seconds, end.seconds
 
@@ -274,7 +274,7 @@ CROSS JOIN LATERAL (
 """
 
 
-async def held_any_tenant(connection: Connection, attempts: Sequence[Held]) -> dict[UUID, bool]:
+async def held_any_tenant(connection: Connection, attempts: Sequence[AttemptRef]) -> dict[UUID, bool]:
     """Return by claim token those attempts which still run, and whether their tenant has asked for their end."""
     rows = await connection.fetch(
         _HELD,
@@ -285,7 +285,7 @@ async def held_any_tenant(connection: Connection, attempts: Sequence[Held]) -> d
     return {row["claim_token"]: row["is_cancelled"] for row in rows}
 
 
-async def attempted(
+async def retry_state(
     connection: Connection, tenant_id: UUID, task_id: UUID, claim_token: UUID
 ) -> "asyncpg.Record | None":
     """Return the task type and the counts of failed and lost attempts of a task that runs under this token."""

@@ -3,21 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from app.broker import wakeups
 from app.core.errors import Unavailable
 from app.db import Database
-from app.tasks import control
-from app.tasks.attempts import Held
-from app.tasks.control import Verdict
+from app.tasks.run import cancellation
+from app.tasks.run.attempts import AttemptRef
+from app.tasks.run.cancellation import Verdict
+from app.tasks.run.timing import HEARTBEAT_INTERVAL
 
-Attempt = TypeVar("Attempt", bound=Held)
+Attempt = TypeVar("Attempt", bound=AttemptRef)
 
 _log = logging.getLogger(__name__)
-
-_INTERVAL: Final = 3.0
 
 
 class CancellationPoller(Generic[Attempt]):
@@ -55,7 +54,7 @@ class CancellationPoller(Generic[Attempt]):
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(_INTERVAL):
+            async with asyncio.timeout(HEARTBEAT_INTERVAL):
                 await self._heard.wait()
         except TimeoutError:
             return
@@ -64,7 +63,7 @@ class CancellationPoller(Generic[Attempt]):
 
     async def _ask(self) -> None:
         running = self._running()
-        verdicts = await control.verdicts(self._database, running)
+        verdicts = await cancellation.verdicts(self._database, running)
         for attempt in running:
             if verdict := verdicts.get(attempt.claim_token):
                 self._tell(attempt, verdict)

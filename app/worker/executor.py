@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from app.core import backoff, failpoints, traceparent
 from app.db import Database
-from app.tasks import lifecycle, payloads, store, types
-from app.tasks.attempts import Claim, Outcome
+from app.tasks import payloads, store, types
 from app.tasks.context import Progress, TaskCancelled, TaskContext
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import Claim, Outcome
 from app.tenants import plans
-from app.worker import outcomes
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
 
@@ -81,7 +81,7 @@ class Execution:
         if self._task_type is None:
             return self._ran(_unknown(self._claim))
         if isinstance(error, TaskCancelled) and self._context.cancel_requested:
-            return self._ran(lifecycle.revoked())
+            return self._ran(outcomes.revoked())
         is_crash = isinstance(error, MemoryError | RecursionError) or not isinstance(error, Exception)
         told = outcomes.TaskCrashed(type(error).__name__) if is_crash else error
         return self._ran(outcomes.failure(self._task_type, self._claim, told))

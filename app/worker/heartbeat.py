@@ -12,19 +12,18 @@ from uuid import UUID
 from app.core.errors import Unavailable
 from app.db import Database
 from app.tasks import types
-from app.tasks.attempts import Held
+from app.tasks.run.attempts import AttemptRef
+from app.tasks.run.timing import HEARTBEAT_INTERVAL
 from app.worker import store
 
 _log = logging.getLogger(__name__)
 
-INTERVAL: Final = 3.0
-"""Seconds between two beats; a worker is dead when its last is 15 s old."""
 _STEP: Final = 0.05
 
 
 async def beat(
     database: Database,
-    in_hand: Callable[[], Iterable[Held]],
+    in_hand: Callable[[], Iterable[AttemptRef]],
     worker_id: UUID,
     *,
     pool: str,
@@ -39,7 +38,7 @@ async def beat(
         await _until_a_slot_turns(slots)
         while True:
             await _beat_once(database, [one.claim_token for one in in_hand()], worker_id, pool, slots())
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(HEARTBEAT_INTERVAL)
     except asyncio.CancelledError:
         # At its end alone: an error is followed by another beat, and without the row its attempts would be taken away.
         with contextlib.suppress(Unavailable):
@@ -50,7 +49,7 @@ async def beat(
 
 async def _until_a_slot_turns(slots: Callable[[], int]) -> None:
     # Those of a worker that has just started come within a moment: its first beat is to tell of them.
-    until = time.monotonic() + INTERVAL
+    until = time.monotonic() + HEARTBEAT_INTERVAL
     while not slots() and time.monotonic() < until:  # noqa: ASYNC110 what is asked is shared memory
         await asyncio.sleep(_STEP)
 

@@ -179,7 +179,7 @@ def test_the_exit_codes_are_those_of_the_commands():
     ("message", "path", "function"),
     [
         ("request", "app/http/request_log.py", "_facts"),
-        ("attempt", "app/worker/endings.py", "_log_attempt"),
+        ("attempt", "app/tasks/run/after_commit.py", "_facts"),
         ("delivery", "app/webhooks/delivery/attempt.py", "make"),
         ("pruned", "app/dispatch/pruner.py", "tick"),
     ],

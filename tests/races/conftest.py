@@ -17,16 +17,17 @@ from app.core import ids
 from app.db import Database
 from app.dispatch.leadership import Lead
 from app.quotas.schemas import Demand
-from app.tasks import lifecycle, store
-from app.tasks.attempts import End, Ended, Held, Outcome
+from app.tasks import store
+from app.tasks.run.attempts import AttemptEnd, AttemptRef, FinishResult, Outcome
+from app.tasks.run.end import end as end_attempts
 from app.tasks.submit.new_tasks import Idempotency, NewTask, Statement, Submission, TaskSpecs
 from app.tenants import plans
 from tests.conftest import ROOT, role_url
 
 
-async def finish(worker: Database, held: Held, outcome: Outcome) -> Ended | None:
+async def finish(worker: Database, held: AttemptRef, outcome: Outcome) -> FinishResult | None:
     """End one attempt alone."""
-    [ended] = await lifecycle.finish(worker, [End(held, outcome)])
+    [ended] = await end_attempts(worker, [AttemptEnd(held, outcome)])
     return ended
 
 

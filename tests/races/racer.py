@@ -18,8 +18,11 @@ from app.core.errors import Problem
 from app.db import Database
 from app.identity.principal import Principal
 from app.quotas.admission import Admission
-from app.tasks import bodies, lifecycle, responses
-from app.tasks.attempts import End, Outcome
+from app.tasks import bodies, responses
+from app.tasks.run.attempts import AttemptEnd, Outcome
+from app.tasks.run.claim import claim_for
+from app.tasks.run.end import cancel
+from app.tasks.run.end import end as end_attempts
 from app.tasks.submit.accept import Acceptor
 from app.tenants import plans
 
@@ -83,7 +86,7 @@ async def run(tenant_id: UUID) -> Counter[str]:
     async def lane() -> None:
         nonlocal idle_looks
         while idle_looks < 3 * _LANES:
-            claims = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+            claims = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
             if not claims:
                 # Those who submit may not have begun; later, others may still run what comes back.
                 idle_looks += bool(happened)
@@ -93,12 +96,12 @@ async def run(tenant_id: UUID) -> Counter[str]:
             [claim] = claims
             await asyncio.sleep(random.uniform(0, 0.01))
             if random.random() < 0.2:
-                await lifecycle.cancel(api, tenant_id, claim.task_id)
-            [ended] = await lifecycle.finish(worker, [End(claim, random.choice(_ENDS))])
+                await cancel(api, tenant_id, claim.task_id)
+            [ended] = await end_attempts(worker, [AttemptEnd(claim, random.choice(_ENDS))])
             status = ended.status if ended else "FENCED"
             happened[status] += 1
             if status in {"RETRY", "PENDING"} and random.random() < 0.3:
-                happened[f"cancelled {await lifecycle.cancel(api, tenant_id, claim.task_id)}"] += 1
+                happened[f"cancelled {await cancel(api, tenant_id, claim.task_id)}"] += 1
 
     await asyncio.gather(*(lane() for _ in range(_LANES)))
     await worker.close()

@@ -3,8 +3,8 @@
 import asyncio
 import uuid
 
-from app.tasks import lifecycle
-from app.tasks.attempts import Outcome
+from app.tasks.run.attempts import Outcome
+from app.tasks.run.claim import claim_for
 from tests.races.conftest import Yard, finish
 
 
@@ -17,7 +17,7 @@ async def test_many_claims_at_once_start_each_task_once_and_no_more_than_the_lim
             claims = [
                 claim
                 for taken in await asyncio.gather(
-                    *(lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4()) for _ in range(12))
+                    *(claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4()) for _ in range(12))
                 )
                 for claim in taken
             ]
@@ -33,7 +33,7 @@ async def test_one_claim_takes_no_more_than_the_limit_leaves(yard: Yard):
     await yard.tasks(tenant_id, 5)
     worker = yard.database("tq_worker")
     try:
-        claims = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=5)
+        claims = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=5)
     finally:
         await worker.close()
     assert len(claims) == 2
@@ -48,7 +48,7 @@ async def test_a_claim_waits_for_no_cancel_that_is_under_way(yard: Yard):
             # As by a transaction that holds a waiting task and has not committed.
             await yard.owner.execute("DELETE FROM backlog WHERE task_id = $1", first)
             async with asyncio.timeout(5):
-                claims = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+                claims = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
             assert [claim.task_id for claim in claims] == [second]
     finally:
         await worker.close()

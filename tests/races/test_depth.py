@@ -15,8 +15,11 @@ from app.db import Connection, Database
 from app.dispatch import slot_store
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
-from app.tasks import control, lifecycle, list_store, store, sweep_store
-from app.tasks.attempts import Outcome
+from app.tasks import list_store, store, sweep_store
+from app.tasks.run import cancellation
+from app.tasks.run.attempts import Outcome
+from app.tasks.run.claim import claim_for
+from app.tasks.run.end import cancel, expire
 from app.tasks.task_filter import TaskFilter
 from app.tenants import plans
 from app.webhooks import store as webhook_store
@@ -149,7 +152,7 @@ async def _take_and_release_key(deep: Deep) -> None:
 
 async def _run(deep: Deep) -> None:
     worker = deep.database("tq_worker")
-    [claim] = await lifecycle.claim(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4())
+    [claim] = await claim_for(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4())
     await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result="1"))
 
 
@@ -179,7 +182,7 @@ def _first_page(wanted: TaskFilter) -> Call:
 
 async def _cancel(deep: Deep) -> None:
     [task_id] = await deep.yard.tasks(deep.tenant_id, 1)
-    assert await lifecycle.cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
+    assert await cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
 
 
 async def _due(deep: Deep) -> None:
@@ -212,7 +215,7 @@ async def _judge(deep: Deep) -> None:
         assert (judged.is_long, judged.waiting > 0) == (True, True)
         await slot_store.set_caps_any_tenant(connection, "prefork", {deep.tenant_id: None}, await deep.yard.fence())
         await slot_store.slots_any_tenant(connection)
-    assert await lifecycle.cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
+    assert await cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
 
 
 async def _prune(deep: Deep) -> None:
@@ -236,7 +239,7 @@ class _Running:
 
 async def _verdicts(deep: Deep) -> None:
     held = [_Running(deep.tenant_id, task_id) for task_id in await deep.yard.tasks(deep.tenant_id, 1)]
-    assert set((await control.verdicts(deep.database("tq_worker"), held)).values()) == {"fenced"}
+    assert set((await cancellation.verdicts(deep.database("tq_worker"), held)).values()) == {"fenced"}
 
 
 async def _deliver(deep: Deep) -> None:
@@ -271,18 +274,18 @@ def _reads_in_vain(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> 
 
 async def _run_in_vain(deep: Deep) -> None:
     worker = deep.database("tq_worker")
-    assert await lifecycle.claim(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4()) == []
+    assert await claim_for(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4()) == []
     for outcome in (Outcome("SUCCESS", "SUCCESS"), Outcome("PENDING", "LOST")):
         assert await finish(worker, _Running(deep.tenant_id, uuid.uuid4()), outcome) is None
 
 
 async def _verdicts_in_vain(deep: Deep) -> None:
-    await control.verdicts(deep.database("tq_worker"), [_Running(deep.tenant_id, uuid.uuid4())])
+    await cancellation.verdicts(deep.database("tq_worker"), [_Running(deep.tenant_id, uuid.uuid4())])
 
 
 async def _expire(deep: Deep) -> None:
     [task_id] = await deep.yard.tasks(deep.tenant_id, 1, expires_seconds=0.0)
-    assert await lifecycle.expire(deep.database("tq_worker"), deep.tenant_id, task_id)
+    assert await expire(deep.database("tq_worker"), deep.tenant_id, task_id)
 
 
 async def _release_keys_in_vain(deep: Deep) -> None:

@@ -16,7 +16,7 @@ from app.db import connect
 from app.dispatch.loop import Sweeps
 from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.reconciler import Reconciler
-from app.tasks import lifecycle
+from app.tasks.run.claim import claim_for
 from tests.conftest import Servers, role_url
 from tests.races.conftest import Yard
 
@@ -63,7 +63,7 @@ async def _orphan(yard: Yard) -> tuple[UUID, UUID]:
     await yard.tasks(tenant_id, 1)
     worker = yard.database("tq_worker")
     try:
-        [claim] = await lifecycle.claim(worker, tenant_id, pool=PREFORK, worker_id=worker_id)
+        [claim] = await claim_for(worker, tenant_id, pool=PREFORK, worker_id=worker_id)
     finally:
         await worker.close()
     await yard.owner.execute(

@@ -4,12 +4,15 @@ import asyncio
 import json
 import uuid
 
-from app.tasks import lifecycle, store
-from app.tasks.attempts import Claim, End, Ended, Outcome
+from app.tasks import store
+from app.tasks.run.attempts import AttemptEnd, Claim, FinishResult, Outcome
+from app.tasks.run.claim import claim_for
+from app.tasks.run.end import cancel, end_as_leader
+from app.tasks.run.end import end as end_attempts
 from tests.races.conftest import Yard, finish
 
 
-def _status(ended: Ended | None) -> str | None:
+def _status(ended: FinishResult | None) -> str | None:
     return ended and ended.status
 
 
@@ -18,9 +21,9 @@ async def test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs(yard:
     await yard.tasks(tenant_id, 1)
     worker = yard.database("tq_worker")
     try:
-        [sleeper] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
-        assert _status(await lifecycle.lose(worker, sleeper, Outcome("PENDING", "LOST"))) == "PENDING"
-        [heir] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        [sleeper] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        assert _status(await end_as_leader(worker, AttemptEnd(sleeper, Outcome("PENDING", "LOST")), None)) == "PENDING"
+        [heir] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         assert await finish(worker, sleeper, Outcome("SUCCESS", "SUCCESS", result='"late"')) is None
         assert _status(await finish(worker, heir, Outcome("SUCCESS", "SUCCESS", result='"heir"'))) == "SUCCESS"
         # Sent again after an unknown commit.
@@ -39,11 +42,11 @@ async def test_of_a_finish_a_loss_and_a_cancel_at_once_one_ends_the_attempt(yard
     await yard.tasks(tenant_id, 12)
     try:
         for _ in range(12):
-            [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+            [claim] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
             await asyncio.gather(
-                lifecycle.cancel(api, tenant_id, claim.task_id),
+                cancel(api, tenant_id, claim.task_id),
                 finish(worker, claim, Outcome("SUCCESS", "SUCCESS")),
-                lifecycle.lose(worker, claim, Outcome("FAILURE", "LOST")),
+                end_as_leader(worker, AttemptEnd(claim, Outcome("FAILURE", "LOST")), None),
             )
         rows = await yard.owner.fetch("SELECT status, finished_at FROM task WHERE tenant_id = $1", tenant_id)
     finally:
@@ -70,17 +73,17 @@ async def test_progress_is_the_latest_attempts_and_only_who_holds_it_writes_it(y
         return stored and json.loads(stored)
 
     try:
-        [first] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        [first] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         assert await report(first, 1) == {"done": 1}
-        # Ended from outside, by who does not know of it: what was reported stays.
-        await lifecycle.lose(worker, first, Outcome("PENDING", "LOST"))
+        # FinishResult from outside, by who does not know of it: what was reported stays.
+        await end_as_leader(worker, AttemptEnd(first, Outcome("PENDING", "LOST")), None)
         assert await report(first, 2) == {"done": 1}
-        [second] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        [second] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         assert await seen() is None
         assert await report(first, 3) is None
         assert await report(second, 4) == {"done": 4}
-        end = End(second, Outcome("SUCCESS", "SUCCESS"), progress={"done": 5, "total": 5, "note": "all"})
-        await lifecycle.finish(worker, [end])
+        end = AttemptEnd(second, Outcome("SUCCESS", "SUCCESS"), progress={"done": 5, "total": 5, "note": "all"})
+        await end_attempts(worker, [end])
         assert await seen() == {"done": 5, "total": 5, "note": "all"}
         assert await report(second, 6) == {"done": 5, "total": 5, "note": "all"}
     finally:

@@ -7,8 +7,9 @@ import uuid
 import pytest
 
 from app.db import Database
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim, End, Ended, Outcome
+from app.tasks.run.attempts import AttemptEnd, Claim, FinishResult, Outcome
+from app.tasks.run.claim import claim_each
+from app.tasks.run.end import end as end_attempts
 from tests.races.conftest import Yard, finish
 
 _DONE = Outcome("SUCCESS", "SUCCESS", result='{"n":1}')
@@ -16,7 +17,7 @@ _DONE = Outcome("SUCCESS", "SUCCESS", result='{"n":1}')
 
 async def _claim(worker: Database, wanted: dict[uuid.UUID, int]) -> dict[uuid.UUID, list[Claim]]:
     found: dict[uuid.UUID, list[Claim]] = {tenant_id: [] for tenant_id in wanted}
-    for claim in await lifecycle.claim_each(worker, wanted, pool="prefork", worker_id=uuid.uuid4()):
+    for claim in await claim_each(worker, wanted, pool="prefork", worker_id=uuid.uuid4()):
         found[claim.tenant_id].append(claim)
     return found
 
@@ -46,8 +47,8 @@ async def test_in_one_group_each_end_is_judged_by_its_own_token(yard: Yard):
         ended, lost, repeated = claims[one]
         await finish(worker, lost, Outcome("PENDING", "LOST"))
         await finish(worker, repeated, _DONE)
-        group = [End(claim, _DONE, seconds=0.5) for claim in (ended, lost, repeated, *claims[other])]
-        seen = await lifecycle.finish(worker, group)
+        group = [AttemptEnd(claim, _DONE, seconds=0.5) for claim in (ended, lost, repeated, *claims[other])]
+        seen = await end_attempts(worker, group)
     finally:
         await worker.close()
     assert [end and end.status for end in seen] == ["SUCCESS", None, "SUCCESS", "SUCCESS"]
@@ -72,10 +73,10 @@ async def test_groups_in_opposite_orders_never_lock_each_other_out(yard: Yard):
 
     async def run(order: list[uuid.UUID]) -> int:
         done = 0
-        while found := await lifecycle.claim_each(
-            worker, dict.fromkeys(order, 2), pool="prefork", worker_id=uuid.uuid4()
-        ):
-            ends: list[Ended | None] = await lifecycle.finish(worker, [End(one, _DONE) for one in found[::-1]])
+        while found := await claim_each(worker, dict.fromkeys(order, 2), pool="prefork", worker_id=uuid.uuid4()):
+            ends: list[FinishResult | None] = await end_attempts(
+                worker, [AttemptEnd(one, _DONE) for one in found[::-1]]
+            )
             assert None not in ends
             done += len(ends)
         return done
@@ -97,7 +98,7 @@ async def test_a_result_that_postgres_refuses_keeps_no_other_end_from_being_writ
         # What outcomes.py never lets pass.
         refused = Outcome("SUCCESS", "SUCCESS", result='{"n":NaN}')
         with pytest.raises(Exception, match="invalid input syntax"):
-            await lifecycle.finish(worker, [End(claims[0], refused), End(claims[1], _DONE)])
+            await end_attempts(worker, [AttemptEnd(claims[0], refused), AttemptEnd(claims[1], _DONE)])
         assert await finish(worker, claims[1], _DONE) is not None
         assert await finish(worker, claims[2], _DONE) is not None
     finally:

@@ -21,8 +21,10 @@ from app.dispatch.loop import Sweeps
 from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.pruner import Pruner
 from app.quotas import store as quotas_store
-from app.tasks import lifecycle, partitions, sweep_store
-from app.tasks.attempts import Outcome
+from app.tasks import partitions, sweep_store
+from app.tasks.run.attempts import AttemptEnd, Outcome
+from app.tasks.run.claim import claim_for
+from app.tasks.run.end import end_as_leader
 from tests.conftest import Servers, role_url
 from tests.races.conftest import Yard
 
@@ -187,12 +189,12 @@ async def test_who_leads_no_more_takes_no_attempt_away(yard: Yard, lease: Databa
     worker = yard.database("tq_worker", 1)
     status = "SELECT status FROM attempt WHERE task_id = $1"
     try:
-        [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        [claim] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         with pytest.raises(LeadLost):
-            await lifecycle.lose(worker, claim, Outcome("PENDING", "LOST"), fence=_NOBODY)
+            await end_as_leader(worker, AttemptEnd(claim, Outcome("PENDING", "LOST")), _NOBODY)
         assert await yard.owner.fetchval(status, task_id) == "STARTED"
         fence = await yard.fence()
-        assert await lifecycle.lose(worker, claim, Outcome("PENDING", "LOST"), fence=fence) is not None
+        assert await end_as_leader(worker, AttemptEnd(claim, Outcome("PENDING", "LOST")), fence) is not None
         assert await yard.owner.fetchval(status, task_id) == "LOST"
     finally:
         await worker.close()

@@ -21,8 +21,9 @@ from app.broker.ring import queue_name
 from app.broker.tickets import DEFAULT_LIMIT
 from app.db import connect
 from app.dispatch.ledger import Ledger
-from app.tasks import lifecycle
-from app.tasks.attempts import Outcome
+from app.tasks.run.attempts import Outcome
+from app.tasks.run.claim import claim_for
+from app.tasks.run.end import expire
 from tests.conftest import ROOT, Servers, role_url
 from tests.races.conftest import Yard, finish
 
@@ -181,9 +182,9 @@ async def test_running_never_exceeds_its_limit_and_what_waits_is_what_is_counted
                 seen.append(await yard.owner.fetchrow(_COUNTS, tenant_id))
                 overdue = "SELECT task_id FROM backlog WHERE tenant_id = $1 AND expires_at < now()"
                 for row in await yard.owner.fetch(overdue, tenant_id):
-                    await lifecycle.expire(worker, tenant_id, row["task_id"])
+                    await expire(worker, tenant_id, row["task_id"])
             happened = await race
-        while waiting := await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=3):
+        while waiting := await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=3):
             for claim in waiting:
                 await finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
     finally:
@@ -212,7 +213,7 @@ async def test_what_attempts_took_is_added_to_their_day_once(yard: Yard):
             Outcome("PENDING", "LOST"),
         )
         for outcome in outcomes:
-            [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+            [claim] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
             await finish(worker, claim, outcome)
         await Ledger(lead).roll_up()
         assert await Ledger(lead).roll_up() == 0
@@ -236,7 +237,7 @@ async def test_a_counter_that_is_off_is_made_what_the_rows_say(yard: Yard):
     lead = await yard.lead(finder)
     try:
         await Ledger(lead).reconcile()
-        [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        [claim] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         assert await Ledger(lead).reconcile() == 0
         await yard.owner.execute(
             "UPDATE tenant_slots SET running = 7, departed = departed + 2 WHERE tenant_id = $1", tenant_id
@@ -257,7 +258,7 @@ async def test_the_upkeep_of_the_ledger_waits_for_nobody(yard: Yard):
     finder = await connect(role_url(yard.environment, "tq_dispatch"))
     lead = await yard.lead(finder)
     try:
-        [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        [claim] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         await finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
         async with asyncio.timeout(5), yard.owner.transaction():
             await yard.owner.execute("SELECT FROM usage_by_task WHERE tenant_id = $1 FOR UPDATE", tenant_id)

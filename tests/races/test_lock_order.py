@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from app.db import Database
-from app.tasks import lifecycle
+from app.tasks.run.end import cancel, expire
 from tests.races.conftest import Yard
 
 _MEETINGS = 20
 
 
 async def _cancel(database: Database, tenant_id: uuid.UUID, task_id: uuid.UUID) -> None:
-    assert await lifecycle.cancel(database, tenant_id, task_id) == "REVOKED"
+    assert await cancel(database, tenant_id, task_id) == "REVOKED"
 
 
 async def _expire(database: Database, tenant_id: uuid.UUID, task_id: uuid.UUID) -> None:
-    assert not await lifecycle.expire(database, tenant_id, task_id)
+    assert not await expire(database, tenant_id, task_id)
 
 
 async def _waits_for_a_lock(yard: Yard) -> None:

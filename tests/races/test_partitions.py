@@ -19,8 +19,9 @@ from app.core.errors import Unavailable
 from app.db import connect
 from app.dispatch.loop import Sweeps
 from app.dispatch.postgres_contact import PostgresContact
-from app.tasks import lifecycle, partitions, sweep_store
-from app.tasks.attempts import Outcome
+from app.tasks import partitions, sweep_store
+from app.tasks.run.attempts import Outcome
+from app.tasks.run.claim import claim_for
 from tests.conftest import ROOT, Servers, role_url
 from tests.races.conftest import Yard, finish
 
@@ -186,7 +187,7 @@ async def test_submits_claims_and_ends_go_on_while_rows_move(bare: Yard):
 
     async def run_again_and_again() -> None:
         while not stopping.is_set():
-            for claim in await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=5):
+            for claim in await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=5):
                 await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result="1"))
                 ended.append(claim.task_id)
 
@@ -245,7 +246,7 @@ async def test_the_leader_lives_moves_the_rows_and_they_are_found_by_claims_and_
         lead = await bare.lead(connection)
         await Sweeps(lead, worker, redis, PostgresContact()).tick()
         assert (await _places_of_tasks(bare, waiting)) == {f"task_p{_month(0)}"}
-        claimed = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=9)
+        claimed = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=9)
         assert sorted(claim.task_id for claim in claimed) == sorted(waiting)
         owner_of_old = await bare.owner.fetchval("SELECT tenant_id FROM task WHERE id = $1", old[0])
         assert await sweep_store.prune(connection, owner_of_old, timedelta(days=3650), 10, lead.token) in {0, 1}

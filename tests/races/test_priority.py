@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from app.tasks import lifecycle
+from app.tasks.run.claim import claim_for
 from tests.races.conftest import Yard
 
 # (priority, minutes of waiting) of each task, in the order in which they are to be claimed.
@@ -41,7 +41,7 @@ async def test_tasks_are_claimed_by_priority_and_age(yard: Yard, order: list[tup
     worker = yard.database("tq_worker")
     claimed: list[uuid.UUID] = []
     try:
-        while claims := await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=limit):
+        while claims := await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=limit):
             claimed += [claim.task_id for claim in claims]
     finally:
         await worker.close()
@@ -53,7 +53,7 @@ async def test_what_a_limit_leaves_for_later_is_the_least_urgent(yard: Yard):
     ids = await _wait_as(yard, tenant_id, [(0, 20), (9, 5), (9, 0), (5, 0), (0, 0)])
     worker = yard.database("tq_worker")
     try:
-        claims = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=5)
+        claims = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=5)
     finally:
         await worker.close()
     assert [claim.task_id for claim in claims] == ids[:2]

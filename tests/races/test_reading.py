@@ -5,9 +5,9 @@ import uuid
 from typing import Any, cast
 
 from app.broker.wakeups import Waiters
-from app.tasks import lifecycle
-from app.tasks.attempts import Outcome
 from app.tasks.reading import Reading
+from app.tasks.run.attempts import Outcome
+from app.tasks.run.claim import claim_for
 from app.tasks.schemas import TaskAndAttempts
 from tests.races.conftest import Yard, finish
 
@@ -32,7 +32,7 @@ async def test_a_task_and_its_attempts_are_of_one_moment(yard: Yard):
             seen.append((await reading.detail(tenant_id, task_id)).task)
 
     async def run(outcome: Outcome) -> Any:
-        [claim] = await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        [claim] = await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         await finish(worker, claim, outcome)
 
     try:

@@ -13,8 +13,10 @@ from app.db import Database, connect
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
 from app.dispatch.slot_reserve import SlotReserve
-from app.tasks import lifecycle, store, sweep_store
-from app.tasks.attempts import Claim, End, Ended, Outcome
+from app.tasks import store, sweep_store
+from app.tasks.run.attempts import AttemptEnd, Claim, FinishResult, Outcome
+from app.tasks.run.claim import claim_for
+from app.tasks.run.end import end as end_attempts
 from tests.conftest import role_url
 from tests.races.conftest import Yard
 
@@ -46,10 +48,10 @@ class Slots:
         return await self.reserve.look()
 
     async def claim(self, tenant_id: UUID, limit: int = 1, pool: str = PREFORK) -> list[Claim]:
-        return await lifecycle.claim(self.worker, tenant_id, pool=pool, worker_id=uuid.uuid4(), limit=limit)
+        return await claim_for(self.worker, tenant_id, pool=pool, worker_id=uuid.uuid4(), limit=limit)
 
-    async def end(self, claim: Claim, seconds: float, outcome: Outcome = _DONE) -> Ended:
-        [ended] = await lifecycle.finish(self.worker, [End(claim, outcome, seconds=seconds)])
+    async def end(self, claim: Claim, seconds: float, outcome: Outcome = _DONE) -> FinishResult:
+        [ended] = await end_attempts(self.worker, [AttemptEnd(claim, outcome, seconds=seconds)])
         assert ended is not None
         return ended
 
@@ -130,7 +132,7 @@ async def test_a_child_takes_into_its_one_slot_what_it_knows_to_be_short(slots: 
     assert len(claims) == 8
     # More is due, but not for another slot.
     assert not claims[-1].has_more
-    ends = await lifecycle.finish(slots.worker, [End(claim, _DONE, seconds=2.0) for claim in claims])
+    ends = await end_attempts(slots.worker, [AttemptEnd(claim, _DONE, seconds=2.0) for claim in claims])
     assert all(end and end.frees_slot for end in ends)
 
 

@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from app.tasks import lifecycle
-from app.tasks.attempts import Outcome
+from app.tasks.run.attempts import Outcome
+from app.tasks.run.claim import claim_for
 from tests.races.conftest import Yard, finish
 
 _SOON = {"autovacuum_vacuum_scale_factor": "0.02", "autovacuum_vacuum_threshold": "1000"}
@@ -65,7 +65,7 @@ async def test_a_claim_and_a_finish_of_a_task_write_no_index(yard: Yard):
     before = await _updates(yard)
     await yard.tasks(tenant_id, 200)
     for _ in range(200):
-        [claim] = await lifecycle.claim(database, tenant_id, pool="prefork", worker_id=uuid.uuid4())
+        [claim] = await claim_for(database, tenant_id, pool="prefork", worker_id=uuid.uuid4())
         await finish(database, claim, Outcome("SUCCESS", "SUCCESS", result="1"))
     async with database.connection() as connection:
         await connection.execute("SELECT pg_stat_force_next_flush()")

@@ -5,7 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from app.tasks import lifecycle, store
+from app.tasks import store
+from app.tasks.run.claim import claim_for
 from tests.races.conftest import Yard
 
 
@@ -43,7 +44,7 @@ async def test_tasks_of_a_suspended_tenant_wait_for_its_return(
     assert await _reason(yard, tenant_id, task_id) == "SUSPENDED"
     worker = yard.database("tq_worker", 1)
     try:
-        assert await lifecycle.claim(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4()) == []
+        assert await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4()) == []
     finally:
         await worker.close()
     await yard.owner.execute("UPDATE tenant SET status = 'active' WHERE id = $1", tenant_id)

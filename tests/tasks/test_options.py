@@ -11,8 +11,9 @@ import asyncpg
 import pytest
 
 from app.db import Database
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim, End, Outcome
+from app.tasks.run.attempts import AttemptEnd, Claim, Outcome
+from app.tasks.run.claim import claim_for
+from app.tasks.run.end import end as end_attempts
 from tests.conftest import Tenant, role_url
 
 # Of the asyncio pool, of which no worker runs: nobody but the test claims it. Of the type: 2 attempts, 900 s.
@@ -49,9 +50,9 @@ def _submit(tenant: Tenant, headers: dict[str, str], **options: Any) -> str:
 
 async def _claim(worker: Database, tenant: Tenant) -> Claim:
     """Claim the tenant's one task and end it, so that nobody looks for the worker that runs it."""
-    [claim] = await lifecycle.claim(worker, uuid.UUID(tenant.tenant_id), pool="asyncio", worker_id=uuid.uuid4())
+    [claim] = await claim_for(worker, uuid.UUID(tenant.tenant_id), pool="asyncio", worker_id=uuid.uuid4())
     # Written without its event: nothing is delivered.
-    ended = await lifecycle.finish(worker, [End(claim, Outcome("SUCCESS", "SUCCESS"), has_webhook=False)])
+    ended = await end_attempts(worker, [AttemptEnd(claim, Outcome("SUCCESS", "SUCCESS"), has_webhook=False)])
     assert [end and end.status for end in ended] == ["SUCCESS"]
     return claim
 

@@ -1,6 +1,5 @@
 """Make one attempt of a delivery: sign, send, record. No transaction is open while it is sent."""
 
-import asyncio
 import logging
 import time
 from contextlib import suppress
@@ -10,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.core import crypto, failpoints, secrets
+from app.core import crypto, failpoints, retry, secrets
 from app.core.config import get_settings
 from app.core.errors import Unavailable
 from app.core.secrets import Secrets, SecretsFileError
@@ -27,7 +26,6 @@ _log = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(seconds=60)
 """How long a claim is valid: the 15 s of an attempt, and time to record it."""
-_RECORD_DELAYS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _POSTPONED_BY: Final = timedelta(seconds=2)
 _UNSIGNED: Final = "There is no signing secret that holds. Make a new one: nothing is sent unsigned."
 _SEALED: Final = "The signing secret cannot be opened. Ask the operator: nothing is sent unsigned."
@@ -108,20 +106,18 @@ class DeliveryAttempts:
     async def _record(
         self, claim: DeliveryClaim, answer: DeliveryResponse, step: NextStep, duration_ms: int, *, until: float
     ) -> bool:
-        # Repeated while Postgres is away, for as long as the claim is valid. After that the delivery is sent once more.
-        failures = 0
-        while True:
-            try:
-                return await self._record_once(claim, answer, step, duration_ms)
-            except (Unavailable, *AWAY, asyncpg.PostgresError) as error:
-                pause = _RECORD_DELAYS[min(failures, len(_RECORD_DELAYS) - 1)]
-                _log.warning(
-                    "delivery not recorded yet", extra={"delivery_id": str(claim.id), "error": type(error).__name__}
-                )
-                if time.monotonic() + pause > until:
-                    return False
-                await asyncio.sleep(pause)
-                failures += 1
+        def warn(error: Exception, _: float) -> None:
+            facts = {"delivery_id": str(claim.id), "error": type(error).__name__}
+            _log.warning("delivery not recorded yet", extra=facts)
+
+        away = (Unavailable, *AWAY, asyncpg.PostgresError)
+        try:
+            # For as long as the claim is valid. After that it is sent once more.
+            return await retry.until_back(
+                lambda: self._record_once(claim, answer, step, duration_ms), away, warn, until=until
+            )
+        except away:
+            return False
 
     async def _record_once(
         self, claim: DeliveryClaim, answer: DeliveryResponse, step: NextStep, duration_ms: int

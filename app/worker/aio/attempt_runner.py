@@ -3,22 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim, Outcome
 from app.tasks.context import SoftTimeLimitExceeded
-from app.worker import outcomes
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import Claim, Outcome
+from app.tasks.run.timing import WORKER_GRACE
 from app.worker.aio import task_ownership
 from app.worker.coroutine_interrupt import InterruptibleCoroutine
 from app.worker.executor import Execution, RunResult
 from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
-
-# Seconds in which code that was asked to end may do so by itself, and again after it was cancelled.
-_GRACE: Final = 1.0
 
 Reason: TypeAlias = Literal["overdue", "cancelled", "fenced", "drained"]
 
@@ -78,7 +75,7 @@ class AttemptRunner:
 
     def is_overdue(self) -> bool:
         """Tell whether the code runs beyond its hard limit and the second of grace after it."""
-        return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + _GRACE
+        return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + WORKER_GRACE
 
     def ended(self, outcome: Outcome) -> RunResult:
         """Return the result of an attempt that was ended from outside, with this outcome."""
@@ -97,7 +94,7 @@ class AttemptRunner:
             task_ownership.owner.reset(token)
         self._code.task.add_done_callback(self._finish)
         self._after(self._execution.soft_limit, self._interrupt)
-        self._after(self._claim.time_limit_seconds + _GRACE, self._end, "overdue")
+        self._after(self._claim.time_limit_seconds + WORKER_GRACE, self._end, "overdue")
         try:
             await self._over
         finally:
@@ -111,7 +108,7 @@ class AttemptRunner:
             self._end(reason)
         elif not self._is_asked_to_end:
             self._is_asked_to_end = True
-            self._after(_GRACE, self._end, reason)
+            self._after(WORKER_GRACE, self._end, reason)
 
     def _after(self, seconds: float, call: Any, *arguments: Any) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, call, *arguments))
@@ -124,7 +121,7 @@ class AttemptRunner:
         if self._reason is None and not self._over.done():
             self._reason = reason
             self._code.task.cancel()
-            self._after(_GRACE, self._give_up)
+            self._after(WORKER_GRACE, self._give_up)
 
     def _give_up(self) -> None:
         if not self._over.done():
@@ -151,7 +148,7 @@ class AttemptRunner:
             case "drained":
                 return self._execution.ended(outcomes.returned(0))
             case "cancelled":
-                return self._execution.ended(lifecycle.revoked())
+                return self._execution.ended(outcomes.revoked())
             case "overdue":
                 return self._execution.raised(
                     outcomes.TimeLimitExceeded("the attempt ran beyond its time limit and was cancelled")

@@ -12,12 +12,12 @@ from app.broker.tickets import Offers
 from app.core import failpoints
 from app.core.batcher import Batcher
 from app.core.errors import Unavailable
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim, Held
-from app.tasks.control import Verdict
-from app.worker import endings
+from app.tasks.run import after_commit
+from app.tasks.run.attempts import AttemptRef, Claim
+from app.tasks.run.cancellation import Verdict
+from app.tasks.run.claim import claim_each
 from app.worker.aio.attempt_runner import AttemptRunner
-from app.worker.endings import Endings
+from app.worker.finish_writer import FinishWriter
 from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class AsyncioPool:
         self._claims: Batcher[tuple[UUID, int], list[Claim]] = Batcher(
             self._claim, max_items=_MAX_TENANTS, timeout=None
         )
-        self._endings = Endings(runtime, self._drop)
+        self._finish_writer = FinishWriter(runtime, self._drop)
         self._offers = Offers(runtime.redis)
         self._given_up: set[asyncio.Task[Any]] = set()
         self._on_worn_out: Callable[[], None] | None = on_worn_out
@@ -170,7 +170,7 @@ class AsyncioPool:
     async def _claim(self, wanted: Sequence[tuple[UUID, int]]) -> list[list[Claim]]:
         # Of two tickets of one tenant the first one's limit counts.
         limits = dict(reversed(wanted))
-        claims = await lifecycle.claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
+        claims = await claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
         failpoints.hit("asyncio_pool.after_claim")
         found: dict[UUID, list[Claim]] = {}
         for claim in claims:
@@ -181,14 +181,16 @@ class AsyncioPool:
         try:
             ran = await runner.run()
             if ran is None:
-                _log.warning("attempt", extra=endings.names(claim) | {"outcome": "FENCED"})
+                after_commit.warn_of_fence(claim)
                 self._drop([claim])
                 return
-            ended = await self._endings.write(claim, ran)
-            if ended is not None and endings.needs_ticket(ended):
+            ended = await self._finish_writer.write(claim, ran)
+            if ended is not None and ended.needs_ticket:
                 self._offers.add(claim.tenant_id, ASYNCIO)
         except Exception:  # noqa: BLE001 logged; the others go on
-            _log.exception("the end of an attempt was not written: it will be found lost", extra=endings.names(claim))
+            _log.exception(
+                "the end of an attempt was not written: it will be found lost", extra=after_commit.names(claim)
+            )
 
     def _give_up(self, task: asyncio.Task[Any]) -> None:
         self._given_up.add(task)
@@ -197,6 +199,6 @@ class AsyncioPool:
             on_worn_out, self._on_worn_out = self._on_worn_out, None
             on_worn_out()
 
-    def _drop(self, attempts: Sequence[Held]) -> None:
+    def _drop(self, attempts: Sequence[AttemptRef]) -> None:
         gone = [attempt for attempt in attempts if self._runners.pop(attempt.claim_token, None)]
         self._occupy(-len(gone))

@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 from app.broker.ring import ASYNCIO
 from app.broker.ticket_consumer import TicketConsumer
 from app.core.config import get_settings
-from app.worker import endings, heartbeat, process_tree
+from app.tasks.run import after_commit
+from app.worker import heartbeat, process_tree
 from app.worker.aio import emergency_finish, process_restart, task_ownership
 from app.worker.aio.loop_watchdog import Holder, LoopWatchdog
 from app.worker.aio.pool import AsyncioPool
@@ -107,7 +108,7 @@ class AsyncioWorker:
         in_hand, blocking = self._asyncio_pool.in_hand(), self._asyncio_pool.run_by(holder)
         _log.error(
             "the event loop stood still: the process ends",
-            extra=(endings.names(blocking) if blocking else {}) | {"attempts": len(in_hand)},
+            extra=(after_commit.names(blocking) if blocking else {}) | {"attempts": len(in_hand)},
         )
         try:
             self._aside.start(emergency_finish.write(self._aside, in_hand, blocking)).result(_WRITE_SECONDS)

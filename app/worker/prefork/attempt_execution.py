@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Callable
 
-from app.tasks.attempts import Claim
+from app.tasks.run.attempts import Claim
 from app.worker import process_tree
 from app.worker.executor import Execution, RunResult
 from app.worker.prefork import soft_time_limit

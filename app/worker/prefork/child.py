@@ -8,8 +8,9 @@ from uuid import UUID
 
 from app.broker.ticket_consumer import CONSUME_SECONDS, TicketConsumer
 from app.core import failpoints
-from app.tasks.attempts import Claim
-from app.worker.endings import Endings
+from app.tasks.run.attempts import Claim
+from app.tasks.run.timing import WORKER_GRACE
+from app.worker.finish_writer import FinishWriter
 from app.worker.prefork import attempt_execution, claim_session
 from app.worker.prefork.claim_session import ClaimResult, ClaimSession, SessionTools
 from app.worker.prefork.coroutine_runner import CoroutineRunner
@@ -21,8 +22,6 @@ from app.worker.runtime import Runtime
 _STALE_SECONDS: Final = 5.0
 # Finishes that may wait to be written while the next tasks run.
 _MAX_UNWRITTEN: Final = 64
-# Seconds beyond the time limit in which the child's own timer may end the code, before its process is killed.
-_KILL_AFTER: Final = 1.0
 
 
 class ChildRunner:
@@ -37,7 +36,12 @@ class ChildRunner:
         self.coroutines = CoroutineRunner()
         # Handed to the event loop with each session, and not used on this thread.
         self._tools = SessionTools(
-            runtime, child_attempts, ticket_consumer, worker_id, PrefetchLimit(), Endings(runtime, child_attempts.drop)
+            runtime,
+            child_attempts,
+            ticket_consumer,
+            worker_id,
+            PrefetchLimit(),
+            FinishWriter(runtime, child_attempts.drop),
         )
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
@@ -115,7 +119,7 @@ class _SessionRun:
     def _run(self, claim: Claim) -> None:
         child_attempts, began = self._child.child_attempts, time.monotonic()
         failpoints.hit("worker.after_claim")
-        child_attempts.start(claim, began + claim.time_limit_seconds + _KILL_AFTER)
+        child_attempts.start(claim, began + claim.time_limit_seconds + WORKER_GRACE)
         result = attempt_execution.run(
             self._runtime, self._child.coroutines, claim, lambda: child_attempts.is_asked_to_end(claim)
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from app.tasks.attempts import Claim
+from app.tasks.run.attempts import Claim
 
 
 class QueuedClaim(NamedTuple):

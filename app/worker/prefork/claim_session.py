@@ -11,11 +11,11 @@ from uuid import UUID
 from app.broker import tickets
 from app.broker.ticket_consumer import TicketConsumer
 from app.core.errors import Unavailable
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim
-from app.worker import endings, outcomes
-from app.worker.endings import Endings
+from app.tasks.run import after_commit, outcomes
+from app.tasks.run.attempts import Claim
+from app.tasks.run.claim import claim_each
 from app.worker.executor import RunResult
+from app.worker.finish_writer import FinishWriter
 from app.worker.prefork.claim_queue import ClaimQueue
 from app.worker.prefork.prefetch import PrefetchLimit
 from app.worker.prefork.shared_attempts import ChildAttempts
@@ -40,7 +40,7 @@ class SessionTools:
     ticket_consumer: TicketConsumer
     worker_id: UUID
     prefetch: PrefetchLimit
-    endings: Endings
+    finish_writer: FinishWriter
 
 
 class ClaimResult(NamedTuple):
@@ -94,7 +94,7 @@ class ClaimSession:
         waiting = self.queue.count_by_tenant()
         limits = self._limits(tenants).items()
         wanted = {tenant_id: limit - waiting[tenant_id] for tenant_id, limit in limits if limit > waiting[tenant_id]}
-        claims = await lifecycle.claim_each(
+        claims = await claim_each(
             self._tools.runtime.database, wanted, pool=self._pool, worker_id=self._tools.worker_id
         )
         self._have_more.difference_update(wanted)
@@ -143,11 +143,13 @@ class ClaimSession:
 
     async def _write(self, claim: Claim, result: RunResult) -> bool:
         try:
-            ended = await self._tools.endings.write(claim, result)
+            ended = await self._tools.finish_writer.write(claim, result)
         except Exception:  # noqa: BLE001 logged; the others go on
-            _log.exception("the end of an attempt was not written: it will be found lost", extra=endings.names(claim))
+            _log.exception(
+                "the end of an attempt was not written: it will be found lost", extra=after_commit.names(claim)
+            )
             return False
-        if ended is None or not endings.needs_ticket(ended):
+        if ended is None or not ended.needs_ticket:
             return False
         self._need_ticket.add(claim.tenant_id)
         return True

@@ -4,8 +4,10 @@ import asyncio
 import time
 from typing import Final
 
-from app.tasks import attempts, lifecycle
-from app.worker import endings, outcomes
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import AttemptEnd
+from app.tasks.run.claim import retry_state
+from app.worker import finish_writer
 from app.worker.prefork import process_kill
 from app.worker.prefork.shared_attempts import Attempt, SharedAttempts
 from app.worker.runtime import Runtime
@@ -44,7 +46,7 @@ async def _give_back(runtime: Runtime, shared_attempts: SharedAttempts, attempt:
     outcome = outcomes.returned(0)
     if attempt.has_begun and not attempt.is_running:
         # Its code has ended, and its end could not be written.
-        tried = await lifecycle.find(runtime.database, attempt)
-        outcome = attempts.lost(tried.times_lost) if tried else outcome
-    await endings.write(runtime, attempt, outcome, pool=pool)
+        tried = await retry_state(runtime.database, attempt)
+        outcome = outcomes.lost(tried.times_lost) if tried else outcome
+    await finish_writer.write_from_outside(runtime, AttemptEnd(attempt, outcome), pool=pool)
     shared_attempts.forget(attempt)

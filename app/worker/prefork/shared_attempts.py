@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from app.tasks.attempts import Held
+from app.tasks.run.attempts import AttemptRef
 
 # A row: its version; the child's pid; when its own loop has turned last; the token of the attempt that is asked to end,
 # which the main process writes; when the running attempt ends (0: none runs); how many attempts there are, and of each
@@ -57,7 +57,7 @@ class Attempt:
         return self.ends_at > 0
 
 
-def packed(attempt: Held, *, has_begun: bool = False) -> bytes:
+def packed(attempt: AttemptRef, *, has_begun: bool = False) -> bytes:
     """Return an attempt as it stands on the shared_attempts."""
     return _ATTEMPT.pack(attempt.tenant_id.bytes, attempt.task_id.bytes, attempt.claim_token.bytes, has_begun)
 
@@ -190,13 +190,13 @@ class ChildAttempts:
         self._running: UUID | None = None
         self._ends_at = 0.0
 
-    def take(self, attempts: Sequence[Held]) -> None:
+    def take(self, attempts: Sequence[AttemptRef]) -> None:
         """Say that these are claimed."""
         with self._lock:
             self._attempts |= {attempt.claim_token: packed(attempt) for attempt in attempts}
             self._show()
 
-    def start(self, attempt: Held, ends_at: float) -> None:
+    def start(self, attempt: AttemptRef, ends_at: float) -> None:
         """Say that the code of one begins, and when it is to be ended by force."""
         with self._lock:
             self._running, self._ends_at = attempt.claim_token, ends_at
@@ -218,14 +218,14 @@ class ChildAttempts:
             self._shared_attempts.mark_alive(self._row)
             await asyncio.sleep(_ALIVE_INTERVAL)
 
-    def drop(self, attempts: Sequence[Held]) -> None:
+    def drop(self, attempts: Sequence[AttemptRef]) -> None:
         """Say that the ends of these are written."""
         with self._lock:
             for attempt in attempts:
                 self._attempts.pop(attempt.claim_token, None)
             self._show()
 
-    def is_asked_to_end(self, attempt: Held) -> bool:
+    def is_asked_to_end(self, attempt: AttemptRef) -> bool:
         """Tell whether the attempt's code is to end."""
         return self._shared_attempts.is_asked_to_end(self._row, attempt.claim_token)
 

@@ -8,10 +8,13 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from app.core import failpoints
-from app.tasks import attempts, lifecycle, types
-from app.tasks.attempts import Outcome
-from app.tasks.control import Verdict
-from app.worker import endings, outcomes
+from app.tasks import types
+from app.tasks.run import after_commit, outcomes
+from app.tasks.run.attempts import AttemptEnd, Outcome
+from app.tasks.run.cancellation import Verdict
+from app.tasks.run.claim import retry_state
+from app.tasks.run.timing import WORKER_GRACE
+from app.worker import finish_writer
 from app.worker.cancellation_poller import CancellationPoller
 from app.worker.prefork import process_kill
 from app.worker.prefork.orphan_processes import OrphanProcesses
@@ -22,8 +25,6 @@ from app.worker.runtime import Runtime
 _log = logging.getLogger(__name__)
 
 _TICK: Final = 0.25
-_GRACE: Final = 1.0
-"""Seconds in which code may end by itself: what was cancelled has then read ``context.cancel_requested``."""
 _GRACE_STEP: Final = 0.05
 
 _End: TypeAlias = Callable[[Attempt], Coroutine[Any, Any, None]]
@@ -101,16 +102,16 @@ class Supervisor:
     async def _end_cancelled(self, attempt: Attempt) -> None:
         self._shared_attempts.ask_to_end(attempt)
         if not await self._ends_by_itself(attempt) and await process_kill.kill(self._shared_attempts, attempt):
-            await self._write(attempt, lifecycle.revoked())
+            await self._write(attempt, outcomes.revoked())
 
     async def _end_fenced(self, attempt: Attempt) -> None:
         # Another worker may run the task by now, so the rest of this attempt is useless. But an attempt that has just
         # written its end looks the same, and needs a moment to leave.
         if not await self._ends_by_itself(attempt) and await process_kill.kill(self._shared_attempts, attempt):
-            _log.warning("attempt", extra=endings.names(attempt) | {"outcome": "FENCED"})
+            after_commit.warn_of_fence(attempt)
 
     async def _ends_by_itself(self, attempt: Attempt) -> bool:
-        for _ in range(int(_GRACE / _GRACE_STEP)):
+        for _ in range(int(WORKER_GRACE / _GRACE_STEP)):
             await asyncio.sleep(_GRACE_STEP)
             if not self._shared_attempts.holds(attempt):
                 return True
@@ -128,8 +129,8 @@ class Supervisor:
 
     async def _end_unwritten(self, attempt: Attempt) -> None:
         # Its code had ended, but its result died with the child. If its end was written, this changes nothing.
-        if tried := await lifecycle.find(self._runtime.database, attempt):
-            await self._write(attempt, attempts.lost(tried.times_lost))
+        if tried := await retry_state(self._runtime.database, attempt):
+            await self._write(attempt, outcomes.lost(tried.times_lost))
         self._shared_attempts.forget(attempt)
 
     async def _end_unrun(self, attempt: Attempt) -> None:
@@ -141,13 +142,11 @@ class Supervisor:
             _log.error("a child's event loop stood still: the child was killed", extra={"child": child.pid})
 
     async def _fail(self, attempt: Attempt, error: Exception) -> None:
-        tried = await lifecycle.find(self._runtime.database, attempt)
+        tried = await retry_state(self._runtime.database, attempt)
         task_type = tried and types.find(tried.task)
         if tried is not None and task_type:
             await self._write(attempt, outcomes.failure(task_type, tried, error))
 
     async def _write(self, attempt: Attempt, outcome: Outcome) -> None:
         failpoints.hit("supervisor.before_write")
-        status = await endings.write(self._runtime, attempt, outcome, pool=self._pool)
-        error_type = (outcome.error or {}).get("type")
-        _log.info("attempt", extra=endings.names(attempt) | {"outcome": status or "FENCED", "error_type": error_type})
+        await finish_writer.write_from_outside(self._runtime, AttemptEnd(attempt, outcome), pool=self._pool)

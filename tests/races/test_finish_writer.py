@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 
 from app.core import redis as redis_connections
-from app.tasks import lifecycle
-from app.tasks.attempts import Claim, Outcome
-from app.worker.endings import Endings
+from app.tasks.run.attempts import Claim, Outcome
+from app.tasks.run.claim import claim_for
 from app.worker.executor import RunResult
+from app.worker.finish_writer import FinishWriter
 from tests.races.conftest import Yard
 
 
@@ -27,8 +27,8 @@ async def writer(yard: Yard) -> AsyncIterator[Any]:
     )
     woken: list[asyncio.Future[None]] = []
     dropped: list[uuid.UUID] = []
-    endings = Endings(connections, lambda attempts: dropped.extend(one.task_id for one in attempts))  # type: ignore[arg-type]
-    yield SimpleNamespace(database=connections.database, write=endings.write, dropped=dropped)
+    finish_writer = FinishWriter(connections, lambda attempts: dropped.extend(one.task_id for one in attempts))  # type: ignore[arg-type]
+    yield SimpleNamespace(database=connections.database, write=finish_writer.write, dropped=dropped)
     await asyncio.gather(*woken)
     await connections.database.close()
     await connections.redis.aclose()
@@ -37,7 +37,7 @@ async def writer(yard: Yard) -> AsyncIterator[Any]:
 async def _claims(yard: Yard, writer: Any, count: int, **changes: Any) -> list[Claim]:
     tenant_id = await yard.tenant()
     await yard.tasks(tenant_id, count, **changes)
-    claims = await lifecycle.claim(writer.database, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=count)
+    claims = await claim_for(writer.database, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=count)
     assert len(claims) == count
     return claims
 

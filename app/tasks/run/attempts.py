@@ -2,29 +2,26 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from app.tasks.context import Progress
 
-MAX_LOST: Final = 5
-"""A task that was lost so often ends: it may be what kills the workers."""
 
-
-class Held(Protocol):
-    """The right to end one attempt."""
+class AttemptRef(Protocol):
+    """An attempt, and the token that proves the right to end it."""
 
     @property
     def tenant_id(self) -> UUID:
-        """Whose task."""
+        """Return the tenant of its task."""
 
     @property
     def task_id(self) -> UUID:
-        """Which task."""
+        """Return the id of its task."""
 
     @property
     def claim_token(self) -> UUID:
-        """What proves the right."""
+        """Return the random token that the claim was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,8 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempted:
-    """What a task type needs to know to decide what follows a failed attempt."""
+class RetryState:
+    """How often a task was tried: decides what follows a failed or lost attempt."""
 
     task: str
     failed_attempts: int
@@ -78,27 +75,11 @@ class Outcome:
     """Before the next attempt, where there is one."""
 
 
-def lost(times_lost: int) -> Outcome:
-    """Return the outcome of an attempt whose process died; ``times_lost`` of the task's attempts ended so before."""
-    if times_lost + 1 < MAX_LOST:
-        return Outcome("PENDING", "LOST")
-    message = f"{MAX_LOST} of its attempts ended with their worker's end"
-    return Outcome("FAILURE", "LOST", error={"type": "WorkerLost", "message": message})
-
-
-def taken_away() -> Outcome:
-    """Return the outcome of an attempt whose process ends for another task's code: it is none of the five losses.
-
-    ``store.attempted`` knows it by its error's type.
-    """
-    return Outcome("PENDING", "LOST", error={"type": "WorkerRestarted", "message": "its worker had to start again"})
-
-
 @dataclass(frozen=True, slots=True)
-class End:
+class AttemptEnd:
     """The end of one attempt, to be written."""
 
-    held: Held
+    ref: AttemptRef
     outcome: Outcome
     progress: Progress | None = None
     """The last that it reported."""
@@ -109,10 +90,15 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class FinishResult:
     """What the end of an attempt has done."""
 
     status: str
     """The task's, after it."""
     frees_slot: bool
     """Whether the tenant had no slot free before."""
+
+    @property
+    def needs_ticket(self) -> bool:
+        """Whether a task waits that has no ticket: it waited for this very slot, or was given back."""
+        return self.frees_slot or self.status == "PENDING"

@@ -7,8 +7,16 @@ from math import isfinite
 from typing import Any, Final, Protocol
 
 from app.core import backoff, storable
-from app.tasks.attempts import Outcome
+from app.tasks.run.attempts import Outcome
 from app.tasks.types import TaskType
+
+MAX_LOST: Final = 5
+"""A task that was lost so often ends: it may be what kills the workers."""
+
+CANCELLED: Final = {"type": "Cancelled", "message": "cancelled on request"}
+"""The error of a task that its tenant has cancelled."""
+EXPIRED: Final = {"type": "Expired", "message": "not started within expires_seconds"}
+"""The error of a task that was not started in time."""
 
 _MAX_MESSAGE: Final = 2_000
 _MAX_TYPE: Final = 128
@@ -28,7 +36,7 @@ class TaskCrashed(RuntimeError):  # noqa: N818 tenants read it as the error's ty
     """The code did what ends a process (MemoryError, SystemExit, a signal, …); the message says which."""
 
 
-class Attempted(Protocol):
+class FailureCounts(Protocol):
     """How often a task was tried."""
 
     @property
@@ -52,7 +60,7 @@ def success(task_type: TaskType, returned: Any, max_bytes: int) -> Outcome:
         return Outcome("FAILURE", "FAILURE", error=_error(reason))
 
 
-def failure(task_type: TaskType, attempt: Attempted, error: BaseException) -> Outcome:
+def failure(task_type: TaskType, attempt: FailureCounts, error: BaseException) -> Outcome:
     """Return the outcome of a function that raised: another attempt, or the end."""
     failures = attempt.failed_attempts + 1
     may_retry = isinstance(error, task_type.autoretry_for) and failures < attempt.max_attempts
@@ -70,6 +78,27 @@ def failure(task_type: TaskType, attempt: Attempted, error: BaseException) -> Ou
 def returned(delay_seconds: float) -> Outcome:
     """Return the outcome of an attempt that this worker could not begin: it waits again, and nothing is counted."""
     return Outcome("PENDING", "RETURNED", delay_seconds=delay_seconds)
+
+
+def lost(times_lost: int) -> Outcome:
+    """Return the outcome of an attempt whose process died; ``times_lost`` of the task's attempts ended so before."""
+    if times_lost + 1 < MAX_LOST:
+        return Outcome("PENDING", "LOST")
+    message = f"{MAX_LOST} of its attempts ended with their worker's end"
+    return Outcome("FAILURE", "LOST", error={"type": "WorkerLost", "message": message})
+
+
+def taken_away() -> Outcome:
+    """Return the outcome of an attempt whose process ends for another task's code: it is none of the five losses.
+
+    ``store.retry_state`` knows it by its error's type.
+    """
+    return Outcome("PENDING", "LOST", error={"type": "WorkerRestarted", "message": "its worker had to start again"})
+
+
+def revoked() -> Outcome:
+    """Return the outcome of an attempt that was ended because the tenant cancelled its task."""
+    return Outcome("REVOKED", "REVOKED", error=CANCELLED)
 
 
 def without_content(outcome: Outcome) -> Outcome:

@@ -2,13 +2,14 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from app.worker import outcomes
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import Outcome, RetryState
 from tests.declared import task_type
 
 MAX_BYTES = 1_000
@@ -136,3 +137,51 @@ def test_without_its_content_an_outcome_still_ends_the_attempt() -> None:
     assert (reduced.status, reduced.attempt_status, reduced.delay_seconds) == ("RETRY", "FAILURE", 3)
     assert reduced.error == {"type": "UnusableError", "message": "what was raised cannot be stored"}
     assert outcomes.without_content(outcomes.returned(5)) == outcomes.returned(5)
+
+
+class _Passing(Exception):  # noqa: N818 its name is told
+    """What is worth another attempt."""
+
+
+@pytest.mark.parametrize(
+    ("failed_attempts", "error", "status", "delay_seconds"),
+    [
+        (0, _Passing("m"), "RETRY", 2),
+        (1, _Passing("m"), "RETRY", 4),
+        (2, _Passing("m"), "RETRY", 5),
+        (3, _Passing("m"), "FAILURE", 0),
+        (0, ValueError("m"), "FAILURE", 0),
+        (0, outcomes.TimeLimitExceeded("m"), "FAILURE", 0),
+    ],
+)
+def test_what_was_raised_is_tried_again_where_the_type_says_so_and_attempts_are_left(
+    failed_attempts: int, error: Exception, status: str, delay_seconds: float
+) -> None:
+    kind = replace(task_type(), autoretry_for=(_Passing,), retry_backoff=2, retry_backoff_max=5)
+    tried = RetryState("test", failed_attempts=failed_attempts, max_attempts=4, times_lost=0)
+    assert outcomes.failure(kind, tried, error) == Outcome(
+        status,  # type: ignore[arg-type]
+        "FAILURE",
+        error={"type": type(error).__name__, "message": "m"},
+        delay_seconds=delay_seconds,
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "attempt_status", "error_type"),
+    [
+        (outcomes.lost(0), "PENDING", "LOST", None),
+        (outcomes.lost(outcomes.MAX_LOST - 2), "PENDING", "LOST", None),
+        (outcomes.lost(outcomes.MAX_LOST - 1), "FAILURE", "LOST", "WorkerLost"),
+        (outcomes.lost(outcomes.MAX_LOST + 3), "FAILURE", "LOST", "WorkerLost"),
+        (outcomes.taken_away(), "PENDING", "LOST", "WorkerRestarted"),
+        (outcomes.revoked(), "REVOKED", "REVOKED", "Cancelled"),
+        (outcomes.returned(7), "PENDING", "RETURNED", None),
+    ],
+)
+def test_an_end_from_outside_says_what_becomes_of_the_task(
+    outcome: Outcome, status: str, attempt_status: str, error_type: str | None
+) -> None:
+    assert (outcome.status, outcome.attempt_status) == (status, attempt_status)
+    assert (outcome.error or {}).get("type") == error_type
+    assert outcome.result is None

@@ -1,0 +1,117 @@
+"""What follows the end of an attempt once it is committed: its log line, waking those who wait, and tickets.
+
+Waking and tickets are hints over Redis: without it, waiting requests look by themselves every 2 s, and the dispatcher
+offers what is due.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.broker import tickets, wakeups
+from app.broker.tickets import Offer
+from app.core import logging as structured_logging
+from app.core import traceparent
+from app.tasks.run.attempts import AttemptEnd, AttemptRef, Claim, FinishResult
+from app.tasks.status import FINAL
+
+_log = logging.getLogger(__name__)
+
+# Seconds for what is told to Redis: a busy loop is late by itself, and nobody waits for it.
+_WAKE_TIMEOUT: Final = 0.5
+
+
+async def after_commit(
+    redis: Redis, ends: Sequence[AttemptEnd], results: Sequence[FinishResult | None], *, pool: str
+) -> None:
+    """Log attempts of one pool that have ended, wake those who wait for their tasks, and offer tickets.
+
+    For an end from outside. A process that runs tasks logs its own ends and claims for the slots that they free, so it
+    calls ``log`` and ``wake``. Never raises.
+    """
+    for attempt_end, result in zip(ends, results, strict=True):
+        log(attempt_end, result)
+    await wake(redis, [attempt_end.ref.task_id for attempt_end in ends])
+    refs = [attempt_end.ref for attempt_end in ends]
+    if offers := offers_for((ref.tenant_id, pool, result) for ref, result in zip(refs, results, strict=True)):
+        await tickets.offer_quietly(redis, offers)
+
+
+def offers_for(ended: Iterable[tuple[UUID, str, FinishResult | None]]) -> list[Offer]:
+    """Return the tickets to offer after ends, each given as tenant, pool and result; one for a tenant and pool."""
+    lines = {(tenant_id, pool) for tenant_id, pool, result in ended if result is not None and result.needs_ticket}
+    return [Offer(tenant_id, pool) for tenant_id, pool in lines]
+
+
+def is_final(result: FinishResult) -> bool:
+    """Tell whether the task has ended with its attempt, so that somebody may wait for this."""
+    return result.status in FINAL
+
+
+async def wake(redis: Redis, task_ids: Sequence[UUID], *, seconds: float = _WAKE_TIMEOUT) -> None:
+    """Wake the requests that wait for these tasks, by one message, for so many seconds at most. Never raises."""
+    await _quietly(lambda: wakeups.publish_done(redis, task_ids), seconds)
+
+
+async def ask_workers_to_end(redis: Redis, task_ids: Sequence[UUID], *, seconds: float = _WAKE_TIMEOUT) -> None:
+    """Wake the workers that run these tasks, whose cancel is committed; otherwise as ``wake``."""
+
+    async def publish() -> None:
+        for task_id in task_ids:
+            await wakeups.publish_cancel(redis, task_id)
+
+    await _quietly(publish, seconds)
+
+
+async def _quietly(publish: Callable[[], Awaitable[None]], seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await publish()
+    except (RedisError, TimeoutError, OSError):
+        _log.debug("nobody was woken, Redis is away")
+
+
+def log(attempt_end: AttemptEnd, result: FinishResult | None) -> None:
+    """Write the line of an attempt that has ended; without a result it had been taken away before."""
+    structured_logging.write(_log, "attempt", _facts(attempt_end, result))
+
+
+def warn_of_rescue(attempt_end: AttemptEnd, result: FinishResult | None, *, reason: str, times_lost: int) -> None:
+    """Write the same line, as a warning, for an attempt that the dispatcher has taken from a worker."""
+    facts = _facts(attempt_end, result, reason=reason, times_lost=times_lost)
+    _log.warning("attempt", extra={name: value for name, value in facts.items() if value is not None})
+
+
+def warn_of_fence(ref: AttemptRef) -> None:
+    """Write the same line, as a warning, for code that was stopped because its attempt had been taken away."""
+    _log.warning("attempt", extra=names(ref) | {"outcome": "FENCED"})
+
+
+def names(ref: AttemptRef) -> dict[str, str]:
+    """Return the fields by which a log line names an attempt."""
+    return {"tenant_id": str(ref.tenant_id), "task_id": str(ref.task_id)}
+
+
+def _facts(
+    attempt_end: AttemptEnd, result: FinishResult | None, *, reason: str | None = None, times_lost: int | None = None
+) -> dict[str, str | float | None]:
+    ref, error, seconds = attempt_end.ref, attempt_end.outcome.error, attempt_end.seconds
+    # Ended from outside, an attempt is known by its token alone.
+    claim = ref if isinstance(ref, Claim) else None
+    return {
+        "tenant_id": str(ref.tenant_id),
+        "task_id": str(ref.task_id),
+        "task": claim.task if claim else None,
+        "attempt": claim.attempt if claim else None,
+        "trace_id": traceparent.trace_id(claim.traceparent) if claim else None,
+        "outcome": result.status if result else "FENCED",
+        "error_type": (error or {}).get("type"),
+        "duration_ms": None if seconds is None else round(seconds * 1000, 1),
+        "reason": reason,
+        "times_lost": times_lost,
+    }

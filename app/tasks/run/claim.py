@@ -1,0 +1,41 @@
+"""Claiming due tasks, and reading how often a claimed one was tried."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from app.core import retry
+from app.core.errors import Unavailable
+from app.db import Database
+from app.tasks import store
+from app.tasks.run import end
+from app.tasks.run.attempts import AttemptRef, Claim, RetryState
+
+
+async def claim_for(worker: Database, tenant_id: UUID, *, pool: str, worker_id: UUID, limit: int = 1) -> list[Claim]:
+    """Take up to ``limit`` of the tenant's due tasks; none when it has none, no free slot, or is paused.
+
+    Raises ``Unavailable``.
+    """
+    return await claim_each(worker, {tenant_id: limit}, pool=pool, worker_id=worker_id)
+
+
+async def claim_each(worker: Database, wanted: Mapping[UUID, int], *, pool: str, worker_id: UUID) -> list[Claim]:
+    """Take up to so many due tasks of each tenant, as ``claim_for``, in one round trip."""
+    async with worker.statement() as connection:
+        rows = await store.claim_any_tenant(connection, wanted, pool=pool, worker_id=worker_id)
+    return [Claim(**row) for row in rows]
+
+
+async def retry_state(worker: Database, attempt: AttemptRef) -> RetryState | None:
+    """Return how often the task of a running attempt was tried; None when the attempt has been taken away.
+
+    Asked again for as long as Postgres is away.
+    """
+    return await retry.until_back(lambda: look(worker, attempt), Unavailable, end.warn)
+
+
+async def look(worker: Database, attempt: AttemptRef) -> RetryState | None:
+    """Return the same, asked once: raises ``Unavailable``."""
+    async with worker.transaction(attempt.tenant_id) as connection:
+        row = await store.retry_state(connection, attempt.tenant_id, attempt.task_id, attempt.claim_token)
+    return RetryState(**dict(row)) if row else None

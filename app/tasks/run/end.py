@@ -1,0 +1,122 @@
+"""Ending attempts and waiting tasks. Every change is a compare-and-set, and is followed by ``after_commit``."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from app.core import failpoints, retry
+from app.core.errors import LeadLost, Unavailable
+from app.db import Connection, Database
+from app.tasks import store
+from app.tasks.run import outcomes
+from app.tasks.run.attempts import AttemptEnd, FinishResult, Outcome
+from app.webhooks import events
+
+_log = logging.getLogger(__name__)
+
+# A running task may come back to the backlog between two looks, so both are tried again.
+_CANCEL_LOOKS: Final = 5
+
+
+async def end(worker: Database, ends: Sequence[AttemptEnd]) -> list[FinishResult | None]:
+    """Write how attempts ended; return what each has done, None for one that had been taken away.
+
+    A task that waits for another attempt and was cancelled meanwhile ends REVOKED. Tried again for as long as
+    Postgres is away: the token makes a repeat harmless. Where no end is known to be an event it is one round trip.
+    """
+    return await retry.until_back(lambda: _end(worker, ends), Unavailable, warn)
+
+
+async def end_as_leader(worker: Database, attempt_end: AttemptEnd, fence: UUID | None) -> FinishResult | None:
+    """End an attempt for the dispatcher; return what that has done, None when it had ended by itself.
+
+    ``fence`` is the token of the dispatcher's lease: once another one leads, it changes nothing and raises
+    ``LeadLost``. Tried once: raises ``Unavailable``.
+    """
+    results = await _end(worker, [attempt_end], fence)
+    if not results:
+        raise LeadLost
+    return results[0]
+
+
+def warn(_: Exception, pause: float) -> None:
+    """Log that an attempt waits for Postgres, for so many seconds until the next try."""
+    _log.warning("an attempt's end waits for Postgres", extra={"pause_s": pause})
+
+
+async def _end(worker: Database, ends: Sequence[AttemptEnd], fence: UUID | None = None) -> list[FinishResult | None]:
+    if any(attempt_end.has_webhook for attempt_end in ends):
+        rows = await _end_with_events(worker, ends, fence)
+    else:
+        async with worker.statement() as connection:
+            failpoints.hit("finish.before_commit")
+            rows = await store.finish_any_tenant(connection, ends, fence)
+    failpoints.hit("finish.after_commit")
+    # No row at all: a dispatcher that no longer leads has ended nothing.
+    return [_result(row, attempt_end.outcome) for row, attempt_end in zip(rows, ends, strict=bool(rows))]
+
+
+async def _end_with_events(worker: Database, ends: Sequence[AttemptEnd], fence: UUID | None) -> list[Any]:
+    async with worker.transaction(*{attempt_end.ref.tenant_id for attempt_end in ends}) as connection:
+        rows = await store.finish_any_tenant(connection, ends, fence)
+        final = [(row, each) for row, each in zip(rows, ends, strict=bool(rows)) if row["finished_at"] is not None]
+        await events.emit(
+            connection,
+            [_event(each.ref.tenant_id, each.ref.task_id, row, each.outcome.result) for row, each in final],
+        )
+        failpoints.hit("finish.before_commit")
+    return rows
+
+
+def _result(row: Any, outcome: Outcome) -> FinishResult | None:
+    if row["outcome"] == "ended":
+        return FinishResult(row["status"], frees_slot=row["frees_slot"])
+    return FinishResult(outcome.status, frees_slot=True) if row["outcome"] == "already" else None
+
+
+async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
+    """End a waiting task, or ask a running one to end; return its status then, None when there is no such task.
+
+    STARTED means that it runs and is asked to end; SUCCESS and FAILURE that it had ended before.
+    """
+    async with api.transaction(tenant_id) as connection:
+        for _ in range(_CANCEL_LOOKS):
+            revoked = await store.revoke_waiting(connection, tenant_id, task_id, outcomes.CANCELLED)
+            if revoked is not None:
+                await _emit(connection, tenant_id, task_id, revoked)
+                return "REVOKED"
+            if await store.request_cancel(connection, tenant_id, task_id):
+                return "STARTED"
+            status = await store.status(connection, tenant_id, task_id)
+            if status not in {"PENDING", "RETRY"}:
+                return status
+    raise Unavailable
+
+
+async def expire(worker: Database, tenant_id: UUID, task_id: UUID) -> bool:
+    """End a waiting task that was to start by now; False when it was claimed or ended first."""
+    async with worker.transaction(tenant_id) as connection:
+        revoked = await store.revoke_waiting(connection, tenant_id, task_id, outcomes.EXPIRED, is_expiry=True)
+        if revoked is not None:
+            await _emit(connection, tenant_id, task_id, revoked)
+    return revoked is not None
+
+
+async def _emit(connection: Connection, tenant_id: UUID, task_id: UUID, row: Any) -> None:
+    await events.emit(connection, [_event(tenant_id, task_id, row, None)])
+
+
+def _event(tenant_id: UUID, task_id: UUID, row: Any, result: str | None) -> events.TaskEnded:
+    return events.TaskEnded(
+        tenant_id=tenant_id,
+        task_id=task_id,
+        task=row["task"],
+        status=row["status"],
+        result=result,
+        error=row["error"],
+        attempt_count=row["attempt"],
+        tags=row["tags"],
+        finished_at=row["finished_at"],
+        webhook_url=row["webhook_url"],
+    )

@@ -1,0 +1,106 @@
+"""Writing how a process's own attempts ended: those that end together go in one statement."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, TypeAlias
+
+import asyncpg
+
+from app.core.batcher import Batcher
+from app.tasks.run import after_commit, end, outcomes
+from app.tasks.run.attempts import AttemptEnd, AttemptRef, Claim, FinishResult
+from app.worker.executor import RunResult
+from app.worker.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+# Results travel together: at their largest a statement has 64 MB.
+_AT_ONCE: Final = 64
+# What says that a value cannot be stored: Postgres (SQLSTATE 22… and 54…), its driver, or our own writing of JSON.
+_OF_CONTENT: Final = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, TypeError, RecursionError)
+# Seconds before an end is written again as it is, after an error that says nothing of its content.
+_PAUSES: Final = (0.1, 0.5, 2.0)
+
+# An exception for an end that its caller writes in another way; None for an attempt that had been taken away.
+_Written: TypeAlias = FinishResult | Exception | None
+
+
+class FinishWriter:
+    """Writes the ends of this process's own attempts. Those that come while some are being written go together."""
+
+    def __init__(self, runtime: Runtime, drop: Callable[[Sequence[AttemptRef]], None]) -> None:
+        """``drop`` is told which attempts are over: written, or taken away before."""
+        self._runtime = runtime
+        self._drop = drop
+        self._batcher: Batcher[AttemptEnd, _Written] = Batcher(self._write, max_items=_AT_ONCE, timeout=None)
+
+    async def write(self, claim: Claim, run: RunResult) -> FinishResult | None:
+        """Write how an attempt ended, however long Postgres is away; None when it had been taken away.
+
+        An end that cannot be written for its content is written without it: first without its progress, then without
+        what the code returned or raised. Raises what still cannot be written then.
+        """
+        attempt_end = AttemptEnd(claim, run.outcome, run.progress, seconds=run.seconds, has_webhook=claim.has_webhook)
+        result = await self._batcher.ask(attempt_end)
+        if isinstance(result, Exception):
+            result = await self._write_reduced(attempt_end, result)
+        after_commit.log(attempt_end, result)
+        return result
+
+    async def _write(self, ends: Sequence[AttemptEnd]) -> list[_Written]:
+        written: list[_Written]
+        try:
+            written = [*await end.end(self._runtime.database, ends)]
+        except Exception as error:  # noqa: BLE001 each is written in another way by the caller that asked for it
+            # One of them cannot be written, and must not keep the others from it.
+            written = [error] if len(ends) == 1 else [await self._write_alone(attempt_end) for attempt_end in ends]
+        self._forget(
+            [each.ref for each, result in zip(ends, written, strict=True) if not isinstance(result, Exception)]
+        )
+        return written
+
+    async def _write_alone(self, attempt_end: AttemptEnd) -> _Written:
+        try:
+            return (await end.end(self._runtime.database, [attempt_end]))[0]
+        except Exception as error:  # noqa: BLE001 it is raised to the caller that wrote this one
+            return error
+
+    async def _write_reduced(self, attempt_end: AttemptEnd, error: Exception) -> FinishResult | None:
+        """Write an end that could not be written as it is. Outside of the group: the others do not wait for it."""
+        try:
+            for pause, reduced in _reductions(attempt_end, error):
+                # By the error's type alone: its text may quote what the code returned.
+                facts = after_commit.names(attempt_end.ref) | {"error": type(error).__name__}
+                _log.warning("the end of an attempt could not be written: once more, or with less of it", extra=facts)
+                await asyncio.sleep(pause)
+                result = await self._write_alone(reduced)
+                if not isinstance(result, Exception):
+                    return result
+                error = result
+            raise error
+        finally:
+            self._forget([attempt_end.ref])
+
+    def _forget(self, attempts: Sequence[AttemptRef]) -> None:
+        self._drop(attempts)
+        self._runtime.spawn(after_commit.wake(self._runtime.redis, [attempt.task_id for attempt in attempts]))
+
+
+def _reductions(attempt_end: AttemptEnd, error: Exception) -> Iterator[tuple[float, AttemptEnd]]:
+    """Yield what to write instead of an end, each after a pause in seconds."""
+    if not isinstance(error, _OF_CONTENT):
+        # A lock that two waited for, or what we do not know: it may be written as it is.
+        yield from ((pause, attempt_end) for pause in _PAUSES)
+    if attempt_end.progress is not None:
+        attempt_end = replace(attempt_end, progress=None)
+        yield 0, attempt_end
+    yield 0, replace(attempt_end, outcome=outcomes.without_content(attempt_end.outcome))
+
+
+async def write_from_outside(runtime: Runtime, attempt_end: AttemptEnd, *, pool: str) -> None:
+    """End an attempt of another process, with all that follows."""
+    ends = [attempt_end]
+    results = await end.end(runtime.database, ends)
+    await after_commit.after_commit(runtime.redis, ends, results, pool=pool)
