@@ -120,9 +120,9 @@ class Deliveries:
             failpoints.hit("webhooks.after_claim")
         for claim in claims:
             self._start(claim)
-        self._crowded.update(
-            endpoint for endpoint, count in Counter(one.endpoint_key for one in due).items() if count >= PER_ENDPOINT
-        )
+        # A question asks for so many of an endpoint at most: there may be more.
+        found, started = Counter(one.endpoint_key for one in due), Counter(one.endpoint_key for one in taken)
+        self._crowded.update(key for key, count in found.items() if count >= PER_ENDPOINT or count > started[key])
         return len(due)
 
     async def _find_by_endpoint(self, connection: Connection) -> Sequence[DueDelivery]:
