@@ -73,7 +73,7 @@ def test_with_one_a_delivery_is_due_at_once(rows: Rows, customer: Customer):
     assert (row["tenant_id"], row["event_type"], row["status"], row["attempt"]) == (
         customer.id, "task.succeeded", "PENDING", 0,
     )  # fmt: skip
-    assert (row["url"], row["endpoint"], row["body"]) == (URL, "https://hooks.example.com/a", events.body(end))
+    assert (row["url"], row["url_key"], row["body"]) == (URL, "https://hooks.example.com/a", events.body(end))
     assert row["due_in"] <= timedelta(0)
 
 
