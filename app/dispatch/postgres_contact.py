@@ -25,7 +25,7 @@ class PostgresContact:
         self._last = now
 
     def has_lasted(self, seconds: float) -> bool:
-        """Return whether there was no gap for long enough that every living worker has written a heartbeat."""
+        """Return whether Postgres has answered for ``seconds``: time enough for a heartbeat of every living worker."""
         if self._since is None or self._last is None:
             return False
         return self._last - self._since >= timedelta(seconds=seconds)
