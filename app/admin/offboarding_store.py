@@ -1,18 +1,22 @@
 """SQL of a tenant's end (migrations/functions: cancel_tenant, erase_tenant)."""
 
+from typing import Final
 from uuid import UUID
 
-from app.db import Connection
+from app.db import Connection, call
+
+_CANCEL: Final = f"SELECT {call('cancel_tenant', 'tenant')} AS id"
+_ERASE: Final = f"SELECT name, erased FROM {call('erase_tenant', 'tenant', 'limit')}"  # noqa: S608 a constant of names
 
 
 async def cancel_tenant(connection: Connection, tenant_id: UUID) -> list[UUID]:
     """Ask every running task of a deleted tenant to end, and return their ids."""
-    return [row["id"] for row in await connection.fetch("SELECT cancel_tenant($1) AS id", tenant_id)]
+    return [row["id"] for row in await connection.fetch(_CANCEL, tenant_id)]
 
 
 async def erase_tenant(connection: Connection, tenant_id: UUID, limit: int) -> dict[str, int]:
     """Erase up to ``limit`` rows of each table, and the tenant itself when none is left. Return the erased rows."""
-    rows = await connection.fetch("SELECT name, erased FROM erase_tenant($1, $2)", tenant_id, limit)
+    rows = await connection.fetch(_ERASE, tenant_id, limit)
     return {row["name"]: row["erased"] for row in rows}
 
 

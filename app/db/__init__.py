@@ -1,8 +1,9 @@
 """The database: how a role logs in, its pool of connections, and transactions that see certain tenants alone."""
 
+from app.db.calls import call
 from app.db.connection import Connection, affected, connect
 from app.db.primary import AWAY
 from app.db.scope import Database
 from app.db.urls import role_url
 
-__all__ = ["AWAY", "Connection", "Database", "affected", "connect", "role_url"]
+__all__ = ["AWAY", "Connection", "Database", "affected", "call", "connect", "role_url"]

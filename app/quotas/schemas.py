@@ -11,12 +11,12 @@ Quota: TypeAlias = Literal["day", "month", "backlog"]
 
 
 class Demand(NamedTuple):
-    """The number of tasks that a tenant wants, with its limits; -1 is no limit. In the order of ``tasks_accept``."""
+    """The number of tasks that a tenant wants, with its limits; -1 is no limit. SQL: parameters of ``tasks_accept``."""
 
-    tasks: int
-    per_day: int
-    per_month: int
-    backlog: int
+    asked: int
+    day_limit: int
+    month_limit: int
+    backlog_limit: int
 
 
 class Grant(NamedTuple):

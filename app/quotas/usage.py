@@ -41,14 +41,14 @@ async def standing(connection: Connection, tenant_id: UUID) -> Grant:
     )
 
 
-def granted(ledger: Grant, asked: Demand, count: int) -> Grant:
+def granted(ledger: Grant, wanted: Demand, count: int) -> Grant:
     """Return a grant whose answer was lost: ``count`` of its tasks are stored, ``ledger`` is the current standing."""
     used = {"month": ledger.month_used, "day": ledger.day_used}
-    limits: dict[Quota, int] = {"month": asked.per_month, "day": asked.per_day}
+    limits: dict[Quota, int] = {"month": wanted.month_limit, "day": wanted.day_limit}
     # The refusing limit was lost too. If no period is used up, it was the backlog, which may have drained since.
     # A limit of -1 is unlimited, and is never reached.
     reached: Quota = next((name for name, limit in limits.items() if 0 <= limit <= used[name]), "backlog")
-    return ledger._replace(granted=count, refused_by=reached if count < asked.tasks else None)
+    return ledger._replace(granted=count, refused_by=reached if count < wanted.asked else None)
 
 
 async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mapping[str, int]) -> LimitList:

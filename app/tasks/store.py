@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
-from app.db import Connection, affected
+from app.db import Connection, affected, call
 from app.quotas.schemas import Demand, Grant
 from app.tasks.run.attempts import AttemptEnd, AttemptRef
 from app.tasks.submit.new_tasks import NewTask, Submission
@@ -14,10 +14,26 @@ if TYPE_CHECKING:
     import asyncpg
 
 
-_ACCEPT = """
+class _End(NamedTuple):
+    """One end, as ``attempts_finish`` takes it."""
+
+    tenant_id: UUID
+    task_id: UUID
+    claim_token: UUID
+    status: str
+    attempt_status: str
+    result: str | None
+    error: str | None
+    progress: str | None
+    delay_seconds: float
+    seconds: float | None
+
+
+_CALL_ACCEPT: Final = call("tasks_accept", "tenants", *Demand._fields, *NewTask._fields)
+_ACCEPT: Final = f"""
 SELECT tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in
-FROM tasks_accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
-"""
+FROM {_CALL_ACCEPT}
+"""  # noqa: S608 a constant of names
 
 _TAKE_KEYS = """
 INSERT INTO idempotency_key AS k (tenant_id, key, fingerprint, task_id)
@@ -48,13 +64,15 @@ SELECT tenant_id, task_id, fingerprint, answer FROM idempotency_key
 WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
 """
 
-_RESULTS = "SELECT number, status, result, error FROM task_results($1, $2)"
+_CALL_RESULTS: Final = call("task_results", "tenants", "ids")
+_RESULTS: Final = f"SELECT number, status, result, error FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
 
-_STATUSES = """
+_CALL_STATUSES: Final = call("task_statuses", "tenants", "ids")
+_STATUSES: Final = f"""
 SELECT number, task, status, attempt, max_attempts, progress, waiting_reason, cancel_requested, error, created_at,
     due_at, started_at, finished_at
-FROM task_statuses($1, $2)
-"""
+FROM {_CALL_STATUSES}
+"""  # noqa: S608 a constant of names
 
 _REQUEST = """
 SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expires_at, timeout_seconds, retry_of,
@@ -73,10 +91,11 @@ SELECT attempt, status, error, started_at, finished_at FROM attempt
 WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
 """
 
-_CLAIM = "SELECT * FROM tasks_claim($1, $2, $3, $4)"
+_CLAIM: Final = f"SELECT * FROM {call('tasks_claim', 'pool', 'worker', 'tenants', 'limits')}"  # noqa: S608 a constant of names
 
-_FINISH = "SELECT * FROM attempts_finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-_FINISH_AS_LEADER = f"{_FINISH} WHERE (SELECT dispatcher_leads($11))"
+_FINISH: Final = f"SELECT * FROM {call('attempts_finish', *_End._fields)}"  # noqa: S608 a constant of names
+_LEADS: Final = call("dispatcher_leads", "token", first=len(_End._fields) + 1)
+_FINISH_AS_LEADER: Final = f"{_FINISH} WHERE (SELECT {_LEADS})"
 
 
 async def accept_any_tenant(
@@ -203,12 +222,14 @@ async def finish_any_tenant(
     return list(await connection.fetch(_FINISH_AS_LEADER, *columns, fence))
 
 
-def _row_of(end: AttemptEnd) -> tuple[Any, ...]:
+def _row_of(end: AttemptEnd) -> _End:
     ref, outcome = end.ref, end.outcome
     error, progress = map(_json, (outcome.error, end.progress))
-    key = ref.tenant_id, ref.task_id, ref.claim_token
-    content = outcome.result, error, progress
-    return *key, outcome.status, outcome.attempt_status, *content, outcome.delay_seconds, end.seconds
+    return _End(
+        tenant_id=ref.tenant_id, task_id=ref.task_id, claim_token=ref.claim_token, status=outcome.status,
+        attempt_status=outcome.attempt_status, result=outcome.result, error=error, progress=progress,
+        delay_seconds=outcome.delay_seconds, seconds=end.seconds,
+    )  # fmt: skip
 
 
 def _json(value: Any) -> str | None:

@@ -153,7 +153,8 @@ async def forget_dead_workers_any_tenant(connection: Connection, fence: UUID) ->
 async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, limit: int, fence: UUID) -> int:
     """Delete up to ``limit`` of the tenant's tasks that ended so long ago (migrations/functions: prune_tasks)."""
     pruned: int | None = await connection.fetchval(
-        "SELECT prune_tasks($1, now() - $2::interval, $3) WHERE (SELECT dispatcher_leads($4))",
+        "SELECT prune_tasks(p_tenant => $1, p_before => now() - $2::interval, p_limit => $3) "
+        "WHERE (SELECT dispatcher_leads(p_token => $4))",
         tenant_id, retention, limit, fence,
     )  # fmt: skip
     return pruned or 0
@@ -162,8 +163,9 @@ async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, l
 async def prune_account(connection: Connection, tenant_id: UUID, limit: int, fence: UUID) -> int:
     """Delete up to ``limit`` of the tenant's long ended keys and old audit events, by ``prune_account``."""
     pruned: int | None = await connection.fetchval(
-        "SELECT prune_account($1, $2) WHERE (SELECT dispatcher_leads($3))", tenant_id, limit, fence
-    )
+        "SELECT prune_account(p_tenant => $1, p_limit => $2) WHERE (SELECT dispatcher_leads(p_token => $3))",
+        tenant_id, limit, fence,
+    )  # fmt: skip
     return pruned or 0
 
 
@@ -204,7 +206,7 @@ async def partition_step_any_tenant(
     Returns the month and how many rows moved to it from DEFAULT; None when nothing is left to do. ``fence`` is None
     when the caller is not the dispatcher.
     """
-    step = "SELECT month, moved FROM partition_step($1, $2)"
+    step = "SELECT month, moved FROM partition_step(p_table => $1, p_months_ahead => $2)"
     if fence is None:
         row = await connection.fetchrow(step, table, months_ahead)
     else:

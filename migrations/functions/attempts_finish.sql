@@ -1,9 +1,9 @@
 -- Purpose. End attempts by their claim tokens: each becomes what its outcome says, and its task ends, waits again, or
 --   is revoked where its tenant has asked for a cancel meanwhile.
--- Parameters. One element for each end, the same place in every array. p_tenants, p_tasks, p_tokens: which attempt,
---   and the proof of the right to end it. p_next: the task's next status (SUCCESS, FAILURE, REVOKED, RETRY, PENDING).
---   p_attempt_statuses: the attempt's (SUCCESS, FAILURE, REVOKED, LOST, RETURNED). p_results: JSON text, null for
---   none. p_errors: a JSON object, null for none. p_progress: JSON text, null to keep what is stored. p_delays:
+-- Parameters. One element for each end, the same place in every array. p_tenant_id, p_task_id, p_claim_token: which
+--   attempt, and the proof of the right to end it. p_status: the task's next status (SUCCESS, FAILURE, REVOKED, RETRY, PENDING).
+--   p_attempt_status: the attempt's (SUCCESS, FAILURE, REVOKED, LOST, RETURNED). p_result: JSON text, null for
+--   none. p_error: a JSON object, null for none. p_progress: JSON text, null to keep what is stored. p_delay_seconds:
 --   seconds before the next attempt. p_seconds: seconds of a worker that it took, null for all the time since the
 --   claim.
 -- Returns. One row for each end, in their order. outcome: ended; already, where this end was written before; fenced,
@@ -13,8 +13,8 @@
 --   inserts.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION attempts_finish(
-    p_tenants uuid[], p_tasks uuid[], p_tokens uuid[], p_next text[], p_attempt_statuses text[], p_results text[],
-    p_errors text[], p_progress text[], p_delays double precision[], p_seconds double precision[]
+    p_tenant_id uuid[], p_task_id uuid[], p_claim_token uuid[], p_status text[], p_attempt_status text[],
+    p_result text[], p_error text[], p_progress text[], p_delay_seconds double precision[], p_seconds double precision[]
 )
 RETURNS TABLE (
     number integer, outcome text, status text, task text, attempt integer, error jsonb, tags text[],
@@ -24,14 +24,14 @@ LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM set_config('app.tenant_ids', p_tenants::text, true);
+    PERFORM set_config('app.tenant_ids', p_tenant_id::text, true);
     -- In the order in which tasks_claim locks them.
-    PERFORM FROM tenant_slots s WHERE s.tenant_id = ANY(p_tenants) ORDER BY s.tenant_id FOR UPDATE;
+    PERFORM FROM tenant_slots s WHERE s.tenant_id = ANY(p_tenant_id) ORDER BY s.tenant_id FOR UPDATE;
     RETURN QUERY
     WITH given AS MATERIALIZED (
         SELECT g.*, g.next IN ('RETRY', 'PENDING') AS waits
-        FROM unnest(p_tenants, p_tasks, p_tokens, p_next, p_attempt_statuses, p_results, p_errors, p_progress, p_delays,
-                    p_seconds) WITH ORDINALITY
+        FROM unnest(p_tenant_id, p_task_id, p_claim_token, p_status, p_attempt_status, p_result, p_error, p_progress,
+                    p_delay_seconds, p_seconds) WITH ORDINALITY
             AS g (tenant_id, task_id, token, next, attempt_status, result, error, progress, delay, seconds, number)
     ), ended AS (
         UPDATE task k

@@ -1,19 +1,21 @@
 -- Purpose. Count tasks of several tenants and store those that are granted: the oldest of each tenant. One statement,
 --   and a transaction of its own.
--- Parameters. p_tenants, p_counts, p_day_limits, p_month_limits, p_backlog_limits: as usage_reserve. The others are
+-- Parameters. p_tenants: each once. p_asked, p_day_limit, p_month_limit, p_backlog_limit: how many tasks of each, and its
+--   limits, as usage_reserve. The others are
 --   columns of the tasks, in which a tenant's tasks stand oldest first; a column of a single element holds for all,
---   up to p_time_limits, and an empty one is null for all. p_ids has all of them. p_payloads: JSON text.
---   p_time_limits, p_timeouts, p_delays, p_expires: seconds, the last two from now. p_tags: a JSON array.
+--   up to p_time_limit_seconds, and an empty one is null for all. p_id has all of them. p_payload: JSON text.
+--   p_time_limit_seconds, p_timeout_seconds, p_delay_seconds, p_expires_seconds: seconds, the last two from now.
+--   p_tags: a JSON array.
 -- Returns. As usage_reserve.
 -- Locks. tenant_admitted in the order of tenant ids (usage_reserve); then the rows that it inserts, usage_by_task in
 --   the order of its key; where a type is long, tenant_slots in the order of tenant ids, then pool_slots.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_accept(
-    p_tenants uuid[], p_counts integer[], p_day_limits bigint[], p_month_limits bigint[], p_backlog_limits bigint[],
-    p_tenant_ids uuid[], p_ids uuid[], p_tasks text[], p_pools text[], p_priorities smallint[], p_payloads text[],
-    p_max_attempts smallint[], p_time_limits double precision[], p_delays double precision[],
-    p_scheduled_at timestamptz[], p_expires double precision[], p_timeouts double precision[], p_tags text[],
-    p_webhook_urls text[], p_retry_of uuid[], p_traceparents text[]
+    p_tenants uuid[], p_asked integer[], p_day_limit bigint[], p_month_limit bigint[], p_backlog_limit bigint[],
+    p_tenant_id uuid[], p_id uuid[], p_task text[], p_pool text[], p_priority smallint[], p_payload text[],
+    p_max_attempts smallint[], p_time_limit_seconds double precision[], p_delay_seconds double precision[],
+    p_scheduled_at timestamptz[], p_expires_seconds double precision[], p_timeout_seconds double precision[],
+    p_tags text[], p_webhook_url text[], p_retry_of uuid[], p_traceparent text[]
 )
 RETURNS TABLE (
     tenant_id uuid, granted integer, refused_by text, day_used bigint, month_used bigint, waiting bigint,
@@ -32,7 +34,7 @@ BEGIN
     INTO ignored, long_types;
     FOR tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in IN
         SELECT r.tenant_id, r.granted, r.refused_by, r.day_used, r.month_used, r.waiting, r.day_ends_in, r.month_ends_in
-        FROM usage_reserve(p_tenants, p_counts, p_day_limits, p_month_limits, p_backlog_limits) AS r
+        FROM usage_reserve(p_tenants, p_asked, p_day_limit, p_month_limit, p_backlog_limit) AS r
     LOOP
         counted := counted || tasks_accept.tenant_id;
         grants := grants || tasks_accept.granted;
@@ -42,16 +44,16 @@ BEGIN
         SELECT w.*, greatest(now(), coalesce(w.scheduled_for, now() + make_interval(secs => w.delay))) AS due_at,
             now() + make_interval(secs => w.expires) AS expires_at
         FROM (
-            SELECT coalesce(u.tenant_id, p_tenant_ids[1]) AS tenant_id, u.id, coalesce(u.task, p_tasks[1]) AS task,
-                coalesce(u.pool, p_pools[1]) AS pool, coalesce(u.priority, p_priorities[1]) AS priority,
-                coalesce(u.payload, p_payloads[1]) AS payload,
+            SELECT coalesce(u.tenant_id, p_tenant_id[1]) AS tenant_id, u.id, coalesce(u.task, p_task[1]) AS task,
+                coalesce(u.pool, p_pool[1]) AS pool, coalesce(u.priority, p_priority[1]) AS priority,
+                coalesce(u.payload, p_payload[1]) AS payload,
                 coalesce(u.max_attempts, p_max_attempts[1]) AS max_attempts,
-                coalesce(u.time_limit, p_time_limits[1]) AS time_limit, u.delay, u.scheduled_for, u.expires, u.timeout,
-                u.tags, u.webhook_url, u.retry_of, u.traceparent,
-                row_number() OVER (PARTITION BY coalesce(u.tenant_id, p_tenant_ids[1]) ORDER BY u.number) AS place
-            FROM unnest(p_tenant_ids, p_ids, p_tasks, p_pools, p_priorities, p_payloads, p_max_attempts, p_time_limits,
-                        p_delays, p_scheduled_at, p_expires, p_timeouts, p_tags, p_webhook_urls, p_retry_of,
-                        p_traceparents) WITH ORDINALITY
+                coalesce(u.time_limit, p_time_limit_seconds[1]) AS time_limit, u.delay, u.scheduled_for, u.expires,
+                u.timeout, u.tags, u.webhook_url, u.retry_of, u.traceparent,
+                row_number() OVER (PARTITION BY coalesce(u.tenant_id, p_tenant_id[1]) ORDER BY u.number) AS place
+            FROM unnest(p_tenant_id, p_id, p_task, p_pool, p_priority, p_payload, p_max_attempts, p_time_limit_seconds,
+                        p_delay_seconds, p_scheduled_at, p_expires_seconds, p_timeout_seconds, p_tags, p_webhook_url,
+                        p_retry_of, p_traceparent) WITH ORDINALITY
                 AS u (tenant_id, id, task, pool, priority, payload, max_attempts, time_limit, delay, scheduled_for,
                       expires, timeout, tags, webhook_url, retry_of, traceparent, number)
         ) AS w JOIN unnest(counted, grants) AS g (tenant_id, granted) ON g.tenant_id = w.tenant_id
@@ -74,15 +76,15 @@ BEGIN
     INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at, is_long)
     SELECT i.tenant_id, i.id, i.pool, i.priority, i.due_at, i.due_at > now(), i.expires_at, i.task = ANY(long_types)
     FROM incoming i;
-    IF long_types && p_tasks THEN
+    IF long_types && p_task THEN
         -- Tenants in the order in which claims and ends lock their slots, which nobody holds who waits for a submit.
         PERFORM slots_judge_long(l.tenant_id, l.pool, least(l.n, l.granted)) FROM (
-            SELECT g.tenant_id, coalesce(u.pool, p_pools[1]) AS pool, count(*)::integer AS n, min(g.granted) AS granted
-            FROM unnest(p_tenant_ids, p_ids, p_tasks, p_pools, p_delays, p_scheduled_at)
+            SELECT g.tenant_id, coalesce(u.pool, p_pool[1]) AS pool, count(*)::integer AS n, min(g.granted) AS granted
+            FROM unnest(p_tenant_id, p_id, p_task, p_pool, p_delay_seconds, p_scheduled_at)
                 AS u (tenant_id, id, task, pool, delay, scheduled_for)
             JOIN unnest(counted, grants) AS g (tenant_id, granted)
-                ON g.tenant_id = coalesce(u.tenant_id, p_tenant_ids[1]) AND g.granted > 0
-            WHERE coalesce(u.task, p_tasks[1]) = ANY(long_types)
+                ON g.tenant_id = coalesce(u.tenant_id, p_tenant_id[1]) AND g.granted > 0
+            WHERE coalesce(u.task, p_task[1]) = ANY(long_types)
               AND coalesce(u.scheduled_for, now() + make_interval(secs => coalesce(u.delay, 0))) <= now()
             GROUP BY 1, 2 ORDER BY 1, 2
         ) AS l;

@@ -59,6 +59,9 @@ def _texts(path: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described:
             yield node.value
+        # app.db.call() makes the text of a call from the function's name.
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "call":
+            yield from (f"{name.value}(" for name in node.args[:1] if isinstance(name, ast.Constant))
 
 
 def _modules() -> dict[Path, str]:
