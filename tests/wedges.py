@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import subprocess
@@ -170,6 +171,22 @@ def uses_multiprocessing(payload: Sum, context: TaskContext) -> list[list[int]]:
     received = receiving.recv()
     process.join()
     return [pooled, executed, received]
+
+
+def _send_signal_actions(sending: multiprocessing.connection.Connection) -> None:
+    caught = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM)
+    sending.send([signal.getsignal(number) == signal.SIG_DFL for number in caught])
+
+
+@task("test.wedge.fork_signals", max_attempts=1)
+def tells_the_signals_of_a_fork(payload: Nothing, context: TaskContext) -> list[bool]:
+    """Tell of each signal whether a forked process has its default action."""
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.Process(target=_send_signal_actions, args=(sending,))
+    process.start()
+    process.join()
+    told: list[bool] = receiving.recv()
+    return told
 
 
 def _start_processes(seconds: int) -> list[int]:

@@ -70,7 +70,7 @@ SAFEGUARDS: Final = (
     Safeguard(
         "lease grace after a gap",
         "app/dispatch/loop.py",
-        (("if self._rescue.is_due() and self._contact.has_lasted(LEASE):", "if self._rescue.is_due():"),),
+        (("if self._rescue.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):", "if self._rescue.is_due():"),),
         (f"{_RACES}/test_dispatcher.py::test_a_dispatcher_judges_workers_only_after_a_lease_of_contact",),
     ),
     Safeguard(

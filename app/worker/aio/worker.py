@@ -12,7 +12,7 @@ from app.broker.ring import ASYNCIO
 from app.broker.ticket_consumer import TicketConsumer
 from app.core.config import get_settings
 from app.tasks.run import after_commit
-from app.worker import heartbeat, process_tree
+from app.worker import fork_signals, heartbeat, process_tree
 from app.worker.aio import emergency_finish, process_restart, task_ownership
 from app.worker.aio.loop_watchdog import Holder, LoopWatchdog
 from app.worker.aio.pool import AsyncioPool
@@ -40,6 +40,7 @@ class AsyncioWorker:
     def begin(self, queues: Collection[str]) -> None:
         """Start the loop that runs the tasks, and a second one for duties that must not wait for a task's code."""
         process_tree.adopt()
+        fork_signals.reset_in_forks()
         self._runtime, self._aside = (
             Runtime(connections=3, task_factory=task_ownership.make_task),
             Runtime(connections=1),

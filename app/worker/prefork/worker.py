@@ -13,7 +13,7 @@ from billiard import current_process
 from app.broker.ring import PREFORK
 from app.broker.ticket_consumer import TicketConsumer
 from app.core.config import get_settings
-from app.worker import heartbeat, process_tree
+from app.worker import fork_signals, heartbeat, process_tree
 from app.worker.prefork import process_kill, stall_detector
 from app.worker.prefork.child import ChildRunner
 from app.worker.prefork.drain import drain
@@ -44,6 +44,7 @@ class PreforkWorker:
             os._exit(1)
         # What its code starts is its own, and ends with the attempt (app/worker/process_tree.py).
         process_tree.adopt()
+        fork_signals.reset_in_forks()
         # Code may start processes itself: of multiprocessing's rule for daemons only this would be left.
         current_process().daemon = False
         child_attempts = ChildAttempts(self._shared_attempts, index)

@@ -113,6 +113,12 @@ def test_code_may_compute_in_processes_of_its_own(acme: Tenant):
         assert acme.result(task_id)["result"] == [squares, squares, squares]
 
 
+def test_a_forked_process_has_the_default_action_for_signals(acme: Tenant):
+    # Otherwise Pool.terminate() waited for ever in one of some twenty tasks.
+    task_id = acme.submit(task="test.wedge.fork_signals")
+    assert acme.result(task_id)["result"] == [True] * 5
+
+
 def _is_there(pid: int) -> bool:
     # The number may be another's by now.
     try:
