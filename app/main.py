@@ -158,7 +158,7 @@ class Api(FastAPI):
 
     @cached_property
     def front(self) -> ASGIApp:
-        """What answers: the request log first."""
+        """Return the outermost ASGI app: the request log, with the fast path inside."""
         return RequestLog(FastPath(super().__call__, tasks_router.routes, self.exception_handlers))
 
 

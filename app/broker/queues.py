@@ -30,7 +30,7 @@ class SteadyConnection(Connection):
 
 
 class TenantAMQP(AMQP):
-    """What Celery uses to name queues and to connect."""
+    """Celery's factory of queues and connections, with our queues and connection."""
 
     queues_cls = TenantQueues
     Connection = SteadyConnection

@@ -39,12 +39,12 @@ class Offer(NamedTuple):
 
 
 class Mended(NamedTuple):
-    """What a reconciliation repaired."""
+    """The number of repairs of a reconciliation."""
 
     joined: int
-    """Queues that held tickets and had no place in line."""
+    """Queues that had tickets, but were missing in the ring."""
     gone: int
-    """Entries that were doubled or had no tickets."""
+    """Entries of the ring that were duplicates or had no tickets."""
 
 
 async def offer(redis: Redis, tenant_id: UUID, pool: str = PREFORK, *, limit: int = DEFAULT_LIMIT) -> bool:

@@ -60,10 +60,10 @@ async def listen_cancels(redis_url: str, callback: Callable[[UUID], None]) -> No
 
 
 class Wakeup:
-    """What one waiter waits with; made by ``Waiters.watch``."""
+    """The wake-up of one waiting request; ``Waiters.watch`` makes it."""
 
     def __init__(self, waiters: "Waiters") -> None:
-        """Belong to the waiters of one process."""
+        """``waiters`` are those of this process."""
         self._waiters = waiters
         self._event = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""How long to wait before another attempt (pure)."""
+"""Compute the delay before another attempt (pure)."""
 
 import random
 

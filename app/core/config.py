@@ -14,7 +14,7 @@ _Kind = TypeVar("_Kind", bound=BaseSettings)
 
 
 class DriverSettings(BaseSettings):
-    """What holds for every connection to Postgres, whichever server it is to."""
+    """The settings of every connection to Postgres, whichever server it goes to."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", frozen=True, secrets_dir=_MOUNTED if _MOUNTED.is_dir() else None
@@ -39,7 +39,7 @@ class Settings(DriverSettings):
     task_modules: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated modules of task types of the operator's own."""
     task_modules_folder: Path | None = None
-    """Where these are looked for too, after all other places: a file there shadows no module of Python's or ours."""
+    """An extra folder with these modules. It is searched last, so it shadows no module of Python's or ours."""
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Comma-separated networks that are not public but may get webhooks, over plain http too: ``127.0.0.0/8``."""
 
@@ -53,9 +53,9 @@ class Settings(DriverSettings):
     database_url_tq_admin: str | None = None
 
     worker_drain_seconds: float = Field(default=20, ge=0, le=3600)
-    """How long a worker that is told to stop lets its attempts run; what is left then is given to others."""
+    """Seconds for which a stopping worker lets its attempts run; the rest is given to other workers."""
     worker_asyncio_tasks: int = Field(default=1_000, ge=1, le=100_000)
-    """How many attempts one worker of the asyncio pool runs at once, at most."""
+    """The most attempts that one worker of the asyncio pool runs at once."""
     log_level: str = "INFO"
     database_pool_size: int = Field(default=10, ge=1, le=100)
     """Connections of one process and role, at most."""

@@ -1,7 +1,7 @@
-"""What is said of an input that validation refuses: nothing of it is repeated.
+"""Describe validation errors without repeating any of the input.
 
-Of pydantic's own messages those are passed on that tell of the schema alone. What else there is, such as the text of a
-validator in an operator's model, gets one of ours by its type.
+Those of pydantic's messages that only describe the schema are passed on. Every other message, such as the text of a
+validator in an operator's model, is replaced by one of ours for its type.
 """
 
 from collections.abc import Mapping

@@ -9,9 +9,9 @@ import uuid_utils
 from asyncpg.pgproto import pgproto
 
 CANONICAL_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-"""How we write an id."""
+"""Pattern of an id as we write it."""
 UUID_IN_ANY_CASE: Final = CANONICAL_UUID[1:-1].replace("a-f", "a-fA-F")
-"""How a caller may write one (RFC 9562, 4). Any other spelling is an unknown id."""
+"""Pattern of an id as a caller may write it (RFC 9562, section 4). Any other spelling is an unknown id."""
 FIRST: Final = UUID(int=0)
 """Before every id."""
 LAST: Final = UUID(int=(1 << 128) - 1)

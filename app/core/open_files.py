@@ -1,6 +1,6 @@
-"""How many files and connections a process may have open: as many as the system allows, and a warning before the end.
+"""Raise the limit of open files and connections, and warn before a process reaches it.
 
-Beyond the limit the server closes new connections at once, and no library says a word of it.
+Beyond the limit the server closes new connections at once, and no library logs it.
 """
 
 import asyncio

@@ -1,11 +1,11 @@
-"""Which schema this code was written for, and what to do when the database has another one."""
+"""The schema revision that this code needs, and the error if the database has another one."""
 
 from pathlib import Path
 from typing import Final
 
 _VERSIONS: Final = Path(__file__).resolve().parents[2] / "migrations" / "versions"
 _PREFIX: Final = "r"
-"""Of every revision's id. The ids of the chain of revisions that the baseline replaced were numbers alone."""
+"""Prefix of every revision's id. The revisions that the baseline replaced had only numbers as ids."""
 
 
 def _newest() -> str:

@@ -17,10 +17,10 @@ ROLES: Final = ("tq_api", "tq_submit", "tq_worker", "tq_dispatch", "tq_webhook",
 """The login roles of the database, one for each kind of work (docs/operations.md)."""
 
 RETIRED_SECONDS: Final = 3_600
-"""How long a retired key of tokens is still accepted: no token lives longer (app/identity/tokens.py)."""
+"""Seconds for which a retired token key is still accepted: no token lives longer (app/identity/tokens.py)."""
 
 SPARE_SECONDS: Final = 600
-"""How long a spare key is published before it signs: twice as long as anybody keeps the key set."""
+"""Seconds for which a spare key is published before it signs: twice as long as clients may cache the key set."""
 
 
 class SecretsFileError(RuntimeError):
@@ -41,7 +41,7 @@ class JwtKey(BaseModel):
     state: Literal["active", "spare", "retired"]
     """``active`` signs, ``spare`` is published and will sign next, ``retired`` is still accepted."""
     since: int
-    """When it came into this state, in Unix seconds."""
+    """Start of this state, in Unix seconds."""
 
 
 class Secrets(BaseModel):

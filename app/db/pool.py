@@ -26,7 +26,7 @@ _ACQUIRE_TIMEOUT: Final = 1.5
 _MAX_IDLE: Final = 15.0
 _TO_BE_EXPIRED: Final = -1
 UNANSWERED: Final = (TimeoutError, asyncio.CancelledError)
-"""What a caller raises who no longer waits for the server's answer."""
+"""Errors of a statement whose caller stopped waiting for the server's answer."""
 # Seconds after which the place of a statement that nobody waits for comes back unanswered. By then a server that lives
 # has ended it: the statement_timeout of the answering roles (app/admin/roles.py) is shorter.
 _ANSWER_TIMEOUT: Final = 3.0

@@ -43,7 +43,7 @@ SELECT (SELECT system_identifier FROM pg_control_system()) AS system,
 
 
 class Place(NamedTuple):
-    """Where a server stands."""
+    """The identity and timeline of a server."""
 
     system: int
     """Its system identifier: the same on a primary and its standbys."""

@@ -45,7 +45,7 @@ def acceptances_of(of_mark: int) -> int:
 
 
 class Timelines:
-    """What one process knows. Safe to use from several threads."""
+    """The newest timelines that one process knows. Safe to use from several threads."""
 
     def __init__(self) -> None:
         """Begin with nothing, and without a file."""

@@ -15,7 +15,7 @@ _MAX_EXPIRED: Final = 200
 
 
 class DueTasks:
-    """The look at scheduled tasks. It remembers up to which moment it has looked, which can be lost."""
+    """Finds scheduled and expired tasks. It remembers the time of its last look, which can be lost."""
 
     def __init__(self, connection: Connection, worker: Database) -> None:
         """``connection`` finds (tq_dispatch), ``worker`` ends what was found (tq_worker)."""

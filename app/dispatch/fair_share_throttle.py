@@ -1,4 +1,4 @@
-"""Share the workers among tenants by weight: a tenant ahead of its share is passed over while others wait."""
+"""Share the workers among tenants by weight: workers skip a tenant ahead of its share while others wait."""
 
 import asyncio
 from typing import Final
@@ -16,11 +16,11 @@ _INTERVAL: Final = 0.5
 # A look takes longer with more tenants in the ring. This keeps it below a hundredth of a core.
 _INTERVAL_PER_TENANT: Final = 0.0005
 _VALID_FOR: Final = 4
-"""Intervals. After so many without a dispatcher, workers serve all tenants in turn again."""
+"""Intervals without a dispatcher after which workers serve all tenants round-robin again."""
 
 
 class FairShareThrottle:
-    """Decides which tenants the workers pass over. All that it remembers can be lost."""
+    """Decides which tenants the workers skip. A new leader can start without its memory."""
 
     def __init__(self, connection: Connection, redis: Redis, ledger: Ledger) -> None:
         """``connection`` is the leader's own; ``ledger`` knows what the ended attempts have used."""
@@ -37,7 +37,7 @@ class FairShareThrottle:
         self._is_told = False
 
     async def look(self) -> None:
-        """Tell the workers which tenants to pass over, at most every 0.5 s; raises ``RedisError``."""
+        """Tell the workers which tenants to skip, at most every 0.5 s. Raises ``RedisError``."""
         now = asyncio.get_running_loop().time()
         if now < self._next:
             return

@@ -39,11 +39,11 @@ class Lead:
 
     @property
     def is_held(self) -> bool:
-        """Whether the lease, as far as this process knows, has not ended."""
+        """Return whether the lease is still valid, as far as this process knows."""
         return time.monotonic() < self._until
 
     def require(self) -> None:
-        """Raise ``LeadLost`` where the lease has ended."""
+        """Raise ``LeadLost`` if the lease has ended."""
         if not self.is_held:
             raise LeadLost
 
@@ -100,7 +100,7 @@ async def _keep_renewing(held: Lead, database: Database) -> None:
 
 
 async def _release(database: Database, token: UUID) -> None:
-    # Postgres may be away, or another dispatcher leads already: then there is nothing to release.
+    # Postgres may be unavailable, or another dispatcher may lead already: then there is nothing to release.
     with contextlib.suppress(*AWAY, Unavailable):
         async with asyncio.timeout(_RELEASE_TIMEOUT), database.statement() as connection:
             await store.release_lease_any_tenant(connection, token)

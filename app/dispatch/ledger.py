@@ -14,13 +14,13 @@ _MAX_ATTEMPTS: Final = 5_000
 
 
 class Ledger:
-    """The ledger, as the leader keeps it. What it remembers can be lost."""
+    """The leader's upkeep of the ledger. A new leader can start without its memory."""
 
     def __init__(self, lead: Lead) -> None:
-        """Count as the dispatcher that leads."""
+        """``lead`` is the right to write as the leading dispatcher."""
         self._connection, self._fence = lead.connection, lead.token
         self.lengths = TaskDurations()
-        """Which task types took long lately."""
+        """Recent run times of the task types."""
         self._used: dict[UUID, float] = {}
 
     async def roll_up(self) -> int:

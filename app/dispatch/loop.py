@@ -56,7 +56,7 @@ _LEDGER_INTERVAL: Final = 60.0
 # Not urgent: a row whose month has no partition yet is stored in the default one. A look costs a millisecond.
 _PARTITIONS_INTERVAL: Final = 15.0
 _REDIS_TIMEOUT: Final = 1.5
-# Seconds. A statement that waits for a lock must not hold up the other sweeps for ever.
+# Seconds. A statement that waits for a lock must not block the other sweeps for ever.
 _DUTY_TIMEOUT: Final = 60.0
 _COMMAND_TIMEOUT: Final = 1.5
 _STOP_TIMEOUT: Final = 2.0
@@ -65,7 +65,7 @@ _ROUND_ENDING: Final = (*AWAY, Unavailable, LeadLost, RedisError)
 
 
 class Sweeps:
-    """The sweeps of one leader, and what they remember between two rounds. All of it can be lost."""
+    """The sweeps of one leader, with their memory between two rounds. A new leader starts without it."""
 
     def __init__(self, lead: Lead, worker: Database, redis: Redis, contact: PostgresContact) -> None:
         """``lead`` finds what there is to do (tq_dispatch), ``worker`` ends attempts and tasks (tq_worker)."""
@@ -111,7 +111,7 @@ class Sweeps:
             self._keep_partitions,
             lambda: partitions.keep_any_tenant(self._lead.connection, self._lead.token, attempts=1),
         )
-        # A Redis that does not answer must not hold up the next round.
+        # A Redis that does not answer must not delay the next round.
         async with asyncio.timeout(_REDIS_TIMEOUT):
             await self._tell_redis(ended, due)
 
@@ -175,7 +175,7 @@ async def run(stopping: asyncio.Event) -> None:
 
 
 class _Candidate:
-    """Tries again and again to become the leader. A Postgres that is away is logged, and never raised."""
+    """Tries repeatedly to become the leader. If Postgres is unavailable, that is logged, not raised."""
 
     def __init__(
         self,
@@ -189,10 +189,10 @@ class _Candidate:
         self._stopping, self._turns = stopping, turns
         self._stands_by = False
         self.pause = _STANDBY_INTERVAL
-        """Seconds before the next attempt."""
+        """Seconds until the next attempt to lead."""
 
     async def lead(self) -> None:
-        """Lead for as long as nobody else does; return at once where another dispatcher leads."""
+        """Become the leader and stay it as long as possible; return at once if another dispatcher leads."""
         self.pause = _STANDBY_INTERVAL
         try:
             async with leadership.lead(self._lease, self._contact) as lead:

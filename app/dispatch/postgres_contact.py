@@ -1,4 +1,4 @@
-"""Tell how long Postgres has answered without a gap (pure).
+"""Measure for how long Postgres has answered without a gap (pure).
 
 A dispatcher that could not look for a while must not rescue attempts at once: the workers could not write their
 heartbeats either.
@@ -25,7 +25,7 @@ class PostgresContact:
         self._last = now
 
     def has_lasted(self, seconds: float) -> bool:
-        """Tell whether there was no gap for so long: then every living worker has written a heartbeat."""
+        """Return whether Postgres has answered for ``seconds``: time enough for a heartbeat of every living worker."""
         if self._since is None or self._last is None:
             return False
         return self._last - self._since >= timedelta(seconds=seconds)

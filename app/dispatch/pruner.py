@@ -19,10 +19,10 @@ _MAX_TENANTS: Final = 20
 
 
 class Pruner:
-    """Visits one tenant after the other, for ever. What it remembers can be lost."""
+    """Prunes one tenant after the other, in a cycle. A new leader can start without its memory."""
 
     def __init__(self, lead: Lead) -> None:
-        """Delete as the dispatcher that leads."""
+        """``lead`` is the right to write as the leading dispatcher."""
         self._connection, self._fence = lead.connection, lead.token
         self._round: Iterator[tuple[UUID, timedelta]] = iter(())
         self._again: tuple[UUID, timedelta] | None = None
@@ -30,7 +30,7 @@ class Pruner:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the last batch was full: then there is more, and the next one need not wait."""
+        """Return whether the last batch was full: then there may be more, and the next batch need not wait."""
         return self._again is not None or self._has_more_keys
 
     async def tick(self) -> int:

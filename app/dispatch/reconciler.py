@@ -1,4 +1,4 @@
-"""Put back what Redis has lost: a ticket for each tenant with due work, and a place in the ring for each ticket."""
+"""Restore what Redis has lost: a ticket for each tenant with due work, and a place in the ring for each ticket."""
 
 from redis.asyncio import Redis
 
@@ -17,7 +17,7 @@ class Reconciler:
         self._redis_identity = ""
 
     async def has_redis_lost(self) -> bool:
-        """Tell whether Redis was restarted, replaced or emptied since the last call; raises ``RedisError``."""
+        """Return whether Redis was restarted, replaced or emptied since the last call. Raises ``RedisError``."""
         before, self._redis_identity = self._redis_identity, await redis_identity.read(self._redis)
         return before != self._redis_identity
 

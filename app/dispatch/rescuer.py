@@ -18,24 +18,24 @@ _AT_ONCE: Final = 200
 
 
 class Rescued(NamedTuple):
-    """What was taken away."""
+    """The effects of taking lost attempts away."""
 
     offers: list[tuple[UUID, str]]
-    """Tenants and pools that have a slot again, and most of them a task that waits again."""
+    """Tenants and pools with a slot that is free again, and mostly with a task that waits again."""
     ended: list[UUID]
-    """Tasks that wait no more: somebody may wait for their end."""
+    """Tasks that have ended: requests may wait for them."""
 
 
 class Rescuer:
-    """Finds as tq_dispatch, ends as tq_worker."""
+    """Finds lost attempts as tq_dispatch, and ends them as tq_worker."""
 
     def __init__(self, lead: Lead, worker: Database) -> None:
-        """``lead`` fences, so that a dispatcher that leads no more rescues nothing."""
+        """``lead`` is the fence: a dispatcher that no longer leads changes nothing."""
         self._connection, self._fence = lead.connection, lead.token
         self._worker = worker
 
     async def tick(self) -> Rescued:
-        """Take away what is lost; return whom to offer tickets, and which tasks have ended with it."""
+        """End lost attempts; return the tenants to offer tickets to, and the tasks that have ended."""
         found = await sweep_store.lost_any_tenant(self._connection, WORKER_DEAD_AFTER, _AT_ONCE)
         if found:
             failpoints.hit("rescue.before_take_away")
@@ -58,7 +58,7 @@ class Rescuer:
         return result
 
     async def _times_lost(self, lost: Lost) -> int:
-        # tq_dispatch, which counted, reads no errors: whether all of them count is asked where it matters only.
+        # tq_dispatch cannot read errors, so it counts every loss. Near the limit, tq_worker counts exactly.
         if lost.times_lost + 1 < outcomes.MAX_LOST:
             return lost.times_lost
         tried = await look(self._worker, lost)

@@ -16,12 +16,12 @@ _log = logging.getLogger(__name__)
 
 INTERVAL: Final = 1.0
 """Seconds between two looks."""
-# Due tasks that are counted of each tenant: more than can start between two looks.
+# The most due tasks that are counted for each tenant: more than can start between two looks.
 _MAX_WAITING: Final = 64
 
 
 class SlotReserve:
-    """Counts slots once a second, so that no claim has to. What it remembers can be lost."""
+    """Counts slots once a second, so that claims need not. A new leader can start without its memory."""
 
     def __init__(self, lead: Lead, ledger: Ledger) -> None:
         """``ledger`` knows how long ended attempts took."""
@@ -44,7 +44,7 @@ class SlotReserve:
         for pool, caps in self._caps.items():
             found = [one for one in judged if one.pool == pool]
             raised += await self._judge(pool, slots.get(pool, 0), found, caps, seconds)
-        # A pool of one slot has no cap: any task may take it.
+        # A pool of one slot has no cap: otherwise long tasks would never start there.
         await slot_store.forget_pools_any_tenant(
             self._connection, [pool for pool in slots if slots[pool] > 1], self._fence
         )

@@ -75,7 +75,7 @@ CROSS JOIN LATERAL (
 ) AS d
 """
 
-# In the order in which claims and ends lock these rows.
+# The same order as in claims and ends, so that they cannot deadlock.
 _SET_CAPS = """
 WITH locked AS MATERIALIZED (
     SELECT s.tenant_id FROM tenant_slots s WHERE s.tenant_id = ANY($1::uuid[]) ORDER BY s.tenant_id FOR NO KEY UPDATE
@@ -87,7 +87,7 @@ FROM locked l JOIN unnest($1::uuid[], $3::integer[]) AS c (tenant_id, cap) ON c.
 WHERE s.tenant_id = l.tenant_id AND (SELECT dispatcher_leads($4))
 """
 
-# Nothing is written, nor locked, where nothing has changed and the last look still counts for long enough.
+# It neither writes nor locks if nothing has changed and the last look is less than 3 s old.
 _WRITE_POOL = """
 WITH changed AS (
     UPDATE pool_slots p SET slots = $2, unjudged_cap = $2 - 1, free_for_long = $3, judged_at = now()
@@ -126,7 +126,7 @@ async def pool_usage_any_tenant(connection: Connection, long_types: Sequence[str
 
 
 async def set_caps_any_tenant(connection: Connection, pool: str, caps: Mapping[UUID, int | None], fence: UUID) -> None:
-    """Write the caps of tenants in a pool; None takes one away."""
+    """Write the caps of tenants in a pool; None removes a cap."""
     if caps:
         await connection.execute(_SET_CAPS, list(caps), pool, list(caps.values()), fence)
 
@@ -137,7 +137,7 @@ async def write_pool_any_tenant(connection: Connection, pool: str, slots: int, f
 
 
 async def forget_pools_any_tenant(connection: Connection, known: Sequence[str], fence: UUID) -> None:
-    """Delete the pools that ``known`` does not name: no tenant has a cap there."""
+    """Delete the pools that ``known`` does not contain: no tenant has a cap in them."""
     await connection.execute(
         "DELETE FROM pool_slots WHERE NOT pool = ANY($1::text[]) AND (SELECT dispatcher_leads($2))", known, fence
     )

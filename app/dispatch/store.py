@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.db import Connection, affected
 
-# The holder is for people. What a connection calls itself is added, because a host runs several dispatchers.
+# The holder is for people. The application_name is added, because one host may run several dispatchers.
 _TAKE = """
 WITH taken AS (
     UPDATE dispatcher_lease SET token = $1, expires_at = now() + $2::interval,
@@ -19,7 +19,7 @@ SELECT EXISTS (SELECT FROM taken) AS leads, now() AS now
 async def take_lease_any_tenant(
     connection: Connection, token: UUID, *, seconds: float, holder: str
 ) -> "tuple[bool, datetime]":
-    """Take the lease where nobody holds it; return whether this dispatcher leads now, and the database's time."""
+    """Take the lease if it has expired; return whether this dispatcher leads now, and the database's time."""
     row = await connection.fetchrow(_TAKE, token, timedelta(seconds=seconds), holder)
     assert row is not None  # noqa: S101 a SELECT without FROM has one row
     return row["leads"], row["now"]

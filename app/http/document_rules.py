@@ -1,4 +1,4 @@
-"""What holds for every operation of the API document, so that a new route has it from the start."""
+"""Apply the common rules of the API document to every operation, so that a new route has them from the start."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""How many lists, and tasks with their payloads, are read at once: what is large must not keep others waiting."""
+"""Limit how many lists, and tasks with payloads, are read at once: large reads must not delay other requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,26 +9,27 @@ from uuid import UUID
 from app.core.errors import TooManyLists, Unavailable
 
 MAX_LISTS: Final = 2
-"""Of one tenant at once, in one process."""
+"""The most lists that one tenant may read at once in one process."""
 _WAIT_TIMEOUT: Final = 1.0
 
 
 class ListLimit:
-    """Places for such reads: two for a tenant, and for all tenants together half of a pool of connections."""
+    """Places for large reads: two for each tenant, and half of the connections for all tenants together."""
 
     def __init__(self, pool_size: int, require_postgres: Callable[[], Awaitable[None]]) -> None:
-        """``pool_size`` is how many connections the lists and everything else share.
+        """``pool_size`` is the number of connections that lists share with all other reads.
 
-        ``require_postgres`` raises ``Unavailable`` where Postgres does not answer: then nobody has asked for too much.
+        ``require_postgres`` raises ``Unavailable`` if Postgres does not answer: then a full limit is not the caller's
+        fault.
         """
         self._require_postgres = require_postgres
         self._in_all = asyncio.Semaphore(max(1, pool_size // 2))
-        # Only of the tenants that hold a place or wait for one.
+        # Contains only tenants that have a place or wait for one, so that it stays small.
         self._places: dict[UUID, _Places] = {}
 
     @asynccontextmanager
     async def place(self, tenant_id: UUID) -> AsyncIterator[None]:
-        """Hold a place. Raises ``TooManyLists`` after a second in vain, ``Unavailable`` where others hold all."""
+        """Reserve a place. Raises ``TooManyLists`` after a second, ``Unavailable`` if other tenants use all places."""
         places = self._places.setdefault(tenant_id, _Places())
         places.users += 1
         try:
@@ -51,7 +52,7 @@ class ListLimit:
 
 
 class _Places(asyncio.Semaphore):
-    """The places of one tenant, and how many hold one or wait for one."""
+    """The places of one tenant, and the number of requests that have one or wait for one."""
 
     def __init__(self) -> None:
         super().__init__(MAX_LISTS)

@@ -34,7 +34,7 @@ class FieldError(BaseModel):
 
 
 class ProblemBody(BaseModel):
-    """What every error answers (RFC 9457). ``code`` is stable; a problem may have members of its own."""
+    """The body of every error (RFC 9457). ``code`` is stable; an error may have additional members."""
 
     model_config = ConfigDict(extra="allow")
 

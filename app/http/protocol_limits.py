@@ -52,7 +52,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _awaited: str | None = None
-    """What has begun and not ended: ``head`` or ``body``."""
+    """The part of a request that has begun and not ended: ``head`` or ``body``."""
     _armed: str | None = None
     _head_bytes = 0
     _header_bytes = 0

@@ -57,7 +57,7 @@ class RequestLog:
 
 
 class _Response:
-    """What is sent, as it passes by."""
+    """Observes the messages of a response on their way to the server."""
 
     __slots__ = ("_send", "_started", "_state", "request_id", "status")
 

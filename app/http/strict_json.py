@@ -58,7 +58,7 @@ _DECODER: Final = json.JSONDecoder(
 
 
 class Bounds(NamedTuple):
-    """How large a document may be."""
+    """The bounds of a JSON document."""
 
     size: int = MAX_BODY_BYTES
     """Bytes."""
@@ -70,9 +70,9 @@ class Bounds(NamedTuple):
 
 ORDINARY: Final = Bounds()
 SMALL: Final = Bounds(size=16 * 1024, max_marks=1_000)
-"""Of an operation that takes some names and numbers, by a known caller."""
+"""Bounds for a known caller's small body: some names and numbers."""
 TINY: Final = Bounds(size=4 * 1024, max_marks=1_000)
-"""The same, from anybody."""
+"""Bounds for the small body of an unknown caller."""
 
 
 def marks(raw: bytes) -> int:
@@ -153,7 +153,7 @@ class StrictRoute(APIRoute):
 
     @property
     def bounds(self) -> Bounds:
-        """How large a body may be."""
+        """Return the bounds of the body."""
         return ORDINARY
 
     async def before_body(self, request: Request) -> None:

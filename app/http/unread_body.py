@@ -1,4 +1,4 @@
-"""The pace at which a body is taken that nobody reads, because its request was answered before.
+"""Limit the speed at which the rest of a body is received after its request was answered.
 
 A refused request still has a body on its way. A client that sends such requests as fast as it can would otherwise keep
 the event loop reading: 24 connections with 255 KiB each delayed the calls of other tenants by 40 ms.
@@ -10,13 +10,13 @@ from typing import Final
 from uvicorn.protocols.http.flow_control import FlowControl
 
 BYTES_PER_SECOND: Final = 4 * 1_048_576
-"""Of one connection."""
+"""Bytes per second that are read of one connection's unwanted body."""
 MIN_BYTES: Final = 16_384
-"""Less than that is read with the head, and costs no pause."""
+"""Bytes below which there is no pause: they arrive together with the head."""
 
 
 class UnreadBody:
-    """Pauses one connection for as long as its unread bytes take at the bounded pace."""
+    """Pauses one connection for as long as its unread bytes take at ``BYTES_PER_SECOND``."""
 
     def __init__(self, flow: FlowControl, loop: asyncio.AbstractEventLoop) -> None:
         """Begin with nothing unread."""

@@ -15,10 +15,10 @@ _log: Final = logging.getLogger(__name__)
 WRITE_TIMEOUT: Final = 10.0
 """Seconds without progress after which a connection is ended, however little of its answer is left."""
 MAX_UNSENT_BYTES: Final = 64 * 1_048_576
-"""Of all answers of the process that are not read. Beyond that, connections end after ``IMPATIENT_TIMEOUT``."""
+"""Unsent bytes of all answers of the process. Beyond that, connections end after ``IMPATIENT_TIMEOUT``."""
 IMPATIENT_TIMEOUT: Final = 1.0
 _LOOKS: Final = 4
-"""In ``WRITE_TIMEOUT``."""
+"""The checks within one ``WRITE_TIMEOUT``."""
 
 
 class WriteDeadline:

@@ -1,4 +1,4 @@
-"""Whether the tenant's rate admits a call now. Quotas are about tasks, and the ledger's."""
+"""Check calls against the tenant's rate. Quotas of tasks are the ledger's part."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -13,23 +13,23 @@ from app.tenants.plans import Limits
 
 
 class Admission:
-    """The gate of one api process for calls."""
+    """Admits or refuses the calls to one api process."""
 
     def __init__(self, redis: Redis) -> None:
-        """``redis`` holds the rates, and may be away."""
+        """``redis`` stores the rates, and may be unavailable."""
         self._rates = Rates(redis)
 
     def close(self) -> None:
-        """Ask Redis no more."""
+        """Stop asking Redis."""
         self._rates.close()
 
     async def call(self, tenant_id: UUID, limits: Limits) -> dict[str, str]:
-        """Admit a call that is no submit; return its RateLimit fields. Raises ``RateLimited``."""
+        """Admit a call other than a submit; return its RateLimit fields. Raises ``RateLimited``."""
         remaining = await self._ask_rate(tenant_id, limits, policies.call_policies)
         return policies.fields(policies.call_policies(limits), remaining)
 
     async def submit(self, tenant_id: UUID, limits: Limits) -> list[Remaining]:
-        """Admit a submit to be read; return what remains of its rate, for its answer. Raises ``RateLimited``."""
+        """Admit a submit before its body is read; return the remaining rate, for its answer. Raises ``RateLimited``."""
         return await self._ask_rate(tenant_id, limits, policies.submit_policies)
 
     async def _ask_rate(

@@ -1,4 +1,4 @@
-"""A task from submit to its end; what a module of task types imports is here."""
+"""Tasks from their submit to their end. A module of task types imports its names from here."""
 
 from app.tasks.context import SoftTimeLimitExceeded, TaskCancelled, TaskContext
 from app.tasks.types import task

@@ -1,4 +1,4 @@
-"""From a body to stored tasks: read on the event loop where it is small, in a thread where it is large."""
+"""Turn request bodies into stored tasks. Small bodies are read on the event loop, large ones in a thread."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     import asyncpg
 
 Wanted: TypeAlias = tuple[TaskSpecs, Idempotency | None]
-"""What ``accept`` takes."""
+"""The return type of the functions that ``accept`` calls to read a body."""
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
 class Sent(NamedTuple):
-    """What was sent: the body, the document in it, and what the headers say."""
+    """A received request: its body, the JSON document in the body, and the headers that matter."""
 
     raw: bytes
     document: Any
@@ -41,7 +41,7 @@ class Sent(NamedTuple):
 
 
 def read_submit(principal: Principal, raw: bytes, key: str | None) -> Wanted:
-    """Return what a submit's body asks for. Raises what FastAPI's route of the same path raises."""
+    """Return what a submit's body asks for. Raises the same errors as FastAPI's route of this path."""
     document = strict_json.loads(raw) if raw else None
     return submission(principal, _validated(SubmitRequest, raw, document), Sent(raw, document, key))
 
@@ -57,7 +57,7 @@ def _validated(model: type[_Body], raw: bytes, document: Any) -> _Body:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
     problem.bound_members(document, len(model.model_fields))
     try:
-        # As FastAPI asks for it, so that a fault is told in the same words.
+        # FastAPI validates with the same option, so both routes describe an error with the same words.
         return model.model_validate(document, from_attributes=True)
     except ValidationError as error:
         faults = error.errors(include_url=False)[: problem.MAX_FAULTS]
@@ -72,7 +72,7 @@ def submission(principal: Principal, request: SubmitRequest, sent: Sent) -> Want
 
 
 def batch(principal: Principal, items: list[Any], sent: Sent) -> Wanted:
-    """Return the tasks of a batch, those that cannot be stored as ``invalid``."""
+    """Return the tasks of a batch; those that cannot be stored are listed as ``invalid``."""
     limits = plans.limits_of(principal)
     return batches.read(principal.tenant_id, limits, items, sent.traceparent), _idempotency(sent)
 
@@ -80,7 +80,7 @@ def batch(principal: Principal, items: list[Any], sent: Sent) -> Wanted:
 def repeated(
     principal: Principal, task_id: UUID, ended: "asyncpg.Record", key: str | None, traceparent: str | None
 ) -> Wanted:
-    """Return a task that is asked the same as one that has ended. Raises ``InvalidRequest``."""
+    """Return a new task with the same request as one that has ended. Raises ``InvalidRequest``."""
     specs = repeat.specs(principal.tenant_id, plans.limits_of(principal), task_id, ended, traceparent)
     return specs, _idempotency(Sent(b"", {"retry_of": str(task_id)}, key))
 
@@ -88,14 +88,14 @@ def repeated(
 async def accept(
     request: Request, principal: Principal, raw: bytes, read: Callable[[], Wanted], rate: Sequence[Remaining]
 ) -> tuple[Accepted, Limits]:
-    """Accept what ``read`` makes of the body ``raw``; ``rate`` is what remains of it, for the answer.
+    """Store the tasks that ``read`` finds in the body ``raw``; ``rate`` is the remaining rate, for the answer.
 
-    Raises what ``read`` raises, ``TooManyLargeBodies``, what ``Acceptor.accept`` raises, and the 429 of a limit that
-    has refused all tasks.
+    Raises the errors of ``read`` and of ``Acceptor.accept``, ``TooManyLargeBodies``, and the 429 of a limit that has
+    refused all tasks.
     """
     large_bodies: LargeBodies = request.app.state.large_bodies
     acceptor: Acceptor = request.app.state.acceptor
-    # A small body needs no coroutine more.
+    # A small body is read right here: the extra coroutine of a thread would cost more than the reading.
     wanted = await large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
     specs, idempotency = wanted
     decided = await acceptor.accept(specs, idempotency)

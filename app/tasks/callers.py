@@ -1,4 +1,4 @@
-"""Who waits for a result, as a request tells it."""
+"""Describe the client that waits for a result, for ``Reading``."""
 
 from functools import partial
 
@@ -9,11 +9,11 @@ from app.tasks.reading import Caller
 
 
 def waiting_caller(request: Request) -> Caller:
-    """Return the caller of a request that may last."""
+    """Return the caller of a request that may wait for up to 30 s."""
     return Caller(partial(authenticate_again, request), partial(_gone, request))
 
 
 async def _gone(request: Request) -> None:
-    # What comes before it is the rest of a body, which no read has.
+    # Other messages are parts of a body, which has no meaning in a GET request.
     while (await request.receive())["type"] != "http.disconnect":
         pass

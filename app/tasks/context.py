@@ -1,4 +1,4 @@
-"""What the code of a task sees of its attempt."""
+"""The context of an attempt: the second argument of every task function."""
 
 import logging
 from collections.abc import Callable
@@ -25,36 +25,36 @@ class TaskCancelled(Exception):  # noqa: N818 named for the fact
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """Handed to a task's function as its second argument."""
+    """The second argument of a task's function: describes the attempt, and reports progress."""
 
     tenant_id: UUID
     task_id: UUID
     attempt: int
     """Counts from 1."""
     deadline: datetime
-    """When the attempt is taken away at the latest, by the database's clock."""
+    """The latest time at which the dispatcher takes the attempt away, by the database's clock."""
     report: Callable[[Progress], None]
     is_cancel_requested: Callable[[], bool]
     log: logging.LoggerAdapter[logging.Logger] = field(repr=False)
 
     @property
     def idempotency_key(self) -> str:
-        """The same in every attempt: hand it to a service that must act once."""
+        """Return a key that is the same in every attempt: send it to a service that must act only once."""
         return str(self.task_id)
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether the tenant has asked to stop: within a second raise ``TaskCancelled``, or return what there is.
+        """Return whether the tenant has cancelled the task. If so, raise ``TaskCancelled`` or return within a second.
 
-        Code that does neither is killed.
+        The worker kills code that does neither.
         """
         return self.is_cancel_requested()
 
     def progress(self, done: float, total: float, note: str | None = None) -> None:
         """Report progress; never waits. Reports that come faster than they can be stored replace one another.
 
-        It never fails for what it is given: a number that is none (NaN, infinite) is stored as null, and of a note
-        U+0000 and half surrogates are shown escaped.
+        It never fails because of its arguments: NaN and infinity are stored as null, and U+0000 and half surrogates
+        in a note are stored escaped.
         """
         self.report({"done": storable.number(done), "total": storable.number(total), "note": _note(note)})
 

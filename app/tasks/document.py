@@ -1,4 +1,4 @@
-"""What the API document says of the task types: the body of a submit as a union discriminated by ``task``."""
+"""Describe the task types in the API document: the body of a submit is a union discriminated by ``task``."""
 
 from typing import Any, Final, Literal
 

@@ -1,7 +1,7 @@
-"""Submit, batch, status and result in front of FastAPI, whose solving of a route costs more than all that it does.
+"""Answer submit, batch, status and result in front of FastAPI, whose routing costs more than their work.
 
-Only what is ordinary is answered here: method, path and headers tell, before anything is read. All else goes to the
-route of the same path, its twin, which the API document describes too. A test holds the answers of both equal.
+Only ordinary requests are answered here. The method, path and headers decide this before the body is read. All other
+requests go to the route of the same path (the twin), which the API document describes. A test compares both answers.
 """
 
 import re
@@ -31,21 +31,21 @@ _Answer: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _READ: Final = re.compile(rf"/api/tasks/({UUID_IN_ANY_CASE})/(status|result)")
 _WAIT: Final = re.compile(rb"(?:wait=([0-9]|[12][0-9]|30))?")
-# Without quotes and spaces: what it says is what it is.
+# Unquoted printable ASCII only. Quoted keys need unquoting, which the regular route does.
 _IDEMPOTENCY_KEY: Final = re.compile(rb"[!#-~]{1,255}")
 
 
 class FastPath:
-    """ASGI middleware, inside of the request log."""
+    """ASGI middleware that answers ordinary task calls. It stands inside the request log."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[Any], handlers: Mapping[Any, Any]) -> None:
-        """``routes`` has the twins, by whose paths the log names a request; ``handlers`` render errors, by type."""
+        """``routes`` contains the twins, whose paths the request log needs; ``handlers`` render errors, by type."""
         self._app = app
         self._twins = {route.operation_id: route for route in routes if isinstance(route, APIRoute)}
         self._handlers = handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what is ordinary; hand on the rest."""
+        """Answer an ordinary request; pass every other one on."""
         ordinary = _ordinary(scope) if scope["type"] == "http" else None
         if ordinary is None:
             await self._app(scope, receive, send)
@@ -64,12 +64,12 @@ class FastPath:
 
 
 def _ordinary(scope: Scope) -> tuple[str, _Answer] | None:
-    """Return the operation and what answers it, where the request is none that needs its twin."""
+    """Return the operation of an ordinary request and its handler; None if the twin must answer it."""
     path, method = scope["path"], scope["method"]
     if method == "POST" and path in _SUBMITS and not scope["query_string"]:
         headers = dict(scope["headers"])
         key = headers.get(b"idempotency-key")
-        # What is sent twice may differ: the twin decides.
+        # Two headers of one name may differ, so the twin decides which of them counts.
         is_plain = len(headers) == len(scope["headers"]) and b"traceparent" not in headers
         if not is_plain or (key is not None and not _IDEMPOTENCY_KEY.fullmatch(key)):
             return None
@@ -112,7 +112,7 @@ _SUBMITS: Final = {"/api/tasks/submit": ("submit_task", _submit), "/api/tasks/ba
 
 
 async def _submitter(request: Request) -> tuple[Principal, Sequence[Remaining]]:
-    """Return who submits, and what is left of the rate: all that is asked before the body is read."""
+    """Return the caller and its remaining rate. Both are checked before the body is read."""
     principal = permitted(await authenticate(request), scopes.TASKS_WRITE)
     return principal, await quotas.admit(request, principal)
 

@@ -1,8 +1,8 @@
-"""Large bodies are read in threads, a few at a time, so that others are answered meanwhile.
+"""Read large bodies in threads, a few at a time, so that other requests are answered meanwhile.
 
-Threads share the interpreter's lock with the event loop, so they bound what is read at once and not what it costs. Each
-tenant therefore pays for what reading has cost: its next large body waits some times as long. What a submit of ordinary
-tasks costs is free, so that batches are as fast as they can be.
+Threads share the interpreter's lock with the event loop, so they bound how much is read at once, but not its cost. Each
+tenant therefore pays for the time of its bodies: the next large one waits a multiple of it. The usual cost of storing
+tasks is free, so that ordinary batches do not wait.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from app.http.strict_json import marks
 T = TypeVar("T")
 
 LARGE_BYTES: Final = 64 * 1024
-"""A larger body is announced by its head, and is not received before there is room for it."""
+"""Bytes. A body whose headers announce more is not received before there is room for it."""
 _LARGE_MARKS: Final = 1_000
 # About a millisecond's work on the event loop: fewer bytes hold no more marks than that.
 _SMALL_BYTES: Final = 1_000
 _MAX_RUNNING: Final = 3
 _MAX_RUNNING_OF_ONE: Final = 2
-# In memory or on their way there, bytes.
+# Bytes of all bodies that are in memory or being received.
 _MAX_IN_HAND_OF_ONE: Final = 16 * 1024 * 1024
 _MAX_IN_HAND: Final = 64 * 1024 * 1024
 _MAX_WAITING_OF_ONE: Final = 64
@@ -38,13 +38,13 @@ _MAX_DIGITS: Final = 12
 _WAIT_SECONDS: Final = 1.0
 # With this, others find the process busy with one tenant's large bodies a quarter of the time.
 _PAUSE_FOR_EACH_SECOND: Final = 3.0
-# What is refused is the dearest for each byte, and nobody who means well sends much of it.
+# Invalid bodies cost the most for each byte, and no well-behaved client sends many of them.
 _PAUSE_FOR_REFUSED: Final = 12.0
 _MAX_PAUSE: Final = 5.0
 _FREE_SECONDS_FOR_TASK: Final = 50e-6
 # How long a thread keeps the interpreter's lock while the event loop waits for it; Python's own value is 5 ms.
 _SWITCH_SECONDS: Final = 0.0005
-# Most bodies are small: for them nothing is made.
+# Most bodies are small: they all share one context manager that does nothing.
 _SMALL: Final = nullcontext()
 
 
@@ -53,10 +53,10 @@ class _Tenant:
     """The large bodies of one tenant."""
 
     in_hand: int = 0
-    """Bytes."""
+    """Bytes of its bodies that are received or read now."""
     running: int = 0
     free_at: float = 0.0
-    """When the next one may begin, by the event loop's clock."""
+    """Earliest start of its next body, by the event loop's clock (seconds)."""
     waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
 
 
@@ -66,7 +66,7 @@ class LargeBodies:
     def __init__(self) -> None:
         """Threads are made when they are first needed."""
         self._threads = ThreadPoolExecutor(_MAX_RUNNING, thread_name_prefix="large-bodies")
-        # In the order in which they are served: a tenant that was goes to the end.
+        # In the order in which tenants are served: a tenant that was served moves to the end.
         self._tenants: dict[UUID, _Tenant] = {}
         self._in_hand = 0
         self._running = 0
@@ -74,15 +74,15 @@ class LargeBodies:
         sys.setswitchinterval(_SWITCH_SECONDS)
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more bodies; those that wait for a thread are cancelled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def receiving(
         self, tenant_id: UUID, headers: "list[tuple[bytes, bytes]]", max_bytes: int
     ) -> AbstractContextManager[None]:
-        """Have room for the body that these headers announce, until it is stored; a small one needs none.
+        """Reserve memory for the body that these headers announce, until the context ends; a small body needs none.
 
-        Raises ``TooManyLargeBodies`` when the tenant has as much in hand as it may, and ``Unavailable``.
+        Raises ``TooManyLargeBodies`` if the tenant would exceed its own bound, ``Unavailable`` if the process would.
         """
         size = _announced(headers)
         return _SMALL if size <= LARGE_BYTES else self._room(tenant_id, min(size, max_bytes))
@@ -104,15 +104,16 @@ class LargeBodies:
             self._forget_idle(tenant_id)
 
     async def read(self, tenant_id: UUID, raw: bytes, work: Callable[[], T], count: Callable[[T], int]) -> T:
-        """Return what ``work`` returns, which reads a body; a large one (``is_large``) waits for a thread.
+        """Call ``work``, which reads a body, and return its result; a large body (``is_large``) waits for a thread.
 
-        ``count`` says how many tasks came of it. Raises what ``work`` does, and ``TooManyLargeBodies`` after a second.
+        ``count`` returns the number of tasks in the result. Raises the errors of ``work``, and ``TooManyLargeBodies``
+        after a second.
         """
         if not is_large(raw):
             return work()
         await self._wait(tenant_id)
         running = self._threads.submit(_timed, work)
-        # The place is free when the thread is, whatever became of the caller.
+        # The caller may be cancelled earlier, but the thread stays busy until its work is done.
         loop = asyncio.get_running_loop()
         ended = partial(self._ended, tenant_id, count)
         running.add_done_callback(lambda done: loop.call_soon_threadsafe(ended, done))
@@ -146,7 +147,7 @@ class LargeBodies:
         return _too_many(tenant.free_at - asyncio.get_running_loop().time())
 
     def _serve(self) -> None:
-        """Give places to those who wait: one to each tenant in turn."""
+        """Start bodies that wait: at most one of each tenant, so that no tenant blocks the others."""
         now = asyncio.get_running_loop().time()
         next_at = [self._serve_one(tenant_id, now) for tenant_id in list(self._tenants)]
         later = [at for at in next_at if at > now]
@@ -155,7 +156,7 @@ class LargeBodies:
         self._timer = asyncio.get_running_loop().call_at(min(later), self._serve) if later else None
 
     def _serve_one(self, tenant_id: UUID, now: float) -> float:
-        """Give a tenant a place, if it may have one; return when it may otherwise, 0 where no time will tell."""
+        """Start a tenant's next body, if allowed; return the time at which its pause ends, or 0 if none is known."""
         tenant = self._tenants[tenant_id]
         while tenant.waiting and tenant.waiting[0].done():
             tenant.waiting.popleft()
@@ -199,12 +200,12 @@ class LargeBodies:
 
 
 def is_large(raw: bytes) -> bool:
-    """Say whether a body takes more than about a millisecond to read."""
+    """Return whether a body takes more than about a millisecond to read."""
     return len(raw) > _SMALL_BYTES and (len(raw) > LARGE_BYTES or marks(raw) > _LARGE_MARKS)
 
 
 def _announced(headers: "list[tuple[bytes, bytes]]") -> int:
-    """Return how many bytes there may be; a body that does not say so may have as many as it likes."""
+    """Return how many bytes the body may have; a body without a stated length counts as unlimited."""
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and len(value) < _MAX_DIGITS:
             return int(value)
@@ -226,11 +227,11 @@ def _too_many(seconds: float) -> TooManyLargeBodies:
 
 
 def _timed(work: Callable[[], T]) -> tuple[T | None, Exception | None, float]:
-    """Do the work of a thread; return what came of it, and the CPU seconds that it took."""
+    """Run ``work`` in a thread; return its result or error, and the CPU seconds that it took."""
     began = thread_time()
     try:
         return work(), None, thread_time() - began
     except Exception as error:  # noqa: BLE001 it is raised where it is waited for
-        # Its frames hold all that was read, which would be taken apart on the event loop.
+        # Its frames refer to the parsed body, which would then be freed on the event loop and block it.
         error.__traceback__ = error.__context__ = None
         return None, error, thread_time() - began

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 MAX_ROWS_READ: Final = 20_000
-"""Of a list with a filter, in one call."""
+"""The most tasks that one call of a list with a filter reads."""
 
 _ANY: Final = TaskFilter()
 
@@ -21,9 +21,9 @@ WHERE tenant_id = $1 AND id >= $2 AND id < $3
 ORDER BY id DESC LIMIT $4
 """
 
-# No index serves a filter: one of what a claim or an end writes would make each of them dearer, any other one each
-# submit. So a list reads a bounded number of tasks. Where it has not found enough among them, its last row has an id
-# alone: of the oldest task that it has read. In one statement, both see the same tasks.
+# No index serves a filter, because an index would make each submit, claim or end more expensive. So a list reads a
+# bounded number of tasks. If it does not find enough among them, its last row has only an id: the one of the oldest
+# task that was read. Both parts are one statement, so they see the same tasks.
 _FILTERED_LIST = f"""
 WITH found AS MATERIALIZED (
     SELECT * FROM (

@@ -1,4 +1,4 @@
-"""What the task calls take in their path and headers."""
+"""Path and header parameters of the task calls."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
-"""The months of task, attempt and result: there before they are needed, and where a row came first, it moves into them.
+"""Create the monthly partitions of task, attempt and result in advance, and move early rows into them.
 
-Whoever starts makes them: ``scripts/admin migrate``, the api and the dispatcher. A row whose month is missing lies in a
-DEFAULT partition, from where it is served like any other; the next of these moves it (``partition_step``).
+``scripts/admin migrate``, the api and the dispatcher do this when they start. A row whose month is missing is stored in
+a DEFAULT partition and served like any other, until one of them moves it (``partition_step``).
 """
 
 import asyncio
@@ -27,9 +27,9 @@ _BUSY_ATTEMPTS: Final = 5
 async def keep_any_tenant(connection: Connection, fence: UUID | None = None, *, attempts: int = _BUSY_ATTEMPTS) -> int:
     """Make the months that are missing and empty the DEFAULT partitions; return how many rows were moved.
 
-    Each month of each table is a transaction of its own, with locks of that table alone; one that is locked by others
-    is tried ``attempts`` times. One table's failure keeps no other from it: the first is raised at the end. ``fence``
-    is the token of a dispatcher's lease.
+    Each month of each table is one transaction, which locks only that table; if others have locked it, there are up to
+    ``attempts`` attempts. After an error the other tables are still done, and the first error is raised at the end.
+    ``fence`` is the token of a dispatcher's lease.
     """
     moved, failed = 0, None
     for table in await sweep_store.partitioned_tables_any_tenant(connection):
@@ -51,7 +51,7 @@ async def _keep(connection: Connection, table: str, fence: UUID | None, attempts
         month, rows = step
         moved += rows
         level = logging.WARNING if rows else logging.INFO
-        # Rows that came before their month: a clock that is ahead, a stack that was off, an old backup.
+        # Rows before their month are unusual: a clock that is ahead, a stack that was off, an old backup.
         _log.log(level, "a month was made", extra={"table": table, "month": month, "rows_moved": rows})
     return moved
 
@@ -68,7 +68,7 @@ async def _step(connection: Connection, table: str, fence: UUID | None, attempts
 
 
 async def keep_as_submitter() -> None:
-    """Keep the months for as long as an api runs: at its start, then each hour. There may be no dispatcher."""
+    """Create missing months at the start of an api process, then each hour: a dispatcher may not be running."""
     keeping = duty.Duty("partitions", INTERVAL)
     while True:
         await keeping.run(_keep_once)

@@ -1,4 +1,4 @@
-"""A task's payload, read from its JSON at submit and in each attempt, both times in the same way."""
+"""Read a task's payload from its JSON, in the same way at submit and in each attempt."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -8,14 +8,14 @@ from pydantic import ValidationError
 from app.core import faults
 from app.tasks.types import TaskType
 
-# Each costs time to describe, and a payload has room for a hundred thousand.
+# Describing an error costs time, and one payload can contain a hundred thousand of them.
 _MAX_FAULTS: Final = 20
-# Of them in the message of an attempt's error.
+# The errors that fit into the message of a failed attempt.
 _MAX_TOLD: Final = 5
 
 
 class UnusablePayload(ValueError):  # noqa: N818 tenants read it as the error's type
-    """The payload is not what the task type takes; the message says where and why, and repeats nothing of it."""
+    """The payload does not match its task type; the message says where and why, without repeating the input."""
 
     def __init__(self, told: Sequence[dict[str, str]]) -> None:
         """``told`` are the first faults, each with a ``pointer`` and a ``detail``."""
@@ -26,8 +26,8 @@ class UnusablePayload(ValueError):  # noqa: N818 tenants read it as the error's 
 def read(task_type: TaskType, payload: str) -> Any:
     """Return the payload as the function takes it; raises ``UnusablePayload``.
 
-    JSON mode, strict: "5", true and 5.0 are no integers, but a date may be written as JSON can write it. What is read
-    is the text itself: the same value as a Python object would be refused, where the model is strict.
+    JSON mode, strict: "5", true and 5.0 are not integers, but a string may be a date. It validates the text itself,
+    because a strict model refuses such a string as a Python object.
     """
     try:
         return task_type.validator.validate_json(payload, strict=True)

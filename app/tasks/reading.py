@@ -18,11 +18,11 @@ from app.tasks.task_filter import TaskFilter
 
 T = TypeVar("T")
 
-# A wake-up may be lost with Redis: look again after so long, seconds.
+# Seconds between two looks at Postgres while a request waits: Redis may lose a wake-up.
 _LOOK_INTERVAL: Final = 2.0
-# Most waits are over by then. Only of those that last it is worth its price to hear when the client goes.
+# Most waits end within this time. Listening for the client's disconnect costs something, so it begins only after it.
 _FIRST_LOOK: Final = 0.25
-# Results are held in memory together.
+# Bounded, because all results of one statement are in memory at the same time and may be large.
 _MAX_RESULTS: Final = 32
 _MAX_STATUSES: Final = 128
 _PROBE_TIMEOUT: Final = 0.5
@@ -30,7 +30,7 @@ _PROBE_TIMEOUT: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a task ended, or its status where it has not. ``result`` and ``error`` are JSON, as they are stored."""
+    """The status of a task, with its result and error if it has ended (JSON text, as stored)."""
 
     task_id: UUID
     status: Status
@@ -47,16 +47,16 @@ class Detail:
 
 
 class Caller(NamedTuple):
-    """Who waits for a result."""
+    """The client that waits for a result."""
 
     still_may: Callable[[], Awaitable[Any]]
-    """Raises if the caller may look no more; asked before each later look."""
+    """Raises if the caller has lost its permission; called before each later look."""
     gone: Callable[[], Awaitable[None]]
     """Returns when the caller's connection has ended."""
 
 
 class Reading:
-    """What one api process reads of tasks. Callers who come together share a statement."""
+    """Reads tasks for one api process. Requests that arrive at the same time share a statement."""
 
     def __init__(self, reader: Database, waiters: Waiters) -> None:
         """``reader`` logs in as tq_api."""
@@ -66,12 +66,12 @@ class Reading:
         self._statuses = Batcher(self._find_statuses, max_items=_MAX_STATUSES)
 
     async def close(self) -> None:
-        """Let what was asked be answered."""
+        """Wait until all reads that have begun are answered."""
         await self._results.close()
         await self._statuses.close()
 
     async def require_postgres(self) -> None:
-        """Raise ``Unavailable`` where Postgres does not answer within half a second."""
+        """Raise ``Unavailable`` if Postgres does not answer within half a second."""
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
                 await self._statuses.ask((ids.FIRST, ids.FIRST))
@@ -79,12 +79,12 @@ class Reading:
             raise Unavailable from None
 
     async def status(self, tenant_id: UUID, task_id: UUID) -> TaskStatus:
-        """Return where a task stands; raises ``NotFound``."""
+        """Return the status of a task. Raises ``NotFound``."""
         return TaskStatus.model_validate(_known(await self._statuses.ask((tenant_id, task_id))))
 
     async def detail(self, tenant_id: UUID, task_id: UUID) -> Detail:
         """Return everything about a task but its result; raises ``NotFound``."""
-        # Of one moment: a task that starts or ends meanwhile would not agree with its attempts.
+        # One snapshot for all reads: otherwise a task that starts or ends meanwhile would not match its attempts.
         async with self._reader.transaction(tenant_id, is_snapshot=True) as connection:
             status = _known(
                 _statuses(await store.statuses_any_tenant(connection, [(tenant_id, task_id)]), [task_id])[0]
@@ -95,15 +95,15 @@ class Reading:
         return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"])
 
     async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> Outcome | None:
-        """Return how a task ended, or after up to ``wait`` seconds where it stands; raises ``NotFound``.
+        """Return a task's outcome; wait up to ``wait`` seconds for its end. Raises ``NotFound``.
 
-        Between two looks no database connection is held. None means that the caller has gone: nobody waits any more.
+        No database connection is in use between two looks. Returns None if the client has disconnected.
         """
         if wait <= 0:
             return await self._result(tenant_id, task_id)
         until = asyncio.get_running_loop().time() + wait
         with self._waiters.watch(task_id) as wakeup:
-            # It is watched already, so an end after this look is not missed.
+            # The watch began before this look, so an end after the look is not missed.
             found = await self._result(tenant_id, task_id)
             return found if found.status in FINAL else await self._wait(tenant_id, task_id, wakeup, until, caller)
 
@@ -112,7 +112,7 @@ class Reading:
     ) -> tuple[list[TaskSummary], UUID | None]:
         """Return up to ``limit`` tasks older than ``before``, newest first.
 
-        Where these are fewer, but older tasks were not read: with the id of the oldest one which was.
+        If these are fewer although older tasks may match, also returns the id of the oldest task that was read.
         """
         async with self._reader.transaction(tenant_id) as connection:
             rows, read_to = await list_store.page(connection, tenant_id, wanted, before=before, limit=limit)

@@ -1,4 +1,4 @@
-"""The answers to the task calls, with their RateLimit fields: all HTTP that is said about what a room decided."""
+"""Build the HTTP answers of the task calls, with their RateLimit fields."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ _QUOTA_PROBLEMS: Final[Mapping[Quota, tuple[type[Problem], str]]] = {
 
 
 class _Json(Response):
-    """JSON that is text already. ``Response`` itself asks of each header what is known of ours."""
+    """A response whose JSON is already text. It skips the checks of headers in ``Response``, which cost time."""
 
     def __init__(self, text: str, status: int = 200, headers: Mapping[str, str] = _NONE) -> None:
         self.status_code = status
@@ -55,12 +55,12 @@ class _Json(Response):
 
 
 def require_accepted(decided: Accepted | Refused, limits: Limits, rate: Sequence[Remaining]) -> Accepted:
-    """Return what was accepted; raises the 429 of the limit that has refused all."""
+    """Return what was accepted. Raises the 429 of the limit if all tasks were refused."""
     if isinstance(decided, Accepted):
         return decided
     kind, detail = _QUOTA_PROBLEMS[decided.policy]
     if decided.grant is None:
-        # The ledger was not asked, so nothing is known but the limit that is reached.
+        # The ledger was not asked this time, so only the limit that was reached is known.
         remaining = [Remaining(decided.policy, 0, None if decided.policy == "backlog" else decided.retry_after)]
     else:
         remaining = [*rate, *_ledger_remaining(limits, decided.grant)]
@@ -79,7 +79,7 @@ def require_accepted(decided: Accepted | Refused, limits: Limits, rate: Sequence
 def accepted(accepted: Accepted, limits: Limits, rate: Sequence[Remaining], retry_of: UUID | None = None) -> Response:
     """Return 202 for a new task, 200 for one that the same Idempotency-Key made before."""
     task_id = str(accepted.task_ids[0])
-    # A pydantic model of two known members would cost as much as all the rest of the answer.
+    # Written by hand: a pydantic model of two known members would double the cost of the answer.
     more = "" if retry_of is None else f',"retry_of":"{retry_of}"'
     body = f'{{"task_id":"{task_id}","status":"{accepted.status}"{more}}}'
     headers = {"Location": f"/api/tasks/{task_id}", **_headers(accepted, limits, rate)}
@@ -87,7 +87,7 @@ def accepted(accepted: Accepted, limits: Limits, rate: Sequence[Remaining], retr
 
 
 def batch(accepted: Accepted, limits: Limits, rate: Sequence[Remaining]) -> Response:
-    """Return 202 with what became of each task, 200 where the same Idempotency-Key had it stored before."""
+    """Return 202 with the outcome of each task; 200 if the same Idempotency-Key stored them before."""
     body = f'{{"outcomes":[{",".join(_outcomes(accepted))}]}}'
     return _Json(body, _status(accepted), _headers(accepted, limits, rate))
 
@@ -108,7 +108,7 @@ def _refused_outcomes(refused: Refused) -> list[str]:
 
 
 def _invalid_outcome(task: InvalidTask, place: int) -> str:
-    """Return the outcome of a task that is invalid, whose faults are pointed at in the whole body."""
+    """Return the outcome of an invalid task. Its pointers become relative to the whole body."""
     told = _told(InvalidRequest, task.detail)
     if task.errors:
         told["errors"] = [
@@ -129,7 +129,7 @@ def _headers(accepted: Accepted, limits: Limits, rate: Sequence[Remaining]) -> M
     if accepted.grant is not None:
         remaining = [*rate, *_ledger_remaining(limits, accepted.grant)]
         return policies.fields(policies.submit_policies(limits), remaining)
-    # A replay costs no quota, nor does a batch without a valid task: as for other calls, only the rate is told.
+    # A replay and a batch without a valid task cost no quota, so they report only the rate, like all other calls.
     fields = policies.fields(policies.call_policies(limits), rate)
     return {**fields, "Idempotency-Replayed": "true"} if accepted.is_replay else fields
 
@@ -146,25 +146,25 @@ def _ledger_remaining(limits: Limits, grant: Grant) -> list[Remaining]:
 
 
 def status(found: TaskStatus) -> Response:
-    """Return 200 and where the task stands."""
+    """Return 200 and the status of the task."""
     return _Json(found.model_dump_json())
 
 
 def detail(found: Detail) -> Response:
     """Return 200 and everything about a task but its result."""
-    # What is stored is JSON already, and may be long.
+    # The stored payload is JSON already and may be long, so it is not parsed again.
     return _Json(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
 
 
 class _Nothing(Response):
-    """What is answered to nobody; the log has a 499."""
+    """The answer to a client that has disconnected. It sends nothing; the request log shows 499."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send nothing."""
 
 
 def result(found: Outcome | None) -> Response:
-    """Return 200 and how the task ended, or 202 where it has not; nothing where the client has gone."""
+    """Return 200 with the task's outcome, or 202 if it has not ended; send nothing if the client has disconnected."""
     if found is None:
         return _Nothing()
     if found.status in FINAL:

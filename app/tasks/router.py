@@ -126,9 +126,10 @@ async def submit_tasks(
     idempotency_key: IdempotencyKey = None,
     traceparent: TraceParent = None,
 ) -> Any:
-    """Accept many tasks at once, each by itself: the outcomes say which are stored, all of them in one transaction.
+    """Accept many tasks at once. Each is checked by itself, and the outcomes say which are stored.
 
-    It is one request for the rate. A 429 means that none was accepted.
+    All of them are stored in one transaction. The batch counts as one request for the rate limit. A 429 means that no
+    task was accepted.
     """
     sent = await _sent(request, idempotency_key, traceparent)
     read = partial(bodies.batch, principal, body.tasks, sent)
@@ -142,7 +143,7 @@ async def _sent(request: Request, key: str | None, traceparent: str | None) -> S
 
 
 def _key(header: str | None) -> str | None:
-    # The draft standard quotes it, common practice does not: both name the same key.
+    # The draft standard quotes the key, common practice does not: both forms mean the same key.
     if header is None:
         return None
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
@@ -160,7 +161,7 @@ def _key(header: str | None) -> str | None:
     | {202: {"model": CancelResponse, "description": "It runs, and ends within 5 s."}},
 )
 async def cancel_task(request: Request, response: Response, principal: TaskWriter, task_id: TaskId) -> CancelResponse:
-    """End a waiting task at once, a running one within 5 s. Its slot stays taken until its code has stopped."""
+    """End a waiting task at once, a running one within 5 s. Its slot stays in use until its code has stopped."""
     state = request.app.state
     status = await cancellation.cancel(state.reader, state.redis, principal.tenant_id, _id(task_id))
     if status is Status.STARTED:
@@ -205,7 +206,7 @@ async def retry_task(
     responses=responses(NotFound),
 )
 async def get_task_status(request: Request, principal: TaskReader, task_id: TaskId) -> Any:
-    """Where the task stands, how far it is, and what it waits for."""
+    """Return the task's status and progress, and the reason if it waits."""
     return answers.status(await request.app.state.reading.status(principal.tenant_id, _id(task_id)))
 
 
@@ -224,7 +225,7 @@ async def get_task_result(
     wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the end.")] = 0,
     prefer: Annotated[str | None, Header(description="`wait=N` means the same as the parameter.")] = None,
 ) -> Any:
-    """The result, once there is one; with `wait` the answer comes when the task ends."""
+    """Return the result if the task has ended. With `wait` the answer comes as soon as the task ends."""
     seconds = wait or _preferred_wait(prefer)
     caller = waiting_caller(request)
     return answers.result(await request.app.state.reading.result(principal.tenant_id, _id(task_id), seconds, caller))
@@ -246,10 +247,10 @@ def _preferred_wait(prefer: str | None) -> float:
     responses=responses(NotFound, TooManyLists),
 )
 async def get_task(request: Request, principal: TaskReader, task_id: TaskId) -> Any:
-    """Everything about the task but its result, with each attempt."""
+    """Return everything about the task except its result, with each attempt."""
     reading: Reading = request.app.state.reading
     limit: ListLimit = request.app.state.list_limit
-    # A payload may be large, and the connections are everybody's: as with lists.
+    # A payload may be large and all tenants share the connections, so this counts as a list.
     async with limit.place(principal.tenant_id):
         return answers.detail(await reading.detail(principal.tenant_id, _id(task_id)))
 
@@ -271,9 +272,9 @@ async def list_tasks(
     created_from: Annotated[AskedTime | None, Query()] = None,
     created_to: Annotated[AskedTime | None, Query()] = None,
 ) -> TaskPage:
-    """The tenant's tasks, newest first.
+    """List the tenant's tasks, newest first.
 
-    With a filter one call reads 20,000 tasks: a page may be short, or empty, and have a `next_cursor`.
+    With a filter, one call reads at most 20,000 tasks. So a page may be short or empty and still have a `next_cursor`.
     """
     wanted = TaskFilter(status, task, tag, created_from, created_to)
     tenant_id = principal.tenant_id
@@ -293,7 +294,7 @@ async def list_tasks(
     responses={200: headers("ETag")},
 )
 async def list_task_types(request: Request, _principal: TaskReader) -> Any:
-    """Every task type, with JSON schemas of payload and result."""
+    """List every task type, with the JSON schemas of its payload and result."""
     return await _TASK_TYPES(request)
 
 

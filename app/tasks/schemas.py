@@ -16,14 +16,14 @@ MAX_DELAY_SECONDS: Final = 366 * 86_400
 DEFAULT_TASK: Final = "long_task"
 DEFAULT_PRIORITY: Final = 4
 MAX_BATCH: Final = 1_000
-# What stands around each task of a batch takes two levels.
+# The object and the list around the tasks of a batch take two levels.
 BATCH_BOUNDS: Final = Bounds(size=1024 * 1024, depth=MAX_DEPTH + 2)
-# Any of the past is now, but the first days of the calendar are none at every offset.
+# A time in the past means now, but the first days of the calendar do not exist at every UTC offset.
 _FIRST_YEAR: Final = 1970
 
 
 class WaitingReason(StrEnum):
-    """Why a task that waits does not run."""
+    """The reason why a waiting task does not run yet."""
 
     SCHEDULED = "SCHEDULED"
     RETRY_BACKOFF = "RETRY_BACKOFF"
@@ -38,7 +38,7 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[
 
 
 class SubmitOptions(BaseModel):
-    """What every submit may say beside its task and payload."""
+    """The options of a submit, in addition to its task and payload."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -85,7 +85,7 @@ class SubmitOptions(BaseModel):
 
 
 class SubmitRequest(SubmitOptions):
-    """A submit before its payload is held against the task type's model."""
+    """A submit whose payload is not yet validated by the task type's model."""
 
     task: Annotated[str, Field(max_length=64)] | None = Field(
         DEFAULT_TASK, description="A name of `GET /api/task-types`."
@@ -106,16 +106,16 @@ class SubmitResponse(BaseModel):
 
 
 class BatchRequest(BaseModel):
-    """Tasks to be submitted together. One that cannot be accepted refuses none of the others."""
+    """Tasks to be submitted together. A task that is refused does not affect the others."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    # Each is held against SubmitRequest by itself; app/tasks/document.py says so in the API document.
+    # Each item is validated as a SubmitRequest by itself; app/tasks/document.py says so in the API document.
     tasks: list[Any] = Field(min_length=1, max_length=MAX_BATCH)
 
 
 class ItemProblem(BaseModel):
-    """Why one task of a batch was refused: what a submit of it would have been answered with."""
+    """The reason why a task of a batch was refused: the error that a single submit would have got."""
 
     code: str
     status: int
@@ -132,7 +132,7 @@ class RefusedTask(BaseModel):
 
 
 class BatchResponse(BaseModel):
-    """What became of each task, in the order of the request."""
+    """The outcome of each task, in the order of the request."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -159,7 +159,7 @@ class BatchResponse(BaseModel):
 
 
 class RetryResponse(SubmitResponse):
-    """The task was accepted anew: it is another one, with an id of its own."""
+    """The request was accepted again, as a new task with its own id."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -177,7 +177,7 @@ class RetryResponse(SubmitResponse):
 
 
 class CancelResponse(BaseModel):
-    """What the cancel did: REVOKED has ended; STARTED runs, and ends within 5 s."""
+    """The effect of the cancel: a REVOKED task has ended; a STARTED one still runs and ends within 5 s."""
 
     task_id: UUID
     status: Status
@@ -185,7 +185,7 @@ class CancelResponse(BaseModel):
 
 
 class Progress(BaseModel):
-    """As the task's code last reported it; null is a number that JSON does not have (NaN, an infinity)."""
+    """The progress that the task's code reported last. NaN and infinity are null, because JSON has no such numbers."""
 
     done: float | None
     total: float | None
@@ -193,7 +193,7 @@ class Progress(BaseModel):
 
 
 class TaskError(BaseModel):
-    """Why the latest attempt failed."""
+    """The error of a failed attempt."""
 
     type: str
     message: str
@@ -201,7 +201,7 @@ class TaskError(BaseModel):
 
 
 class TaskStatus(BaseModel):
-    """Where a task stands."""
+    """The current state of a task."""
 
     task_id: UUID
     task: str
@@ -229,7 +229,7 @@ class Attempt(BaseModel):
 
 
 class TaskAndAttempts(TaskStatus):
-    """Everything about a task but its payload and its result."""
+    """Everything about a task except its payload and its result."""
 
     priority: int
     tags: list[str]
@@ -242,13 +242,13 @@ class TaskAndAttempts(TaskStatus):
 
 
 class TaskDetail(TaskAndAttempts):
-    """Everything about a task but its result."""
+    """Everything about a task except its result."""
 
     payload: JsonValue = Field(description="What was submitted, number for number.")
 
 
 class TaskResult(BaseModel):
-    """How a task ended."""
+    """The outcome of a task that has ended."""
 
     task_id: UUID
     status: Status
@@ -257,7 +257,7 @@ class TaskResult(BaseModel):
 
 
 class ResultPending(BaseModel):
-    """The task has not ended yet: ask again, with `wait` to be answered when it does."""
+    """The task has not ended yet. Ask again, or use `wait` to get the answer as soon as it ends."""
 
     detail: Literal["Result not available yet"] = "Result not available yet"
     task_id: UUID

@@ -1,11 +1,11 @@
-"""Where a task stands."""
+"""The states of a task."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Status(StrEnum):
-    """Where a task stands; the last three are final."""
+    """The state of a task. The last three are final."""
 
     PENDING = "PENDING"
     STARTED = "STARTED"

@@ -30,8 +30,8 @@ ON CONFLICT (tenant_id, key) DO UPDATE
 RETURNING task_id
 """
 
-# In the next two, no comparison that a merge join could use: while the table is known to be empty, such a plan reads
-# all of it.
+# The next two statements avoid comparisons that a merge join can use: while statistics say that the table is empty,
+# such a plan would read all of it.
 _RELEASE_KEYS = """
 DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_id, key)
 WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key) AND k.key = u.key
@@ -62,7 +62,7 @@ SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expire
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 
-# The payload as text: it may be large, and is read where large ones are.
+# The payload as text: it may be large, and large bodies are parsed in threads (large_bodies.py).
 _REQUEST_TO_REPEAT = """
 SELECT status, task, payload::text AS payload, priority, tags, max_attempts, timeout_seconds, webhook_url
 FROM task WHERE tenant_id = $1 AND id = $2
@@ -87,15 +87,15 @@ async def accept_any_tenant(
     return {tenant_id: Grant(*rest) for tenant_id, *rest in rows}
 
 
-# Of NewTask; what comes after them may be None.
+# The number of NewTask's first fields, which are never None.
 _REQUIRED_COLUMNS = 8
 
 
 def _columns_of(tasks: Sequence[NewTask]) -> Iterator[Sequence[Any]]:
-    """Yield the columns. What says the same throughout is written, sent and read once: most columns of most groups."""
+    """Yield the columns. A column with one value throughout, as most have, is sent as a single value."""
     for place, values in enumerate(zip(*tasks, strict=True)):
         is_uniform = values.count(values[0]) == len(values)
-        # unnest() fills what is short with NULL.
+        # unnest() extends short columns with NULL.
         if place < _REQUIRED_COLUMNS:
             yield values[:1] if is_uniform else values
         else:
@@ -121,7 +121,7 @@ async def take_keys_any_tenant(connection: Connection, submissions: Sequence[Sub
 
 
 async def release_keys_any_tenant(connection: Connection, submissions: Sequence[Submission]) -> None:
-    """Give back the keys of what was refused in the same transaction."""
+    """Release the keys of submissions that were refused in the same transaction."""
     if submissions:
         await connection.execute(
             _RELEASE_KEYS,
@@ -131,7 +131,7 @@ async def release_keys_any_tenant(connection: Connection, submissions: Sequence[
 
 
 async def keep_decisions_any_tenant(connection: Connection, decisions: Sequence[tuple[Submission, str]]) -> None:
-    """Keep with the keys of the same transaction what a replay is answered from (submit/decision.py)."""
+    """Store, with keys of the same transaction, the decisions that answer a replay (submit/decision.py)."""
     if decisions:
         await connection.execute(
             _KEEP_DECISIONS,
@@ -147,12 +147,12 @@ async def find_key(connection: Connection, tenant_id: UUID, key: str) -> "asyncp
 
 
 async def results_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record]":
-    """Return how tasks ended, by the numbers (from 1) of the pairs of tenant and id; none for what is unknown."""
+    """Return the results of (tenant, id) pairs, with the number of each pair from 1; unknown tasks have no row."""
     return list(await connection.fetch(_RESULTS, *_columns(wanted)))
 
 
 async def statuses_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record]":
-    """Return where tasks stand, by the numbers (from 1) of the pairs of tenant and id; none for what is unknown."""
+    """Return the states of (tenant, id) pairs, with the number of each pair from 1; unknown tasks have no row."""
     return list(await connection.fetch(_STATUSES, *_columns(wanted)))
 
 
@@ -161,12 +161,12 @@ def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID
 
 
 async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return what was asked of a task, and its status."""
+    """Return the request of a task, and its status."""
     return await connection.fetchrow(_REQUEST, tenant_id, task_id)
 
 
 async def request_to_repeat(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return what was asked of a task apart from when, its payload as text, and its status."""
+    """Return the request of a task without its times, with the payload as text, and its status."""
     return await connection.fetchrow(_REQUEST_TO_REPEAT, tenant_id, task_id)
 
 
@@ -218,14 +218,14 @@ def _json(value: Any) -> str | None:
 async def report_progress(
     connection: Connection, tenant_id: UUID, task_id: UUID, *, claim_token: UUID, progress: Any
 ) -> None:
-    """Store the progress of the attempt that holds the token; another one's changes nothing."""
+    """Store an attempt's progress; this changes nothing if the claim token is no longer the current one."""
     await connection.execute(
         "UPDATE task SET progress = $4 WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND status = 'STARTED'",
         tenant_id, task_id, claim_token, progress,
     )  # fmt: skip
 
 
-# A statement of its own: only one that begins after the lock sees what its last holder wrote.
+# A separate statement: only one that begins after the lock sees what the previous owner of the lock wrote.
 _LOCK_SLOTS = "SELECT FROM tenant_slots WHERE tenant_id = $1 FOR UPDATE"
 
 _REVOKE_WAITING = """
@@ -248,14 +248,14 @@ async def revoke_waiting(
 ) -> "asyncpg.Record | None":
     """End a task that waits (with ``is_expiry`` only one past its time to start); None when it does not wait.
 
-    The tenant's slots are locked first, as in every claim and end: in another order two would lock each other out.
+    The tenant's slots are locked first, as in every claim and end: any other order could deadlock.
     """
     await connection.execute(_LOCK_SLOTS, tenant_id)
     return await connection.fetchrow(_REVOKE_WAITING, tenant_id, task_id, error, is_expiry)
 
 
 async def request_cancel(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
-    """Ask a running task to end; False when it does not run."""
+    """Request the end of a running task; return False if it does not run."""
     done = await connection.execute(
         "UPDATE task SET cancel_requested_at = coalesce(cancel_requested_at, now()) "
         "WHERE tenant_id = $1 AND id = $2 AND status = 'STARTED'",
@@ -275,7 +275,7 @@ CROSS JOIN LATERAL (
 
 
 async def held_any_tenant(connection: Connection, attempts: Sequence[AttemptRef]) -> dict[UUID, bool]:
-    """Return by claim token those attempts which still run, and whether their tenant has asked for their end."""
+    """Return the attempts that still run, by claim token, and whether their tenant has cancelled them."""
     rows = await connection.fetch(
         _HELD,
         [attempt.tenant_id for attempt in attempts],

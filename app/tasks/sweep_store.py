@@ -1,7 +1,7 @@
-"""SQL of what goes over all tenants' tasks, for the dispatcher: what is due, lost, or past its time.
+"""SQL of the dispatcher over all tenants' tasks: which are due, lost or expired, and which can be deleted.
 
-What changes something takes ``fence``, the token of the dispatcher's lease: after the lease has passed to another one,
-the statement changes nothing. What only looks needs none: what follows from a look is fenced, or no more than a hint.
+Statements that write take ``fence``, the token of the dispatcher's lease: they change nothing once another dispatcher
+leads. Reads need no fence, because what follows from them is fenced, or is only a hint.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from app.tenants import plans
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A running attempt that nobody runs any more."""
+    """A running attempt whose worker is dead, does not know it, or has missed its deadline."""
 
     tenant_id: UUID
     task_id: UUID
@@ -77,7 +77,7 @@ WHERE EXISTS (
 async def running_seconds_any_tenant(connection: Connection) -> dict[UUID, float]:
     """Return how long each tenant's running attempts have run in all."""
     rows = await connection.fetch(
-        # First what runs, then whose: to group it, a plan may read all there is in the order of the tenants.
+        # Materialized: otherwise a plan may read all attempts in the order of the tenants, to group them.
         "WITH running AS MATERIALIZED (SELECT tenant_id, started_at FROM attempt WHERE finished_at IS NULL) "
         "SELECT tenant_id, extract(epoch FROM sum(now() - started_at))::float8 AS seconds FROM running "
         "GROUP BY tenant_id"
@@ -86,7 +86,7 @@ async def running_seconds_any_tenant(connection: Connection) -> dict[UUID, float
 
 
 async def weights_any_tenant(connection: Connection, tenant_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """Return the tenants' weights: their plans', or their own."""
+    """Return the weight of each tenant: its own if set, otherwise that of its plan."""
     rows = await connection.fetch(
         "SELECT id, plan, (limits ->> 'weight')::integer AS weight FROM tenant WHERE id = ANY($1::uuid[])",
         list(tenant_ids),
@@ -96,7 +96,7 @@ async def weights_any_tenant(connection: Connection, tenant_ids: Iterable[UUID])
 
 async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":
     """Return tenants and pools whose scheduled work has fallen due since a moment, and the moment of looking."""
-    # The moment first: what falls due between two statements must be in this round or in the next.
+    # The time is read first, so that a task that falls due between the two statements is found in the next round.
     now: datetime = await connection.fetchval("SELECT now()")
     rows = await connection.fetch(
         "SELECT DISTINCT tenant_id, pool FROM backlog WHERE is_scheduled AND due_at > $1 AND due_at <= $2", since, now
@@ -141,7 +141,7 @@ async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: i
 
 
 async def forget_dead_workers_any_tenant(connection: Connection, fence: UUID) -> None:
-    """Remove the rows of workers that were not heard for a minute and hold no attempt."""
+    """Delete the rows of workers without a heartbeat for a minute and without a running attempt."""
     await connection.execute(
         "DELETE FROM worker w WHERE w.heartbeat_at < now() - interval '1 minute' "
         "AND NOT EXISTS (SELECT FROM attempt a WHERE a.worker_id = w.id AND a.finished_at IS NULL) "
@@ -168,12 +168,12 @@ async def prune_account(connection: Connection, tenant_id: UUID, limit: int, fen
 
 
 async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int, fence: UUID) -> int:
-    """Delete the ``limit`` oldest of the keys that are older than the 24 h for which they hold; return how many went.
+    """Delete the ``limit`` oldest of the keys that are past their validity of 24 h; return how many.
 
-    A few more may go, which are as old as the last of these.
+    It may delete a few more, which are exactly as old as the last of these.
     """
     done = await connection.execute(
-        # By the time alone: a key that is taken anew at this moment has another, and stays.
+        # Selected only by time: a key that is used again at this moment gets a new time, and stays.
         "DELETE FROM idempotency_key WHERE created_at <= (SELECT max(created_at) FROM ("
         "SELECT created_at FROM idempotency_key WHERE created_at < now() - interval '25 hours' "
         "ORDER BY created_at LIMIT $1) AS old) AND (SELECT dispatcher_leads($2))",
@@ -184,7 +184,7 @@ async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int, 
 
 
 async def drop_partitions_any_tenant(connection: Connection, retention: timedelta, fence: UUID) -> int:
-    """Drop the months that are empty and older than the longest retention; return how many tables went."""
+    """Drop the months that are empty and older than the longest retention; return how many tables were dropped."""
     dropped: int | None = await connection.fetchval(
         "SELECT drop_partitions(now() - $1::interval) WHERE (SELECT dispatcher_leads($2))", retention, fence
     )
@@ -201,8 +201,8 @@ async def partition_step_any_tenant(
 ) -> "tuple[str, int] | None":
     """Make one month that is missing, or whose rows lie in DEFAULT (migrations/functions: partition_step).
 
-    Returns the month and how many rows it got out of DEFAULT; None when nothing is left to do. Without ``fence`` it is
-    no dispatcher who asks.
+    Returns the month and how many rows moved to it from DEFAULT; None when nothing is left to do. ``fence`` is None
+    when the caller is not the dispatcher.
     """
     step = "SELECT month, moved FROM partition_step($1, $2)"
     if fence is None:

@@ -1,4 +1,4 @@
-"""Which tasks a list holds."""
+"""The filter of a task list."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from app.tasks.status import Status
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Which tasks a list holds; None is any."""
+    """The conditions that a listed task must meet; None means any value."""
 
     status: Status | None = None
     task: str | None = None

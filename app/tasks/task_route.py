@@ -1,4 +1,4 @@
-"""How the task calls read their bodies: a submit is counted first, and a large body waits for room."""
+"""Read the bodies of the task calls: count a submit first, and let a large body wait for room."""
 
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
@@ -18,15 +18,15 @@ _SUBMITS: Final = frozenset({"submit_task", "submit_tasks", "retry_task"})
 
 
 class TaskRoute(CallerRoute):
-    """A submit is counted as one before its body is read; a large body is received and parsed where there is room."""
+    """Counts a submit before its body is read, and receives and parses a large body only when there is room."""
 
     @property
     def bounds(self) -> Bounds:
-        """How large a body may be."""
+        """Return the bounds of the body's size and depth."""
         return BATCH_BOUNDS if self.operation_id == "submit_tasks" else ORDINARY
 
     async def before_body(self, request: Request) -> None:
-        """Authenticate, and count."""
+        """Authenticate the caller, count the call, and reserve memory for a submit's large body."""
         principal = permitted(await authenticate(request), *(self.required_scopes or ()))
         if self.operation_id not in _SUBMITS:
             await quotas.count(request, principal)
@@ -43,7 +43,7 @@ class TaskRoute(CallerRoute):
         return await _large_bodies(request).read(principal.tenant_id, raw, parse, lambda _: 0)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Give back the room for a body at the end; tell what is left of the rate also where it is refused."""
+        """Return a handler that frees a body's memory at the end and reports the remaining rate also on a refusal."""
         answer = super().get_route_handler()
         if self.operation_id not in _SUBMITS:
             return answer

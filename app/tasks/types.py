@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
 NAME: Final = r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*"
-"""How a task type may be called."""
+"""Pattern of a task type's name."""
 _SHIPPED: Final = "app.worker.tasks"
 _registry: "dict[str, TaskType]" = {}
 
 
 @dataclass(frozen=True, slots=True)
 class TaskType:
-    """What a task runs, and how. Option names and meanings are Celery's; times are seconds."""
+    """A function that tasks run, with its options. Option names and meanings are Celery's; times are seconds."""
 
     name: str
     function: Callable[..., Any]
     payload: type[BaseModel]
     validator: "SchemaValidator | PluggableSchemaValidator"
-    """Of the payload; the model's own method asks about each of its options first, which takes as long again."""
+    """Validates the payload. The model's own method checks its options first, which doubles the time."""
     result: TypeAdapter[Any]
     """Validates and serialises what the function returns."""
     summary: str
@@ -137,7 +137,7 @@ def _refuse_unusable(task_type: TaskType) -> None:
 @cache
 def _load() -> None:
     settings = get_settings()
-    # At the end, unlike PYTHONPATH: an email.py beside somebody's task types must not stand in for Python's own.
+    # At the end, unlike PYTHONPATH: an email.py next to an operator's task types must not replace Python's own.
     if settings.task_modules_folder is not None:
         sys.path.append(str(settings.task_modules_folder.absolute()))
     for module in (_SHIPPED, *settings.task_modules):
@@ -145,12 +145,12 @@ def _load() -> None:
 
 
 def load_or_exit() -> None:
-    """Import every task type at start; one that cannot be imported or declared ends the process with a line."""
+    """Import every task type at start. If one cannot be imported or declared, exit with a message."""
     try:
         _load()
     except Exception as error:
         logging.getLogger(__name__).critical("task types cannot be loaded", exc_info=error)
-        sys.exit(f"TASK_MODULES cannot be loaded ({type(error).__name__}: {error}). Mend it, or take it out.")
+        sys.exit(f"TASK_MODULES cannot be loaded ({type(error).__name__}: {error}). Fix or remove it.")
 
 
 def all_types() -> dict[str, TaskType]:

@@ -18,7 +18,7 @@ _TYPES: Final = {"SUCCESS": "task.succeeded", "FAILURE": "task.failed", "REVOKED
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """How a task ended, and where its event is sent."""
+    """The end of a task, and the URL to which its event is sent."""
 
     tenant_id: UUID
     task_id: UUID

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 
 class EventError(BaseModel):
-    """Why the task has no result."""
+    """The reason why the task has no result."""
 
     type: str
     message: str

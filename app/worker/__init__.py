@@ -1,1 +1,1 @@
-"""What runs in a Celery worker."""
+"""The code of a Celery worker: both pools, and what they share."""

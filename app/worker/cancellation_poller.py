@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class CancellationPoller(Generic[Attempt]):
-    """Polls every 3 s, and at once when Redis tells of a cancel of one of the running attempts."""
+    """Polls every 3 s, and at once when Redis announces a cancel of one of the running attempts."""
 
     def __init__(
         self, database: Database, running: Callable[[], Sequence[Attempt]], tell: Callable[[Attempt, Verdict], None]

@@ -17,7 +17,7 @@ class InterruptibleCoroutine(Generic[T]):
         self.task: asyncio.Task[T] = (loop or asyncio.get_running_loop()).create_task(self._run())
 
     def interrupt(self, error: BaseException) -> None:
-        """Raise ``error`` inside the coroutine, which may clean up, or go on; code that never waits is not reached."""
+        """Raise ``error`` where the coroutine waits; it may clean up or go on. Code that never waits is not reached."""
         self._error = error
         self.task.cancel()
 

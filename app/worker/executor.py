@@ -1,4 +1,4 @@
-"""Running the code of one attempt. No transaction is open meanwhile."""
+"""Run the code of one attempt. No transaction is open meanwhile."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ _UNKNOWN_TYPE_MAX_DELAY: Final = 300.0
 
 
 class _TaskLog(logging.LoggerAdapter[logging.Logger]):
-    """A task's log: names its tenant and task, beside what the code adds."""
+    """A task's log: adds the tenant, task and attempt to the fields of the code."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
@@ -33,7 +33,7 @@ class _TaskLog(logging.LoggerAdapter[logging.Logger]):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How the code of an attempt ended, the progress it reported last, and how many seconds it took."""
+    """The outcome of an attempt's code, its last progress, and its run time in seconds."""
 
     outcome: Outcome
     progress: Progress | None
@@ -41,10 +41,10 @@ class RunResult:
 
 
 class Execution:
-    """One attempt's code: what it is called with, and what becomes of what it returns or raises."""
+    """Calls the code of one attempt, and turns its return value or error into a result."""
 
     def __init__(self, runtime: Runtime, claim: Claim, is_cancel_requested: Callable[[], bool]) -> None:
-        """Nothing is called yet; ``is_cancel_requested`` is asked whenever the code asks."""
+        """Prepare the call; ``is_cancel_requested`` is called whenever the code reads ``cancel_requested``."""
         self._claim = claim
         self._task_type = types.find(claim.task)
         self._reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
@@ -53,8 +53,8 @@ class Execution:
 
     @property
     def soft_limit(self) -> float:
-        """Seconds after which the code is interrupted, but may clean up."""
-        # The hard limit is armed too: it ends code that would otherwise have to be killed.
+        """Return the seconds after which the code is interrupted, but may clean up."""
+        # Without a soft limit the hard one interrupts, so that code which reacts to it need not be killed.
         limit = self._claim.time_limit_seconds
         return min(limit, (self._task_type and self._task_type.soft_time_limit) or limit)
 
@@ -63,7 +63,7 @@ class Execution:
         return time.monotonic() - self._began
 
     def call(self) -> Any:
-        """Call the function; what an ``async def`` returns is to be awaited. Raises whatever the code raises."""
+        """Call the function; the caller awaits the coroutine of an ``async def``. Raises whatever the code raises."""
         failpoints.hit("worker.before_run")
         self._began = time.monotonic()
         if self._task_type is None:
@@ -71,13 +71,13 @@ class Execution:
         return self._task_type.function(payloads.read(self._task_type, self._claim.payload), self._context)
 
     def returned(self, value: Any) -> RunResult:
-        """Return how it ended: the function returned this."""
+        """Return the result of an attempt whose function returned ``value``."""
         failpoints.hit("worker.after_run")
         assert self._task_type is not None  # noqa: S101 it was called
         return self._ran(outcomes.success(self._task_type, value, _max_result_bytes(self._claim)))
 
     def raised(self, error: BaseException) -> RunResult:
-        """Return how it ended: the function raised this."""
+        """Return the result of an attempt whose function raised ``error``."""
         if self._task_type is None:
             return self._ran(_unknown(self._claim))
         if isinstance(error, TaskCancelled) and self._context.cancel_requested:
@@ -87,7 +87,7 @@ class Execution:
         return self._ran(outcomes.failure(self._task_type, self._claim, told))
 
     def ended(self, outcome: Outcome) -> RunResult:
-        """Return how it ended: from outside, with this outcome."""
+        """Return the result of an attempt that was ended from outside with this outcome."""
         return self._ran(outcome)
 
     def _ran(self, outcome: Outcome) -> RunResult:
@@ -95,7 +95,7 @@ class Execution:
 
 
 class _UnknownType(Exception):  # noqa: N818 never told to anybody
-    """Of a task whose type this worker lacks."""
+    """The worker does not have the task's type."""
 
 
 def _unknown(claim: Claim) -> Outcome:

@@ -1,4 +1,4 @@
-"""Writing how a process's own attempts ended: those that end together go in one statement."""
+"""Write the ends of a process's own attempts: those that end at the same time share a statement."""
 
 import asyncio
 import logging
@@ -16,11 +16,11 @@ from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Results travel together: at their largest a statement has 64 MB.
+# Bounded, because the results of one statement may be as large as 64 MB together.
 _AT_ONCE: Final = 64
-# What says that a value cannot be stored: Postgres (SQLSTATE 22… and 54…), its driver, or our own writing of JSON.
+# Errors about the content: from Postgres (SQLSTATE 22… and 54…), its driver, or our own JSON encoding.
 _OF_CONTENT: Final = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, TypeError, RecursionError)
-# Seconds before an end is written again as it is, after an error that says nothing of its content.
+# Seconds before an end is written again as it is, after an error that is not about its content.
 _PAUSES: Final = (0.1, 0.5, 2.0)
 
 # An exception for an end that its caller writes in another way; None for an attempt that had been taken away.
@@ -28,19 +28,19 @@ _Written: TypeAlias = FinishResult | Exception | None
 
 
 class FinishWriter:
-    """Writes the ends of this process's own attempts. Those that come while some are being written go together."""
+    """Writes the ends of this process's own attempts. Ends that arrive during a write share the next one."""
 
     def __init__(self, runtime: Runtime, drop: Callable[[Sequence[AttemptRef]], None]) -> None:
-        """``drop`` is told which attempts are over: written, or taken away before."""
+        """``drop`` is called with the attempts that are over: written, or taken away before."""
         self._runtime = runtime
         self._drop = drop
         self._batcher: Batcher[AttemptEnd, _Written] = Batcher(self._write, max_items=_AT_ONCE, timeout=None)
 
     async def write(self, claim: Claim, run: RunResult) -> FinishResult | None:
-        """Write how an attempt ended, however long Postgres is away; None when it had been taken away.
+        """Write the end of an attempt, waiting for Postgres if necessary; return None if it had been taken away.
 
-        An end that cannot be written for its content is written without it: first without its progress, then without
-        what the code returned or raised. Raises what still cannot be written then.
+        If its content cannot be stored, it is written without: first without the progress, then without the return
+        value or error of the code. Raises the error if even that fails.
         """
         attempt_end = AttemptEnd(claim, run.outcome, run.progress, seconds=run.seconds, has_webhook=claim.has_webhook)
         result = await self._batcher.ask(attempt_end)
@@ -54,7 +54,7 @@ class FinishWriter:
         try:
             written = [*await end.end(self._runtime.database, ends)]
         except Exception as error:  # noqa: BLE001 each is written in another way by the caller that asked for it
-            # One of them cannot be written, and must not keep the others from it.
+            # One end that cannot be written must not prevent the others, so each is written alone.
             written = [error] if len(ends) == 1 else [await self._write_alone(attempt_end) for attempt_end in ends]
         self._forget(
             [each.ref for each, result in zip(ends, written, strict=True) if not isinstance(result, Exception)]
@@ -71,7 +71,7 @@ class FinishWriter:
         """Write an end that could not be written as it is. Outside of the group: the others do not wait for it."""
         try:
             for pause, reduced in _reductions(attempt_end, error):
-                # By the error's type alone: its text may quote what the code returned.
+                # Only the type of the error: its text may quote what the code returned.
                 facts = after_commit.names(attempt_end.ref) | {"error": type(error).__name__}
                 _log.warning("the end of an attempt could not be written: once more, or with less of it", extra=facts)
                 await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""The worker's one row: that it lives, how many of its slots turn, and which attempts it runs."""
+"""Write the worker's row: its heartbeat, the number of responsive slots, and its attempts."""
 
 import asyncio
 import contextlib
@@ -31,8 +31,8 @@ async def beat(
 ) -> None:
     """Write the row every 3 s until cancelled, then remove it.
 
-    ``in_hand`` returns the worker's attempts, ``slots`` how many slots turn: a worker none of whose does is there, but
-    of no use.
+    ``in_hand`` returns the worker's attempts, ``slots`` the number of responsive slots: with 0 the worker is alive, but
+    cannot run tasks.
     """
     try:
         await _until_a_slot_turns(slots)
@@ -40,7 +40,7 @@ async def beat(
             await _beat_once(database, [one.claim_token for one in in_hand()], worker_id, pool, slots())
             await asyncio.sleep(HEARTBEAT_INTERVAL)
     except asyncio.CancelledError:
-        # At its end alone: an error is followed by another beat, and without the row its attempts would be taken away.
+        # Only at the worker's end. After an error another beat follows, and without the row the attempts would be lost.
         with contextlib.suppress(Unavailable):
             async with database.transaction() as connection:
                 await store.remove_any_tenant(connection, worker_id)
@@ -48,7 +48,7 @@ async def beat(
 
 
 async def _until_a_slot_turns(slots: Callable[[], int]) -> None:
-    # Those of a worker that has just started come within a moment: its first beat is to tell of them.
+    # The slots of a new worker become responsive within a moment, and its first beat should already count them.
     until = time.monotonic() + HEARTBEAT_INTERVAL
     while not slots() and time.monotonic() < until:  # noqa: ASYNC110 what is asked is shared memory
         await asyncio.sleep(_STEP)
@@ -67,6 +67,6 @@ async def _beat_once(database: Database, claim_tokens: Sequence[UUID], worker_id
                 claim_tokens=claim_tokens,
             )
     except Unavailable:
-        _log.warning("heartbeat not written, Postgres is away")
+        _log.warning("heartbeat not written: Postgres is unavailable")
     except Exception:  # noqa: BLE001 a worker without a heartbeat loses all that it runs: the next beat is tried
         _log.exception("heartbeat not written")

@@ -1,4 +1,4 @@
-"""The Celery side: the one job, and the worker's life as Celery's signals tell of it."""
+"""The connection to Celery: its one job, and the signals that start and stop a worker."""
 
 import asyncio
 import gc
@@ -42,16 +42,16 @@ _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", 
 
 
 class _Worker:
-    """What the signals set up."""
+    """The state of this worker process; Celery's signals set it."""
 
     pool: WorkerPool
 
 
 @celery_app.task(name=TICKET_TASK, bind=True, max_retries=0, ignore_result=True)
 def run_next(self: "Task[Any, Any]", tenant_id: str) -> None:
-    """Take the tenant's turn: run its next due task, and where that was short, those after it.
+    """Serve a tenant's ticket: run its next due task, and those after it if that was short.
 
-    Celery's own retry, ETA, time limits and revoke are of no use here: the job is a ticket, not the task.
+    Celery's own retry, ETA, time limits and revoke are not used: the job is a ticket, not the task.
     """
     pool = pool_of(str((self.request.delivery_info or {})["routing_key"]))
     if pool is not None:
@@ -60,15 +60,15 @@ def run_next(self: "Task[Any, Any]", tenant_id: str) -> None:
 
 @celeryd_init.connect
 def _write_json_from_the_start(**_: Any) -> None:
-    # Before Celery reads its options, it may warn: of being run as root, for one.
+    # Celery may log before it reads its options, for example a warning about running as root.
     structured_logging.configure(logging.WARNING, service="worker")
 
 
 @setup_logging.connect
 def _set_up_logging(loglevel: int, **_: Any) -> None:
-    # Ours instead of Celery's, which says of every ticket that it came and went; the level is that of --loglevel.
+    # Replaces Celery's logging, which writes lines for every ticket. The level is that of --loglevel.
     structured_logging.configure(loglevel, service="worker")
-    # Celery writes of its shutdown as plain text, from a signal's handler.
+    # Celery writes its shutdown messages as plain text, from a signal handler.
     vars(celery_worker)["safe_say"] = structured_logging.say
     logging.getLogger("celery").setLevel(logging.WARNING)
     for name in _TELL_OF_KILLED_CHILDREN:
@@ -76,7 +76,7 @@ def _set_up_logging(loglevel: int, **_: Any) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # The supervisor has logged of a killed child which attempt it ran, and why.
+    # The supervisor has already logged which attempt the killed child ran, and why.
     return not (record.exc_info and isinstance(record.exc_info[1], WorkerLostError))
 
 
@@ -92,7 +92,7 @@ def _prepare(sender: Any, **_: Any) -> None:
     )
     types.load_or_exit()
     asyncio.run(_wait_for_schema())
-    # What is loaded by now lives as long as the worker: a collection that passes over it leaves the pages shared.
+    # The objects that exist now live as long as the worker. Collections skip frozen ones, so their pages stay shared.
     gc.collect()
     gc.freeze()
 
@@ -112,7 +112,7 @@ async def _wait_for_schema() -> None:
 
 
 def _queues() -> list[str]:
-    # What -Q names: Celery has read it by the time that its children start.
+    # The queues of -Q: Celery has read the option before it starts the children.
     return [*celery_app.amqp.queues.consume_from]
 
 
@@ -133,7 +133,7 @@ def _drain(**_: Any) -> None:
 
 
 def _stop_now(*_: Any) -> None:
-    # Instead of Celery's cold shutdown, which would end the children in the middle of an attempt and tell nobody.
+    # Replaces Celery's cold shutdown, which would end the children during an attempt without giving it back.
     _Worker.pool.drain(0)
     vars(celery_state)["should_stop"] = 0  # the exit code
 

@@ -1,4 +1,4 @@
-"""What Celery's signals and its one job need of a worker, whichever pool it has."""
+"""The interface of both pools' workers for Celery's signals and its one job."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -12,10 +12,10 @@ class WorkerPool(Protocol):
         """Begin the duties of the main process: heartbeat, and the ends that come from outside."""
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
-        """Run what a tenant's ticket tells of."""
+        """Claim and run due tasks of a tenant whose ticket was taken."""
 
     def drain(self, seconds: float) -> None:
         """Begin to stop, from a signal's handler: Celery takes no more tickets."""
 
     def close(self) -> None:
-        """End the main process's duties, and say goodbye."""
+        """End the main process's duties, and remove the worker's row."""

@@ -15,24 +15,24 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 _PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
-# What forks faster than it is found is stopped after a few looks; this bounds a tree that never stops.
+# Each look stops more of a tree that forks fast. This bounds the looks at a tree that never stops forking.
 _LOOKS: Final = 20
 _REAP_SECONDS: Final = 1.0
 _STEP: Final = 0.005
 
 
 class Stat(NamedTuple):
-    """What ``/proc/<pid>/stat`` says of a process."""
+    """The fields of ``/proc/<pid>/stat`` that are used here."""
 
     state: str
-    """One letter; ``X`` when it is gone."""
+    """One letter; ``X`` if the process does not exist."""
     parent: int
 
 
 def stat(pid: int) -> Stat:
-    """Return a process's state and its parent; of one that is gone ``X`` and 0."""
+    """Return a process's state and its parent; ``X`` and 0 if it does not exist."""
     try:
-        # The name in parentheses may hold blanks: the fields come behind it.
+        # The name in parentheses may contain spaces, so only the text after it is split.
         state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
     except (OSError, ValueError):
         return Stat("X", 0)
@@ -45,7 +45,7 @@ def adopt() -> None:
 
 
 def find(pid: int, spared: Collection[int] = ()) -> set[int]:
-    """Return all descendants of a process, but for those that are spared; what these have started is not."""
+    """Return all descendants of a process except the spared ones; the children of spared ones are included."""
     children: dict[int, list[int]] = {}
     for other in all_pids():
         found = stat(other)
@@ -91,16 +91,16 @@ def kill(pids: Iterable[int]) -> None:
 
 
 def end_own() -> int:
-    """End what the code that ran here has left behind, and return how many processes that were.
+    """End the processes that the code has left behind, and return their number.
 
-    Nearly always there is nothing, which is one system call.
+    Usually there are none, which costs one system call.
     """
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return 0
     ended = 0
-    # The end of a parent may wake what is stopped: then there is another look.
+    # The end of a parent may continue a stopped process, so one look is not always enough.
     for _ in range(_LOOKS):
         _reap_known()
         left = freeze(os.getpid(), _helpers())
@@ -130,7 +130,7 @@ def _is_reaped(pid: int) -> bool:
 
 
 def _reap_known() -> None:
-    # Those of multiprocessing: its own objects must learn of their end, or they take them for alive for ever.
+    # multiprocessing must reap its own children: otherwise its objects believe for ever that they are alive.
     if module := sys.modules.get("multiprocessing"):
         module.active_children()
 

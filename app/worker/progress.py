@@ -1,4 +1,4 @@
-"""Progress reports, thinned out: the first at once, then the latest of each interval."""
+"""Limit progress reports: write the first at once, then the latest one of each interval."""
 
 import threading
 from collections.abc import Callable
@@ -11,7 +11,7 @@ INTERVAL: Final = 0.25
 
 
 class ProgressReporter:
-    """Takes every report of an attempt and hands on at most four a second, always the latest in the end."""
+    """Takes every report of an attempt, and writes at most four a second; the latest one is never lost."""
 
     def __init__(self, write: Callable[[Progress], None]) -> None:
         """``write`` must not block; it is called from the task's thread or a timer's."""

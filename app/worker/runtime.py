@@ -22,7 +22,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 MAX_STALL_SECONDS: Final = 10.0
-"""Seconds for which a worker's own event loop may stand still."""
+"""Seconds for which a worker's own event loop may be blocked."""
 _GOODBYE: Final = 3.0
 _ALIVE_INTERVAL: Final = 0.5
 
@@ -41,7 +41,7 @@ class Runtime:
         """
         self.loop = uvloop.new_event_loop()
         self.alive_at = time.monotonic()
-        """When the loop has turned last, where ``mark_alive`` is on duty."""
+        """The last time (monotonic) at which the loop ran, if ``mark_alive`` is one of its duties."""
         if task_factory is not None:
             self.loop.set_task_factory(task_factory)
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -71,8 +71,8 @@ class Runtime:
         return task
 
     def on_duty(self, **duties: Callable[[], Awaitable[None]]) -> None:
-        """Start what goes on until the runtime is closed, each by its name; one that fails is begun again."""
-        # A worker that does not beat loses all that it runs, and one that does not watch ends nothing.
+        """Start duties (by name) that run until the runtime is closed; one that fails is started again."""
+        # Restarted, because a worker without heartbeats loses its attempts, and one without its poller ignores cancels.
         for name, duty in duties.items():
             self.run(self._begin(keep_running(name, duty)))
 
@@ -84,7 +84,7 @@ class Runtime:
 
     @property
     def thread_id(self) -> int:
-        """The thread that the loop runs on, as ``threading.get_ident`` numbers it."""
+        """Return the thread that runs the loop, as a ``threading.get_ident``."""
         return self._thread.ident or 0
 
     def close(self) -> None:
@@ -95,7 +95,7 @@ class Runtime:
         self._thread.join(timeout=5)
 
     def _turn(self) -> None:
-        # A task's code may stop the loop, or raise in it what asyncio hands on: SystemExit of a callback.
+        # A task's code may stop the loop, or raise an error in a callback that asyncio does not catch (SystemExit).
         while not self._is_closing and not self.loop.is_closed():
             try:
                 self.loop.run_forever()
@@ -107,13 +107,13 @@ class Runtime:
 
     async def _connect(self, connections: int) -> tuple[Database, Redis]:
         database, redis = Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
-        # Before the first connection to Postgres: which may be an old primary.
+        # Before the first connection to Postgres, so that an old primary is recognised.
         await timelines.exchange(redis)
         self.spawn(timelines.follow(redis))
         return database, redis
 
     async def _disconnect(self) -> None:
-        # What never ends by itself (heartbeat, watches) says goodbye while there are connections.
+        # Duties never end by themselves (heartbeat, polls). They clean up while the connections still exist.
         others = (asyncio.all_tasks() | self._tasks) - {asyncio.current_task()}
         for task in others:
             task.cancel()

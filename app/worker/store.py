@@ -22,7 +22,7 @@ async def beat_any_tenant(
     task_types: Sequence[str],
     claim_tokens: Sequence[UUID],
 ) -> None:
-    """Write that the worker lives, by the database's clock."""
+    """Write a worker's heartbeat, by the database's clock."""
     await connection.execute(_BEAT, worker_id, hostname, pool, slots, task_types, claim_tokens, os.getpid())
 
 

@@ -1,4 +1,4 @@
-"""The task types shipped."""
+"""The task types that the service ships with."""
 
 import time
 
@@ -8,7 +8,7 @@ from app.tasks import TaskCancelled, TaskContext, task
 
 
 class LongTaskPayload(BaseModel):
-    """How long to work, in how many steps, and how often to fail before."""
+    """The duration and steps of the simulated work, and the number of attempts that fail first."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -19,7 +19,7 @@ class LongTaskPayload(BaseModel):
 
 
 class LongTaskResult(BaseModel):
-    """What was done."""
+    """The work that was done."""
 
     seconds: float
     steps: int
@@ -27,10 +27,10 @@ class LongTaskResult(BaseModel):
 
 
 class SimulatedFailure(RuntimeError):  # noqa: N818 tenants read it as the error's type
-    """Asked for by ``fail_attempts``."""
+    """The failure that ``fail_attempts`` requests."""
 
 
-# Without jitter, so that a trial shows how the delays grow.
+# Without jitter, so that users who try it see how the delays grow.
 @task("long_task", retry_jitter=False)
 def long_task(payload: LongTaskPayload, context: TaskContext) -> LongTaskResult:
     """Simulated work with progress, to try the service with."""

@@ -1,7 +1,7 @@
-"""What follows the end of an attempt once it is committed: its log line, waking those who wait, and tickets.
+"""Follow up the committed end of an attempt: write its log line, wake waiting requests, offer tickets.
 
-Waking and tickets are hints over Redis: without it, waiting requests look by themselves every 2 s, and the dispatcher
-offers what is due.
+Waking and tickets are hints over Redis. Without Redis, waiting requests look by themselves every 2 s, and the
+dispatcher offers tickets for due tasks.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from app.tasks.status import FINAL
 
 _log = logging.getLogger(__name__)
 
-# Seconds for what is told to Redis: a busy loop is late by itself, and nobody waits for it.
+# Seconds for a message to Redis. Not less, because a busy event loop may be late by itself.
 _WAKE_TIMEOUT: Final = 0.5
 
 
 async def after_commit(
     redis: Redis, ends: Sequence[AttemptEnd], results: Sequence[FinishResult | None], *, pool: str
 ) -> None:
-    """Log attempts of one pool that have ended, wake those who wait for their tasks, and offer tickets.
+    """Log attempts of one pool that have ended, wake the requests that wait for their tasks, and offer tickets.
 
-    For an end from outside. A process that runs tasks logs its own ends and claims for the slots that they free, so it
-    calls ``log`` and ``wake``. Never raises.
+    Use it for an end from outside the worker. A worker claims for the slots that its own ends free, so it calls only
+    ``log`` and ``wake``. Never raises.
     """
     for attempt_end, result in zip(ends, results, strict=True):
         log(attempt_end, result)
@@ -43,23 +43,23 @@ async def after_commit(
 
 
 def offers_for(ended: Iterable[tuple[UUID, str, FinishResult | None]]) -> list[Offer]:
-    """Return the tickets to offer after ends, each given as tenant, pool and result; one for a tenant and pool."""
+    """Return the tickets to offer after ends (tenant, pool, result): at most one for each tenant and pool."""
     lines = {(tenant_id, pool) for tenant_id, pool, result in ended if result is not None and result.needs_ticket}
     return [Offer(tenant_id, pool) for tenant_id, pool in lines]
 
 
 def is_final(result: FinishResult) -> bool:
-    """Tell whether the task has ended with its attempt, so that somebody may wait for this."""
+    """Return whether the task has ended with its attempt, so that requests may wait for it."""
     return result.status in FINAL
 
 
 async def wake(redis: Redis, task_ids: Sequence[UUID], *, seconds: float = _WAKE_TIMEOUT) -> None:
-    """Wake the requests that wait for these tasks, by one message, for so many seconds at most. Never raises."""
+    """Wake the requests that wait for these tasks, with one message that may take ``seconds``. Never raises."""
     await _quietly(lambda: wakeups.publish_done(redis, task_ids), seconds)
 
 
 async def ask_workers_to_end(redis: Redis, task_ids: Sequence[UUID], *, seconds: float = _WAKE_TIMEOUT) -> None:
-    """Wake the workers that run these tasks, whose cancel is committed; otherwise as ``wake``."""
+    """Tell the workers that run these tasks to look for cancels, which are committed. Otherwise like ``wake``."""
 
     async def publish() -> None:
         for task_id in task_ids:
@@ -73,22 +73,22 @@ async def _quietly(publish: Callable[[], Awaitable[None]], seconds: float) -> No
         async with asyncio.timeout(seconds):
             await publish()
     except (RedisError, TimeoutError, OSError):
-        _log.debug("nobody was woken, Redis is away")
+        _log.debug("no request was woken: Redis is unavailable")
 
 
 def log(attempt_end: AttemptEnd, result: FinishResult | None) -> None:
-    """Write the line of an attempt that has ended; without a result it had been taken away before."""
+    """Write the log line of an ended attempt. ``result`` is None if the attempt had been taken away before."""
     structured_logging.write(_log, "attempt", _facts(attempt_end, result))
 
 
 def warn_of_rescue(attempt_end: AttemptEnd, result: FinishResult | None, *, reason: str, times_lost: int) -> None:
-    """Write the same line, as a warning, for an attempt that the dispatcher has taken from a worker."""
+    """Write the log line as a warning for an attempt that the dispatcher has taken from a worker."""
     facts = _facts(attempt_end, result, reason=reason, times_lost=times_lost)
     _log.warning("attempt", extra={name: value for name, value in facts.items() if value is not None})
 
 
 def warn_of_fence(ref: AttemptRef) -> None:
-    """Write the same line, as a warning, for code that was stopped because its attempt had been taken away."""
+    """Write the log line as a warning for code that was stopped because its attempt had been taken away."""
     _log.warning("attempt", extra=names(ref) | {"outcome": "FENCED"})
 
 
@@ -101,7 +101,7 @@ def _facts(
     attempt_end: AttemptEnd, result: FinishResult | None, *, reason: str | None = None, times_lost: int | None = None
 ) -> dict[str, str | float | None]:
     ref, error, seconds = attempt_end.ref, attempt_end.outcome.error, attempt_end.seconds
-    # Ended from outside, an attempt is known by its token alone.
+    # For an end from outside the worker, the token and the ids are all that is known of the attempt.
     claim = ref if isinstance(ref, Claim) else None
     return {
         "tenant_id": str(ref.tenant_id),

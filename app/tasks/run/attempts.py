@@ -1,4 +1,4 @@
-"""An attempt on its way from the claim to its end."""
+"""The plain data of an attempt, from its claim to its end."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ class AttemptRef(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to run one attempt, held by its random token."""
+    """The right to run one attempt. The random claim token proves it."""
 
     tenant_id: UUID
     task_id: UUID
@@ -53,18 +53,18 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class RetryState:
-    """How often a task was tried: decides what follows a failed or lost attempt."""
+    """Counts of a task's earlier attempts. They decide what follows a failed or lost attempt."""
 
     task: str
     failed_attempts: int
     max_attempts: int
     times_lost: int
-    """Its attempts that ended LOST, but for those that another task's code took away."""
+    """Its attempts that ended LOST, except those whose worker ended because of another task's code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended, normalised: what it does to the task, and what is kept of it."""
+    """The normalised outcome of an attempt: the task's next status, and the values to store."""
 
     status: Literal["SUCCESS", "FAILURE", "REVOKED", "RETRY", "PENDING"]
     attempt_status: Literal["SUCCESS", "FAILURE", "REVOKED", "LOST", "RETURNED"]
@@ -72,7 +72,7 @@ class Outcome:
     """JSON, as it is to be stored; None is null."""
     error: dict[str, Any] | None = None
     delay_seconds: float = 0
-    """Before the next attempt, where there is one."""
+    """Seconds until the next attempt may start, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +82,23 @@ class AttemptEnd:
     ref: AttemptRef
     outcome: Outcome
     progress: Progress | None = None
-    """The last that it reported."""
+    """The last progress that its code reported."""
     seconds: float | None = None
-    """What its code took of a worker; None: all the time since its claim."""
+    """Seconds for which its code ran; None counts all the time since its claim."""
     has_webhook: bool = True
-    """False where it is known that its end is no event."""
+    """False if it is known that the task's end needs no webhook event."""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishResult:
-    """What the end of an attempt has done."""
+    """The effect of the end of an attempt on its task and its tenant."""
 
     status: str
-    """The task's, after it."""
+    """The task's status after it."""
     frees_slot: bool
     """Whether the tenant had no slot free before."""
 
     @property
     def needs_ticket(self) -> bool:
-        """Whether a task waits that has no ticket: it waited for this very slot, or was given back."""
+        """Whether a waiting task has no ticket: it waited for this slot, or this attempt was given back."""
         return self.frees_slot or self.status == "PENDING"

@@ -39,7 +39,7 @@ async def cancel(api: Database, redis: Redis, tenant_id: UUID, task_id: UUID) ->
 async def verdicts(worker: Database, running: Sequence[AttemptRef]) -> dict[UUID, Verdict]:
     """Return by claim token which running attempts are to end. Raises ``Unavailable``.
 
-    ``cancelled``: the tenant has asked for it; ``fenced``: the attempt was taken away, or has ended.
+    ``cancelled``: the tenant has cancelled the task; ``fenced``: the attempt was taken away, or has ended.
     """
     if not running:
         return {}

@@ -1,4 +1,4 @@
-"""Claiming due tasks, and reading how often a claimed one was tried."""
+"""Claim due tasks, and read how many attempts a claimed one has had."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -27,15 +27,15 @@ async def claim_each(worker: Database, wanted: Mapping[UUID, int], *, pool: str,
 
 
 async def retry_state(worker: Database, attempt: AttemptRef) -> RetryState | None:
-    """Return how often the task of a running attempt was tried; None when the attempt has been taken away.
+    """Return the earlier attempts of a running attempt's task, counted; None if the attempt was taken away.
 
-    Asked again for as long as Postgres is away.
+    Repeats the query for as long as Postgres is unavailable.
     """
     return await retry.until_back(lambda: look(worker, attempt), Unavailable, end.warn)
 
 
 async def look(worker: Database, attempt: AttemptRef) -> RetryState | None:
-    """Return the same, asked once: raises ``Unavailable``."""
+    """Return the same as ``retry_state``, with one query. Raises ``Unavailable``."""
     async with worker.transaction(attempt.tenant_id) as connection:
         row = await store.retry_state(connection, attempt.tenant_id, attempt.task_id, attempt.claim_token)
     return RetryState(**dict(row)) if row else None

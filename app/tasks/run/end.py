@@ -1,4 +1,4 @@
-"""Ending attempts and waiting tasks. Every change is a compare-and-set, and is followed by ``after_commit``."""
+"""End attempts and waiting tasks. Every change is a compare-and-set; callers then use ``after_commit``."""
 
 import logging
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ from app.webhooks import events
 
 _log = logging.getLogger(__name__)
 
-# A running task may come back to the backlog between two looks, so both are tried again.
+# A running task may return to the backlog between the two statements, so both are repeated.
 _CANCEL_LOOKS: Final = 5
 
 
 async def end(worker: Database, ends: Sequence[AttemptEnd]) -> list[FinishResult | None]:
-    """Write how attempts ended; return what each has done, None for one that had been taken away.
+    """Write the ends of attempts; return the effect of each, None for one that had been taken away.
 
-    A task that waits for another attempt and was cancelled meanwhile ends REVOKED. Tried again for as long as
-    Postgres is away: the token makes a repeat harmless. Where no end is known to be an event it is one round trip.
+    A task that waits for another attempt and was cancelled meanwhile ends REVOKED. It repeats the write for as long as
+    Postgres is unavailable; the token makes that harmless. Without webhook events it is one round trip.
     """
     return await retry.until_back(lambda: _end(worker, ends), Unavailable, warn)
 
 
 async def end_as_leader(worker: Database, attempt_end: AttemptEnd, fence: UUID | None) -> FinishResult | None:
-    """End an attempt for the dispatcher; return what that has done, None when it had ended by itself.
+    """End an attempt for the dispatcher; return the effect, None if the attempt had ended by itself.
 
     ``fence`` is the token of the dispatcher's lease: once another one leads, it changes nothing and raises
-    ``LeadLost``. Tried once: raises ``Unavailable``.
+    ``LeadLost``. It makes one attempt and raises ``Unavailable``.
     """
     results = await _end(worker, [attempt_end], fence)
     if not results:
@@ -41,7 +41,7 @@ async def end_as_leader(worker: Database, attempt_end: AttemptEnd, fence: UUID |
 
 
 def warn(_: Exception, pause: float) -> None:
-    """Log that an attempt waits for Postgres, for so many seconds until the next try."""
+    """Log that the end of an attempt waits for Postgres; ``pause`` is the time until the next attempt, in seconds."""
     _log.warning("an attempt's end waits for Postgres", extra={"pause_s": pause})
 
 
@@ -53,7 +53,7 @@ async def _end(worker: Database, ends: Sequence[AttemptEnd], fence: UUID | None 
             failpoints.hit("finish.before_commit")
             rows = await store.finish_any_tenant(connection, ends, fence)
     failpoints.hit("finish.after_commit")
-    # No row at all: a dispatcher that no longer leads has ended nothing.
+    # A dispatcher that no longer leads gets no row at all, so zip is strict only if there are rows.
     return [_result(row, attempt_end.outcome) for row, attempt_end in zip(rows, ends, strict=bool(rows))]
 
 
@@ -76,9 +76,9 @@ def _result(row: Any, outcome: Outcome) -> FinishResult | None:
 
 
 async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
-    """End a waiting task, or ask a running one to end; return its status then, None when there is no such task.
+    """End a waiting task, or request a cancel of a running one; return its status, None if it does not exist.
 
-    STARTED means that it runs and is asked to end; SUCCESS and FAILURE that it had ended before.
+    STARTED means that it runs and will end soon; SUCCESS and FAILURE mean that it had ended before.
     """
     async with api.transaction(tenant_id) as connection:
         for _ in range(_CANCEL_LOOKS):
@@ -95,7 +95,7 @@ async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
 
 
 async def expire(worker: Database, tenant_id: UUID, task_id: UUID) -> bool:
-    """End a waiting task that was to start by now; False when it was claimed or ended first."""
+    """End a waiting task that has expired; return False if it was claimed or had ended before."""
     async with worker.transaction(tenant_id) as connection:
         revoked = await store.revoke_waiting(connection, tenant_id, task_id, outcomes.EXPIRED, is_expiry=True)
         if revoked is not None:

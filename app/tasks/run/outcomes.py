@@ -1,4 +1,4 @@
-"""How an attempt ended, made fit to be stored before anything is written (pure)."""
+"""Turn the end of an attempt into an outcome that can be stored, before anything is written (pure)."""
 
 import json
 from collections import deque
@@ -11,7 +11,7 @@ from app.tasks.run.attempts import Outcome
 from app.tasks.types import TaskType
 
 MAX_LOST: Final = 5
-"""A task that was lost so often ends: it may be what kills the workers."""
+"""A task fails after this many lost attempts, because its code may be what kills the workers."""
 
 CANCELLED: Final = {"type": "Cancelled", "message": "cancelled on request"}
 """The error of a task that its tenant has cancelled."""
@@ -25,7 +25,7 @@ _compact: Final = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separato
 
 
 class UnusableResult(ValueError):  # noqa: N818 tenants read it as the error's type
-    """What the function returned cannot be stored; the message says why."""
+    """The function's return value cannot be stored; the message says why."""
 
 
 class TimeLimitExceeded(Exception):  # noqa: N818 Celery's name
@@ -37,15 +37,15 @@ class TaskCrashed(RuntimeError):  # noqa: N818 tenants read it as the error's ty
 
 
 class FailureCounts(Protocol):
-    """How often a task was tried."""
+    """The failed and allowed attempts of a task."""
 
     @property
     def failed_attempts(self) -> int:
-        """Those before this one that count."""
+        """Return how many attempts failed before this one."""
 
     @property
     def max_attempts(self) -> int:
-        """How many may fail."""
+        """Return how many attempts may fail before the task does."""
 
 
 def success(task_type: TaskType, returned: Any, max_bytes: int) -> Outcome:
@@ -89,9 +89,9 @@ def lost(times_lost: int) -> Outcome:
 
 
 def taken_away() -> Outcome:
-    """Return the outcome of an attempt whose process ends for another task's code: it is none of the five losses.
+    """Return the outcome of an attempt whose process ends because of another task's code. It does not count as lost.
 
-    ``store.retry_state`` knows it by its error's type.
+    ``store.retry_state`` recognises it by the type of its error.
     """
     return Outcome("PENDING", "LOST", error={"type": "WorkerRestarted", "message": "its worker had to start again"})
 
@@ -120,7 +120,7 @@ def _storable(task_type: TaskType, returned: Any, max_bytes: int) -> str:
         raise UnusableResult(message)
     if storable.holds_nul(text):
         raise UnusableResult("it holds a NUL character")
-    # Where no type says that it is a number, pydantic makes null of NaN.
+    # Without a number type, pydantic writes NaN as null, which would change the result silently.
     if "null" in text and _holds_no_number(task_type, value):
         raise UnusableResult("not JSON: it holds NaN or an infinity")
     return text

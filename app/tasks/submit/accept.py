@@ -1,4 +1,4 @@
-"""The door for new tasks: HTTP submits, batches and retries call ``accept``, and so does every other feature."""
+"""Accept new tasks. HTTP submits, batches, retries and every other feature call ``accept``."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ class Acceptor:
     """Accepts the new tasks of one process."""
 
     def __init__(self, submit: Database, reader: Database, redis: Redis) -> None:
-        """``submit`` logs in as tq_submit, ``reader`` as tq_api; ``redis`` carries tickets, and may be away."""
+        """``submit`` logs in as tq_submit, ``reader`` as tq_api; ``redis`` carries tickets, and may be unavailable."""
         self._group_commit = GroupCommit(submit, reader)
         self._keys = IdempotencyKeys(reader)
         self._refusals = Refusals()
@@ -47,7 +47,7 @@ class Acceptor:
                 return await self._keys.find(specs.tenant_id, idempotency) or conflict()
 
     async def close(self) -> None:
-        """Let what is under way end."""
+        """Wait until the submits and offers that have begun are done."""
         await self._group_commit.close()
         await self._offers.close()
 
@@ -55,7 +55,7 @@ class Acceptor:
         specs = submission.specs
         if not specs.tasks:
             return Accepted((), specs.invalid, refused=None, grant=None)
-        # Known refusals spare Postgres the transaction; a replay never comes here.
+        # A remembered refusal saves Postgres the transaction. A replay never gets here, so it is not refused.
         if known := self._refusals.find(specs.tenant_id, specs.limits):
             return Refused(known.policy, known.seconds or BACKLOG_RETRY_SECONDS, len(specs.tasks), None)
         granted = await self._group_commit.accept(submission)

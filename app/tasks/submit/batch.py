@@ -1,4 +1,4 @@
-"""The tasks of a batch: each is validated by itself, and one that is invalid refuses no other."""
+"""Validate the tasks of a batch, each by itself: an invalid task does not affect the others."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,13 +14,13 @@ from app.tasks.submit.new_tasks import InvalidTask, NewTask, TaskSpecs
 from app.tenants.plans import Limits
 
 _MAX_ERRORS: Final = 5
-# Of an object with more than these, more members are unknown than are described.
+# An object with more members has more unknown ones than an answer describes.
 _MAX_MEMBERS: Final = len(SubmitRequest.model_fields) + problem.MAX_FAULTS
 _ITEMS: Final = TypeAdapter(list[SubmitRequest])
 
 
 def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str | None) -> TaskSpecs:
-    """Return the tasks of a batch; those that no submit would take are ``invalid``."""
+    """Return the tasks of a batch; those that a submit would refuse are listed as ``invalid``."""
     tasks: list[NewTask] = []
     invalid: dict[int, InvalidTask] = {}
     for place, request in enumerate(_requests(items)):
@@ -36,7 +36,7 @@ def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str
 def _requests(items: Sequence[Any]) -> Sequence[SubmitRequest | InvalidRequest]:
     if not any(map(_has_too_many_members, items)):
         try:
-            # All at once costs least; a fault is rare.
+            # One call for all items is the fastest way, and most batches have no invalid item.
             return _ITEMS.validate_python(items)
         except ValidationError:
             pass
@@ -51,7 +51,7 @@ def _request(item: Any) -> SubmitRequest | InvalidRequest:
     if _has_too_many_members(item):
         return problem.too_many_faults()
     try:
-        # As a submit is asked for, so that a fault is told in the same words.
+        # The same option as for a submit, so that errors are described with the same words.
         return SubmitRequest.model_validate(item, from_attributes=True)
     except ValidationError as error:
         if error.error_count() > problem.MAX_FAULTS:

@@ -1,4 +1,4 @@
-"""What became of a submit, as plain data, and how it is kept with an idempotency key."""
+"""The decision about a submit as plain data, and its text form that is stored with an idempotency key."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from app.quotas.schemas import Grant, Quota
 from app.tasks.status import Status
 from app.tasks.submit.new_tasks import InvalidTask, TaskSpecs
 
-# A backlog drains at any moment, so nobody knows when it has room again.
+# It cannot be computed when a backlog has room again, so this is a guess.
 BACKLOG_RETRY_SECONDS: Final = 2
 _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Granted(NamedTuple):
-    """How many of a submission's tasks are stored, from the first one on, and what the ledger says of its tenant."""
+    """The number of a submission's tasks that are stored (its first ones), and the tenant's ledger after it."""
 
     stored: int
     grant: Grant
@@ -27,11 +27,11 @@ class Refused(NamedTuple):
     policy: Quota
     """The limit that is reached."""
     retry_after: int
-    """Seconds until it may be otherwise."""
+    """Seconds after which another submit may succeed."""
     tasks: int
-    """How many."""
+    """The number of refused tasks."""
     grant: Grant | None
-    """What the ledger said; None where it was not asked, because it had just refused others."""
+    """The state of the ledger; None if it was not asked, because it had just refused others."""
 
 
 class Accepted(NamedTuple):
@@ -43,9 +43,9 @@ class Accepted(NamedTuple):
     refused: Refused | None
     """The last ones, where a limit was reached."""
     grant: Grant | None
-    """What the ledger says now; None for a replay, and where nothing could be stored."""
+    """The state of the ledger now; None for a replay, and if no task could be stored."""
     status: Status = Status.PENDING
-    """Of the first task."""
+    """The status of the first task."""
     is_replay: bool = False
     """Whether an earlier submit with the same idempotency key stored the tasks."""
 
@@ -61,7 +61,7 @@ def refused(grant: Grant, tasks: int) -> Refused:
 
 
 def decide(specs: TaskSpecs, granted: Granted) -> Accepted | Refused:
-    """Return what became of the tasks, of which so many are stored."""
+    """Return the decision about the tasks; ``granted`` says how many of them are stored."""
     missing = len(specs.tasks) - granted.stored
     rest = refused(granted.grant, missing) if missing else None
     if rest is not None and not granted.stored:
@@ -71,7 +71,7 @@ def decide(specs: TaskSpecs, granted: Granted) -> Accepted | Refused:
 
 
 def to_text(specs: TaskSpecs, granted: Granted) -> str | None:
-    """Return what is kept with the key for a replay; None for a single task, which the key names itself."""
+    """Return the text to store with the key for a replay; None for a single task, whose id the key's row has."""
     decided = decide(specs, granted)
     if specs.asked == 1 or isinstance(decided, Refused):
         return None

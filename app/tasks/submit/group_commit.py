@@ -1,4 +1,4 @@
-"""Group commit: concurrent submits of a process share one transaction, and none is answered before it is durable."""
+"""Group commit: concurrent submits of a process share a transaction, and are answered when it is durable."""
 
 import asyncio
 import logging
@@ -36,21 +36,21 @@ class IdempotencyKeyTaken(Exception):  # noqa: N818 a fact, not a fault
 
 
 class _NotAllGranted(Exception):  # noqa: N818 a fact, not a fault
-    """The ledger admits only some tasks of a submission that is stored whole or not at all."""
+    """The ledger admits only some tasks of a submission that must be stored as a whole."""
 
 
 class FairQueue:
-    """Submissions that wait to be written, of each tenant in its order; the tenants take turns."""
+    """Submissions that wait to be written: a queue for each tenant, served round-robin."""
 
     def __init__(self) -> None:
-        # A tenant that was served, and has more, goes to the end.
+        # A tenant that was served and has more submissions moves to the end.
         self._queues: dict[UUID, deque[_Asked]] = {}
         self.locked: Collection[UUID] = _NOBODY
-        """Tenants that are passed over: another transaction holds the lock on their ledger."""
+        """Tenants to skip, because another transaction has locked their ledger."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits."""
+        """Return whether nothing waits."""
         return not self._queues
 
     def add(self, entry: _Asked) -> None:
@@ -62,7 +62,7 @@ class FairQueue:
         queue.append(entry)
 
     def take(self) -> list[_Asked]:
-        """Take the next group, one submission of each tenant in turn.
+        """Take the next group, one submission of each tenant after the other.
 
         A submission is never divided: one that is larger than a group is a group of its own.
         """
@@ -82,7 +82,7 @@ class FairQueue:
             else:
                 turn.popleft()
                 del self._queues[tenant_id]
-        # The next tenant of this turn is the first of the next group.
+        # The tenant that would be served next becomes the first one of the next group.
         for tenant_id, queue in turn:
             del self._queues[tenant_id]
             self._queues[tenant_id] = queue
@@ -90,14 +90,14 @@ class FairQueue:
 
 
 class GroupCommit:
-    """Writes tasks in groups: while one transaction is under way, what arrives waits for the next one.
+    """Writes tasks in groups: submits that arrive during a transaction wait for the next one.
 
-    It has no timer: an idle process writes a lone task at once. Large batches have a batcher of their own, so that
-    nobody waits for another tenant's batch, and each batcher serves the tenants in turn.
+    There is no timer, so an idle process writes a single task at once. Large batches have their own batcher, so that
+    small submits do not wait for another tenant's batch. Each batcher serves the tenants round-robin.
     """
 
     def __init__(self, submit: Database, reader: Database) -> None:
-        """``submit`` logs in as tq_submit; ``reader``, as tq_api, finds out how a lost commit ended."""
+        """``submit`` logs in as tq_submit; ``reader``, as tq_api, reads whether an unanswered commit succeeded."""
         self._submit = submit
         self._reader = reader
         small, large = FairQueue(), FairQueue()
@@ -110,11 +110,11 @@ class GroupCommit:
         self._alone: set[asyncio.Task[_Outcome]] = set()
 
     async def accept(self, submission: Submission) -> Granted:
-        """Return how many of the tasks are stored, once they are committed and flushed; 0: the ledger refuses all.
+        """Return how many of the tasks are stored, committed and flushed; 0 means that the ledger refuses all.
 
-        A submission with ``also`` has a transaction of its own, and is stored whole or not at all.
-        Raises ``IdempotencyKeyTaken``, or ``Unavailable`` when it is unknown or known not to be stored. A caller that
-        is cancelled leaves the group as it is.
+        A submission with ``also`` has its own transaction, and is stored as a whole or not at all.
+        Raises ``IdempotencyKeyTaken``, and ``Unavailable`` if the tasks are not stored or if that is unknown.
+        Cancelling the caller does not affect the group.
         """
         if submission.also:
             outcome = await self._write_alone(submission)
@@ -126,7 +126,7 @@ class GroupCommit:
         return outcome
 
     async def close(self) -> None:
-        """Wait until everything that was handed in is decided."""
+        """Wait until every submission is decided."""
         while self._small.is_running or self._large.is_running or self._alone:
             await self._small.close()
             await self._large.close()
@@ -139,9 +139,9 @@ class GroupCommit:
     async def _write_beside(
         self, group: Sequence[Submission], waiting: FairQueue, start_other: Callable[[], None]
     ) -> list[_Outcome]:
-        """Write a group of one batcher, while the other passes over its tenants.
+        """Write a group of one batcher, while the other batcher skips its tenants.
 
-        Their ledgers are locked: one of them would hold up the other batcher's whole group.
+        Their ledgers are locked, so one of these tenants would delay the whole group of the other batcher.
         """
         waiting.locked = frozenset(submission.specs.tenant_id for submission in group)
         try:
@@ -149,7 +149,7 @@ class GroupCommit:
         finally:
             waiting.locked = _NOBODY
         if not waiting.is_empty:
-            # It may have waited for a tenant of this group, and goes first now.
+            # The other batcher may have waited for a tenant of this group, so it starts before the next group.
             start_other()
             await asyncio.sleep(0)
         return outcomes
@@ -174,11 +174,11 @@ class GroupCommit:
             if len(group) == 1:
                 _log.exception("a submission could not be stored")
                 return [error]
-            # One bad row must not refuse its neighbours: each is tried alone.
+            # One bad row must not refuse the other submissions, so each is written alone.
             return [(await self._outcomes([submission]))[0] for submission in group]
 
     async def _write(self, group: Sequence[Submission]) -> list[_Outcome]:
-        """Store what is granted. Where no submission has a key or statements of its own it is one round trip."""
+        """Store what is granted. It is one round trip if no submission has a key or extra statements."""
         if any(submission.idempotency is not None or submission.also for submission in group):
             outcomes = await self._write_in_transaction(group)
         else:
@@ -207,7 +207,7 @@ class GroupCommit:
         return [granted.get(each.id) or IdempotencyKeyTaken() for each in group]
 
     async def _read_back(self, group: Sequence[Submission]) -> list[_Outcome]:
-        """Find out what became of a write whose answer was lost: all that was granted is stored, or nothing is."""
+        """Read whether a write without an answer was committed: either all granted tasks are stored, or none."""
         tenants = {each.specs.tenant_id for each in group}
         try:
             async with self._reader.transaction(*tenants) as connection:
@@ -225,7 +225,7 @@ async def _execute(connection: Connection, statements: Iterable[Statement]) -> N
 
 
 def _require_all(group: Sequence[Submission], granted: Mapping[UUID, Granted]) -> None:
-    """Roll the transaction back where a key was taken or some task was not granted."""
+    """Raise, to roll the transaction back, if a key was in use or some task was not granted."""
     for submission in group:
         share = granted.get(submission.id)
         if share is None or share.stored < len(submission.specs.tasks):
@@ -233,7 +233,7 @@ def _require_all(group: Sequence[Submission], granted: Mapping[UUID, Granted]) -
 
 
 def _rolled_back(granted: Granted) -> Granted:
-    """Return the refusal of all tasks, with the ledger as it stands without those that were counted."""
+    """Return the refusal of all tasks, with the ledger as it is after the rollback."""
     grant, count = granted.grant, granted.stored
     used = grant._replace(
         granted=0,
@@ -251,14 +251,14 @@ async def _take_keys(connection: Connection, group: Sequence[Submission]) -> set
 
 
 async def _settle_keys(connection: Connection, taken: Sequence[tuple[Submission, Granted]]) -> None:
-    """Give back the keys of what is refused, and keep with the others what became of several tasks."""
+    """Release the keys of refused submissions, and store the decisions about batches with their keys."""
     await store.release_keys_any_tenant(connection, [each for each, granted in taken if not granted.stored])
     texts = [(each, decision.to_text(each.specs, granted)) for each, granted in taken]
     await store.keep_decisions_any_tenant(connection, [(each, text) for each, text in texts if text is not None])
 
 
 async def _accept(connection: Connection, group: Sequence[Submission]) -> list[Granted]:
-    """Count and store what is granted; return how much that is of each submission."""
+    """Count and store what is granted; return the granted part of each submission."""
     if not group:
         return []
     counts: Counter[UUID] = Counter()
@@ -271,7 +271,7 @@ async def _accept(connection: Connection, group: Sequence[Submission]) -> list[G
 
 
 def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> list[Granted]:
-    """Return each submission's part of what its tenant was granted: oldest first, so the latest are refused."""
+    """Divide each tenant's grant among its submissions, oldest first: the latest ones are refused."""
     remaining = {tenant_id: grant.granted for tenant_id, grant in grants.items()}
     dealt = []
     for submission in group:
@@ -282,7 +282,7 @@ def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> list[Gra
 
 
 def _found(submission: Submission, stored: set[UUID], ledger: Grant) -> _Outcome:
-    """Return what was granted of a submission of which these tasks are stored."""
+    """Return the granted part of a submission, given the ids of all stored tasks."""
     specs = submission.specs
     count = sum(task.id in stored for task in specs.tasks)
     asked = usage.demand(specs.limits, len(specs.tasks))

@@ -1,4 +1,4 @@
-"""Idempotency keys: what was sent twice under one key is accepted once."""
+"""Idempotency keys: a request that is sent twice with one key is accepted once."""
 
 import asyncio
 import hashlib
@@ -82,9 +82,9 @@ def conflict() -> NoReturn:
 
 
 def fingerprint(body: Any, *, is_large: bool = False) -> bytes:
-    """Return what tells one body from another: not its order, nor its spaces.
+    """Return a hash of a body that does not depend on the order of its members or on its spaces.
 
-    A large one is encoded in pieces: each call of the encoder keeps the event loop waiting, from a thread, too.
+    A large body is encoded in pieces, because each call of the encoder blocks the event loop, even from a thread.
     """
     if not is_large:
         return hashlib.sha256(_encode(body).encode()).digest()
@@ -95,7 +95,7 @@ def fingerprint(body: Any, *, is_large: bool = False) -> bytes:
 
 
 def _canonical(value: Any, depth: int) -> Iterator[str]:
-    """Return the canonical JSON of a value, in pieces: of a long one some members each, of a short one each member."""
+    """Yield the canonical JSON of a value in pieces: 16 members of a long value at once, single ones of a short one."""
     if not depth or type(value) not in {dict, list} or not value:
         yield _encode(value)
         return

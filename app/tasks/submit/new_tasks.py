@@ -12,7 +12,7 @@ from app.tenants.plans import Limits
 class NewTask(NamedTuple):
     """A task as it is to be stored, a row of ``store.accept_any_tenant``. ``payload`` and ``tags`` are JSON text.
 
-    Times are seconds from the database's now. What was not asked for is ``None``, and comes after what always is.
+    Times are seconds from the database's now. Options that were not given are ``None``; they are the last fields.
     """
 
     tenant_id: UUID
@@ -41,7 +41,7 @@ class NewTask(NamedTuple):
 
 
 class InvalidTask(NamedTuple):
-    """A task of several that is not stored for what it says."""
+    """A task of a batch that is not stored because it is invalid."""
 
     detail: str
     errors: Sequence[Mapping[str, Any]] = ()
@@ -62,7 +62,7 @@ class TaskSpecs(NamedTuple):
 
     @property
     def asked(self) -> int:
-        """How many tasks were asked for."""
+        """Return how many tasks were requested, including invalid ones."""
         return len(self.tasks) + len(self.invalid)
 
 
@@ -83,7 +83,7 @@ class Statement(NamedTuple):
 
 
 class Submission(NamedTuple):
-    """What one caller wants to be stored, all that the group commit needs to know of it."""
+    """The request of one caller to store tasks, with everything that the group commit needs."""
 
     specs: TaskSpecs
     idempotency: Idempotency | None = None

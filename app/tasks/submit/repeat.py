@@ -1,4 +1,4 @@
-"""A retry: a new task that is asked the same as one that has ended."""
+"""Build the retry of a task: a new task with the same request as one that has ended."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,12 +15,12 @@ from app.tenants.plans import Limits
 if TYPE_CHECKING:
     import asyncpg
 
-# What was asked, without when: a schedule or an expiry of the past would be of no use.
+# Without schedule and expiry: those of the ended task are in the past.
 _REPEATED = ("priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
 
 
 async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record":
-    """Return what was asked of a task that has ended.
+    """Return the original request of a task that has ended.
 
     Raises ``NotFound``, and ``IllegalState`` for a task that has not ended.
     """
@@ -36,7 +36,7 @@ async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "async
 def specs(
     tenant_id: UUID, limits: Limits, task_id: UUID, ended: "asyncpg.Record", traceparent: str | None
 ) -> TaskSpecs:
-    """Return the task to store; ``ended`` is what was asked of the task ``task_id``. Raises ``InvalidRequest``."""
+    """Return the task to store; ``ended`` is the request of the task ``task_id``. Raises ``InvalidRequest``."""
     options = SubmitOptions.model_validate({name: ended[name] for name in _REPEATED})
     task = validation.repeated_task(tenant_id, ended["payload"], options, ended["task"], traceparent)
     return TaskSpecs(tenant_id, limits, (task._replace(retry_of=task_id),))

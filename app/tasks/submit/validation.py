@@ -1,4 +1,4 @@
-"""Validation: from what a submit says to a task as it is to be stored."""
+"""Validate a submit and turn it into a task that can be stored."""
 
 import json
 from functools import lru_cache
@@ -21,7 +21,7 @@ _Number = TypeVar("_Number", int, float)
 
 
 def new_task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: str | None) -> NewTask:
-    """Return the task that is asked for. Raises ``InvalidRequest``."""
+    """Return the requested task. Raises ``InvalidRequest``."""
     task_type = _type(DEFAULT_TASK if request.task is None else request.task)
     payload = to_json(request.payload)
     if request.payload is None and not _takes_null(task_type):
@@ -36,9 +36,9 @@ def new_task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparen
 def repeated_task(
     tenant_id: UUID, payload: str, request: SubmitOptions, task_name: str, traceparent: str | None
 ) -> NewTask:
-    """Return a task that is asked the same as one that was accepted before. Raises ``InvalidRequest``.
+    """Return a task with the same request as one that was accepted before. Raises ``InvalidRequest``.
 
-    Its payload is taken as it is stored, whatever its size: a limit that has changed since is for what is sent.
+    The stored payload is used whatever its size: a limit that has changed since applies only to new payloads.
     """
     task_type = _type(task_name)
     _check_payload(task_type, payload)
@@ -57,7 +57,7 @@ def _task(
 ) -> NewTask:
     if request.webhook_url is not None and (fault := _url_fault(request.webhook_url)):
         raise _invalid("/webhook_url", fault)
-    # By place, in the order of NewTask: by name it takes three times as long, and a batch has a thousand.
+    # Positional, in the order of NewTask: keywords take three times as long, and a batch has a thousand tasks.
     return NewTask(
         tenant_id,
         ids.new_id(),
@@ -79,9 +79,9 @@ def _task(
 
 
 def without_nulls(body: Any) -> Any:
-    """Return a submit as it was sent, without the members that are null: these are as good as missing.
+    """Return a submit without its null members, which mean the same as missing ones.
 
-    A payload that is null stays where the task type takes null.
+    A null payload stays if the task type accepts null.
     """
     if type(body) is not dict or all(value is not None for value in body.values()):
         return body
@@ -118,7 +118,7 @@ def _check_payload(task_type: types.TaskType, payload: str) -> None:
 
 @lru_cache(maxsize=256)
 def _url_fault(webhook_url: str) -> str | None:
-    # Remembered: it costs as much as all the rest, and the tasks of a batch mostly have the same.
+    # Cached: this check costs as much as all others together, and the tasks of a batch mostly have the same URL.
     return urls.validation_error(webhook_url, get_settings().webhook_allowed_networks)
 
 

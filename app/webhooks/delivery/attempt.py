@@ -25,7 +25,7 @@ from app.webhooks.store import DeliveryClaim
 _log = logging.getLogger(__name__)
 
 LEASE: Final = timedelta(seconds=60)
-"""How long a claim is valid: the 15 s of an attempt, and time to record it."""
+"""Validity of a claim: the 15 s of an attempt, and time to record it."""
 _POSTPONED_BY: Final = timedelta(seconds=2)
 _UNSIGNED: Final = "There is no signing secret that holds. Make a new one: nothing is sent unsigned."
 _SEALED: Final = "The signing secret cannot be opened. Ask the operator: nothing is sent unsigned."

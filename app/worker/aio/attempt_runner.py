@@ -1,4 +1,4 @@
-"""Run one attempt of the asyncio pool: call its code, enforce its limits, cancel it, and give it up at last."""
+"""Run one attempt of the asyncio pool: call its code, enforce its limits, cancel it, and abandon it if necessary."""
 
 import asyncio
 import logging
@@ -24,13 +24,13 @@ class AttemptRunner:
     """Runs one claimed attempt. Event-loop thread only."""
 
     def __init__(self, runtime: Runtime, claim: Claim, give_up: Callable[[asyncio.Task[Any]], None]) -> None:
-        """``give_up`` is called with the asyncio task of code that goes on although it was cancelled."""
+        """``give_up`` is called with the asyncio task of code that continues after it was cancelled."""
         self._claim = claim
         self._hand_over = give_up
         self.has_begun = False
         """Whether the code was called."""
         self.ran: RunResult | None = None
-        """How it ended, as soon as that is known; it is not written yet."""
+        """The result, as soon as it is known; it may not be written yet."""
         self._is_asked_to_end = False
         self._reason: Reason | None = None
         self._execution = Execution(runtime, claim, lambda: self._is_asked_to_end)
@@ -59,12 +59,12 @@ class AttemptRunner:
         return self._claim.claim_token
 
     async def run(self) -> RunResult | None:
-        """Call the code and return how it ended; None if another worker has the attempt by now."""
+        """Call the code and return its result; None if the attempt was taken away meanwhile."""
         self.ran = await self._run()
         return self.ran
 
     def is_run_by(self, task: asyncio.Task[Any]) -> bool:
-        """Tell whether a task is this attempt's: its function, what that has started, or the reading of its result."""
+        """Return whether an asyncio task belongs to this attempt: its function, or a task that this has started."""
         return task_ownership.get_owner(task) is self
 
     def blocked(self) -> RunResult:
@@ -74,7 +74,7 @@ class AttemptRunner:
         return self._execution.raised(error(message))
 
     def is_overdue(self) -> bool:
-        """Tell whether the code runs beyond its hard limit and the second of grace after it."""
+        """Return whether the code has run longer than its hard limit and the second of grace after it."""
         return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + WORKER_GRACE
 
     def ended(self, outcome: Outcome) -> RunResult:

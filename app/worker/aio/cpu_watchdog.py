@@ -1,4 +1,4 @@
-"""Ending a process whose thread computes without ever letting other threads run: code in C that keeps the GIL.
+"""End a process whose thread computes without ever letting other threads run: code in C that keeps the GIL.
 
 No Python code can notice that, so the kernel does: a POSIX timer of the thread's own CPU time (``timer_create(2)``),
 which sends a signal that ends the process unless it is wound up again in time. While the process is stopped, or waits,
@@ -15,7 +15,7 @@ _SIGNAL: Final = signal.SIGVTALRM
 
 
 class _Event(ctypes.Structure):
-    """``struct sigevent`` of Linux, with room for what is not used here."""
+    """``struct sigevent`` of Linux, padded for its members that are not used here."""
 
     _fields_ = (
         ("value", ctypes.c_void_p),
@@ -37,7 +37,7 @@ class _Times(ctypes.Structure):
 
 
 class CpuWatchdog:
-    """Of one thread, whose use of the CPU is bounded between two windings."""
+    """Ends the process if one thread uses more than its CPU time before the watchdog is wound again."""
 
     def __init__(self, thread: int, seconds: int) -> None:
         """``thread`` is a ``threading.get_ident``; nothing counts before the first ``wind``."""
@@ -52,11 +52,11 @@ class CpuWatchdog:
             raise OSError(number, os.strerror(number))
 
     def wind(self) -> None:
-        """Give the thread its whole time again."""
+        """Restart the timer with the thread's whole CPU time."""
         self._set(self._seconds)
 
     def stop(self) -> None:
-        """Let it be."""
+        """Disarm the timer."""
         self._set(0)
 
     def _set(self, seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""Writing how the asyncio pool's attempts ended when its loop stands still: over connections of another loop."""
+"""Write the ends of the asyncio pool's attempts when its loop is blocked, over connections of another loop."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,9 +15,10 @@ from app.worker.runtime import Runtime
 
 
 async def write(aside: Runtime, in_hand: Sequence[AttemptRunner], blocking: AttemptRunner | None) -> None:
-    """End every attempt of a process that is about to end. ``blocking`` holds the loop; None: nobody knows who does.
+    """End every attempt of a process that is about to end. ``blocking`` blocks the loop; None if that is unknown.
 
-    Of that one it is a failure that counts. Code that has ended keeps its own end, and what had only begun is lost.
+    The blocking attempt fails, and the failure counts. An attempt whose code has ended keeps its result, and one whose
+    code had only begun is lost.
     """
     writing = FinishWriter(aside, lambda _: None)
     runs = await asyncio.gather(*(_ran(aside.database, runner, blocking) for runner in in_hand))

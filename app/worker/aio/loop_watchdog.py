@@ -1,4 +1,4 @@
-"""A thread that watches the one event loop of the asyncio pool, and says who has brought it to a standstill."""
+"""Watch the event loop of the asyncio pool from a thread, and name the asyncio task that blocks it."""
 
 import asyncio
 import logging
@@ -14,11 +14,11 @@ _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.5
 _OVERDUE_SECONDS: Final = 2.0
-# After a gap in which it did not compute this process was itself stopped: then nobody is to blame for it.
+# A longer gap without CPU time means that this process was stopped: then no code has blocked the loop.
 _GAP: Final = 2.0
-# Of CPU time of the loop's thread, in which this thread was not let run once.
+# CPU time of the loop's thread during which this thread could not run once.
 _ALONE_SECONDS: Final = 15
-# A loop that has not turned for so long is of no use to anybody at the moment.
+# A loop that was blocked for this long cannot take further tasks at the moment.
 _LATE_SECONDS: Final = 5.0
 
 Holder: TypeAlias = "asyncio.Task[Any] | None"
@@ -33,9 +33,9 @@ class LoopWatchdog:
     """
 
     def __init__(self, runtime: Runtime, end: Callable[[Holder], None], is_overdue: Callable[[Holder], bool]) -> None:
-        """``end`` is called once, on this thread, with the task that holds the loop; None for a callback.
+        """``end`` is called once, on this thread, with the task that blocks the loop; None for a callback.
 
-        ``is_overdue`` is asked whether the code that holds it has run beyond its hard limit.
+        ``is_overdue`` returns whether the blocking code has run longer than its hard limit.
         """
         self._runtime = runtime
         self._end = end
@@ -48,11 +48,11 @@ class LoopWatchdog:
         threading.Thread(target=self._run, name="standstill", daemon=True).start()
 
     def is_responsive(self) -> bool:
-        """Tell whether the loop has turned of late."""
+        """Return whether the loop has run in the last 5 seconds."""
         return time.monotonic() - self._runtime.alive_at < _LATE_SECONDS
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         self._is_closed.set()
         self._alarm.stop()
 

@@ -1,4 +1,4 @@
-"""Starting the worker's process again, as the same command and under the same number."""
+"""Restart the worker's process with the same command and the same process id."""
 
 import logging
 import os
@@ -12,13 +12,13 @@ _log = logging.getLogger(__name__)
 
 
 def restart() -> NoReturn:
-    """Replace this process by a new one; from any thread. All others end, and connections and files are closed.
+    """Replace this process by a new one; any thread may call it. Other threads end, connections and files are closed.
 
-    What must be written is to be written before. A service manager sees one process that goes on.
+    Write everything that must be written before. A service manager sees the same process all the time.
     """
     _log.warning("the worker starts again", extra={"pid": os.getpid()})
     process_tree.end_own()
-    # Both survive: a signal that this thread does not take would never be taken by the new process.
+    # exec keeps both: the new process would never receive a signal that this thread has blocked.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.setitimer(signal.ITIMER_REAL, 0)
     sys.stdout.flush()

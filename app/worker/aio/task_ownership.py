@@ -1,4 +1,4 @@
-"""Whose code runs on the asyncio pool's loop: nobody reaches the tasks of others there, and who blocks it is known."""
+"""Record which attempt owns each task of the asyncio pool's loop, and hide tasks from other attempts' code."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-# Of the code that runs: it is handed on to every task that this starts, as context variables are.
+# The owner of the running code. A context variable, so every task that the code starts inherits it.
 owner: Final[ContextVar[object | None]] = ContextVar("owner", default=None)
 _owners: "WeakKeyDictionary[asyncio.Task[Any], object]" = WeakKeyDictionary()
 
@@ -14,12 +14,13 @@ _owners: "WeakKeyDictionary[asyncio.Task[Any], object]" = WeakKeyDictionary()
 def make_task(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
 ) -> "asyncio.Task[Any]":
-    """Make a task, as a loop's task factory, of which ``asyncio.all_tasks`` does not know.
+    """Make a task that ``asyncio.all_tasks`` does not list; to be used as a loop's task factory.
 
-    What code finds there, it may cancel: our own tasks, and those of other tenants. A task of its own it has in hand.
+    Otherwise a task's code could find and cancel our tasks and those of other tenants there. It still has references
+    to the tasks that it started itself.
     """
     task = asyncio.Task(coroutine, loop=loop, **options)
-    # Documented for whoever implements tasks (asyncio-extending); done a second time when the task ends, harmlessly.
+    # Documented for implementations of tasks (asyncio-extending). asyncio does it again when the task ends: harmless.
     asyncio._unregister_task(task)  # noqa: SLF001
     if (whose := owner.get()) is not None:
         _owners[task] = whose
@@ -27,11 +28,11 @@ def make_task(
 
 
 def own(whose: object) -> None:
-    """Say that the task which runs now is of somebody's."""
+    """Set the owner of the asyncio task that runs now."""
     if (task := asyncio.current_task()) is not None:
         _owners[task] = whose
 
 
 def get_owner(task: "asyncio.Task[Any]") -> object | None:
-    """Return whose code has started a task; None for one of ours."""
+    """Return the owner of an asyncio task; None for the worker's own tasks."""
     return _owners.get(task)

@@ -21,7 +21,7 @@ from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Seconds for the ends that are written when a loop stands still.
+# Seconds for writing the ends when the loop is blocked.
 _WRITE_SECONDS: Final = 10.0
 
 
@@ -34,11 +34,11 @@ class AsyncioWorker:
         self._capacity = capacity
         self._drained: Future[None] | None = None
         self._asyncio_pool: AsyncioPool | None = None
-        # Of SIGTERM: what the process sends itself is no wish of the operator's.
+        # Two flags for SIGTERM: one that the process sends itself must not stop the worker for good.
         self._is_restarting = self._is_stopping = False
 
     def begin(self, queues: Collection[str]) -> None:
-        """Start the loop that runs the tasks, and one of its own for what must never wait for a task's code."""
+        """Start the loop that runs the tasks, and a second one for duties that must not wait for a task's code."""
         process_tree.adopt()
         self._runtime, self._aside = (
             Runtime(connections=3, task_factory=task_ownership.make_task),
@@ -69,14 +69,14 @@ class AsyncioWorker:
         return self._capacity if self._loop_watchdog.is_responsive() else 0
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
-        """Claim for the tenant; what is claimed runs on when this returns."""
+        """Claim for the tenant; claimed attempts continue to run after this returns."""
         if pool != ASYNCIO:
             _log.error("a worker of the asyncio pool takes from tenants.io only: start it with -Q tenants.io")
         elif self._asyncio_pool is not None:
             self._asyncio_pool.serve(tenant_id)
 
     def drain(self, seconds: float) -> None:
-        """Give what runs so long, then take it away."""
+        """Let the attempts run for up to ``seconds``, then give them back."""
         self._is_stopping = not self._is_restarting or self._drained is not None
         if self._asyncio_pool is not None:
             self._drained = self._runtime.start(self._asyncio_pool.drain(seconds))
@@ -102,7 +102,7 @@ class AsyncioWorker:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _end_process(self, holder: Holder) -> None:
-        """Write all ends beside the loop that stands still, then start again, or end where that was asked for."""
+        """Write all ends from another loop than the blocked one, then restart, or exit if the worker is stopping."""
         assert self._asyncio_pool is not None  # noqa: S101 it has begun
         self._asyncio_pool.stop_claiming()
         in_hand, blocking = self._asyncio_pool.in_hand(), self._asyncio_pool.run_by(holder)

@@ -54,7 +54,7 @@ class ClaimQueue:
 
     @property
     def taken(self) -> int:
-        """How often ``get`` has taken one out: while this stands still, the main thread is busy with one attempt."""
+        """Return how often ``get`` has taken one out: while this is unchanged, the main thread runs one attempt."""
         return self._taken
 
     def count_by_tenant(self) -> Counter[UUID]:

@@ -33,7 +33,7 @@ _STALL_SECONDS: Final = 0.025
 
 @dataclass(frozen=True, slots=True)
 class SessionTools:
-    """What all sessions of one child use. Event-loop thread only, save for ``runtime`` and ``child_attempts``."""
+    """The objects that all sessions of a child share. Loop thread only, except ``runtime``, ``child_attempts``."""
 
     runtime: Runtime
     child_attempts: ChildAttempts
@@ -44,7 +44,7 @@ class SessionTools:
 
 
 class ClaimResult(NamedTuple):
-    """What a claim tells the main thread."""
+    """The result of a claim, for the main thread."""
 
     has_claimed: bool
     """Whether claims were put into the queue."""
@@ -70,8 +70,8 @@ async def begin_next(tools: SessionTools, pool: str, until: float) -> "tuple[Cla
 class ClaimSession:
     """Claims a tenant's next due task, and several at once and ahead where its tasks are short.
 
-    Claiming ahead keeps the main thread from waiting for claims and finishes. What then waits behind a long task is
-    given back. Event-loop thread only, save for ``queue`` and ``is_over``, which never change what they refer to.
+    With claims ahead, the main thread does not wait for claims and finishes. Attempts that then wait behind a long task
+    are given back. Event-loop thread only, except ``queue`` and ``is_over``.
     """
 
     def __init__(self, tools: SessionTools, pool: str) -> None:
@@ -86,7 +86,7 @@ class ClaimSession:
         self._need_ticket: set[UUID] = set()
 
     def is_over(self) -> bool:
-        """Tell whether the session claims nothing more; from any thread."""
+        """Return whether the session claims nothing more; any thread may call it."""
         return time.monotonic() > self._until
 
     async def claim(self, tenants: Collection[UUID], *, is_ahead: bool = False) -> ClaimResult:

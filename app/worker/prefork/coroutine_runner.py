@@ -1,7 +1,7 @@
-"""The event loop on which a child's main thread runs ``async def`` tasks, one after the other.
+"""Run ``async def`` tasks on a child's main thread, one after the other, on an event loop of their own.
 
-It is not the runtime's, which claims and writes ends: whatever code does to its loop (block, stop or close it, cancel
-all its tasks, leave some behind), claims and ends go on, and the time limit's signal reaches the code.
+The runtime, which claims and writes ends, has another loop. So claims and ends continue whatever the code does to its
+loop (block, stop or close it, cancel all its tasks, leave some behind), and the time limit's signal reaches the code.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _RUNS_A_CALLBACK: Final = Handle._run.__code__  # noqa: SLF001 the one frame bel
 
 
 class CoroutineRunner:
-    """Runs coroutines on this thread. The loop is kept, so that what a module holds open on it lives on."""
+    """Runs coroutines on this thread. The loop is kept, so that a module's connections on it stay usable."""
 
     def __init__(self) -> None:
         """The loop is made when it is first needed."""
@@ -40,11 +40,11 @@ class CoroutineRunner:
 
         def interrupt(error: SoftTimeLimitExceeded, frame: FrameType | None) -> None:
             if not _runs_a_callback(frame):
-                # It waits: the coroutine is told where it does.
+                # The loop waits for events, so the error is raised where the coroutine waits.
                 loop.call_soon_threadsafe(code.interrupt, error)
                 return
             if asyncio.current_task(loop) is not code.task:
-                # Code beside the coroutine blocks the loop: it is ended too, for the coroutine to be reached.
+                # Another callback blocks the loop: it is interrupted too, because the coroutine cannot run before.
                 loop.call_soon_threadsafe(code.interrupt, SoftTimeLimitExceeded(*error.args))
             raise error
 
@@ -59,7 +59,7 @@ class CoroutineRunner:
 
     def _sound_loop(self) -> asyncio.AbstractEventLoop:
         loop = self._loop
-        # A loop whose threads are gone gets no others.
+        # A loop whose executor was shut down cannot start threads again, so it is replaced.
         if loop is not None and getattr(loop, "_executor_shutdown_called", False):
             loop.close()
         return asyncio.SelectorEventLoop() if loop is None or loop.is_closed() else loop
@@ -72,14 +72,14 @@ class CoroutineRunner:
         except BaseException:  # noqa: BLE001 logged; of no use to the attempt, whose code has ended
             _log.exception("what a task has left behind failed")
         if not all(task.done() for task in left):
-            # They would go on beside the next attempt.
-            _log.error("what a task has left behind goes on although it was cancelled: it is given up")
+            # They would continue to run during the next attempt.
+            _log.error("what a task has left behind continues after it was cancelled: it is abandoned")
             self._loop = None
             loop.close()
 
 
 def _turn(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
-    """Let the loop run until the task has ended, however often somebody stops it."""
+    """Run the loop until the task has ended, even if code stops the loop."""
     task.add_done_callback(lambda _: loop.stop())
     while not task.done():
         loop.run_forever()

@@ -17,7 +17,7 @@ _IDLE_FOR: Final = 1.5
 
 
 async def drain(runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str, seconds: float) -> None:
-    """Let what runs end for up to ``seconds``, give back the rest uncounted, then end the children.
+    """Let attempts run for up to ``seconds``, give back the rest uncounted, then end the children.
 
     Celery takes no more tickets by now. Its pool may wait 30 s for an idle child whose last message it has
     not read (reference: billiard's ``_ensure_messages_consumed``), so idle children are ended here.
@@ -26,7 +26,7 @@ async def drain(runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str,
     running = shared_attempts.running()
     are_lost = await asyncio.gather(*(process_kill.kill(shared_attempts, attempt) for attempt in running))
     await asyncio.gather(*(process_kill.kill_child(child.pid) for child in shared_attempts.children()))
-    # Only now: a child that still has a ticket would claim again what is given back.
+    # Only after the children's end: a child with a ticket would claim the returned attempts again.
     lost = [attempt for attempt, is_lost in zip(running, are_lost, strict=True) if is_lost]
     await asyncio.gather(
         *(_give_back(runtime, shared_attempts, attempt, pool) for attempt in (*lost, *shared_attempts.attempts()))
@@ -34,7 +34,7 @@ async def drain(runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str,
 
 
 async def _until_idle(shared_attempts: SharedAttempts, *, until: float) -> None:
-    # Idle for a while, not for a moment: a child may have a ticket and not have claimed for it yet.
+    # Idle for a while, not only at one look: a child may have a ticket for which it has not claimed yet.
     idle_since = time.monotonic()
     while time.monotonic() < until and time.monotonic() - idle_since < _IDLE_FOR:
         await asyncio.sleep(_STEP)
@@ -45,7 +45,7 @@ async def _until_idle(shared_attempts: SharedAttempts, *, until: float) -> None:
 async def _give_back(runtime: Runtime, shared_attempts: SharedAttempts, attempt: Attempt, pool: str) -> None:
     outcome = outcomes.returned(0)
     if attempt.has_begun and not attempt.is_running:
-        # Its code has ended, and its end could not be written.
+        # Its code has ended but its end could not be written, so running it again counts as a loss.
         tried = await retry_state(runtime.database, attempt)
         outcome = outcomes.lost(tried.times_lost) if tried else outcome
     await finish_writer.write_from_outside(runtime, AttemptEnd(attempt, outcome), pool=pool)

@@ -1,4 +1,4 @@
-"""Processes that the code of a dead child has started: they are this process's own by now, and are ended."""
+"""End processes that a dead child's code has started: the main process has inherited them."""
 
 import asyncio
 import os
@@ -13,14 +13,14 @@ _SECOND_LOOK: Final = 0.2
 
 
 class OrphanProcesses:
-    """Tells the children of the pool from those that came by inheritance (``process_tree.adopt``)."""
+    """Finds and ends the children that this process has inherited (``process_tree.adopt``), not those of the pool."""
 
     def __init__(self) -> None:
-        """What this process has started itself before it watches is no orphan."""
+        """Remember the children that this process has now: they are not orphans."""
         self._own = self._children() - _of_the_pool()
 
     async def end(self) -> None:
-        """Kill what a dead child has left, with all that this has started."""
+        """Kill the processes that a dead child has left, with all their descendants."""
         found = self._found()
         if not found:
             return
@@ -40,5 +40,5 @@ class OrphanProcesses:
 
 
 def _of_the_pool() -> set[int | None]:
-    # To ask for active_children would reap them.
+    # Not by active_children(), which would reap them.
     return {child.pid for child in list(vars(process)["_children"])}

@@ -1,4 +1,4 @@
-"""Ending an attempt from outside: the main process kills the child that runs it, with all that this has started."""
+"""End an attempt from outside: the main process kills the child that runs it, with all its descendants."""
 
 import asyncio
 import os
@@ -15,9 +15,9 @@ _END_TIMEOUT: Final = 5.0
 
 
 async def kill(shared_attempts: SharedAttempts, attempt: Attempt) -> bool:
-    """Kill the child, if it still runs this attempt; False when the attempt had ended by itself.
+    """Kill the child if it still runs this attempt; return False if the attempt had ended by itself.
 
-    A child takes its next attempt at any moment. It is stopped first, so that what it is killed for is what it runs.
+    A child may begin its next attempt at any moment. So it is stopped first, to kill it only for the right attempt.
     """
     if is_gone(attempt.pid):
         return _is_lost(shared_attempts, attempt)
@@ -25,14 +25,14 @@ async def kill(shared_attempts: SharedAttempts, attempt: Attempt) -> bool:
     if not shared_attempts.holds(attempt):
         process_tree.send(attempt.pid, signal.SIGCONT)
         return False
-    # Before it is dead: so the supervisor finds no attempt that a crash has ended.
+    # Before the child is dead: otherwise the supervisor would treat the attempt as one that a crash has ended.
     shared_attempts.forget(attempt)
     await _kill_stopped(attempt.pid)
     return True
 
 
 async def kill_child(pid: int, is_still_due: Callable[[], bool] = lambda: True) -> bool:
-    """Kill a child of the pool; False when it is gone, or is no longer to be killed once it is stopped."""
+    """Kill a child of the pool; return False if it is gone, or if ``is_still_due`` is false once it is stopped."""
     if is_gone(pid):
         return False
     await _stop(pid)
@@ -50,8 +50,8 @@ async def _stop(pid: int) -> None:
 
 async def _kill_stopped(pid: int) -> None:
     family = process_tree.freeze(pid)
-    # It last: the end of a parent wakes what is stopped and left alone (POSIX, orphaned process groups). What it has
-    # started then becomes this process's own, which waits for it.
+    # The child last: the end of a parent continues its stopped children (POSIX, orphaned process groups). This process
+    # then inherits the killed descendants and reaps them.
     process_tree.kill((*family, pid))
     await _until(pid, "ZX", _END_TIMEOUT)
     if family:
@@ -59,13 +59,13 @@ async def _kill_stopped(pid: int) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether a child of this process has ended, reaped or not; its number may be another's by now."""
+    """Return whether a child has ended, reaped or not. The parent is checked, because pids are used again."""
     found = process_tree.stat(pid)
     return found.state in "ZX" or found.parent != os.getpid()
 
 
 def _is_lost(shared_attempts: SharedAttempts, attempt: Attempt) -> bool:
-    # It died with the attempt in hand, or had ended it before.
+    # The child died during the attempt, or had written its end before.
     is_lost = shared_attempts.holds(attempt)
     shared_attempts.forget(attempt)
     return is_lost

@@ -1,4 +1,4 @@
-"""What each child of the pool has in hand: memory that the main process shares with its children."""
+"""The attempts of each child of the pool, in memory that the main process shares with its children."""
 
 import asyncio
 import mmap
@@ -14,10 +14,10 @@ from uuid import UUID
 
 from app.tasks.run.attempts import AttemptRef
 
-# A row: its version; the child's pid; when its own loop has turned last; the token of the attempt that is asked to end,
-# which the main process writes; when the running attempt ends (0: none runs); how many attempts there are, and of each
-# tenant, task and claim token, and whether its code has begun, the running one first. Times are of the monotonic clock,
-# which all processes of a machine share.
+# The format of a row: version; pid of the child; last time at which its own loop ran; token of the attempt that should
+# end (the main process writes it); time at which the running attempt ends (0: none runs); number of attempts. Then, for
+# each attempt, the running one first: tenant, task, claim token, and whether its code has begun. Times are monotonic,
+# because all processes of a machine share that clock.
 _VERSION: Final = struct.Struct("=Q")
 _CHILD: Final = struct.Struct("=Q")
 _ALIVE: Final = struct.Struct("=d")
@@ -32,7 +32,7 @@ _ASKED_AT: Final = _ALIVE_AT + _ALIVE.size
 _HEAD_AT: Final = _ASKED_AT + _TOKEN.size
 _ATTEMPTS_AT: Final = _HEAD_AT + _HEAD.size
 MAX_ATTEMPTS: Final = 128
-"""Attempts that one child may have in hand."""
+"""The most attempts that one child may have claimed at the same time."""
 _SIZE: Final = _ATTEMPTS_AT + MAX_ATTEMPTS * _ATTEMPT.size
 _ROWS_PER_SLOT: Final = 4
 _ALIVE_INTERVAL: Final = 1.0
@@ -46,7 +46,7 @@ class Attempt:
     task_id: UUID
     claim_token: UUID
     ends_at: float
-    """When its hard limit is reached, as ``time.monotonic`` tells it; 0 while its code does not run."""
+    """The time (monotonic) of its hard limit; 0 while its code does not run."""
     pid: int
     has_begun: bool = False
     """Whether its code was called: it runs, or has ended and its end is being written."""
@@ -58,7 +58,7 @@ class Attempt:
 
 
 def packed(attempt: AttemptRef, *, has_begun: bool = False) -> bytes:
-    """Return an attempt as it stands on the shared_attempts."""
+    """Return an attempt in the format of the shared memory."""
     return _ATTEMPT.pack(attempt.tenant_id.bytes, attempt.task_id.bytes, attempt.claim_token.bytes, has_begun)
 
 
@@ -68,24 +68,24 @@ class Child:
 
     pid: int
     alive_at: float
-    """When its own loop has turned last, or its code has ended since, as ``time.monotonic`` tells it."""
+    """The last time (monotonic) at which its own loop ran or its code ended."""
     ends_at: float
-    """When the code that it runs is to be ended by force; 0 when it runs none."""
+    """The time (monotonic) at which its running code is ended by force; 0 when none runs."""
 
 
 class SharedAttempts:
     """One row for each child. Made before the fork; each child writes its own row, the main process reads all."""
 
     def __init__(self, slots: int) -> None:
-        """``slots``: how many children the pool has."""
+        """``slots`` is the number of the pool's children."""
         self._slots = slots
         self._rows = _ROWS_PER_SLOT * slots
         self._memory = mmap.mmap(-1, self._rows * _SIZE)
 
     def join(self, index: int) -> int:
-        """Say that this process is the pool's child of this index, with nothing in hand; return its row.
+        """Register this process as the pool's child of this index, without attempts; return its row.
 
-        The row of a predecessor that died with attempts in hand stays as it is, until the main process has read it.
+        The row of a predecessor that died during attempts stays unchanged until the main process has ended them.
         """
         rows = range(index % self._slots, self._rows, self._slots)
         row = next((row for row in rows if not self._read(row)), rows[-1])
@@ -95,11 +95,11 @@ class SharedAttempts:
         return row
 
     def mark_alive(self, row: int) -> None:
-        """Say that this process's own loop turns."""
+        """Record that this process's own loop runs."""
         _ALIVE.pack_into(self._memory, row * _SIZE + _ALIVE_AT, time.monotonic())
 
     def write(self, row: int, ends_at: float, attempts: Sequence[bytes]) -> None:
-        """Say what this process has in hand, by ``packed``; with ``ends_at`` the code of the first runs."""
+        """Write this process's attempts (``packed``). If ``ends_at`` is not 0, the code of the first one runs."""
         at = row * _SIZE
         parts = attempts[:MAX_ATTEMPTS]
         (version,) = _VERSION.unpack_from(self._memory, at)
@@ -119,29 +119,29 @@ class SharedAttempts:
         return Child(pid, alive_at, ends_at)
 
     def attempts(self) -> list[Attempt]:
-        """Return what every child has in hand now."""
+        """Return the attempts of all children."""
         return [attempt for row in range(self._rows) for attempt in self._read(row)]
 
     def running(self) -> list[Attempt]:
-        """Return what every child runs now."""
+        """Return the attempts whose code runs now, of all children."""
         return [attempt for attempt in self.attempts() if attempt.is_running]
 
     def holds(self, attempt: Attempt) -> bool:
-        """Tell whether a child still has this very attempt in hand, and runs it if it did."""
+        """Return whether a row still contains this attempt in the same state (same pid, still running if it was)."""
         return self._row_of(attempt) is not None
 
     def ask_to_end(self, attempt: Attempt) -> None:
-        """Let the attempt's code know that it is to end (``is_asked_to_end``)."""
+        """Ask the attempt's code to end; it reads this by ``is_asked_to_end``."""
         if (row := self._row_of(attempt)) is not None:
             _TOKEN.pack_into(self._memory, row * _SIZE + _ASKED_AT, attempt.claim_token.bytes)
 
     def is_asked_to_end(self, row: int, claim_token: UUID) -> bool:
-        """Tell a child whether its attempt is to end; what an earlier one was asked does not count."""
+        """Return whether a child's attempt should end. A request to an earlier attempt does not count."""
         (asked,) = _TOKEN.unpack_from(self._memory, row * _SIZE + _ASKED_AT)
         return bool(asked == claim_token.bytes)
 
     def forget(self, attempt: Attempt) -> None:
-        """Take an attempt out of the row of a child that has died."""
+        """Remove an attempt from the row of a child that has died."""
         if (row := self._row_of(attempt)) is None:
             return
         left = [packed(other, has_begun=other.has_begun) for other in self._read(row) if other != attempt]
@@ -158,7 +158,7 @@ class SharedAttempts:
 
     def _read(self, row: int) -> list[Attempt]:
         at = row * _SIZE
-        # The version is odd while a row is written: what is read between two equal even ones is whole.
+        # The version is odd while a row is written: so data between two equal even versions is consistent.
         (before,) = _VERSION.unpack_from(self._memory, at)
         ends_at, count = _HEAD.unpack_from(self._memory, at + _HEAD_AT)
         if not count:
@@ -178,26 +178,26 @@ class SharedAttempts:
 
 
 class ChildAttempts:
-    """What this child has in hand, shown in its row of the shared memory."""
+    """The attempts of this child, written to its row of the shared memory."""
 
     def __init__(self, shared_attempts: SharedAttempts, index: int) -> None:
         """Join as the pool's child of this index."""
         self._shared_attempts = shared_attempts
         self._row = shared_attempts.join(index)
-        # The main thread starts and ends code, the loop's thread claims and drops.
+        # Two threads change the row: the main thread starts and stops code, the loop's thread claims and drops.
         self._lock = threading.Lock()
         self._attempts: dict[UUID, bytes] = {}
         self._running: UUID | None = None
         self._ends_at = 0.0
 
     def take(self, attempts: Sequence[AttemptRef]) -> None:
-        """Say that these are claimed."""
+        """Add attempts that were claimed."""
         with self._lock:
             self._attempts |= {attempt.claim_token: packed(attempt) for attempt in attempts}
             self._show()
 
     def start(self, attempt: AttemptRef, ends_at: float) -> None:
-        """Say that the code of one begins, and when it is to be ended by force."""
+        """Record that an attempt's code begins, and the time (monotonic) at which it is ended by force."""
         with self._lock:
             self._running, self._ends_at = attempt.claim_token, ends_at
             if waiting := self._attempts.get(attempt.claim_token):
@@ -205,28 +205,28 @@ class ChildAttempts:
             self._show()
 
     def stop(self) -> None:
-        """Say that the code has ended: whoever ends this process for it must not take the next one with it."""
+        """Record that the code has ended, so that nobody kills this process for it during the next attempt."""
         with self._lock:
-            # Code in C may have kept the loop from turning: its time begins now.
+            # Code in C may have blocked the loop too, so the time until the loop counts as stalled starts now.
             self._shared_attempts.mark_alive(self._row)
             self._running, self._ends_at = None, 0.0
             self._show()
 
     async def mark_alive(self) -> None:
-        """Say once a second that the loop which runs this turns, until cancelled."""
+        """Record once a second that the loop of this coroutine runs, until cancelled."""
         while True:
             self._shared_attempts.mark_alive(self._row)
             await asyncio.sleep(_ALIVE_INTERVAL)
 
     def drop(self, attempts: Sequence[AttemptRef]) -> None:
-        """Say that the ends of these are written."""
+        """Remove attempts whose ends are written."""
         with self._lock:
             for attempt in attempts:
                 self._attempts.pop(attempt.claim_token, None)
             self._show()
 
     def is_asked_to_end(self, attempt: AttemptRef) -> bool:
-        """Tell whether the attempt's code is to end."""
+        """Return whether the attempt's code should end."""
         return self._shared_attempts.is_asked_to_end(self._row, attempt.claim_token)
 
     def _show(self) -> None:

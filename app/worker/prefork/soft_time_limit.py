@@ -12,12 +12,12 @@ Interrupt: TypeAlias = Callable[[SoftTimeLimitExceeded, FrameType | None], None]
 
 
 class _Limit:
-    """Of the code that runs now."""
+    """The soft limit of the code that runs now."""
 
     seconds = 0.0
-    """0 where none runs."""
+    """0 while no code runs."""
     interrupt: Interrupt | None = None
-    """How a coroutine is told, which may be waiting."""
+    """Interrupts a coroutine, which may be waiting; None for a sync function."""
 
 
 def _expire(_signal: int, frame: FrameType | None) -> None:

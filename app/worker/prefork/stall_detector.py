@@ -1,26 +1,26 @@
-"""Which children of the pool have a loop of their own that stands still: they neither claim nor write an end (pure)."""
+"""Find children of the pool whose own loop is blocked: they neither claim nor write an end (pure)."""
 
 from typing import Final
 
 from app.worker.prefork.shared_attempts import Child, SharedAttempts
 from app.worker.runtime import MAX_STALL_SECONDS
 
-# This process looks four times a second. After a gap it was itself stopped, and its children perhaps as well.
+# This process looks four times a second. A gap means that it was stopped itself, and perhaps its children too.
 _GAP: Final = 2.0
 
 
 class StallDetector:
-    """Judges the children by their stamps on the shared_attempts."""
+    """Finds stalled children by their timestamps in the shared memory."""
 
     def __init__(self, shared_attempts: SharedAttempts) -> None:
-        """Nothing was looked at."""
+        """Begin without an earlier look."""
         self._shared_attempts = shared_attempts
         self._looked_at = self._since = 0.0
 
     def look(self, now: float) -> list[Child]:
-        """Return the children that are to be killed; to be called several times a second.
+        """Return the stalled children, which should be killed. Call it several times a second.
 
-        While a child runs a task's code, that is limited by its own time.
+        A child that runs a task's code does not count as stalled before the time limit of that code.
         """
         if now - self._looked_at > _GAP:
             self._since = now
@@ -31,5 +31,5 @@ class StallDetector:
 
 
 def is_responsive(child: Child, now: float) -> bool:
-    """Tell whether a child's loop has turned of late, or its code runs within its time."""
+    """Return whether a child's loop ran recently, or its code runs within its time limit."""
     return now < child.ends_at or now - child.alive_at <= MAX_STALL_SECONDS

@@ -1,4 +1,4 @@
-"""The main process's supervision of its children's attempts: those that must end, and those whose child has died."""
+"""Supervise the children's attempts from the main process: end those that must end or whose child has died."""
 
 import asyncio
 import logging

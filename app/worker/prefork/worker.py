@@ -54,7 +54,7 @@ class PreforkWorker:
         )
 
     def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
-        """Supervise and beat, on a thread that no child inherits."""
+        """Start the supervisor and the heartbeat, on a thread that no child inherits."""
         process_tree.adopt()
         runtime = self._runtime = Runtime(connections=2)
         supervisor = Supervisor(runtime, self._shared_attempts, pool=PREFORK)
@@ -77,11 +77,11 @@ class PreforkWorker:
         )
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
-        """Let the tenant have its turn in this child."""
+        """Claim and run the tenant's due tasks in this child."""
         self._child_runner.serve(tenant_id, pool)
 
     def drain(self, seconds: float) -> None:
-        """Give the children's attempts so long, then take them away."""
+        """Let the children's attempts run for up to ``seconds``, then give them back."""
         if self._runtime is not None:
             self._runtime.start(drain(self._runtime, self._shared_attempts, pool=PREFORK, seconds=seconds))
 
