@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -41,3 +42,10 @@ def test_what_a_long_tasks_slot_was_kept_from_starts_when_it_ends(make_tenant: C
     tenant = make_tenant("slots-gina", plan="free")
     tasks = [tenant.submit(task="long_task", payload={"seconds": 1.2, "steps": 1}) for _ in range(3)]
     assert {tenant.result(task_id)["status"] for task_id in tasks} == {"SUCCESS"}
+    # One after the other, though two slots were free: the second one was kept from this tenant all the time.
+    runs = sorted(
+        (attempt["started_at"], attempt["finished_at"])
+        for task_id in tasks
+        for attempt in tenant.client.get(f"/api/tasks/{task_id}").json()["attempts"]
+    )
+    assert all(finished <= started for (_, finished), (started, _) in pairwise(runs))
