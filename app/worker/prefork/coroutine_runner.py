@@ -32,6 +32,9 @@ class CoroutineRunner:
         """The loop is made when it is first needed."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        # Never let go: code that goes on whatever is raised would do so in its destructor too, for ever, on the thread
+        # on which the garbage collector happens to run.
+        self._abandoned: list[object] = []
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, and cancel what it leaves behind; raises what it raises."""
@@ -74,6 +77,7 @@ class CoroutineRunner:
         if not all(task.done() for task in left):
             # They would continue to run during the next attempt.
             _log.error("what a task has left behind continues after it was cancelled: it is abandoned")
+            self._abandoned += (loop, *left)
             self._loop = None
             loop.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -121,3 +122,27 @@ def test_the_time_limit_reaches_it_wherever_it_is(coroutines: CoroutineRunner, w
     with soft_time_limit.soft(0.2):
         assert coroutines.run(code()) == "cleaned up"
     assert seen == ["the attempt ran for more than 0.2 s"]
+
+
+async def _leave_a_stubborn_task(destroyed: list[bool]) -> None:
+    async def stubborn() -> None:
+        try:
+            while True:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(60)
+        finally:
+            destroyed.append(True)
+
+    asyncio.get_running_loop().create_task(stubborn())
+    await asyncio.sleep(0)
+
+
+def test_what_is_abandoned_is_never_destroyed():
+    # In its destructor code that goes on whatever is raised would run for ever.
+    coroutines, destroyed = CoroutineRunner(), list[bool]()
+    coroutines.run(_leave_a_stubborn_task(destroyed))
+    gc.collect()
+    assert not destroyed
+    # Otherwise asyncio complains in the log when this test lets go of it.
+    [task] = [one for one in coroutines._abandoned if isinstance(one, asyncio.Task)]
+    task._log_destroy_pending = False
