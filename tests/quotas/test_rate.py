@@ -64,8 +64,12 @@ def test_a_submit_is_counted_too_and_tells_of_all_its_policies(limited: Limited)
     [(b'{"unknown": 1}', 422), (b'{"task": "no.such"}', 422), (b'{"payload": {"seconds": "x"}}', 422), (b"{", 400)],
 )
 def test_a_submit_that_is_refused_for_what_it_says_counts(limited: Limited, body: bytes, status: int):
-    tenant, as_json = limited(**SLOW), {"Content-Type": "application/json"}
-    answers = [tenant.client.post("/api/tasks/submit", content=body, headers=as_json) for _ in range(4)]
+    as_json = {"Content-Type": "application/json"}
+    for _ in range(5):
+        tenant, began = limited(**SLOW), time.monotonic()
+        answers = [tenant.client.post("/api/tasks/submit", content=body, headers=as_json) for _ in range(4)]
+        if time.monotonic() - began < 0.9:
+            break  # Slower ones have been given another call meanwhile, and say nothing.
     assert [answer.status_code for answer in answers] == [status] * 3 + [429]
 
 
