@@ -1,4 +1,4 @@
-"""Whether Redis does all that the service needs of it: a PING is also answered by a replica, and by a full one."""
+"""Check that Redis does all that the service needs: a replica and a full Redis answer a PING, too."""
 
 from typing import Any, Final
 from uuid import uuid4

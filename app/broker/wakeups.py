@@ -96,7 +96,7 @@ class Waiters:
 
     @property
     def healthy(self) -> bool:
-        """Whether wake-ups arrive; if not, poll."""
+        """Tell whether wake-ups arrive; if not, poll."""
         return self._subscription.healthy
 
     async def start(self) -> None:

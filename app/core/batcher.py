@@ -93,7 +93,7 @@ class Batcher(Generic[Item, Found]):
 
     @property
     def is_running(self) -> bool:
-        """Whether a group is being answered."""
+        """Tell whether a group is being answered."""
         return self._running is not None
 
     async def close(self) -> None:

@@ -123,7 +123,7 @@ class CallerRoute(StrictRoute):
 
     @property
     def bounds(self) -> Bounds:
-        """How large a body may be."""
+        """Return the largest size that a body may have, in bytes."""
         return SMALL
 
     async def before_body(self, request: Request) -> None:

@@ -1,4 +1,4 @@
-"""How calls count against the tenant's rate, and the permission to submit, which counts in its own way."""
+"""Count calls against the tenant's rate, and check the permission to submit, which is counted in its own way."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias

@@ -32,7 +32,7 @@ class _Remembered:
     limit: int
     until: float
     ends_at: float
-    """When the period ends (monotonic)."""
+    """The end of the period, in seconds of the monotonic clock."""
 
 
 class Refusals:

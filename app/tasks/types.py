@@ -50,7 +50,7 @@ class TaskType:
 
     @property
     def is_async(self) -> bool:
-        """Whether the function is a coroutine function."""
+        """Tell whether the function is a coroutine function."""
         return inspect.iscoroutinefunction(self.function)
 
 

@@ -24,7 +24,7 @@ SAME_THING = {
 }
 """Class names that occur twice for one and the same thing, with the only files that may define them."""
 
-OPENINGS = {"What", "Who", "Whose", "Of", "Where"}
+OPENINGS = {"What", "Who", "Whose", "Of", "Where", "How", "When", "Whether"}
 
 
 def _is_revised(path: Path) -> bool:

@@ -46,9 +46,9 @@ class Claim:
     result_bytes: int | None
     """The tenant's override of its plan's limit."""
     has_webhook: bool
-    """Whether the task's end is an event."""
+    """True if the task's end is an event."""
     has_more: bool
-    """Whether the tenant has more due work, and a slot for it."""
+    """True if the tenant has more due work, and a slot for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ class FinishResult:
     status: str
     """The task's status after it."""
     frees_slot: bool
-    """Whether the tenant had no slot free before."""
+    """True if the tenant had no slot free before."""
 
     @property
     def needs_ticket(self) -> bool:
-        """Whether a waiting task has no ticket: it waited for this slot, or this attempt was given back."""
+        """Tell whether a waiting task has no ticket: it waited for this slot, or this attempt was given back."""
         return self.frees_slot or self.status == "PENDING"

@@ -47,7 +47,7 @@ class Accepted(NamedTuple):
     status: Status = Status.PENDING
     """The status of the first task."""
     is_replay: bool = False
-    """Whether an earlier submit with the same idempotency key stored the tasks."""
+    """True if an earlier submit with the same idempotency key stored the tasks."""
 
 
 def refused(grant: Grant, tasks: int) -> Refused:

@@ -34,7 +34,7 @@ class NewTask(NamedTuple):
 
     @property
     def is_due(self) -> bool:
-        """Whether it may start as soon as it is stored; a time that has passed is as good as none."""
+        """Tell whether it may start as soon as it is stored: it has no scheduled time, or one that has passed."""
         if self.scheduled_at is not None:
             return self.scheduled_at <= datetime.now(UTC)
         return self.delay_seconds is None

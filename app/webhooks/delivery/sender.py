@@ -49,7 +49,7 @@ class DeliveryResponse:
 
     @property
     def is_keeping_up(self) -> bool:
-        """Whether the endpoint answers, and does not say that it is overloaded."""
+        """Tell whether the endpoint answers, and does not say that it is overloaded."""
         return self.status is not None and self.status not in _STRUGGLING
 
 

@@ -28,7 +28,7 @@ class AttemptRunner:
         self._claim = claim
         self._hand_over = give_up
         self.has_begun = False
-        """Whether the code was called."""
+        """True once the code was called."""
         self.ran: RunResult | None = None
         """The result, as soon as it is known; it may not be written yet."""
         self._is_asked_to_end = False

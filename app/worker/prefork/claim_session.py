@@ -47,7 +47,7 @@ class ClaimResult(NamedTuple):
     """The result of a claim, for the main thread."""
 
     has_claimed: bool
-    """Whether claims were put into the queue."""
+    """True if claims were put into the queue."""
     refill_at: int
     """Claim ahead when no more than so many attempts wait in the queue; -1 if no tenant has more that is due."""
 

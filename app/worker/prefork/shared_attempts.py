@@ -49,11 +49,11 @@ class Attempt:
     """The time (monotonic) of its hard limit; 0 while its code does not run."""
     pid: int
     has_begun: bool = False
-    """Whether its code was called: it runs, or has ended and its end is being written."""
+    """True once its code was called: it runs, or has ended and its end is being written."""
 
     @property
     def is_running(self) -> bool:
-        """Whether its code runs now."""
+        """Tell whether its code runs now."""
         return self.ends_at > 0
 
 
