@@ -1,8 +1,10 @@
 """SQL of the operator's commands that read tables of several rooms."""
 
+from datetime import timedelta
 from typing import Any
 
 from app.db import Connection
+from app.tasks.run import timing
 
 
 async def has_tenant_any_tenant(connection: Connection) -> bool:
@@ -31,9 +33,10 @@ async def status_any_tenant(connection: Connection) -> dict[str, Any]:
         "SELECT current_database() AS database, current_setting('server_version') AS postgres,"
         " (SELECT version_num FROM alembic_version) AS schema,"
         " (SELECT count(*) FROM tenant WHERE status <> 'deleted') AS tenants,"
-        " (SELECT count(*) FROM worker WHERE slots > 0 AND heartbeat_at > now() - interval '15 seconds')"
+        " (SELECT count(*) FROM worker WHERE slots > 0 AND heartbeat_at > now() - $1::interval)"
         " AS workers_alive,"
         " (SELECT count(*) FROM backlog) AS backlog,"
-        " (SELECT coalesce(sum(running), 0) FROM tenant_slots) AS running"
+        " (SELECT coalesce(sum(running), 0) FROM tenant_slots) AS running",
+        timedelta(seconds=timing.WORKER_DEAD_AFTER),
     )
     return dict(row) if row else {}

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from app.db import Connection
+from app.tasks.run import timing
 from app.tenants import plans
 
 
@@ -25,7 +27,7 @@ class PoolUsage:
 
 
 _SLOTS = """
-SELECT pool, sum(slots)::integer AS slots FROM worker WHERE heartbeat_at > now() - interval '15 seconds' GROUP BY pool
+SELECT pool, sum(slots)::integer AS slots FROM worker WHERE heartbeat_at > now() - $1::interval GROUP BY pool
 """
 
 _POOL_USAGE = """
@@ -102,7 +104,8 @@ SELECT $1, $2, $2 - 1, $3, now() WHERE NOT EXISTS (SELECT FROM pool_slots p WHER
 
 async def slots_any_tenant(connection: Connection) -> dict[str, int]:
     """Return how many slots the living workers of each pool have."""
-    return {row["pool"]: row["slots"] for row in await connection.fetch(_SLOTS)}
+    dead_after = timedelta(seconds=timing.WORKER_DEAD_AFTER)
+    return {row["pool"]: row["slots"] for row in await connection.fetch(_SLOTS, dead_after)}
 
 
 async def pool_usage_any_tenant(connection: Connection, long_types: Sequence[str], max_waiting: int) -> list[PoolUsage]:

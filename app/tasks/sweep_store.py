@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.db import Connection, affected
+from app.tasks.run import timing
 from app.tenants import plans
 
 
@@ -128,7 +129,7 @@ WHERE a.finished_at IS NULL AND (
     OR (w.id IS NULL AND a.started_at < now() - $1::interval)
     OR w.heartbeat_at < now() - $1::interval
     -- Its worker lists what it runs: two heartbeats after the claim this one was not there.
-    OR (a.started_at < w.heartbeat_at - interval '6 seconds' AND NOT a.claim_token = ANY(w.claim_tokens))
+    OR (a.started_at < w.heartbeat_at - $3::interval AND NOT a.claim_token = ANY(w.claim_tokens))
 )
 LIMIT $2
 """
@@ -136,7 +137,9 @@ LIMIT $2
 
 async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: int) -> "list[Lost]":
     """Return running attempts whose worker is dead or does not know them, or which are past their deadline."""
-    rows = await connection.fetch(_LOST, timedelta(seconds=lease_seconds), limit)
+    rows = await connection.fetch(
+        _LOST, timedelta(seconds=lease_seconds), limit, timedelta(seconds=timing.UNKNOWN_AFTER)
+    )
     return [Lost(**dict(row)) for row in rows]
 
 

@@ -1,4 +1,7 @@
-"""Time limits between workers, attempts and the dispatcher, in seconds. Each exists once, here."""
+"""Time limits between workers, attempts and the dispatcher, in seconds.
+
+SQL functions repeat two of them; tests/contract/test_timing.py holds these to the values here.
+"""
 
 from typing import Final
 
