@@ -9,7 +9,8 @@ from sqlmodel import Field
 
 Timestamp: Any = DateTime(timezone=True)
 Json: Any = JSONB()
-# JSON keeps the text that was sent, JSONB would change numbers and the order of keys (docs/decisions/0011).
+# JSON keeps the text that was sent, JSONB would change numbers and the order of keys
+# (docs/decisions/0011-json-as-it-came.md).
 JsonText: Any = JSON()
 TextArray: Any = ARRAY(TEXT)
 UuidArray: Any = ARRAY(UUID)

@@ -36,7 +36,7 @@ COMMENT ON TABLE task IS
 COMMENT ON COLUMN task.id IS 'UUIDv7: it carries its time.';
 COMMENT ON COLUMN task.task IS 'Name of the task type.';
 COMMENT ON COLUMN task.priority IS '0 to 9; 9 is the most urgent.';
-COMMENT ON COLUMN task.payload IS 'The text that came: json and not jsonb, which would change numbers (docs/decisions/0011).';
+COMMENT ON COLUMN task.payload IS 'The text that came: json and not jsonb, which would change numbers (docs/decisions/0011-json-as-it-came.md).';
 COMMENT ON COLUMN task.due_at IS 'When it may run: at once, at scheduled_at, or after the back-off of a retry.';
 COMMENT ON COLUMN task.expires_at IS 'A task that has not started by then ends REVOKED.';
 COMMENT ON COLUMN task.attempt IS 'Number of the latest attempt; 0 before the first.';

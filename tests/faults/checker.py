@@ -133,7 +133,7 @@ def _ends(facts: Facts, verdict: Verdict) -> Iterator[str]:
 
 
 def _attempts(facts: Facts, verdict: Verdict) -> Iterator[str]:
-    """I3, C4: attempts are numbered without a gap, bounded, and the last one's token is the task's."""
+    """C4: attempts are numbered without a gap, bounded, and the last one's token is the task's."""
     by_task = defaultdict(list)
     for attempt in facts.attempts:
         by_task[attempt["task_id"]].append(attempt)

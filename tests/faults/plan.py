@@ -41,7 +41,7 @@ def entries() -> list[Entry]:
 
 
 def _first() -> list[Entry]:
-    """Return what the issue sets bounds for: a short run gets to these."""
+    """Return the faults with the tightest bounds: a short run gets to these."""
     return [
         Entry("F2", "worker's child: kill -9", faults.kill_child, 3),
         Entry("F2", "worker: kill -9", faults.kill_worker, 20),

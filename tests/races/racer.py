@@ -20,11 +20,11 @@ from app.identity.principal import Principal
 from app.quotas.admission import Admission
 from app.tasks import bodies, responses
 from app.tasks.run.attempts import AttemptEnd, Outcome
-from app.tasks.run.claim import claim_for
 from app.tasks.run.end import cancel
 from app.tasks.run.end import end as end_attempts
 from app.tasks.submit.accept import Acceptor
 from app.tenants import plans
+from tests.claims import claim_for
 
 _LANES = 8
 _ENDS = (

@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from app.broker.ring import PREFORK, queue_name
 from app.tasks.run import cancellation, outcomes
 from app.tasks.run.attempts import AttemptEnd, Claim, Outcome
-from app.tasks.run.claim import claim_for
 from app.worker import finish_writer
 from app.worker.executor import RunResult
 from app.worker.finish_writer import FinishWriter
+from tests.claims import claim_for
 from tests.conftest import Servers
 from tests.races.conftest import Yard
 

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from app.tasks.run.attempts import Outcome
-from app.tasks.run.claim import claim_for
+from tests.claims import claim_for
 from tests.races.conftest import Yard, finish
 
 

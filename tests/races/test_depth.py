@@ -18,11 +18,11 @@ from app.quotas.schemas import Demand
 from app.tasks import list_store, store, sweep_store
 from app.tasks.run import cancellation
 from app.tasks.run.attempts import Outcome
-from app.tasks.run.claim import claim_for
 from app.tasks.run.end import cancel, expire
 from app.tasks.task_filter import TaskFilter
 from app.tenants import plans
 from app.webhooks import store as webhook_store
+from tests.claims import claim_for
 from tests.races.conftest import Yard, finish, new_task, wanted
 
 ROWS = 10_000

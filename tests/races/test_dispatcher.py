@@ -16,7 +16,7 @@ from app.db import connect
 from app.dispatch.loop import Sweeps
 from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.reconciler import Reconciler
-from app.tasks.run.claim import claim_for
+from tests.claims import claim_for
 from tests.conftest import Servers, role_url
 from tests.races.conftest import Yard
 

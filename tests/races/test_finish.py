@@ -6,9 +6,9 @@ import uuid
 
 from app.tasks import store
 from app.tasks.run.attempts import AttemptEnd, Claim, FinishResult, Outcome
-from app.tasks.run.claim import claim_for
 from app.tasks.run.end import cancel, end_as_leader
 from app.tasks.run.end import end as end_attempts
+from tests.claims import claim_for
 from tests.races.conftest import Yard, finish
 
 

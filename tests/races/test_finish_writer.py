@@ -11,9 +11,9 @@ import pytest
 
 from app.core import redis as redis_connections
 from app.tasks.run.attempts import Claim, Outcome
-from app.tasks.run.claim import claim_for
 from app.worker.executor import RunResult
 from app.worker.finish_writer import FinishWriter
+from tests.claims import claim_for
 from tests.races.conftest import Yard
 
 

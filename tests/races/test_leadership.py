@@ -23,8 +23,8 @@ from app.dispatch.pruner import Pruner
 from app.quotas import store as quotas_store
 from app.tasks import partitions, sweep_store
 from app.tasks.run.attempts import AttemptEnd, Outcome
-from app.tasks.run.claim import claim_for
 from app.tasks.run.end import end_as_leader
+from tests.claims import claim_for
 from tests.conftest import Servers, role_url
 from tests.races.conftest import Yard
 

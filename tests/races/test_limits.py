@@ -22,8 +22,8 @@ from app.broker.tickets import DEFAULT_LIMIT
 from app.db import connect
 from app.dispatch.ledger import Ledger
 from app.tasks.run.attempts import Outcome
-from app.tasks.run.claim import claim_for
 from app.tasks.run.end import expire
+from tests.claims import claim_for
 from tests.conftest import ROOT, Servers, role_url
 from tests.races.conftest import Yard, finish
 

@@ -21,7 +21,7 @@ from app.dispatch.loop import Sweeps
 from app.dispatch.postgres_contact import PostgresContact
 from app.tasks import partitions, sweep_store
 from app.tasks.run.attempts import Outcome
-from app.tasks.run.claim import claim_for
+from tests.claims import claim_for
 from tests.conftest import ROOT, Servers, role_url
 from tests.races.conftest import Yard, finish
 

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from app.tasks.run.claim import claim_for
+from tests.claims import claim_for
 from tests.races.conftest import Yard
 
 # (priority, minutes of waiting) of each task, in the order in which they are to be claimed.

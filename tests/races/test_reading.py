@@ -7,8 +7,8 @@ from typing import Any, cast
 from app.broker.wakeups import Waiters
 from app.tasks.reading import Reading
 from app.tasks.run.attempts import Outcome
-from app.tasks.run.claim import claim_for
 from app.tasks.schemas import TaskAndAttempts
+from tests.claims import claim_for
 from tests.races.conftest import Yard, finish
 
 _ROUNDS = 40

@@ -15,8 +15,8 @@ from app.dispatch.ledger import Ledger
 from app.dispatch.slot_reserve import SlotReserve
 from app.tasks import store, sweep_store
 from app.tasks.run.attempts import AttemptEnd, Claim, FinishResult, Outcome
-from app.tasks.run.claim import claim_for
 from app.tasks.run.end import end as end_attempts
+from tests.claims import claim_for
 from tests.conftest import role_url
 from tests.races.conftest import Yard
 

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from app.tasks.run.attempts import Outcome
-from app.tasks.run.claim import claim_for
+from tests.claims import claim_for
 from tests.races.conftest import Yard, finish
 
 _SOON = {"autovacuum_vacuum_scale_factor": "0.02", "autovacuum_vacuum_threshold": "1000"}

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.tasks import store
-from app.tasks.run.claim import claim_for
+from tests.claims import claim_for
 from tests.races.conftest import Yard
 
 

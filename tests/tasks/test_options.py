@@ -12,8 +12,8 @@ import pytest
 
 from app.db import Database
 from app.tasks.run.attempts import AttemptEnd, Claim, Outcome
-from app.tasks.run.claim import claim_for
 from app.tasks.run.end import end as end_attempts
+from tests.claims import claim_for
 from tests.conftest import Tenant, role_url
 
 # Of the asyncio pool, of which no worker runs: nobody but the test claims it. Of the type: 2 attempts, 900 s.

@@ -1,1 +1,1 @@
-"""One attempt: how it is claimed and ended. Every way to end goes through ``end``, then ``after_commit``."""
+"""One attempt: how it is claimed and ended. Every end is written by ``end``; what follows is in ``after_commit``."""

@@ -11,16 +11,11 @@ from app.tasks.run import end
 from app.tasks.run.attempts import AttemptRef, Claim, RetryState
 
 
-async def claim_for(worker: Database, tenant_id: UUID, *, pool: str, worker_id: UUID, limit: int = 1) -> list[Claim]:
-    """Take up to ``limit`` of the tenant's due tasks; none when it has none, no free slot, or is paused.
+async def claim_each(worker: Database, wanted: Mapping[UUID, int], *, pool: str, worker_id: UUID) -> list[Claim]:
+    """Take up to so many due tasks of each tenant, in one round trip; none of one without due work, a slot, or paused.
 
     Raises ``Unavailable``.
     """
-    return await claim_each(worker, {tenant_id: limit}, pool=pool, worker_id=worker_id)
-
-
-async def claim_each(worker: Database, wanted: Mapping[UUID, int], *, pool: str, worker_id: UUID) -> list[Claim]:
-    """Take up to so many due tasks of each tenant, as ``claim_for``, in one round trip."""
     async with worker.statement() as connection:
         rows = await store.claim_any_tenant(connection, wanted, pool=pool, worker_id=worker_id)
     return [Claim(**row) for row in rows]

@@ -45,7 +45,7 @@ class LoopWatchdog:
         self._holder: Holder = None
         self._held_since = self._looked_at = time.monotonic()
         self._computed = time.process_time()
-        threading.Thread(target=self._run, name="standstill", daemon=True).start()
+        threading.Thread(target=self._run, name="loop-watchdog", daemon=True).start()
 
     def is_responsive(self) -> bool:
         """Return whether the loop has run in the last 5 seconds."""
