@@ -173,20 +173,33 @@ def uses_multiprocessing(payload: Sum, context: TaskContext) -> list[list[int]]:
     return [pooled, executed, received]
 
 
+class ForkSignals(BaseModel):
+    """Whether the code has a handler of its own for SIGHUP."""
+
+    keeps_its_own: bool = False
+
+
 def _send_signal_actions(sending: multiprocessing.connection.Connection) -> None:
     caught = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM)
     sending.send([signal.getsignal(number) == signal.SIG_DFL for number in caught])
 
 
 @task("test.wedge.fork_signals", max_attempts=1)
-def tells_the_signals_of_a_fork(payload: Nothing, context: TaskContext) -> list[bool]:
+def tells_the_signals_of_a_fork(payload: ForkSignals, context: TaskContext) -> list[bool]:
     """Tell of each signal whether a forked process has its default action."""
     receiving, sending = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.Process(target=_send_signal_actions, args=(sending,))
+    before = signal.signal(signal.SIGHUP, _own_handler) if payload.keeps_its_own else None
     process.start()
+    if before is not None:
+        signal.signal(signal.SIGHUP, before)
     process.join()
     told: list[bool] = receiving.recv()
     return told
+
+
+def _own_handler(*_: object) -> None:
+    """Handle a signal as a task's code may."""
 
 
 def _start_processes(seconds: int) -> list[int]:

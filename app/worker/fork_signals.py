@@ -6,6 +6,8 @@ from typing import Final
 
 # Celery's children catch these. SIGINT stays ignored: Ctrl-C must not end what a task computes during a warm shutdown.
 _CAUGHT: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM)
+_OWNERS: Final = ("app", "celery", "billiard")
+"""Packages whose handlers do not belong into a fork."""
 
 
 def reset_in_forks() -> None:
@@ -19,4 +21,6 @@ def reset_in_forks() -> None:
 
 def _reset() -> None:
     for number in _CAUGHT:
-        signal.signal(number, signal.SIG_DFL)
+        # A handler of the task's own code stays, as in a fork of any other program.
+        if getattr(signal.getsignal(number), "__module__", "").split(".")[0] in _OWNERS:
+            signal.signal(number, signal.SIG_DFL)

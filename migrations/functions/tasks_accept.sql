@@ -8,7 +8,8 @@
 --   p_tags: a JSON array.
 -- Returns. As usage_reserve.
 -- Locks. tenant_admitted in the order of tenant ids (usage_reserve); then the rows that it inserts, usage_by_task in
---   the order of its key; where a type is long, tenant_slots in the order of tenant ids, then pool_slots.
+--   the order of its key; where a type is long, tenant_slots in the order of tenant ids, then pool_slots in the
+--   order of pools.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_accept(
     p_tenants uuid[], p_asked integer[], p_day_limit bigint[], p_month_limit bigint[], p_backlog_limit bigint[],
@@ -28,6 +29,9 @@ DECLARE
     counted uuid[];
     grants integer[];
     long_types text[];
+    judged uuid[];
+    pools text[];
+    counts integer[];
     ignored text;
 BEGIN
     SELECT set_config('app.tenant_ids', p_tenants::text, true), ARRAY(SELECT t.task FROM long_task_type t)
@@ -77,8 +81,9 @@ BEGIN
     SELECT i.tenant_id, i.id, i.pool, i.priority, i.due_at, i.due_at > now(), i.expires_at, i.task = ANY(long_types)
     FROM incoming i;
     IF long_types && p_task THEN
-        -- Tenants in the order in which claims and ends lock their slots, which nobody holds who waits for a submit.
-        PERFORM slots_judge_long(l.tenant_id, l.pool, least(l.n, l.granted)) FROM (
+        -- All slots in the order in which claims and ends lock them, and only then the pools, in one order too: two
+        -- accepts whose tenants and pools cross would otherwise wait for each other.
+        SELECT array_agg(l.tenant_id), array_agg(l.pool), array_agg(least(l.n, l.granted)) INTO judged, pools, counts FROM (
             SELECT g.tenant_id, coalesce(u.pool, p_pool[1]) AS pool, count(*)::integer AS n, min(g.granted) AS granted
             FROM unnest(p_tenant_id, p_id, p_task, p_pool, p_delay_seconds, p_scheduled_at)
                 AS u (tenant_id, id, task, pool, delay, scheduled_for)
@@ -86,7 +91,9 @@ BEGIN
                 ON g.tenant_id = coalesce(u.tenant_id, p_tenant_id[1]) AND g.granted > 0
             WHERE coalesce(u.task, p_task[1]) = ANY(long_types)
               AND coalesce(u.scheduled_for, now() + make_interval(secs => coalesce(u.delay, 0))) <= now()
-            GROUP BY 1, 2 ORDER BY 1, 2
+            GROUP BY 1, 2 ORDER BY 2, 1
         ) AS l;
+        PERFORM FROM tenant_slots s WHERE s.tenant_id = ANY(judged) ORDER BY s.tenant_id FOR NO KEY UPDATE;
+        PERFORM slots_judge_long(j.tenant_id, j.pool, j.n) FROM unnest(judged, pools, counts) AS j (tenant_id, pool, n);
     END IF;
 END $$;

@@ -1,5 +1,6 @@
 """The last free slot of a pool is kept from tenants with long tasks; short ones use every slot, and nothing is counted twice."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from app.tasks.run.attempts import AttemptEnd, Claim, FinishResult, Outcome
 from app.tasks.run.end import end as end_attempts
 from tests.claims import claim_for
 from tests.conftest import role_url
-from tests.races.conftest import Yard
+from tests.races.conftest import Yard, new_task, unlimited
 
 _DONE = Outcome("SUCCESS", "SUCCESS")
 
@@ -204,6 +205,30 @@ async def test_beside_its_long_task_a_tenant_starts_others_at_once_while_slots_a
         assert len(claimed) == expected
         await slots.age(slow)
         await slots.look()
+
+
+async def test_a_submit_of_several_tenants_takes_no_pool_before_it_has_all_their_slots(slots: Slots):
+    await slots.open(8)
+    await slots.open(8, ASYNCIO)
+    await slots.let_be_long("slow")
+    first, second = sorted([await slots.yard.tenant() for _ in range(2)])
+    submitting = slots.yard.database("tq_submit", 1)
+    tasks = [new_task(first, task="slow", pool=PREFORK), new_task(second, task="slow", pool=ASYNCIO)]
+    demands = {tenant_id: unlimited(1) for tenant_id in (first, second)}
+
+    async def submit() -> None:
+        async with submitting.statement() as connection:
+            await store.accept_any_tenant(connection, demands, tasks)
+
+    async with slots.yard.owner.transaction():
+        await slots.yard.owner.execute("SELECT FROM tenant_slots WHERE tenant_id = $1 FOR UPDATE", second)
+        submitted = asyncio.create_task(submit())
+        while not await slots.yard.owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 another process holds it
+            await asyncio.sleep(0.01)
+        # Another submit may have this pool: it would wait for the other one while it has this, and so on in a circle.
+        await slots.yard.owner.execute("SELECT FROM pool_slots WHERE pool = $1 FOR UPDATE NOWAIT", PREFORK)
+    await submitted
+    await submitting.close()
 
 
 async def test_a_long_type_that_is_scheduled_judges_nobody_yet(slots: Slots):

@@ -145,14 +145,13 @@ class GroupCommit:
         """
         waiting.locked = frozenset(submission.specs.tenant_id for submission in group)
         try:
-            outcomes = await self._outcomes(group)
+            return await self._outcomes(group)
         finally:
             waiting.locked = _NOBODY
-        if not waiting.is_empty:
-            # The other batcher may have waited for a tenant of this group, so it starts before the next group.
-            start_other()
-            await asyncio.sleep(0)
-        return outcomes
+            if not waiting.is_empty:
+                # The other batcher may have waited for a tenant of this group, so it starts before the next group.
+                start_other()
+                await asyncio.sleep(0)
 
     async def _write_alone(self, submission: Submission) -> _Outcome:
         # Shielded, because a caller that goes away must not cancel a commit.

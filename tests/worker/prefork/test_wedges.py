@@ -119,6 +119,11 @@ def test_a_forked_process_has_the_default_action_for_signals(acme: Tenant):
     assert acme.result(task_id)["result"] == [True] * 5
 
 
+def test_a_forked_process_keeps_a_handler_of_the_tasks_own_code(acme: Tenant):
+    task_id = acme.submit(task="test.wedge.fork_signals", payload={"keeps_its_own": True})
+    assert acme.result(task_id)["result"] == [True, False, True, True, True]
+
+
 def _is_there(pid: int) -> bool:
     # The number may be another's by now.
     try:
