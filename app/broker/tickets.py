@@ -8,7 +8,7 @@ caller to judge, save in ``offer_quietly``. Nothing here imports Celery, so api 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -166,23 +166,24 @@ async def reconcile(redis: Redis, tenant_ids: Iterable[UUID] = ()) -> Mended:
     return Mended(joined=sum(joined for joined, _ in mended), gone=sum(gone for _, gone in mended))
 
 
-async def in_line(redis: Redis) -> set[UUID]:
-    """Return the tenants that stand in line in any pool, in one round trip; raises ``RedisError``."""
+async def in_line(redis: Redis) -> dict[str, set[UUID]]:
+    """Return the tenants that stand in line in each pool, in one round trip; raises ``RedisError``."""
     async with redis.pipeline(transaction=False) as pipe:
         for ring in RINGS.values():
             pipe.smembers(ring.members)
         members: list[set[bytes]] = await pipe.execute()
-    found = (tenant_of(queue.decode()) for queues in members for queue in queues)
-    return {tenant_id for tenant_id in found if tenant_id is not None}
+    return {
+        pool: {tenant_id for queue in queues if (tenant_id := tenant_of(queue.decode())) is not None}
+        for pool, queues in zip(RINGS, members, strict=True)
+    }
 
 
-async def pass_over(redis: Redis, tenant_ids: Iterable[UUID], *, seconds: float) -> None:
-    """Let workers pass over these tenants, and no others, while others stand in line; for so long at most."""
-    tenants = list(tenant_ids)
+async def pass_over(redis: Redis, tenant_ids: Mapping[str, Collection[UUID]], *, seconds: float) -> None:
+    """Let the workers of each pool pass over its tenants here while others wait, for at most so many seconds."""
     async with redis.pipeline(transaction=True) as pipe:
         for pool, ring in RINGS.items():
             pipe.delete(ring.ahead)
-            if tenants:
+            if tenants := tenant_ids.get(pool):
                 pipe.sadd(ring.ahead, *(queue_name(tenant_id, pool) for tenant_id in tenants))
                 pipe.pexpire(ring.ahead, int(seconds * 1000))
         await pipe.execute()

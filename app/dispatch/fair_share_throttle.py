@@ -1,6 +1,8 @@
 """Share the workers among tenants by weight: workers skip a tenant ahead of its share while others wait."""
 
 import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -31,9 +33,11 @@ class FairShareThrottle:
         self._next = 0.0
 
     def _forget(self) -> None:
-        self._clocks = VirtualClocks()
+        # Of each pool, compared among themselves: a tenant that waits for a pool without a worker, or for a busy one,
+        # would otherwise be the slowest of all, and everybody in the other pool ahead of it.
+        self._clocks: dict[str, VirtualClocks] = defaultdict(VirtualClocks)
         self._running: dict[UUID, float] | None = None
-        self._in_line: set[UUID] = set()
+        self._in_line: dict[str, set[UUID]] = {}
         self._is_told = False
 
     async def look(self) -> None:
@@ -42,25 +46,30 @@ class FairShareThrottle:
         if now < self._next:
             return
         in_line = await tickets.in_line(self._redis)
-        interval = max(_INTERVAL, _INTERVAL_PER_TENANT * len(in_line))
+        interval = max(_INTERVAL, _INTERVAL_PER_TENANT * sum(map(len, in_line.values())))
         self._next = now + interval
         # A tenant whose only ticket is being served just now is in the ring again in a moment, so it counts as waiting.
-        waiting, self._in_line = in_line | self._in_line, in_line
-        if waiting:
+        waiting = {pool: tenants | self._in_line.get(pool, set()) for pool, tenants in in_line.items()}
+        self._in_line = in_line
+        if any(waiting.values()):
             # Also with one tenant alone: its use costs it nothing, because its own clock is the slowest.
             await self._judge(waiting, interval)
             return
         if self._is_told:
-            await tickets.pass_over(self._redis, (), seconds=interval)
+            await tickets.pass_over(self._redis, {}, seconds=interval)
         self._forget()
 
-    async def _judge(self, waiting: set[UUID], interval: float) -> None:
+    async def _judge(self, waiting: Mapping[str, set[UUID]], interval: float) -> None:
         used = await self._used()
-        weights = await sweep_store.weights_any_tenant(self._connection, waiting | used.keys())
-        ahead = self._clocks.look(used, weights, waiting)
-        if ahead or self._is_told:
+        tenants = set[UUID]().union(*waiting.values(), used)
+        weights = await sweep_store.weights_any_tenant(self._connection, tenants)
+        # What a tenant uses in one pool counts in the other, too. Nobody has a debt where nobody waits.
+        self._clocks = defaultdict(VirtualClocks, {pool: c for pool, c in self._clocks.items() if waiting.get(pool)})
+        ahead = {pool: self._clocks[pool].look(used, weights, found) for pool, found in waiting.items() if found}
+        is_any_ahead = any(ahead.values())
+        if is_any_ahead or self._is_told:
             await tickets.pass_over(self._redis, ahead, seconds=_VALID_FOR * interval)
-        self._is_told = bool(ahead)
+        self._is_told = is_any_ahead
 
     async def _used(self) -> dict[UUID, float]:
         """Return each tenant's worker seconds since the last look, of ended and of running attempts."""
