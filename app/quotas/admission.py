@@ -1,50 +1,107 @@
-"""Check calls against the tenant's rate. Quotas of tasks are the ledger's part."""
+"""Admit calls: who calls, whether they may, and whether the tenant's rate allows it. Quotas are the ledger's part.
+
+``CALLS`` and ``SUBMITS`` are the rate classes of operations. The answer to a submit reports what is left of the quotas,
+in addition to the rate.
+"""
 
 from collections.abc import Callable
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from redis.asyncio import Redis
+from fastapi import Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import Depends
+from starlette.requests import Request
 
-from app.core.errors import RateLimited
+from app.core.errors import Problem, RateLimited
+from app.identity.dependencies import caller, permitted
+from app.identity.principal import Principal
 from app.quotas import limits as policies
 from app.quotas.limits import Remaining
+from app.quotas.parts import QuotaParts
 from app.quotas.rate import Rates
+from app.tenants import plans
 from app.tenants.plans import Limits
 
+# A submit that is refused with one of these was not counted against its quotas, so its answer reports only the rate.
+_REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
 
-class Admission:
-    """Admits or refuses the calls to one api process."""
 
-    def __init__(self, redis: Redis) -> None:
-        """``redis`` stores the rates, and may be unavailable."""
-        self._rates = Rates(redis)
+class _CallRate:
+    """Calls that count against the rate only."""
 
-    def close(self) -> None:
-        """Stop asking Redis."""
-        self._rates.close()
+    gives: ClassVar[frozenset[str]] = frozenset({"principal"})
 
-    async def call(self, tenant_id: UUID, limits: Limits) -> dict[str, str]:
-        """Admit a call other than a submit; return its RateLimit fields. Raises ``RateLimited``."""
-        remaining = await self._ask_rate(tenant_id, limits, policies.call_policies)
-        return policies.fields(policies.call_policies(limits), remaining)
+    async def admit(self, request: Request, scope: str) -> dict[str, Any]:
+        """Return the caller. Raises ``Unauthenticated``, ``InsufficientScope`` and ``RateLimited``."""
+        principal = await _authorized(request, scope)
+        await count(request, principal)
+        return {"principal": principal}
 
-    async def submit(self, tenant_id: UUID, limits: Limits) -> list[Remaining]:
-        """Admit a submit before its body is read; return the remaining rate, for its answer. Raises ``RateLimited``."""
-        return await self._ask_rate(tenant_id, limits, policies.submit_policies)
+    def refused(self, request: Request, error: Exception) -> None:
+        """Do nothing: the answer has its RateLimit fields already."""
 
-    async def _ask_rate(
-        self, tenant_id: UUID, limits: Limits, policy_field: Callable[[Limits], str]
-    ) -> list[Remaining]:
-        rate = policies.rate_of(limits)
-        if rate is None:
-            return []
-        answer = await self._rates.ask(tenant_id, rate)
-        remaining = policies.rate_remaining(rate, answer)
-        if not answer.is_allowed:
-            wait = policies.seconds(answer.wait)
-            raise RateLimited(
-                "Too many requests. Wait as long as Retry-After says.",
-                headers={"Retry-After": str(wait), **policies.fields(policy_field(limits), [remaining])},
-                **{"violated-policies": ["rate"], "limit": limits.requests_per_second, "retry_after": wait},
-            )
-        return [remaining]
+    def documented(self, scope: str) -> Depends:
+        """Return the permission, as the API document describes it."""
+        permission: Depends = Security(caller, scopes=[scope])
+        return permission
+
+
+class _SubmitRate(_CallRate):
+    """Calls that store tasks: ``rate`` is what remains of the rate, for an answer that reports the quotas as well."""
+
+    gives: ClassVar[frozenset[str]] = frozenset({"principal", "rate"})
+
+    async def admit(self, request: Request, scope: str) -> dict[str, Any]:
+        """Return the caller and what remains of its rate, replay or not. Raises as for other calls."""
+        principal = await _authorized(request, scope)
+        rates, limits = QuotaParts.of(request).rates, plans.limits_of(principal)
+        remaining = await ask_rate(rates, principal.tenant_id, limits, policies.submit_policies)
+        request.scope["state"]["rate"] = remaining
+        return {"principal": principal, "rate": remaining}
+
+    def refused(self, request: Request, error: Exception) -> None:
+        """Report the remaining rate with a refusal that cost no quota, as other calls do."""
+        if isinstance(error, RequestValidationError) or (isinstance(error, Problem) and error.status in _REFUSED_EARLY):
+            state = request.scope["state"]
+            limits = plans.limits_of(state["principal"])
+            state["headers"] = policies.fields(policies.call_policies(limits), state["rate"])
+
+
+CALLS: Final = _CallRate()
+SUBMITS: Final = _SubmitRate()
+
+
+async def count(request: Request, principal: Principal) -> None:
+    """Count one call, once; its answer reports the rate. Raises ``RateLimited``."""
+    state = request.scope["state"]
+    if "headers" not in state:
+        rates, limits = QuotaParts.of(request).rates, plans.limits_of(principal)
+        remaining = await ask_rate(rates, principal.tenant_id, limits, policies.call_policies)
+        state["headers"] = policies.fields(policies.call_policies(limits), remaining)
+
+
+async def _authorized(request: Request, scope: str) -> Principal:
+    return permitted(await QuotaParts.of(request).verifier.authenticate(request.scope), scope)
+
+
+async def ask_rate(
+    rates: Rates, tenant_id: UUID, limits: Limits, policy_field: Callable[[Limits], str]
+) -> list[Remaining]:
+    """Count a call and return what remains of the rate: nothing for an unlimited one. Raises ``RateLimited``.
+
+    ``policy_field`` returns the value of RateLimit-Policy for a refusal.
+    """
+    rate = policies.rate_of(limits)
+    if rate is None:
+        return []
+    answer = await rates.ask(tenant_id, rate)
+    remaining = policies.rate_remaining(rate, answer)
+    if not answer.is_allowed:
+        wait = policies.seconds(answer.wait)
+        raise RateLimited(
+            "Too many requests. Wait as long as Retry-After says.",
+            headers={"Retry-After": str(wait), **policies.fields(policy_field(limits), [remaining])},
+            **{"violated-policies": ["rate"], "limit": limits.requests_per_second, "retry_after": wait},
+        )
+    return [remaining]
