@@ -9,8 +9,6 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
 
 from app import api_parts
 from app.accounts.auth_router import router as auth_router
@@ -30,7 +28,7 @@ from app.core.errors import (
 from app.db import AWAY
 from app.http import calls, dispatcher, document_rules, openapi, problem
 from app.http.dispatcher import Dispatcher
-from app.http.request_log import RequestLog
+from app.http.request_log import LoggedApp, RequestLog
 from app.identity.dependencies import RATED
 from app.monitoring.router import router as health_router
 from app.quotas.router import router as quotas_router
@@ -78,21 +76,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-class Api(FastAPI):
-    """The application. Its own layers lie around all of FastAPI, which a request for an operation never meets."""
-
-    dispatched: Sequence[BaseRoute] = ()
-    """The routes of operations, which the dispatcher answers."""
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """Return the outermost ASGI app: the request log, with the dispatcher of operations inside."""
-        fastapi = super().build_middleware_stack()
-        return RequestLog(Dispatcher(fastapi, self.dispatched, self.exception_handlers))
-
-
 def create_app() -> FastAPI:
     """Build the application; what it needs is opened when it starts."""
-    made = Api(
+    made = LoggedApp(
         title="Task Queue Worker API",
         version="0.1.0",
         openapi_tags=_TAGS,
@@ -102,7 +88,8 @@ def create_app() -> FastAPI:
     )
     problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
     tasks_router = dispatcher.router(OPERATIONS, tag="tasks")
-    made.dispatched = tasks_router.routes
+    dispatched = Dispatcher(made.answer_by_fastapi, tasks_router.routes, made.exception_handlers)
+    made.front = RequestLog(dispatched)
     made.include_router(tasks_router)
     made.include_router(quotas_router)
     made.include_router(accounts_router, dependencies=[RATED])

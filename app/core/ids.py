@@ -30,7 +30,12 @@ def new_id() -> UUID:
 
 def read(text: str) -> UUID | None:
     """Return the id that a caller has written, or None where it is none."""
-    return UUID(text) if _ID.fullmatch(text) else None
+    return pgproto.UUID(text) if _ID.fullmatch(text) else None
+
+
+def canonical(text: str) -> str | None:
+    """Return the id that a caller has written as we write it, or None if it is no id."""
+    return text.lower() if _ID.fullmatch(text) else None
 
 
 def first_id_at(seconds: float) -> UUID:

@@ -14,29 +14,50 @@ from starlette.types import Scope
 from app.http import query_parameters
 
 
+class _Parameter:
+    """One parameter: its name in the handler and in the request, and its rules."""
+
+    def __init__(self, field: Any) -> None:
+        self.name = field.name
+        self.alias = field.alias
+        self.is_required = field.field_info.is_required()
+        self.default = field.default
+        self.loc = (field.field_info.in_.value, field.alias)
+        self.missing = {"type": "missing", "loc": self.loc, "msg": "Field required"}
+        self._validate = field.validate
+
+    def take(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
+        """Add the value of a text to ``values``, or what is wrong with it to ``faults``."""
+        # None in case of a fault, so that it is not reported as missing as well.
+        values[self.name], found = self._validate(text, values, loc=self.loc)
+        if found:
+            faults += found
+
+
 class Arguments:
     """The parameters of one operation, as FastAPI has read them from the handler's signature."""
 
     def __init__(self, dependant: Dependant) -> None:
         """``dependant`` has the fields, with their names, defaults and rules."""
-        self._path = dependant.path_params
-        self._query = {field.alias: field for field in dependant.query_params}
-        self._headers = {field.alias.encode(): field for field in dependant.header_params}
-        fields = [*dependant.query_params, *dependant.header_params]
-        self._defaults = {field.name: field.default for field in fields if not field.field_info.is_required()}
-        self._required = [field for field in fields if field.field_info.is_required()]
+        self._path = [_Parameter(field) for field in dependant.path_params]
+        self._query = {field.alias: _Parameter(field) for field in dependant.query_params}
+        self._headers = {field.alias.encode(): _Parameter(field) for field in dependant.header_params}
+        others = [*self._query.values(), *self._headers.values()]
+        self._defaults = {parameter.name: parameter.default for parameter in others if not parameter.is_required}
+        self._required = [parameter for parameter in others if parameter.is_required]
 
     def read(self, scope: Scope) -> dict[str, Any]:
         """Return the values by the names of the handler's parameters. Raises ``RequestValidationError``."""
         values = self._defaults.copy()
         faults: list[Any] = []
-        for field in self._path:
-            _take(field, scope["path_params"][field.alias], "path", values, faults)
+        for parameter in self._path:
+            parameter.take(scope["path_params"][parameter.alias], values, faults)
         if query := scope["query_string"]:
             self._read_query(query, values, faults)
         if self._headers:
             self._read_headers(scope["headers"], values, faults)
-        faults += [_missing(field) for field in self._required if field.name not in values]
+        if self._required:
+            faults += [parameter.missing for parameter in self._required if parameter.name not in values]
         if faults:
             raise RequestValidationError(faults)
         return values
@@ -47,7 +68,7 @@ class Arguments:
         if len(given) < len(pairs) or not given.keys() <= self._query.keys():
             raise RequestValidationError(query_parameters.faults(query, frozenset(self._query)))
         for name, text in given.items():
-            _take(self._query[name], text, "query", values, faults)
+            self._query[name].take(text, values, faults)
 
     def _read_headers(self, sent: Sequence[tuple[bytes, bytes]], values: dict[str, Any], faults: list[Any]) -> None:
         found: dict[bytes, bytes] = {}
@@ -56,17 +77,4 @@ class Arguments:
                 # Several fields of one name mean one with a list (RFC 9110, 5.2), and a proxy may join them.
                 found[name] = b", ".join((found[name], value)) if name in found else value
         for name, value in found.items():
-            _take(self._headers[name], value.decode("latin-1"), "header", values, faults)
-
-
-def _take(field: Any, text: str, place: str, values: dict[str, Any], faults: list[Any]) -> None:
-    value, found = field.validate(text, values, loc=(place, field.alias))
-    if found:
-        faults += found
-        # So that it is not reported as missing as well.
-        value = None
-    values[field.name] = value
-
-
-def _missing(field: Any) -> dict[str, Any]:
-    return {"type": "missing", "loc": (field.field_info.in_.value, field.alias), "msg": "Field required"}
+            self._headers[name].take(value.decode("latin-1"), values, faults)

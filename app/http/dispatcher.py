@@ -53,6 +53,10 @@ class OperationRoute(APIRoute):
         self._parts = next(((name, kind) for name, kind in _types(parameters) if _is_parts(kind)), None)
         self._body = _body_model(parameters)
 
+    def hides(self, operation: Operation) -> bool:
+        """Return whether this route answers what is meant for the operation."""
+        return operation.method == self.operation.method and self.path_regex.match(operation.path) is not None
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the way in which FastAPI answers the operation."""
         return self.answer
@@ -123,9 +127,15 @@ def _documented(operation: Operation) -> Callable[..., Any]:
 
 
 def router(operations: Iterable[Operation], tag: str) -> APIRouter:
-    """Return a router with the routes of operations, for FastAPI and for ``Dispatcher``."""
+    """Return a router with the routes of operations, for FastAPI and for ``Dispatcher``.
+
+    Raises ``ValueError`` for an operation that FastAPI would never find, because it takes the first path that matches.
+    """
     made = APIRouter(tags=[tag])
     for operation in operations:
+        for earlier in made.routes:
+            if isinstance(earlier, OperationRoute) and earlier.hides(operation):
+                raise ValueError(f"{operation.path} must stand before {earlier.path} in the table.")
         OperationRoute.add(made, operation)
     return made
 
@@ -138,13 +148,12 @@ class Dispatcher:
         self._app = app
         self._handlers = handlers
         self._fixed: dict[str, dict[str, OperationRoute]] = {}
-        self._templates: dict[tuple[str, int], list[OperationRoute]] = {}
+        self._templates: dict[tuple[str, int, str], list[OperationRoute]] = {}
         for route in routes:
             if not isinstance(route, OperationRoute):
                 continue
             if route.param_convertors:
-                key = route.operation.method, route.path.count("/")
-                self._templates.setdefault(key, []).append(route)
+                self._templates.setdefault(_key(route.operation.method, route.path), []).append(route)
             else:
                 self._fixed.setdefault(route.path, {})[route.operation.method] = route
 
@@ -169,11 +178,19 @@ class Dispatcher:
             scope["path_params"] = {}
             # A fixed path is never taken for an id: with the wrong method it is a 405, which FastAPI answers.
             return by_method.get(method)
-        for route in self._templates.get((method, path.count("/")), ()):
-            if found := route.path_regex.match(path):
-                scope["path_params"] = found.groupdict()
-                return route
+        key = _key(method, path)
+        for candidates in (self._templates.get(key, ()), self._templates.get((*key[:2], ""), ())):
+            for route in candidates:
+                if found := route.path_regex.match(path):
+                    scope["path_params"] = found.groupdict()
+                    return route
         return None
 
     def _handler(self, error: Exception) -> Callable[[Request, Exception], Awaitable[Response]]:
         return next(self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers)  # type: ignore[no-any-return]
+
+
+def _key(method: str, path: str) -> tuple[str, int, str]:
+    """Return what a path and its template have in common: the number of segments, and the last one if it is fixed."""
+    last = path.rpartition("/")[2]
+    return method, path.count("/"), "" if last.startswith("{") else last

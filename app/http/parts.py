@@ -23,9 +23,9 @@ class Parts:
     @classmethod
     def of(cls, request: Request) -> Self:
         """Return the parts of the process that answers the request."""
-        parts: Self = request.app.state.parts
+        parts: Self = request.scope["app"].parts
         return parts
 
     def attach(self, app: FastAPI) -> None:
         """Let the routes of an application find these parts."""
-        app.state.parts = self
+        app.parts = self  # type: ignore[attr-defined]  # ``of`` has its type

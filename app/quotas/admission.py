@@ -34,7 +34,7 @@ class _CallRate:
 
     async def admit(self, request: Request, scope: str) -> dict[str, Any]:
         """Return the caller. Raises ``Unauthenticated``, ``InsufficientScope`` and ``RateLimited``."""
-        principal = await _authorized(request, scope)
+        principal = permitted(await QuotaParts.of(request).verifier.authenticate(request.scope), scope)
         await count(request, principal)
         return {"principal": principal}
 
@@ -54,9 +54,10 @@ class _SubmitRate(_CallRate):
 
     async def admit(self, request: Request, scope: str) -> dict[str, Any]:
         """Return the caller and what remains of its rate, replay or not. Raises as for other calls."""
-        principal = await _authorized(request, scope)
-        rates, limits = QuotaParts.of(request).rates, plans.limits_of(principal)
-        remaining = await ask_rate(rates, principal.tenant_id, limits, policies.submit_policies)
+        parts = QuotaParts.of(request)
+        principal = permitted(await parts.verifier.authenticate(request.scope), scope)
+        limits = plans.limits_of(principal)
+        remaining = await ask_rate(parts.rates, principal.tenant_id, limits, policies.submit_policies)
         request.scope["state"]["rate"] = remaining
         return {"principal": principal, "rate": remaining}
 
@@ -79,10 +80,6 @@ async def count(request: Request, principal: Principal) -> None:
         rates, limits = QuotaParts.of(request).rates, plans.limits_of(principal)
         remaining = await ask_rate(rates, principal.tenant_id, limits, policies.call_policies)
         state["headers"] = policies.fields(policies.call_policies(limits), remaining)
-
-
-async def _authorized(request: Request, scope: str) -> Principal:
-    return permitted(await QuotaParts.of(request).verifier.authenticate(request.scope), scope)
 
 
 async def ask_rate(
