@@ -11,7 +11,7 @@ from celery.worker import state
 _TASKS: Final = "celery.worker.consumer.tasks:Tasks"
 
 
-class _Worker(Protocol):
+class _CeleryConsumer(Protocol):
     """The attributes used of ``celery.worker.consumer.Consumer``."""
 
     task_consumer: Any
@@ -26,7 +26,7 @@ class WorkerCapacity(StartStopStep):
     requires = (_TASKS,)
     _wake: int | None = None
 
-    def start(self, parent: _Worker) -> None:
+    def start(self, parent: _CeleryConsumer) -> None:
         """Give the consumer's channel a function that counts free slots."""
         parent.task_consumer.channel.free_slots = lambda: _free_slots(parent)
         if hasattr(parent.pool, "executor"):
@@ -35,11 +35,11 @@ class WorkerCapacity(StartStopStep):
             parent.hub.add_reader(self._wake, drain_wakeups, self._wake)
 
 
-def _free_slots(worker: _Worker) -> int:
+def _free_slots(consumer: _CeleryConsumer) -> int:
     if _is_stopping():
         return 0
     # The bound by which worker_disable_prefetch stops a consumer (celery/worker/consumer/tasks.py).
-    slots = getattr(worker.controller, "max_concurrency", None) or worker.pool.num_processes
+    slots = getattr(consumer.controller, "max_concurrency", None) or consumer.pool.num_processes
     return max(0, int(slots) - len(state.reserved_requests))
 
 

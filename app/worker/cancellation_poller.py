@@ -14,16 +14,19 @@ from app.tasks.run.attempts import AttemptRef
 from app.tasks.run.cancellation import Verdict
 from app.tasks.run.timing import HEARTBEAT_INTERVAL
 
-Attempt = TypeVar("Attempt", bound=AttemptRef)
+AnyAttempt = TypeVar("AnyAttempt", bound=AttemptRef)
 
 _log = logging.getLogger(__name__)
 
 
-class CancellationPoller(Generic[Attempt]):
+class CancellationPoller(Generic[AnyAttempt]):
     """Polls every 3 s, and at once when Redis announces a cancel of one of the running attempts."""
 
     def __init__(
-        self, database: Database, running: Callable[[], Sequence[Attempt]], tell: Callable[[Attempt, Verdict], None]
+        self,
+        database: Database,
+        running: Callable[[], Sequence[AnyAttempt]],
+        tell: Callable[[AnyAttempt, Verdict], None],
     ) -> None:
         """``running`` returns the attempts to poll for; ``tell`` is called for each that must end, with each poll."""
         self._database = database

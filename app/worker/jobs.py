@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", "celery.worker.state")
 
 
-class _Worker:
+class _ThisProcess:
     """The state of this worker process; Celery's signals set it."""
 
     pool: WorkerPool
@@ -55,7 +55,7 @@ def run_next(self: "Task[Any, Any]", tenant_id: str) -> None:
     """
     pool = pool_of(str((self.request.delivery_info or {})["routing_key"]))
     if pool is not None:
-        _Worker.pool.serve(UUID(tenant_id), pool)
+        _ThisProcess.pool.serve(UUID(tenant_id), pool)
 
 
 @celeryd_init.connect
@@ -85,7 +85,7 @@ def _prepare(sender: Any, **_: Any) -> None:
     # No banner: each line is JSON.
     sender.quiet = True
     is_threads = isinstance(sender.pool_cls, type) and issubclass(sender.pool_cls, Threads)
-    _Worker.pool = (
+    _ThisProcess.pool = (
         AsyncioWorker(get_settings().worker_asyncio_tasks)
         if is_threads
         else PreforkWorker(int(sender.concurrency or 1))
@@ -99,8 +99,8 @@ def _prepare(sender: Any, **_: Any) -> None:
 
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
-    if isinstance(_Worker.pool, PreforkWorker):
-        _Worker.pool.join(getattr(current_process(), "index", 0), _queues())
+    if isinstance(_ThisProcess.pool, PreforkWorker):
+        _ThisProcess.pool.join(getattr(current_process(), "index", 0), _queues())
 
 
 async def _wait_for_schema() -> None:
@@ -118,26 +118,26 @@ def _queues() -> list[str]:
 
 @worker_process_shutdown.connect
 def _end_child(**_: Any) -> None:
-    _Worker.pool.close()
+    _ThisProcess.pool.close()
 
 
 @worker_ready.connect
 def _announce(**_: Any) -> None:
-    _Worker.pool.begin(_queues())
+    _ThisProcess.pool.begin(_queues())
     signal.signal(signal.SIGQUIT, _stop_now)
 
 
 @worker_shutting_down.connect
 def _drain(**_: Any) -> None:
-    _Worker.pool.drain(get_settings().worker_drain_seconds)
+    _ThisProcess.pool.drain(get_settings().worker_drain_seconds)
 
 
 def _stop_now(*_: Any) -> None:
     # Replaces Celery's cold shutdown, which would end the children during an attempt without giving it back.
-    _Worker.pool.drain(0)
+    _ThisProcess.pool.drain(0)
     vars(celery_state)["should_stop"] = 0  # the exit code
 
 
 @worker_shutdown.connect
 def _say_goodbye(**_: Any) -> None:
-    _Worker.pool.close()
+    _ThisProcess.pool.close()

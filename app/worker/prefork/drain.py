@@ -9,7 +9,7 @@ from app.tasks.run.attempts import AttemptEnd
 from app.tasks.run.claim import retry_state
 from app.worker import finish_writer
 from app.worker.prefork import process_kill
-from app.worker.prefork.shared_attempts import Attempt, SharedAttempts
+from app.worker.prefork.shared_attempts import SharedAttempt, SharedAttempts
 from app.worker.runtime import Runtime
 
 _STEP: Final = 0.1
@@ -42,7 +42,7 @@ async def _until_idle(shared_attempts: SharedAttempts, *, until: float) -> None:
             idle_since = time.monotonic()
 
 
-async def _give_back(runtime: Runtime, shared_attempts: SharedAttempts, attempt: Attempt, pool: str) -> None:
+async def _give_back(runtime: Runtime, shared_attempts: SharedAttempts, attempt: SharedAttempt, pool: str) -> None:
     outcome = outcomes.returned(0)
     if attempt.has_begun and not attempt.is_running:
         # Its code has ended but its end could not be written, so running it again counts as a loss.

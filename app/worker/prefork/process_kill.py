@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Final
 
 from app.worker import process_tree
-from app.worker.prefork.shared_attempts import Attempt, SharedAttempts
+from app.worker.prefork.shared_attempts import SharedAttempt, SharedAttempts
 
 _STEP: Final = 0.005
 _STOP_TIMEOUT: Final = 1.0
 _END_TIMEOUT: Final = 5.0
 
 
-async def kill(shared_attempts: SharedAttempts, attempt: Attempt) -> bool:
+async def kill(shared_attempts: SharedAttempts, attempt: SharedAttempt) -> bool:
     """Kill the child if it still runs this attempt; return False if the attempt had ended by itself.
 
     A child may begin its next attempt at any moment. So it is stopped first, to kill it only for the right attempt.
@@ -64,7 +64,7 @@ def is_gone(pid: int) -> bool:
     return found.state in "ZX" or found.parent != os.getpid()
 
 
-def _is_lost(shared_attempts: SharedAttempts, attempt: Attempt) -> bool:
+def _is_lost(shared_attempts: SharedAttempts, attempt: SharedAttempt) -> bool:
     # The child died during the attempt, or had written its end before.
     is_lost = shared_attempts.holds(attempt)
     shared_attempts.forget(attempt)

@@ -39,7 +39,7 @@ _ALIVE_INTERVAL: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SharedAttempt:
     """An attempt that a child has claimed, and whose end is not written yet."""
 
     tenant_id: UUID
@@ -118,19 +118,19 @@ class SharedAttempts:
         (alive_at,) = _ALIVE.unpack_from(self._memory, at + _ALIVE_AT)
         return Child(pid, alive_at, ends_at)
 
-    def attempts(self) -> list[Attempt]:
+    def attempts(self) -> list[SharedAttempt]:
         """Return the attempts of all children."""
         return [attempt for row in range(self._rows) for attempt in self._read(row)]
 
-    def running(self) -> list[Attempt]:
+    def running(self) -> list[SharedAttempt]:
         """Return the attempts whose code runs now, of all children."""
         return [attempt for attempt in self.attempts() if attempt.is_running]
 
-    def holds(self, attempt: Attempt) -> bool:
+    def holds(self, attempt: SharedAttempt) -> bool:
         """Return whether a row still contains this attempt in the same state (same pid, still running if it was)."""
         return self._row_of(attempt) is not None
 
-    def ask_to_end(self, attempt: Attempt) -> None:
+    def ask_to_end(self, attempt: SharedAttempt) -> None:
         """Ask the attempt's code to end; it reads this by ``is_asked_to_end``."""
         if (row := self._row_of(attempt)) is not None:
             _TOKEN.pack_into(self._memory, row * _SIZE + _ASKED_AT, attempt.claim_token.bytes)
@@ -140,7 +140,7 @@ class SharedAttempts:
         (asked,) = _TOKEN.unpack_from(self._memory, row * _SIZE + _ASKED_AT)
         return bool(asked == claim_token.bytes)
 
-    def forget(self, attempt: Attempt) -> None:
+    def forget(self, attempt: SharedAttempt) -> None:
         """Remove an attempt from the row of a child that has died."""
         if (row := self._row_of(attempt)) is None:
             return
@@ -149,14 +149,14 @@ class SharedAttempts:
         if not left:
             _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, 0)
 
-    def _row_of(self, attempt: Attempt) -> int | None:
+    def _row_of(self, attempt: SharedAttempt) -> int | None:
         return next((row for row in range(self._rows) if attempt in self._read(row)), None)
 
     def _pid(self, row: int) -> int:
         (pid,) = _CHILD.unpack_from(self._memory, row * _SIZE + _CHILD_AT)
         return int(pid)
 
-    def _read(self, row: int) -> list[Attempt]:
+    def _read(self, row: int) -> list[SharedAttempt]:
         at = row * _SIZE
         # The version is odd while a row is written: so data between two equal even versions is consistent.
         (before,) = _VERSION.unpack_from(self._memory, at)
@@ -170,7 +170,7 @@ class SharedAttempts:
         if before % 2 or after != before:
             return []
         return [
-            Attempt(
+            SharedAttempt(
                 UUID(bytes=tenant), UUID(bytes=task), UUID(bytes=token), 0.0 if place else ends_at, pid, bool(begun)
             )
             for place, (tenant, task, token, begun) in enumerate(_ATTEMPT.iter_unpack(parts))

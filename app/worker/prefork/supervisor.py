@@ -18,7 +18,7 @@ from app.worker import finish_writer
 from app.worker.cancellation_poller import CancellationPoller
 from app.worker.prefork import process_kill
 from app.worker.prefork.orphan_processes import OrphanProcesses
-from app.worker.prefork.shared_attempts import Attempt, Child, SharedAttempts
+from app.worker.prefork.shared_attempts import Child, SharedAttempt, SharedAttempts
 from app.worker.prefork.stall_detector import StallDetector
 from app.worker.runtime import Runtime
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _TICK: Final = 0.25
 _GRACE_STEP: Final = 0.05
 
-_End: TypeAlias = Callable[[Attempt], Coroutine[Any, Any, None]]
+_End: TypeAlias = Callable[[SharedAttempt], Coroutine[Any, Any, None]]
 
 
 class Supervisor:
@@ -52,7 +52,7 @@ class Supervisor:
             group.create_task(poller.run(redis_url))
             group.create_task(self._look_again_and_again())
 
-    def _hear(self, attempt: Attempt, verdict: Verdict) -> None:
+    def _hear(self, attempt: SharedAttempt, verdict: Verdict) -> None:
         self._begin_end(attempt, self._end_cancelled if verdict == "cancelled" else self._end_fenced)
 
     async def _look_again_and_again(self) -> None:
@@ -76,12 +76,12 @@ class Supervisor:
         for child in self._stall_detector.look(now):
             self._begin(child.pid, self._end_still(child))
 
-    def _end_of_the_dead(self, attempt: Attempt) -> _End:
+    def _end_of_the_dead(self, attempt: SharedAttempt) -> _End:
         if attempt.is_running:
             return self._end_crashed
         return self._end_unwritten if attempt.has_begun else self._end_unrun
 
-    def _begin_end(self, attempt: Attempt, end: _End) -> None:
+    def _begin_end(self, attempt: SharedAttempt, end: _End) -> None:
         if attempt.claim_token not in self._ending:
             self._begin(attempt.claim_token, end(attempt))
 
@@ -99,41 +99,41 @@ class Supervisor:
         finally:
             del self._ending[key]
 
-    async def _end_cancelled(self, attempt: Attempt) -> None:
+    async def _end_cancelled(self, attempt: SharedAttempt) -> None:
         self._shared_attempts.ask_to_end(attempt)
         if not await self._ends_by_itself(attempt) and await process_kill.kill(self._shared_attempts, attempt):
             await self._write(attempt, outcomes.revoked())
 
-    async def _end_fenced(self, attempt: Attempt) -> None:
+    async def _end_fenced(self, attempt: SharedAttempt) -> None:
         # Another worker may run the task by now, so the rest of this attempt is useless. But an attempt that has just
         # written its end looks the same, and needs a moment to leave.
         if not await self._ends_by_itself(attempt) and await process_kill.kill(self._shared_attempts, attempt):
             after_commit.warn_of_fence(attempt)
 
-    async def _ends_by_itself(self, attempt: Attempt) -> bool:
+    async def _ends_by_itself(self, attempt: SharedAttempt) -> bool:
         for _ in range(int(WORKER_GRACE / _GRACE_STEP)):
             await asyncio.sleep(_GRACE_STEP)
             if not self._shared_attempts.holds(attempt):
                 return True
         return False
 
-    async def _end_overdue(self, attempt: Attempt) -> None:
+    async def _end_overdue(self, attempt: SharedAttempt) -> None:
         if await process_kill.kill(self._shared_attempts, attempt):
             await self._fail(
                 attempt, outcomes.TimeLimitExceeded("the attempt ran beyond its time limit and was killed")
             )
 
-    async def _end_crashed(self, attempt: Attempt) -> None:
+    async def _end_crashed(self, attempt: SharedAttempt) -> None:
         await self._fail(attempt, outcomes.TaskCrashed("its process was killed, ran out of memory or exited"))
         self._shared_attempts.forget(attempt)
 
-    async def _end_unwritten(self, attempt: Attempt) -> None:
+    async def _end_unwritten(self, attempt: SharedAttempt) -> None:
         # Its code had ended, but its result died with the child. If its end was written, this changes nothing.
         if tried := await retry_state(self._runtime.database, attempt):
             await self._write(attempt, outcomes.lost(tried.times_lost))
         self._shared_attempts.forget(attempt)
 
-    async def _end_unrun(self, attempt: Attempt) -> None:
+    async def _end_unrun(self, attempt: SharedAttempt) -> None:
         await self._write(attempt, outcomes.returned(0))
         self._shared_attempts.forget(attempt)
 
@@ -141,12 +141,12 @@ class Supervisor:
         if await process_kill.kill_child(child.pid, lambda: child in self._shared_attempts.children()):
             _log.error("a child's event loop stood still: the child was killed", extra={"child": child.pid})
 
-    async def _fail(self, attempt: Attempt, error: Exception) -> None:
+    async def _fail(self, attempt: SharedAttempt, error: Exception) -> None:
         tried = await retry_state(self._runtime.database, attempt)
         task_type = tried and types.find(tried.task)
         if tried is not None and task_type:
             await self._write(attempt, outcomes.failure(task_type, tried, error))
 
-    async def _write(self, attempt: Attempt, outcome: Outcome) -> None:
+    async def _write(self, attempt: SharedAttempt, outcome: Outcome) -> None:
         failpoints.hit("supervisor.before_write")
         await finish_writer.write_from_outside(self._runtime, AttemptEnd(attempt, outcome), pool=self._pool)
