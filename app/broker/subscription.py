@@ -9,10 +9,10 @@ from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from app.core.log_limiter import LogLimiter
 from app.core.redis import reason
-from app.core.seldom import Seldom
 
-_seldom = Seldom(logging.getLogger(__name__))
+_log_limiter = LogLimiter(logging.getLogger(__name__))
 
 # Seconds. After so long without a word a PING is sent, which must be answered within as long again.
 _HEARTBEAT: Final = 5.0
@@ -72,7 +72,7 @@ class Subscription:
             try:
                 await self._converse()
             except Exception as error:  # noqa: BLE001 whatever ended it, it has to begin again
-                _seldom.warn("wake-ups are not heard", reason=reason(error))
+                _log_limiter.warn("wake-ups are not heard", reason=reason(error))
             pause = _FIRST_PAUSE if self.healthy else min(pause * 2, _LONGEST_PAUSE)
             self._set_healthy(value=False)
             await asyncio.sleep(pause)

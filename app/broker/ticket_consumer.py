@@ -11,15 +11,15 @@ from redis.exceptions import RedisError
 from app.broker import envelope
 from app.broker.ring import RINGS, tenant_of
 from app.broker.take import TakenTicket, wait_and_take
+from app.core.log_limiter import LogLimiter
 from app.core.redis import reason
-from app.core.seldom import Seldom
 
 CONSUME_SECONDS: Final = 0.5
 """Seconds for which a slot consumes the ring itself before it returns its place to Celery."""
 # Redis reads a timeout of 0 as "wait without end".
 _MIN_TIMEOUT: Final = 0.001
 
-_seldom = Seldom(logging.getLogger(__name__))
+_log_limiter = LogLimiter(logging.getLogger(__name__))
 
 
 class TicketConsumer:
@@ -42,7 +42,7 @@ class TicketConsumer:
             taken = await wait_and_take(self._redis, ring, max_tickets, max(seconds, _MIN_TIMEOUT))
         except (RedisError, OSError) as error:
             # The slot goes back to Celery, whose own connection waits for Redis to return.
-            _seldom.warn("no ticket taken", reason=reason(error))
+            _log_limiter.warn("no ticket taken", reason=reason(error))
             return []
         # A tenant with several tickets may occur twice. It is served once, and what it leaves due is offered again.
         return [*dict.fromkeys(tenant_id for one in taken if (tenant_id := _read_tenant(one)))]

@@ -21,11 +21,11 @@ from redis.exceptions import ResponseError
 from app.broker import envelope
 from app.broker.ring import PUSH, RING_BY_ORDER, RING_BY_QUEUE, Ring, ring_of
 from app.broker.take import TakenTicket, take
+from app.core.log_limiter import LogLimiter
 from app.core.redis import reason
-from app.core.seldom import Seldom
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 # Tickets beyond these would wait in this worker, although another one may be free.
 _MAX_TAKE: Final = 32
@@ -94,7 +94,7 @@ class RingChannel(kombu_redis.Channel):
             # Redis is read-only, full, a Cluster, or an ACL is missing: the connection itself works. Restarting the
             # consumer, which Celery would do up to five times a second, changes nothing.
             self._rests_until = monotonic() + _REST
-            _seldom.warn("no tickets taken", reason=reason(error))
+            _log_limiter.warn("no tickets taken", reason=reason(error))
             raise Empty from error
         finally:
             self._in_poll = None

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from app.core.seldom import Seldom
+from app.core.log_limiter import LogLimiter
 from app.db import timelines
 from app.db.timelines import ServerRefused
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 # What an ended connection, a server that restarts, is full, broken or read-only raises: SQLSTATE classes 08, 25, 53, 57
 # and 58, and 40 for a deadlock. Other errors of SQL are not among them.
@@ -60,7 +60,9 @@ async def place(connection: "asyncpg.Connection[Any]", timeout: float = 5) -> Pl
         raise
     except asyncpg.PostgresError as error:
         reason = f"{type(error).__name__}: {error}"
-        _seldom.warn("this Postgres does not tell its timeline: an old primary would not be noticed", reason=reason)
+        _log_limiter.warn(
+            "this Postgres does not tell its timeline: an old primary would not be noticed", reason=reason
+        )
         return None
     assert row is not None  # noqa: S101 a SELECT without FROM has one row
     return Place(*row)
@@ -115,7 +117,7 @@ async def connect(url: str, *, timeout: float = 60, **options: Any) -> "asyncpg.
             return connection
     refused = [one for one in errors if isinstance(one, ServerRefused)]
     for refusal in refused:
-        _seldom.log(logging.ERROR, "Postgres is refused", reason=str(refusal))
+        _log_limiter.log(logging.ERROR, "Postgres is refused", reason=str(refusal))
     raise (refused or errors)[-1]
 
 

@@ -20,7 +20,7 @@ from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import LeadLost, Unavailable
-from app.core.seldom import Seldom
+from app.core.log_limiter import LogLimiter
 from app.db import AWAY, Database, primary
 from app.db import timelines as known_timelines
 from app.dispatch import leadership
@@ -40,7 +40,7 @@ from app.tasks import partitions
 from app.tasks.run.timing import WORKER_DEAD_AFTER
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 T = TypeVar("T")
 
@@ -210,7 +210,7 @@ class _Candidate:
             self.pause = _AWAY_INTERVAL
             if primary.is_misuse(error):
                 _log.exception("a transaction was used wrongly")
-            _seldom.warn("dispatcher waits for Postgres", reason=type(error).__name__)
+            _log_limiter.warn("dispatcher waits for Postgres", reason=type(error).__name__)
 
 
 async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: asyncio.Event, turns: Turns) -> None:
@@ -223,7 +223,7 @@ async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: async
         try:
             await tick()
         except (RedisError, TimeoutError) as error:
-            _seldom.warn("tickets not offered", reason=redis_connections.reason(error))
+            _log_limiter.warn("tickets not offered", reason=redis_connections.reason(error))
         turns.turned(leads=True)
         await _pause(stopping, _TICK)
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 
 from app.core import ids
 from app.core.errors import InvalidCursor
-from app.core.moments import Moment
+from app.core.timestamps import Timestamp
 from app.http import pagination
 from app.http.list_limit import ListLimit
 
@@ -88,5 +88,5 @@ def _in_utc(moment: datetime) -> datetime:
         return _EARLIEST if moment.year == MINYEAR else _LATEST
 
 
-AskedTime: TypeAlias = Annotated[Moment, AfterValidator(_in_utc)]
+AskedTime: TypeAlias = Annotated[Timestamp, AfterValidator(_in_utc)]
 """A time with a UTC offset that limits a list."""

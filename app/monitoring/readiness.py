@@ -13,15 +13,15 @@ import asyncpg
 from app.broker.redis_check import RedisCheck
 from app.core import schema
 from app.core.errors import Unavailable
+from app.core.log_limiter import LogLimiter
 from app.core.logging import redact
-from app.core.seldom import Seldom
 from app.db import Database
 from app.db.timelines import ServerRefused
 from app.monitoring import store
 from app.monitoring.store import Found
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 # A look ends within its timeout, and the next one begins after the interval, so the answer is at most 2 s old.
 _LOOK_INTERVAL: Final = 0.6
@@ -146,7 +146,7 @@ class ReadinessProbe:
             for database in self._others:
                 await database.expire()
         for fault in faults:
-            _seldom.warn("not ready", reason=fault)
+            _log_limiter.warn("not ready", reason=fault)
 
     async def _look_at_redis(self) -> None:
         try:
@@ -157,7 +157,7 @@ class ReadinessProbe:
         faults = [redact(fault) for fault in faults]
         self._redis = Look(faults)
         for fault in faults:
-            _seldom.warn("degraded", reason=fault)
+            _log_limiter.warn("degraded", reason=fault)
 
 
 def _faults(found: Found) -> list[str]:

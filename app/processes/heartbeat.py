@@ -13,12 +13,12 @@ from uuid import uuid4
 import asyncpg
 
 from app.core.errors import Unavailable
-from app.core.seldom import Seldom
+from app.core.log_limiter import LogLimiter
 from app.db import Database, timelines
 from app.processes import store
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 INTERVAL: Final = 1.0
 STALE: Final = 15.0
@@ -65,7 +65,7 @@ async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turn
                         )
                     is_first = False
                 except (Unavailable, asyncpg.PostgresError) as error:
-                    _seldom.warn("heartbeat not written", reason=type(error.__cause__ or error).__name__)
+                    _log_limiter.warn("heartbeat not written", reason=type(error.__cause__ or error).__name__)
             await asyncio.sleep(INTERVAL)
     finally:
         # A row that cannot be deleted now is deleted by the next process that starts, after 5 minutes.

@@ -23,5 +23,5 @@ def parse(moment: object) -> datetime:
     raise ValueError("Input should be a date-time of RFC 3339 with its UTC offset, such as 2027-01-31T09:00:00Z")
 
 
-Moment: TypeAlias = Annotated[datetime, BeforeValidator(parse)]
+Timestamp: TypeAlias = Annotated[datetime, BeforeValidator(parse)]
 """A moment with a UTC offset, in a body or a parameter."""

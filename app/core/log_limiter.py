@@ -9,7 +9,7 @@ _INTERVAL: Final = 60.0
 _MAX_REASONS: Final = 1_000
 
 
-class Seldom:
+class LogLimiter:
     """The repeating lines of one part of a process."""
 
     def __init__(self, logger: logging.Logger, interval: float = _INTERVAL) -> None:
