@@ -38,6 +38,7 @@ from app.worker.prefork.worker import PreforkWorker
 
 _log = logging.getLogger(__name__)
 
+# Celery's loggers that report a child killed by the supervisor as an error.
 _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", "celery.worker.state")
 
 
@@ -49,10 +50,11 @@ class _ThisProcess:
 
 @celery_app.task(name=TICKET_TASK, bind=True, max_retries=0, ignore_result=True)
 def run_next(self: "Task[Any, Any]", tenant_id: str) -> None:
-    """Serve a tenant's ticket: run its next due task, and those after it if that was short.
+    """Serve a tenant's ticket: run its next due task, and if that task was short, the tenant's next ones too.
 
-    Celery's own retry, ETA, time limits and revoke are not used: the job is a ticket, not the task.
+    Celery's own retry, ETA, time limits and revoke are not used: this job is a ticket, not the task.
     """
+    # The routing key is the tenant's queue, and the queue's name tells the pool.
     pool = pool_of(str((self.request.delivery_info or {})["routing_key"]))
     if pool is not None:
         _ThisProcess.pool.serve(UUID(tenant_id), pool)
@@ -82,7 +84,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 @worker_init.connect
 def _prepare(sender: Any, **_: Any) -> None:
-    # No banner: each line is JSON.
+    # Without Celery's banner: each line of the log is JSON.
     sender.quiet = True
     is_threads = isinstance(sender.pool_cls, type) and issubclass(sender.pool_cls, Threads)
     _ThisProcess.pool = (
@@ -99,6 +101,7 @@ def _prepare(sender: Any, **_: Any) -> None:
 
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
+    # Celery sends this signal in each child after the fork. The thread pool of the asyncio worker has no children.
     if isinstance(_ThisProcess.pool, PreforkWorker):
         _ThisProcess.pool.join(getattr(current_process(), "index", 0), _queues())
 
@@ -124,6 +127,7 @@ def _end_child(**_: Any) -> None:
 @worker_ready.connect
 def _announce(**_: Any) -> None:
     _ThisProcess.pool.begin(_queues())
+    # Not at import: by now Celery has set its own SIGQUIT handler, which this one replaces.
     signal.signal(signal.SIGQUIT, _stop_now)
 
 
