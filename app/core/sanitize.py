@@ -1,6 +1,6 @@
-"""Values of a task's own code made fit to be stored: what JSON or Postgres cannot take is shown escaped, or left out.
+"""Make values from a task's code storable: parts that JSON or Postgres cannot store are escaped or left out.
 
-Postgres keeps no NUL in a text and no NaN in JSON, and UTF-8 has no half of a surrogate pair.
+Postgres stores no NUL in a text and no NaN in JSON, and UTF-8 cannot encode half of a surrogate pair.
 """
 
 import operator
@@ -8,16 +8,16 @@ import re
 from math import isfinite
 from typing import Any, Final
 
-# What a conversion of a value to a number or to a text raises. Not every Exception: a limit that interrupts the code
-# in this very moment must reach it.
+# Errors that the conversion of a value to a number or a text may raise. Not every Exception: a time limit may interrupt
+# the code at this very moment, and that error must reach the code.
 UNREADABLE: Final = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, RuntimeError)
-# An escape counts when an even number of backslashes precedes it. Within JSON they occur in strings only.
+# An escape counts only after an even number of backslashes. In JSON, backslashes occur only in strings.
 _ESCAPED_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def number(value: Any) -> int | float | None:
-    """Return a number as 64 bits hold it, an integer or a float; None for what is no number, NaN or infinite."""
-    # numpy's, Decimal, Fraction and tensors of one element are not known here: they are asked what they can do.
+    """Return a value as a 64-bit integer or a float; None if it is not a number, or NaN or infinite."""
+    # Conversions, not checks of the type: values may be of numpy, Decimal, Fraction, or tensors of one element.
     for convert in (_whole, float):
         try:
             found: int | float = convert(value)
@@ -33,12 +33,12 @@ def _whole(value: Any) -> int | float:
 
 
 def text(value: str, max_length: int) -> str:
-    """Return a text with NUL and half surrogates shown escaped, cut at ``max_length`` characters."""
-    # A subclass has methods of its own, which are not asked.
+    """Return a text with NUL and half surrogates escaped, cut at ``max_length`` characters."""
+    # A subclass of str may have its own methods, so those of str itself are called.
     told = str.__str__(value)[:max_length]
     return told.encode(errors="backslashreplace").decode().replace("\0", "\\0")[:max_length]
 
 
 def holds_nul(text: str) -> bool:
-    """Tell whether a string in a JSON text has the character U+0000; a backslash that is escaped begins no escape."""
+    """Return whether a string in a JSON text contains the character U+0000, which JSON writes as an escape."""
     return "\\u0000" in text and _ESCAPED_NUL.search(text) is not None
