@@ -28,6 +28,7 @@ _LOOK_INTERVAL: Final = 0.6
 _LOOK_TIMEOUT: Final = 1.3
 _SILENCE_TIMEOUT: Final = 4.0
 """Seconds without a look after which a probe counts as failing: the event loop is blocked, or the probe has ended."""
+# Seconds that the start of the api waits for the first look, so that its first answer is not "not checked yet".
 _FIRST_LOOK_TIMEOUT: Final = 1.0
 
 _POSTGRES_HANGS: Final = "Postgres does not answer in time"
@@ -108,6 +109,7 @@ class ReadinessProbe:
         """Return the current state from memory, without asking a server."""
         faults = [_POSTGRES_HANGS] if self._postgres.age > _SILENCE_TIMEOUT else self._postgres.faults
         reasons = [_REDIS_HANGS] if self._redis.age > _SILENCE_TIMEOUT else list(self._redis.faults)
+        # Only if the probe itself found nothing wrong: otherwise that is the cause, and the better explanation.
         if not reasons and not self._hears():
             reasons.append(_NOT_HEARD)
         # Without Postgres nothing is known about dispatchers and workers.
@@ -154,6 +156,7 @@ class ReadinessProbe:
                 faults = await self._redis_check.faults()
         except TimeoutError:
             faults = [_REDIS_HANGS]
+        # An error of Redis may quote a URL with its password, and anybody can read /readyz.
         faults = [redact(fault) for fault in faults]
         self._redis = Look(faults)
         for fault in faults:

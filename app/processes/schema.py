@@ -1,4 +1,4 @@
-"""Make a process wait while its code does not fit the schema, since others might misread what it writes."""
+"""Make a process wait while its code does not fit the schema: others might misread the rows that it writes."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from app.processes import store
 _log = logging.getLogger(__name__)
 _log_limiter = LogLimiter(_log)
 
+# Seconds between two looks, while somebody runs the migration.
 _INTERVAL: Final = 2.0
 
 

@@ -16,6 +16,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _log_limiter = LogLimiter(_log)
 
+# Seconds. Far longer than a healthy Redis takes. After one such wait the process stops asking.
 _ANSWER_TIMEOUT: Final = 0.05
 _PROBE_INTERVAL: Final = 0.5
 
