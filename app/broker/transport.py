@@ -12,6 +12,7 @@ import logging
 from queue import Empty
 from time import monotonic
 from typing import Any, Final
+from uuid import uuid4
 
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
@@ -33,6 +34,8 @@ _UNBOUNDED: Final = 2**31
 # Redis deletes a list with its last element, so an empty queue has no type.
 _LIST_TYPES: Final = frozenset({b"list", b"none", "list", "none"})
 _REST: Final = 1.0
+# Milliseconds after which the element goes by itself that ends a wait, where the wait had ended before.
+_WAKE_KEY_MS: Final = 5_000
 
 
 class RingChannel(kombu_redis.Channel):
@@ -46,6 +49,12 @@ class RingChannel(kombu_redis.Channel):
     _awaits_ring = False
     # Monotonic time before which no wait begins: a Redis that refuses would be asked again at once, without end.
     _rests_until = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Begin as kombu does."""
+        super().__init__(*args, **kwargs)
+        # A list of this channel's own, empty until it closes: see _end_wait.
+        self._wake_key: Final = f"wake.{uuid4()}"
 
     def free_slots(self) -> int:
         """Return how many tickets the consumer can start; in a worker ``WorkerCapacity`` replaces it."""
@@ -81,10 +90,10 @@ class RingChannel(kombu_redis.Channel):
         # BRPOP pops a queue from the ring, and the take puts it back. A worker that is killed in between leaves a
         # member without a place in the order, which the reconciler repairs.
         consumed = self._queue_cycle.consume(len(queues))  # type: ignore[attr-defined]
-        keys = (ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in consumed)
+        keys = [ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in consumed]
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
-        self.client.connection.send_command("BRPOP", *keys, timeout or self.brpop_timeout)
+        self.client.connection.send_command("BRPOP", *keys, self._wake_key, timeout or self.brpop_timeout)
 
     def _brpop_read(self, **_: object) -> bool:
         """Overrides kombu's ``Channel._brpop_read``: read the end of the wait, take tickets and deliver them."""
@@ -108,15 +117,14 @@ class RingChannel(kombu_redis.Channel):
 
     def _after_wait(self) -> tuple[str, list[TakenTicket]]:
         """Read the reply that ended the wait; return the consumed queue, and each ticket with the queue it was in."""
-        # A channel that is closing drops its connection, so the rest of the wait can be skipped.
-        if self._awaits_ring and self._closing and not self.client.connection.can_read():  # type: ignore[attr-defined]
+        if self._awaits_ring and self._closing and not self._end_wait():  # type: ignore[attr-defined]
             return "", []
         try:
             reply = self._reply("BRPOP")
         except ResponseError as error:
             self._delete_what_is_no_list(error)
             return "", []
-        if not reply:
+        if not reply or bytes_to_str(reply[0]) == self._wake_key:
             return "", []
         ring = RING_BY_ORDER.get(bytes_to_str(reply[0]))
         if ring is None:
@@ -124,6 +132,22 @@ class RingChannel(kombu_redis.Channel):
             queue = bytes_to_str(reply[0]).rsplit(self.sep, 1)[0]
             return queue, [TakenTicket(queue, reply[1])]
         return ring.queue, take(self._call, ring, self._wanted(ring), bytes_to_str(reply[1]))
+
+    def _end_wait(self) -> bool:
+        """Make Redis answer the wait under way now, so that a channel that closes reads its end; False: Redis is away.
+
+        If it dropped its connection instead, Redis could still give it the next tenant in the ring, whose place in the
+        order would be lost with it.
+        """
+        try:
+            with self.conn_or_acquire() as client, client.pipeline() as commands:
+                commands.lpush(self._wake_key, "").pexpire(self._wake_key, _WAKE_KEY_MS).execute()
+        except ResponseError as error:
+            # It is full or read-only: the wait ends by itself within a second.
+            _seldom.warn("a wait was not ended early", reason=reason(error))
+        except self.connection_errors:  # type: ignore[attr-defined]
+            return False
+        return True
 
     def _delete_what_is_no_list(self, error: ResponseError) -> None:
         """Delete tenants' queues that another program made no list; raise the error if there are none."""
