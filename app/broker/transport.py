@@ -12,6 +12,7 @@ import logging
 from queue import Empty
 from time import monotonic
 from typing import Any, Final
+from uuid import uuid4
 
 from kombu.transport import redis as kombu_redis
 from kombu.utils.encoding import bytes_to_str
@@ -35,6 +36,8 @@ _UNBOUNDED: Final = 2**31
 _LIST_TYPES: Final = frozenset({b"list", b"none", "list", "none"})
 # Seconds without a new wait after Redis has answered with an error.
 _REST: Final = 1.0
+# Milliseconds until the list that ends a wait expires, in case the wait had ended before it was written.
+_WAKE_KEY_MS: Final = 5_000
 
 
 class RingChannel(kombu_redis.Channel):
@@ -48,6 +51,12 @@ class RingChannel(kombu_redis.Channel):
     _awaits_ring = False
     # Monotonic time before which no wait begins. Otherwise a Redis that refuses would be asked in a tight loop.
     _rests_until = 0.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """``args`` and ``kwargs`` are kombu's own."""
+        super().__init__(*args, **kwargs)
+        # A list of this channel alone. It is empty until the channel closes (``_end_wait``).
+        self._wake_key: Final = f"wake.{uuid4()}"
 
     def free_slots(self) -> int:
         """Return how many tickets the consumer can start now. In a worker, ``WorkerCapacity`` replaces this method."""
@@ -83,10 +92,10 @@ class RingChannel(kombu_redis.Channel):
         # BRPOP pops a queue from the ring's order, and the take puts it back. A worker that is killed in between leaves
         # a member without a place in the order, which the reconciler repairs.
         consumed = self._queue_cycle.consume(len(queues))  # type: ignore[attr-defined]
-        keys = (ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in consumed)
+        keys = [ring.order if (ring := RING_BY_QUEUE.get(queue)) else queue for queue in consumed]
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
-        self.client.connection.send_command("BRPOP", *keys, timeout or self.brpop_timeout)
+        self.client.connection.send_command("BRPOP", *keys, self._wake_key, timeout or self.brpop_timeout)
 
     def _brpop_read(self, **_: object) -> bool:
         """Overrides kombu's ``Channel._brpop_read``: read the end of the wait, take tickets and deliver them."""
@@ -110,15 +119,14 @@ class RingChannel(kombu_redis.Channel):
 
     def _after_wait(self) -> tuple[str, list[TakenTicket]]:
         """Read the reply that ended the wait; return the consumed queue, and each ticket with its own queue."""
-        # A channel that is closing drops its connection, so it need not read the rest of the wait.
-        if self._awaits_ring and self._closing and not self.client.connection.can_read():  # type: ignore[attr-defined]
+        if self._awaits_ring and self._closing and not self._end_wait():  # type: ignore[attr-defined]
             return "", []
         try:
             reply = self._reply("BRPOP")
         except ResponseError as error:
             self._delete_what_is_no_list(error)
             return "", []
-        if not reply:
+        if not reply or bytes_to_str(reply[0]) == self._wake_key:
             return "", []
         ring = RING_BY_ORDER.get(bytes_to_str(reply[0]))
         if ring is None:
@@ -126,6 +134,22 @@ class RingChannel(kombu_redis.Channel):
             queue = bytes_to_str(reply[0]).rsplit(self.sep, 1)[0]
             return queue, [TakenTicket(queue, reply[1])]
         return ring.queue, take(self._call, ring, self._wanted(ring), bytes_to_str(reply[1]))
+
+    def _end_wait(self) -> bool:
+        """Make Redis answer the wait under way at once, for a channel that closes; return False if Redis is away.
+
+        If the channel just dropped its connection, Redis could still give it the next tenant in the ring, and that
+        tenant's place in the order would be lost.
+        """
+        try:
+            with self.conn_or_acquire() as client, client.pipeline() as commands:
+                commands.lpush(self._wake_key, "").pexpire(self._wake_key, _WAKE_KEY_MS).execute()
+        except ResponseError as error:
+            # Redis is full or read-only. Then the wait ends by itself within a second.
+            _log_limiter.warn("cannot end the wait for tickets early", reason=reason(error))
+        except self.connection_errors:  # type: ignore[attr-defined]
+            return False
+        return True
 
     def _delete_what_is_no_list(self, error: ResponseError) -> None:
         """Delete consumed tenants' queues that are not lists, because another program wrote them.
