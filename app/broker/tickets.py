@@ -39,7 +39,7 @@ class Offer(NamedTuple):
 
 
 class Mended(NamedTuple):
-    """How much a reconciliation has repaired."""
+    """The number of repairs of a reconciliation."""
 
     joined: int
     """Queues that had tickets but were missing in the ring."""
