@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,20 @@ import httpx
 import pytest
 
 from scripts.stack import embedded, ports
-from tests import log_scan, operator_commands
+from tests import log_scan, operator_commands, stack_state
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the state of the stack to the report of a test that failed on it."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.when == "call" and report.failed and isinstance(stack, Stack):
+        pids = {name: process.pid for name, process in stack.processes.items()}
+        report.sections.append(("state of the stack", stack_state.describe(stack.environment, pids, stack.folder)))
+    return report
 
 
 @dataclass
