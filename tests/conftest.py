@@ -1,11 +1,12 @@
 """What the tests share: real servers of their own, and a stack that runs on them."""
 
+import functools
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,20 @@ import httpx
 import pytest
 
 from scripts.stack import embedded, ports
-from tests import log_scan
+from tests import log_scan, operator_commands, stack_state
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the state of the stack to the report of a test that failed on it."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.when == "call" and report.failed and isinstance(stack, Stack):
+        pids = {name: process.pid for name, process in stack.processes.items()}
+        report.sections.append(("state of the stack", stack_state.describe(stack.environment, pids, stack.folder)))
+    return report
 
 
 @dataclass
@@ -79,26 +91,14 @@ def environment(servers: Servers) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     for command in ("bootstrap", "migrate"):
-        subprocess.run([sys.executable, "-m", "app.admin", command], cwd=ROOT, env=settings, check=True, timeout=60)
+        operator_commands.run(settings, command).check_returncode()
     return settings
 
 
 @pytest.fixture(scope="session")
 def admin(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return the operator's command line."""
-
-    def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.admin", *args],
-            cwd=ROOT,
-            env=environment,
-            check=False,
-            text=True,
-            capture_output=True,
-            timeout=60,
-        )
-
-    return run
+    return functools.partial(operator_commands.run, environment)
 
 
 @dataclass
