@@ -102,7 +102,8 @@ class ClaimSession:
     async def claim(self, tenants: Collection[UUID], *, is_ahead: bool = False) -> ClaimResult:
         """Claim for these tenants, up to the prefetch limit of each, and put the claims into the queue.
 
-        ``is_ahead`` is true if the main thread runs code meanwhile. Raises ``Unavailable``.
+        With ``is_ahead`` a single claim is watched too: it is given back if it waits too long behind a running task.
+        Raises ``Unavailable``.
         """
         # Claims that wait already count against the limit, so the queue never grows beyond it.
         waiting = self.queue.count_by_tenant()
