@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 
 from scripts.stack import embedded, ports
@@ -24,8 +25,11 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let xdist hand out the files in the order that ``distribution`` gives them."""
+    """Let xdist hand out the files in the order that ``distribution`` gives them, and set Hypothesis up."""
     config.option.loadscopereorder = False
+    # How long one example takes on a machine that does other things says nothing about the code.
+    hypothesis.settings.register_profile("suite", deadline=None)
+    hypothesis.settings.load_profile("suite")
 
 
 @pytest.hookimpl(trylast=True)

@@ -10,17 +10,17 @@ import pytest
 
 LONGEST = (
     "tests/faults/test_short.py",
-    "tests/races/test_depth.py",
     "tests/benchmark/test_scenarios.py",
+    "tests/worker/aio/test_wedges.py",
+    "tests/worker/aio/test_pool.py",
+    "tests/races/test_depth.py",
+    "tests/worker/prefork/test_drain.py",
     "tests/benchmark/test_run.py",
     "tests/security/test_matrix.py",
     "tests/security/test_fuzz.py",
     "tests/docs/test_python.py",
     "tests/docs/test_commands.py",
     "tests/stack/test_up.py",
-    "tests/worker/aio/test_wedges.py",
-    "tests/worker/aio/test_pool.py",
-    "tests/worker/prefork/test_drain.py",
     "tests/worker/prefork/test_wedges.py",
     "tests/benchmark/test_depth.py",
     "tests/dispatch/test_rescuer.py",
@@ -41,7 +41,10 @@ LONGEST = (
     "tests/security/test_before_the_body.py",
     "tests/races/test_abandoned_queries.py",
 )
-"""The files that take longest, about in this order; together more than half of the time."""
+"""The files that take longest, about in this order; together more than half of the time.
+
+Those that wait are beside those that compute, so that no two of the latter begin together.
+"""
 
 
 def sort(items: list[pytest.Item]) -> None:
