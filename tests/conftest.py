@@ -1,5 +1,6 @@
 """What the tests share: real servers of their own, and a stack that runs on them."""
 
+import asyncio
 import functools
 import json
 import os
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
+import hypothesis
 import pytest
 
 from scripts.stack import embedded, ports
-from tests import log_scan, operator_commands, stack_state
+from tests import distribution, log_scan, operator_commands, stack_state
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,6 +33,27 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         pids = {name: process.pid for name, process in stack.processes.items()}
         report.sections.append(("state of the stack", stack_state.describe(stack.environment, pids, stack.folder)))
     return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist hand out the files in the order that ``distribution`` gives them, and set Hypothesis up."""
+    config.option.loadscopereorder = False
+    # How long one example takes on a machine that does other things says nothing about the code.
+    hypothesis.settings.register_profile("suite", deadline=None)
+    hypothesis.settings.load_profile("suite")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the files where several processes share them; one alone runs them as pytest-randomly shuffled them."""
+    if hasattr(config, "workerinput"):
+        distribution.sort(items)
+
+
+_RESTS = """
+SELECT NOT EXISTS (SELECT FROM attempt WHERE finished_at IS NULL)
+   AND (SELECT array_agg((pool, slots)::text) FROM pool_slots) = '{"(prefork,2)"}'
+"""
 
 
 @dataclass
@@ -185,6 +209,27 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
     finally:
         for name in list(made.processes):
             made.stop(name)
+
+
+@pytest.fixture
+def quiet_stack(stack: Stack) -> Stack:
+    """Wait until what earlier tests have left on the shared stack is over; return the stack.
+
+    Nothing runs, and the dispatcher counts the two slots of the stack's own worker alone: a task that a test has left
+    may run on, and a worker that it has killed counts until its heartbeat is 15 s old. Tests use this that depend on
+    which slots are free. It does not make short again what the dispatcher has found to be a long task type: they run
+    types that no other test makes long.
+    """
+
+    async def rests() -> bool:
+        owner = await asyncpg.connect(stack.environment["DATABASE_URL"])
+        try:
+            return bool(await owner.fetchval(_RESTS))
+        finally:
+            await owner.close()
+
+    wait_until(lambda: asyncio.run(rests()), "a stack on which nothing runs, with two slots")
+    return stack
 
 
 @pytest.fixture(scope="session")
