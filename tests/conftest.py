@@ -52,6 +52,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 _RESTS = """
 SELECT NOT EXISTS (SELECT FROM attempt WHERE finished_at IS NULL)
+   AND NOT EXISTS (
+       SELECT FROM backlog b JOIN tenant n ON n.id = b.tenant_id
+       WHERE b.due_at <= now() AND b.pool = 'prefork' AND n.status = 'active' AND NOT n.queue_paused
+   )
    AND (SELECT array_agg((pool, slots)::text) FROM pool_slots) = '{"(prefork,2)"}'
 """
 
@@ -215,7 +219,7 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
 def quiet_stack(stack: Stack) -> Stack:
     """Wait until what earlier tests have left on the shared stack is over; return the stack.
 
-    Nothing runs, and the dispatcher counts the two slots of the stack's own worker alone: a task that a test has left
+    Nothing runs or is about to, and the dispatcher counts the two slots of the stack's own worker alone: a task that a test has left
     may run on, and a worker that it has killed counts until its heartbeat is 15 s old. Tests use this that depend on
     which slots are free. It does not make short again what the dispatcher has found to be a long task type: they run
     types that no other test makes long.
