@@ -8,13 +8,14 @@ from app.core.errors import InvalidCredentials, Unauthenticated
 REALM: Final = 'Bearer realm="task-queue"'
 """The start of every WWW-Authenticate header."""
 _API_KEY: Final = b"x-api-key"
+# The headers that may carry credentials. Both together are refused.
 _NAMES: Final = frozenset({b"authorization", _API_KEY})
 
 
 def read(headers: Sequence[tuple[bytes, bytes]]) -> str:
     """Return the one credential that was sent. Raises ``InvalidCredentials`` and ``Unauthenticated``."""
     sent = [header for header in headers if header[0] in _NAMES]
-    # A proxy may read two that differ otherwise than we do, so neither is taken.
+    # A proxy in front and this process may each read another one of two credentials, so neither is accepted.
     if len(sent) > 1:
         raise InvalidCredentials(
             "Credentials were sent more than once. Send one Authorization header or one X-API-Key header.",
@@ -27,7 +28,7 @@ def read(headers: Sequence[tuple[bytes, bytes]]) -> str:
         detail = "Send an API key or a token as Authorization: Bearer <…>, or an API key as X-API-Key."
         raise Unauthenticated(detail, headers={"WWW-Authenticate": REALM})
     if name == _API_KEY and "." in found:
-        # No key has a dot, so this is a token, which this header does not take.
+        # Only a token contains a dot, and tokens are not accepted in X-API-Key.
         raise invalid()
     return found.strip()
 

@@ -51,7 +51,7 @@ async def caller(
     _bearer: Annotated[None, Security(_BEARER)],
     _header: Annotated[None, Security(_HEADER)],
 ) -> Principal:
-    """Return the caller, whose scopes allow the operation."""
+    """Return the caller, if its scopes allow the operation. Raises ``InsufficientScope``."""
     return permitted(await _authenticate(request), *required.scopes)
 
 
@@ -60,7 +60,7 @@ async def _authenticate(request: Request) -> Principal:
 
 
 async def rated(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
-    """Return who is calling, where the tenant's rate admits the call; the answer says what is left of it."""
+    """Return the caller, after its call was counted against the tenant's rate. The response reports what is left."""
     await _count(request, principal)
     return principal
 
@@ -70,7 +70,7 @@ async def _count(request: Request, principal: Principal) -> None:
 
 
 def permitted(principal: Principal, *required: str) -> Principal:
-    """Return the caller, who needs these scopes. Raises ``InsufficientScope``."""
+    """Return the caller if it has all these scopes. Raises ``InsufficientScope``."""
     if not principal.scopes.issuperset(required):
         needed = " ".join(required)
         raise InsufficientScope(
@@ -89,7 +89,8 @@ class CallerRoute(StrictRoute):
         return SMALL
 
     async def before_body(self, request: Request) -> None:
-        """Authenticate first, where the operation needs it."""
+        """Authenticate the caller, count the call and check the scopes, if the operation needs a caller."""
+        # In this order: a call counts even if it is refused, and a stranger cannot make us read a body.
         if self.required_scopes is not None:
             principal = await _authenticate(request)
             await _count(request, principal)
@@ -97,7 +98,7 @@ class CallerRoute(StrictRoute):
 
     @cached_property
     def required_scopes(self) -> frozenset[str] | None:
-        """The scopes that the operation needs; None where it needs no caller."""
+        """The scopes that the operation needs; None if it needs no caller."""
         found = list(_scopes_of_callers(self.dependant))
         return frozenset().union(*found) if found else None
 
@@ -110,20 +111,20 @@ def _scopes_of_callers(dependant: Dependant) -> Iterator[Sequence[str]]:
 
 
 def client_address(request: Request) -> str:
-    """Return the address that the connection came from; a header may say anything and is not asked.
+    """Return the address from which the connection came. Headers are ignored, because a client can write anything.
 
-    Behind a proxy the server is told which one to trust (uvicorn ``--forwarded-allow-ips``).
+    Behind a proxy, uvicorn replaces the address for the proxies that it trusts (``--forwarded-allow-ips``).
     """
     return request.client.host if request.client else "unknown"
 
 
 def acting(request: Request, principal: Principal) -> Actor:
-    """Return who acts and from where, for the audit."""
+    """Return the actor and its network address, for the audit log."""
     return principal.actor.at(client_address(request))
 
 
 RATED: Final[Any] = Security(rated)
-"""For a whole router: its calls count before their permissions are asked for, so a refused call counts too."""
+"""For a whole router: calls are counted before their permissions are checked, so a refused call counts too."""
 
 TaskReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_READ])]
 TaskWriter: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_WRITE])]
@@ -132,4 +133,4 @@ KeyManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.KEYS
 UsageReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.USAGE_READ])]
 
 UnratedCaller: TypeAlias = Annotated[Principal, Security(caller)]
-"""Any caller of a call that has a limit of its own."""
+"""Any caller, without counting the call. For calls that have another limit."""

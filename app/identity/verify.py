@@ -25,7 +25,9 @@ _log = logging.getLogger(__name__)
 # Polling each second, and trusting a poll for 2 s, bounds the time until every process sees a revocation.
 _POLL_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 2.0
+# The longest life of a cache entry: a second bound, in addition to the epoch.
 _MAX_AGE_SECONDS: Final = 30.0
+# Seconds between two writes of last_used_at, and between two deletions of expired tokens.
 _TOUCH_SECONDS: Final = 15.0
 _PRUNE_SECONDS: Final = 600.0
 _MAX_ENTRIES: Final = 10_000
@@ -56,6 +58,7 @@ class Verifier:
         # The cache is keyed by a digest under a key of this process, so that no credential stays in memory.
         self._cache_key = secrets.token_bytes(32)
         self._entries: dict[bytes, _Entry] = {}
+        # Lookups under way: requests with the same credentials share one.
         self._asking: dict[bytes, asyncio.Task[_Entry | None]] = {}
         self._epoch = 0
         self._generation = 0
@@ -66,11 +69,12 @@ class Verifier:
         self._pruned_at = -inf
 
     async def authenticate(self, scope: MutableMapping[str, Any], *, is_again: bool = False) -> Principal:
-        """Return the caller of a request, whose ASGI scope this is; the request's log line names the tenant.
+        """Return the caller of a request, by its ASGI scope. Also store it for the log line, which names the tenant.
 
-        With ``is_again`` the credentials are verified once more, for a call that lasts.
+        With ``is_again`` the credentials are verified once more, for long calls, whose key may be revoked meanwhile.
         """
         state = scope.setdefault("state", {})
+        # A request asks several times (before the body, as a dependency), but is verified once.
         if is_again or "principal" not in state:
             state["principal"] = await self.verify(credentials.read(scope["headers"]))
         principal: Principal = state["principal"]
@@ -90,6 +94,7 @@ class Verifier:
         principal = entry.principal
         if principal.status == "suspended":
             raise tenant_suspended()
+        # Written later by ``run``, for all keys together: a write for each request would be too much.
         if principal.key_id:
             self._used.add(principal.key_id)
         return principal
@@ -143,21 +148,23 @@ class Verifier:
         row = await self._find(lambda connection: store.find_key_any_tenant(connection, key_id))
         if not self._matches(row, credential) or row is None:
             return None
-        ends_at = asked_at + _left(row["seconds_left"])
+        ends_at = asked_at + _cache_seconds(row["seconds_left"])
         return _Entry(_key_principal(row, frozenset(row["scopes"])), row["epoch"], generation, ends_at)
 
     async def _ask_token(self, claims: Claims) -> _Entry | None:
         asked_at, generation = monotonic(), self._generation
+        # The times of the token are compared with the database's clock, which all processes share.
         row = await self._find(lambda connection: store.find_bearer_any_tenant(connection, claims))
         if row is None or not claims.is_current(row["now"]):
             return None
         until = min(claims.ends_at, claims.key_until)
         if claims.subject.key_id:
+            # A token never has more scopes than its key has now.
             principal = _key_principal(row, claims.scopes.intersection(row["scopes"]))
-            left = min(_left(row["seconds_left"]), until - row["now"])
+            left = min(_cache_seconds(row["seconds_left"]), until - row["now"])
         else:
             principal = member_principal(row, claims.scopes & ROLES[row["role"]])
-            left = _left(until - row["now"])
+            left = _cache_seconds(until - row["now"])
         return _Entry(principal, row["epoch"], generation, asked_at + left)
 
     async def _find(
@@ -205,9 +212,9 @@ class Verifier:
             self._entries = {digest: entry for digest, entry in self._entries.items() if entry.epoch >= epoch}
         # The time is taken before the query, so that a slow answer does not count as fresh.
         self._epoch, self._polled_at, self._clock_offset = epoch, asked_at, now - asked_at
-        await self._keep_house(connection, asked_at)
+        await self._touch_and_prune(connection, asked_at)
 
-    async def _keep_house(self, connection: "asyncpg.Connection[asyncpg.Record]", at: float) -> None:
+    async def _touch_and_prune(self, connection: "asyncpg.Connection[asyncpg.Record]", at: float) -> None:
         if self._used and at - self._touched_at >= _TOUCH_SECONDS:
             used, self._used, self._touched_at = self._used, set(), at
             await store.touch_keys_any_tenant(connection, sorted(used))
@@ -221,7 +228,7 @@ def tenant_suspended() -> TenantSuspended:
     return TenantSuspended("The operator has suspended this tenant. Ask the operator to resume it.")
 
 
-def _left(seconds: float | None) -> float:
+def _cache_seconds(seconds: float | None) -> float:
     return _MAX_AGE_SECONDS if seconds is None else min(seconds, _MAX_AGE_SECONDS)
 
 

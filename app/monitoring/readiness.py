@@ -13,21 +13,22 @@ import asyncpg
 from app.broker.redis_check import RedisCheck
 from app.core import schema
 from app.core.errors import Unavailable
+from app.core.log_limiter import LogLimiter
 from app.core.logging import redact
-from app.core.seldom import Seldom
 from app.db import Database
 from app.db.timelines import ServerRefused
 from app.monitoring import store
 from app.monitoring.store import Found
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 # A look ends within its timeout, and the next one begins after the interval, so the answer is at most 2 s old.
 _LOOK_INTERVAL: Final = 0.6
 _LOOK_TIMEOUT: Final = 1.3
 _SILENCE_TIMEOUT: Final = 4.0
 """Seconds without a look after which a probe counts as failing: the event loop is blocked, or the probe has ended."""
+# Seconds that the start of the api waits for the first look, so that its first answer is not "not checked yet".
 _FIRST_LOOK_TIMEOUT: Final = 1.0
 
 _POSTGRES_HANGS: Final = "Postgres does not answer in time"
@@ -71,16 +72,16 @@ class ReadinessProbe:
     """Probes Postgres and Redis in separate loops, so that neither waits for the other."""
 
     def __init__(
-        self, database: Database, redis: RedisCheck, *, others: Sequence[Database], hears: Callable[[], bool]
+        self, database: Database, redis: RedisCheck, *, others: Sequence[Database], is_subscribed: Callable[[], bool]
     ) -> None:
-        """``database`` belongs to the probe; connections of ``others`` are closed when Postgres turns out read-only.
+        """``database`` belongs to the probe; connections of ``others`` are closed when Postgres is found read-only.
 
-        ``hears`` returns whether the subscription to Redis is up. It notices a lost Redis first.
+        ``is_subscribed`` returns whether the subscription to Redis is up. It notices a lost Redis first.
         """
         self._database = database
         self._redis_check = redis
         self._others = (database, *others)
-        self._hears = hears
+        self._is_subscribed = is_subscribed
         self._postgres, self._redis = Look(), Look()
         self._found = Found(None, None, {}, None)
         self._first = asyncio.Event()
@@ -89,8 +90,8 @@ class ReadinessProbe:
     async def start(self) -> None:
         """Start both loops, and return after the first look at Postgres, or after a second."""
         self._tasks = [
-            asyncio.create_task(self._again_and_again(self._look_at_postgres), name="probe-postgres"),
-            asyncio.create_task(self._again_and_again(self._look_at_redis), name="probe-redis"),
+            asyncio.create_task(self._keep_looking(self._look_at_postgres), name="probe-postgres"),
+            asyncio.create_task(self._keep_looking(self._look_at_redis), name="probe-redis"),
         ]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LOOK_TIMEOUT):
@@ -108,7 +109,8 @@ class ReadinessProbe:
         """Return the current state from memory, without asking a server."""
         faults = [_POSTGRES_HANGS] if self._postgres.age > _SILENCE_TIMEOUT else self._postgres.faults
         reasons = [_REDIS_HANGS] if self._redis.age > _SILENCE_TIMEOUT else list(self._redis.faults)
-        if not reasons and not self._hears():
+        # Only if the probe itself found nothing wrong: otherwise that is the cause, and the better explanation.
+        if not reasons and not self._is_subscribed():
             reasons.append(_NOT_HEARD)
         # Without Postgres nothing is known about dispatchers and workers.
         if not faults:
@@ -118,7 +120,7 @@ class ReadinessProbe:
                 reasons.append(_NO_WORKER)
         return State(faults, reasons, self._found, max(self._postgres.age, self._redis.age))
 
-    async def _again_and_again(self, look: Callable[[], Awaitable[None]]) -> None:
+    async def _keep_looking(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
                 await look()
@@ -146,7 +148,7 @@ class ReadinessProbe:
             for database in self._others:
                 await database.expire()
         for fault in faults:
-            _seldom.warn("not ready", reason=fault)
+            _log_limiter.warn("not ready", reason=fault)
 
     async def _look_at_redis(self) -> None:
         try:
@@ -154,10 +156,11 @@ class ReadinessProbe:
                 faults = await self._redis_check.faults()
         except TimeoutError:
             faults = [_REDIS_HANGS]
+        # An error of Redis may quote a URL with its password, and anybody can read /readyz.
         faults = [redact(fault) for fault in faults]
         self._redis = Look(faults)
         for fault in faults:
-            _seldom.warn("degraded", reason=fault)
+            _log_limiter.warn("degraded", reason=fault)
 
 
 def _faults(found: Found) -> list[str]:

@@ -1,7 +1,7 @@
-"""Admit calls: who calls, whether they may, and whether the tenant's rate allows it. Quotas are the ledger's part.
+"""Admit calls: who calls, whether they may, and whether the tenant's rate allows it.
 
-``CALLS`` and ``SUBMITS`` are the rate classes of operations. The answer to a submit reports what is left of the quotas,
-in addition to the rate.
+Quotas of tasks are checked where tasks are stored (``tasks_accept``). ``CALLS`` and ``SUBMITS`` are the rate classes of
+operations: the response to a submit reports what is left of the quotas, too.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from app.quotas.rate import Rates
 from app.tenants import plans
 from app.tenants.plans import Limits
 
-# A submit that is refused with one of these was not counted against its quotas, so its answer reports only the rate.
+# Statuses of a submit that was refused before its quotas were checked: the response reports only the rate.
 _REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
 
 
@@ -53,7 +53,10 @@ class _SubmitRate(_CallRate):
     gives: ClassVar[frozenset[str]] = frozenset({"principal", "rate"})
 
     async def admit(self, request: Request, scope: str) -> dict[str, Any]:
-        """Return the caller and what remains of its rate, replay or not. Raises as for other calls."""
+        """Return the caller and what remains of its rate. Raises as for other calls.
+
+        A replay counts too: it is recognised only after the body was read.
+        """
         parts = QuotaParts.of(request)
         principal = permitted(await parts.verifier.authenticate(request.scope), scope)
         limits = plans.limits_of(principal)
@@ -74,8 +77,9 @@ SUBMITS: Final = _SubmitRate()
 
 
 async def count(request: Request, principal: Principal) -> None:
-    """Count one call, once; its answer reports the rate. Raises ``RateLimited``."""
+    """Count a call, once, before its body is read; the response reports the rate. Raises ``RateLimited``."""
     state = request.scope["state"]
+    # A route may ask more than once (before the body and as a dependency), but the call counts once.
     if "headers" not in state:
         rates, limits = QuotaParts.of(request).rates, plans.limits_of(principal)
         remaining = await ask_rate(rates, principal.tenant_id, limits, policies.call_policies)
@@ -90,6 +94,7 @@ async def ask_rate(
     ``policy_field`` returns the value of RateLimit-Policy for a refusal.
     """
     rate = policies.rate_of(limits)
+    # An unlimited tenant costs Redis nothing.
     if rate is None:
         return []
     answer = await rates.ask(tenant_id, rate)

@@ -14,54 +14,58 @@ from app.tasks.run.attempts import AttemptRef
 from app.tasks.run.cancellation import Verdict
 from app.tasks.run.timing import HEARTBEAT_INTERVAL
 
-Attempt = TypeVar("Attempt", bound=AttemptRef)
+AnyAttempt = TypeVar("AnyAttempt", bound=AttemptRef)
 
 _log = logging.getLogger(__name__)
 
 
-class CancellationPoller(Generic[Attempt]):
+class CancellationPoller(Generic[AnyAttempt]):
     """Polls every 3 s, and at once when Redis announces a cancel of one of the running attempts."""
 
     def __init__(
-        self, database: Database, running: Callable[[], Sequence[Attempt]], tell: Callable[[Attempt, Verdict], None]
+        self,
+        database: Database,
+        running: Callable[[], Sequence[AnyAttempt]],
+        tell: Callable[[AnyAttempt, Verdict], None],
     ) -> None:
-        """``running`` returns the attempts to poll for; ``tell`` is called for each that must end, with each poll."""
+        """``running`` returns the attempts to poll for. Every poll calls ``tell`` for each attempt that must end."""
         self._database = database
         self._running = running
         self._tell = tell
-        self._heard = asyncio.Event()
+        self._wakeup = asyncio.Event()
 
     async def run(self, redis_url: str) -> None:
         """Poll until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(wakeups.listen_cancels(redis_url, self._hear))
-            group.create_task(self._ask_again_and_again())
+            group.create_task(wakeups.listen_cancels(redis_url, self._on_cancel))
+            group.create_task(self._keep_polling())
 
-    def _hear(self, task_id: UUID) -> None:
+    def _on_cancel(self, task_id: UUID) -> None:
         # The Redis message is only a hint to poll now; Postgres decides which attempts must stop.
         if any(attempt.task_id == task_id for attempt in self._running()):
-            self._heard.set()
+            self._wakeup.set()
 
-    async def _ask_again_and_again(self) -> None:
+    async def _keep_polling(self) -> None:
         while True:
             try:
-                await self._ask()
+                await self._poll()
             except Unavailable:
-                _log.warning("cancelled tasks not looked for, Postgres is away")
-            except Exception:  # noqa: BLE001 whatever happens, it is asked again
-                _log.exception("cancelled tasks not looked for")
+                _log.warning("cannot look for cancelled tasks: Postgres is unavailable; retrying")
+            except Exception:  # noqa: BLE001 without this poll, no cancel would reach this worker any more
+                _log.exception("cannot look for cancelled tasks; retrying")
             await self._pause()
 
     async def _pause(self) -> None:
         try:
             async with asyncio.timeout(HEARTBEAT_INTERVAL):
-                await self._heard.wait()
+                await self._wakeup.wait()
         except TimeoutError:
             return
         finally:
-            self._heard.clear()
+            self._wakeup.clear()
 
-    async def _ask(self) -> None:
+    async def _poll(self) -> None:
+        # The list is read once. An attempt that starts during the query is covered by the next poll.
         running = self._running()
         verdicts = await cancellation.verdicts(self._database, running)
         for attempt in running:

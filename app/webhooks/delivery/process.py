@@ -13,11 +13,11 @@ from app.core import failpoints
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import Unavailable
+from app.core.log_limiter import LogLimiter
 from app.core.secrets import get_secrets
-from app.core.seldom import Seldom
 from app.db import AWAY, Connection, Database
 from app.processes import heartbeat, schema
-from app.processes.heartbeat import Turns
+from app.processes.heartbeat import Rounds
 from app.webhooks import store
 from app.webhooks.delivery.attempt import LEASE, DeliveryAttempts
 from app.webhooks.delivery.endpoint_concurrency import PER_ENDPOINT, PER_TENANT, EndpointConcurrency
@@ -26,7 +26,7 @@ from app.webhooks.store import START, DeliveryClaim, DueDelivery
 from app.webhooks.url_key import EndpointKey
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 # Polled: a NOTIFY with each delivery would make every task's finish wait for the one before it (a lock of the whole
 # database, held through the commit). One probe of an index finds that nothing is due.
@@ -166,8 +166,8 @@ async def run(stopping: asyncio.Event) -> None:
     database = Database("tq_webhook")
     sender = Sender(settings.webhook_allowed_networks)
     deliveries = Deliveries(database, DeliveryAttempts(database, sender, secrets))
-    turns = Turns()
-    beating = asyncio.create_task(heartbeat.beat(database, "webhooks", turns), name="heartbeat")
+    rounds = Rounds()
+    beating = asyncio.create_task(heartbeat.beat(database, "webhooks", rounds), name="heartbeat")
     _log.info("webhooks are delivered")
     delivering = Duty("deliver", passes=lambda error: isinstance(error, _AWAY) and not isinstance(error, ValueError))
     try:
@@ -178,9 +178,9 @@ async def run(stopping: asyncio.Event) -> None:
                 await delivering.run(lambda: _deliver(deliveries, stopping))
                 await _wait(stopping, delivering.seconds_left)
             except _AWAY as error:
-                _seldom.warn("webhooks wait for Postgres", reason=type(error).__name__)
+                _log_limiter.warn("webhooks wait for Postgres", reason=type(error).__name__)
                 await _wait(stopping, _AWAY_INTERVAL)
-            turns.turned()
+            rounds.ended()
         await deliveries.drain()
     finally:
         beating.cancel()
