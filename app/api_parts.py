@@ -29,7 +29,7 @@ from app.quotas.rate import Rates
 from app.tasks import partitions
 from app.tasks.large_bodies import LargeBodies
 from app.tasks.parts import TaskParts
-from app.tasks.reading import Reading
+from app.tasks.read.reading import Reading
 from app.tasks.submit.accept import Acceptor
 
 # With the time to get a connection, a caller is told within 2 s that Postgres does not answer.

@@ -32,7 +32,7 @@ from app.http.request_log import LoggedApp, RequestLog
 from app.identity.dependencies import RATED
 from app.monitoring.router import router as health_router
 from app.quotas.router import router as quotas_router
-from app.tasks import types
+from app.tasks.definition import types
 from app.tasks.document import with_task_types
 from app.tasks.operations import OPERATIONS
 from app.webhooks.schemas import TaskEvent

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 from app.core import ids
 from app.core import traceparent as traceparents
 from app.core.errors import InvalidRequest, NotFound
-from app.tasks import types
+from app.tasks.definition import types
 from app.tasks.schemas import Tag
 from app.tasks.status import Status
 

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from app.quotas.parts import QuotaParts
 from app.tasks.large_bodies import LargeBodies
-from app.tasks.reading import Reading
+from app.tasks.read.reading import Reading
 from app.tasks.submit.accept import Acceptor
 
 

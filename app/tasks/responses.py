@@ -13,7 +13,7 @@ from app.http.json_response import JsonResponse
 from app.quotas import limits as policies
 from app.quotas.limits import Remaining
 from app.quotas.schemas import Grant, Quota
-from app.tasks.reading import Detail, StoredResult
+from app.tasks.read.reading import Detail, StoredResult
 from app.tasks.schemas import CancelResponse, TaskPage, TaskStatus
 from app.tasks.status import FINAL, Status
 from app.tasks.submit.decision import Accepted, Refused

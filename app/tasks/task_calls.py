@@ -9,7 +9,8 @@ from starlette.responses import Response
 from app.http import openapi
 from app.identity.paging import AskedTime, Cursor, Limit, Page
 from app.identity.principal import Principal
-from app.tasks import responses, types
+from app.tasks import responses
+from app.tasks.definition import types
 from app.tasks.parameters import (
     Prefer,
     StatusFilter,
@@ -20,10 +21,10 @@ from app.tasks.parameters import (
     seconds_to_wait,
 )
 from app.tasks.parts import TaskParts
-from app.tasks.reading import Caller
+from app.tasks.read.reading import Caller
+from app.tasks.read.task_filter import TaskFilter
 from app.tasks.run import cancellation
 from app.tasks.schemas import CancelResponse, TaskPage, TaskTypeInfo, TaskTypeList
-from app.tasks.task_filter import TaskFilter
 
 
 async def cancel_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
