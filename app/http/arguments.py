@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
+from pydantic import PlainValidator
 from starlette.types import Scope
 
 from app.http import query_parameters
@@ -25,6 +26,9 @@ class _Parameter:
         self.loc = (field.field_info.in_.value, field.alias)
         self.missing = {"type": "missing", "loc": self.loc, "msg": "Field required"}
         self._validate = field.validate
+        rules = getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata
+        # A reader of our own needs nothing of pydantic, whose way to it would cost as much as the reading.
+        self.read: Any = next((rule.func for rule in rules if isinstance(rule, PlainValidator)), None)
 
     def take(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
         """Add the value of a text to ``values``, or what is wrong with it to ``faults``."""
@@ -51,7 +55,11 @@ class Arguments:
         values = self._defaults.copy()
         faults: list[Any] = []
         for parameter in self._path:
-            parameter.take(scope["path_params"][parameter.alias], values, faults)
+            text = scope["path_params"][parameter.alias]
+            if parameter.read is not None:
+                values[parameter.name] = parameter.read(text)
+            else:
+                parameter.take(text, values, faults)
         if query := scope["query_string"]:
             self._read_query(query, values, faults)
         if self._headers:
