@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,20 @@ import hypothesis
 import pytest
 
 from scripts.stack import embedded, ports
-from tests import distribution, log_scan, operator_commands
+from tests import distribution, log_scan, operator_commands, stack_state
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the state of the stack to the report of a test that failed on it."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.when == "call" and report.failed and isinstance(stack, Stack):
+        pids = {name: process.pid for name, process in stack.processes.items()}
+        report.sections.append(("state of the stack", stack_state.describe(stack.environment, pids, stack.folder)))
+    return report
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,6 +52,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 _RESTS = """
 SELECT NOT EXISTS (SELECT FROM attempt WHERE finished_at IS NULL)
+   AND NOT EXISTS (
+       SELECT FROM backlog b JOIN tenant n ON n.id = b.tenant_id
+       WHERE b.due_at <= now() AND b.pool = 'prefork' AND n.status = 'active' AND NOT n.queue_paused
+   )
    AND (SELECT array_agg((pool, slots)::text) FROM pool_slots) = '{"(prefork,2)"}'
 """
 
@@ -204,7 +219,7 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
 def quiet_stack(stack: Stack) -> Stack:
     """Wait until what earlier tests have left on the shared stack is over; return the stack.
 
-    Nothing runs, and the dispatcher counts the two slots of the stack's own worker alone: a task that a test has left
+    Nothing runs or is about to, and the dispatcher counts the two slots of the stack's own worker alone: a task that a test has left
     may run on, and a worker that it has killed counts until its heartbeat is 15 s old. Tests use this that depend on
     which slots are free. It does not make short again what the dispatcher has found to be a long task type: they run
     types that no other test makes long.

@@ -17,7 +17,7 @@ from app.core.log_limiter import LogLimiter
 from app.core.secrets import get_secrets
 from app.db import AWAY, Connection, Database
 from app.processes import heartbeat, schema
-from app.processes.heartbeat import Turns
+from app.processes.heartbeat import Rounds
 from app.webhooks import store
 from app.webhooks.delivery.attempt import LEASE, DeliveryAttempts
 from app.webhooks.delivery.endpoint_concurrency import PER_ENDPOINT, PER_TENANT, EndpointConcurrency
@@ -166,8 +166,8 @@ async def run(stopping: asyncio.Event) -> None:
     database = Database("tq_webhook")
     sender = Sender(settings.webhook_allowed_networks)
     deliveries = Deliveries(database, DeliveryAttempts(database, sender, secrets))
-    turns = Turns()
-    beating = asyncio.create_task(heartbeat.beat(database, "webhooks", turns), name="heartbeat")
+    rounds = Rounds()
+    beating = asyncio.create_task(heartbeat.beat(database, "webhooks", rounds), name="heartbeat")
     _log.info("webhooks are delivered")
     delivering = Duty("deliver", passes=lambda error: isinstance(error, _AWAY) and not isinstance(error, ValueError))
     try:
@@ -180,7 +180,7 @@ async def run(stopping: asyncio.Event) -> None:
             except _AWAY as error:
                 _log_limiter.warn("webhooks wait for Postgres", reason=type(error).__name__)
                 await _wait(stopping, _AWAY_INTERVAL)
-            turns.turned()
+            rounds.ended()
         await deliveries.drain()
     finally:
         beating.cancel()
