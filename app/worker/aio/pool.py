@@ -135,8 +135,8 @@ class AsyncioPool:
             tenants = []
             seconds = until - self._runtime.loop.time()
             if self._free and not self._is_draining and seconds > 0:
-                most = max(1, min(_MAX_TENANTS, self._free // _MIN_CLAIM))
-                tenants = await self._ticket_consumer.take(ASYNCIO, most, seconds=seconds)
+                max_tickets = max(1, min(_MAX_TENANTS, self._free // _MIN_CLAIM))
+                tenants = await self._ticket_consumer.take(ASYNCIO, max_tickets, seconds=seconds)
 
     async def _claim_for(self, tenant_id: UUID) -> None:
         while not self._free and not self._is_draining:

@@ -65,7 +65,10 @@ def test_tenants_with_short_tasks_share_claims(acme: Tenant, make_tenant: Callab
         (each, each.submit(task="test.doze", payload={"a": 2, "b": 0})) for each in (acme, make_tenant("sleeps"))
     ]
     wait_until(lambda: {each.status(one)["status"] for each, one in sleepers} == {"STARTED"}, "both sleepers")
-    waiting = [(tenant, tenant.submit(task="echo", payload=n)) for n in range(10) for tenant in tenants]
+    tasks = {"tasks": [{"task": "echo", "payload": n} for n in range(10)]}
+    # As batches, so that all of them wait before a slot is free.
+    answers = [(tenant, tenant.client.post("/api/tasks/batch", json=tasks).json()) for tenant in tenants]
+    waiting = [(tenant, outcome["task_id"]) for tenant, answer in answers for outcome in answer["outcomes"]]
     claimed_by: dict[str, set[str]] = {}
     for tenant, task_id in waiting:
         tenant.result(task_id)
