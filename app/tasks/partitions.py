@@ -1,7 +1,7 @@
 """Create the monthly partitions of task, attempt and result in advance, and move early rows into them.
 
 ``scripts/admin migrate``, the api and the dispatcher do this when they start. A row whose month is missing is stored in
-a DEFAULT partition and served like any other, until one of them moves it (``partition_step``).
+a DEFAULT partition and is served like any other row. The next run moves it (``partition_step``).
 """
 
 import asyncio
@@ -19,17 +19,20 @@ _log = logging.getLogger(__name__)
 
 MONTHS_AHEAD: Final = 1
 INTERVAL: Final = 3600.0
+"""Seconds between two runs."""
+# Months for each table in one run, so that a wrong clock cannot keep it busy without end.
 _MAX_STEPS: Final = 200
+# Seconds before the next attempt at a table that others have locked.
 _BUSY_PAUSE: Final = 0.25
 _BUSY_ATTEMPTS: Final = 5
 
 
 async def keep_any_tenant(connection: Connection, fence: UUID | None = None, *, attempts: int = _BUSY_ATTEMPTS) -> int:
-    """Make the months that are missing and empty the DEFAULT partitions; return how many rows were moved.
+    """Create the missing months and empty the DEFAULT partitions. Return the number of rows that were moved.
 
-    Each month of each table is one transaction, which locks only that table; if others have locked it, there are up to
-    ``attempts`` attempts. After an error the other tables are still done, and the first error is raised at the end.
-    ``fence`` is the token of a dispatcher's lease.
+    Each month of each table is one transaction, which locks only that table. If others have locked it, there are up to
+    ``attempts`` attempts. After an error the other tables still follow, and the first error is raised at the end.
+    ``fence`` is the token of a dispatcher's lease; None if the caller is not the dispatcher.
     """
     moved, failed = 0, None
     for table in await sweep_store.partitioned_tables_any_tenant(connection):
@@ -51,7 +54,7 @@ async def _keep(connection: Connection, table: str, fence: UUID | None, attempts
         month, rows = step
         moved += rows
         level = logging.WARNING if rows else logging.INFO
-        # Rows before their month are unusual: a clock that is ahead, a stack that was off, an old backup.
+        # A warning, because rows without a month are unusual: a clock is wrong, the stack was off, or a backup is old.
         _log.log(level, "a month was made", extra={"table": table, "month": month, "rows_moved": rows})
     return moved
 
@@ -68,7 +71,10 @@ async def _step(connection: Connection, table: str, fence: UUID | None, attempts
 
 
 async def keep_as_submitter() -> None:
-    """Create missing months at the start of an api process, then each hour: a dispatcher may not be running."""
+    """Create missing months at the start of an api process and then each hour, until cancelled.
+
+    The api does this too, because a dispatcher may not be running.
+    """
     keeping = duty.Duty("partitions", INTERVAL)
     while True:
         await keeping.run(_keep_once)
