@@ -78,7 +78,11 @@ OPERATIONS: Final[Sequence[Operation]] = (
         bounds=BATCH_BOUNDS,
         answers={
             202: Answer(BatchResponse),
-            200: Answer(BatchResponse, "An earlier request with this key made these tasks.", ["Idempotency-Replayed"]),
+            200: Answer(
+                BatchResponse,
+                "An earlier request with this Idempotency-Key made these tasks.",
+                ["Idempotency-Replayed"],
+            ),
         },
         problems=[*_BODY, *_SUBMIT],
     ),

@@ -24,7 +24,7 @@ class Lost:
     pool: str
     reason: str
     times_lost: int
-    """How many attempts of the task were lost before."""
+    """The number of the task's attempts that were lost before."""
 
 
 async def tenants_with_due_work_any_tenant(connection: Connection) -> "list[tuple[UUID, str]]":

@@ -44,7 +44,7 @@ class TaskType:
     """Delay before the second attempt. It doubles with each further attempt. 0 means no delay."""
     retry_backoff_max: float
     retry_jitter: bool
-    """Whether each delay is a random value between 0 and the computed delay."""
+    """If true, each delay is a random value between 0 and the computed delay."""
     soft_time_limit: float | None
     time_limit: float
     pool: Literal["prefork", "asyncio"]

@@ -15,7 +15,7 @@ _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).en
 
 
 class Granted(NamedTuple):
-    """How many of a submission's tasks are stored (the first ones), and the tenant's ledger after that."""
+    """The number of a submission's tasks that are stored (the first ones), and the tenant's ledger after that."""
 
     stored: int
     grant: Grant
