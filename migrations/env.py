@@ -20,7 +20,7 @@ _LOCK = 0x7471_6D69  # "tqmi"; any number does that nothing else in the database
 
 
 def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
-    # Partitions come and go by the month; the models know their parents.
+    # Partitions come and go by the month or day; the models know their parents.
     return not (kind == "table" and name and _PARTITION.match(name))
 
 

@@ -23,10 +23,12 @@ class DueTasks:
         self._worker = worker
         self.looked_until: datetime | None = None
 
-    async def end_expired(self) -> list[UUID]:
-        """End the tasks that should have started by now; return the ids of those that this call has ended."""
+    async def end_expired(self) -> list[tuple[UUID, UUID]]:
+        """End the tasks that should have started by now; return tenant and id of those that this call has ended."""
         expired = await sweep_store.expired_any_tenant(self._connection, _MAX_EXPIRED)
-        return [task_id for tenant_id, task_id in expired if await expire(self._worker, tenant_id, task_id)]
+        return [
+            (tenant_id, task_id) for tenant_id, task_id in expired if await expire(self._worker, tenant_id, task_id)
+        ]
 
     async def fallen_due(self) -> list[tuple[UUID, str]]:
         """Return the tenants and pools whose scheduled work has fallen due since the last look."""

@@ -143,7 +143,7 @@ async def test_what_was_moved_is_kept_as_every_month_is(bare: Yard):
 
 
 async def test_a_large_default_becomes_the_partition_of_its_months_and_rows_of_others_move_on(bare: Yard):
-    await bare.owner.execute("SELECT make_partitions(0)")
+    await bare.owner.execute("SELECT make_partitions(0, 0)")
     many, gap, few = await _store(bare, 65, 20), await _store(bare, 125, 2), await _store(bare, -70)
     # Much more than 4 MB, which does not compress.
     await bare.owner.execute(
@@ -311,7 +311,7 @@ async def test_a_role_that_keeps_no_months_may_not(bare: Yard):
 async def test_only_a_table_with_months_has_months(bare: Yard, name: str):
     connection = await connect(role_url(bare.environment, "tq_submit"))
     try:
-        with pytest.raises(asyncpg.PostgresError, match="no table with months"):
+        with pytest.raises(asyncpg.PostgresError, match="no table with months or days"):
             await connection.fetch("SELECT * FROM partition_step($1, 1)", name)
         await connection.fetch("SELECT * FROM partition_step('task', 1000)")
         for _ in range(20):
@@ -337,7 +337,7 @@ async def test_an_api_keeps_the_months_and_goes_on_while_it_cannot(bare: Yard, m
     try:
         async with asyncio.timeout(30):
             # The row has moved a moment before that is logged.
-            while not any(record.message == "a month was made" for record in caplog.records):  # noqa: ASYNC110 a log
+            while not any(record.message == "a partition was made" for record in caplog.records):  # noqa: ASYNC110 a log
                 await asyncio.sleep(0.05)
     finally:
         keeping.cancel()
@@ -345,4 +345,4 @@ async def test_an_api_keeps_the_months_and_goes_on_while_it_cannot(bare: Yard, m
     assert (await _places_of_tasks(bare, stored)) == {f"task_p{_month(0)}"}
     [failed] = [record for record in caplog.records if record.message == "a duty has failed"]
     assert (failed.duty, failed.failures) == ("partitions", 1)
-    assert any(record.rows_moved == 1 for record in caplog.records if record.message == "a month was made")
+    assert any(record.rows_moved == 1 for record in caplog.records if record.message == "a partition was made")
