@@ -1,5 +1,6 @@
 """What the tests share: real servers of their own, and a stack that runs on them."""
 
+import functools
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import httpx
 import pytest
 
 from scripts.stack import embedded, ports
-from tests import log_scan
+from tests import log_scan, operator_commands
 
 ROOT = Path(__file__).parent.parent
 
@@ -79,26 +80,14 @@ def environment(servers: Servers) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     for command in ("bootstrap", "migrate"):
-        subprocess.run([sys.executable, "-m", "app.admin", command], cwd=ROOT, env=settings, check=True, timeout=60)
+        operator_commands.run(settings, command).check_returncode()
     return settings
 
 
 @pytest.fixture(scope="session")
 def admin(environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return the operator's command line."""
-
-    def run(*args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.admin", *args],
-            cwd=ROOT,
-            env=environment,
-            check=False,
-            text=True,
-            capture_output=True,
-            timeout=60,
-        )
-
-    return run
+    return functools.partial(operator_commands.run, environment)
 
 
 @dataclass

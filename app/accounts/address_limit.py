@@ -43,6 +43,7 @@ class AddressLimit:
 
     def count(self, request: Request, operation_id: str) -> None:
         """Count a call from the request's address. Raises ``TooManyAttempts``."""
+        # Each operation counts by itself, so that many logins do not block the exchange of keys.
         if not _LIMITER.limiter.hit(self._rate, operation_id, _network(request)):
             raise TooManyAttempts(self._rate.get_expiry())
 
@@ -51,6 +52,7 @@ def limited(rate: str) -> Callable[[T], T]:
     """Mark an endpoint with the rate (``10/minute``) at which one address may call it; ``AuthRoute`` counts."""
 
     def decorate(endpoint: T) -> T:
+        # Only a mark, so that FastAPI still sees the endpoint's own parameters.
         setattr(endpoint, _ATTRIBUTE, AddressLimit(rate))
         return endpoint
 

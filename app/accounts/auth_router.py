@@ -43,6 +43,7 @@ class AuthRoute(CallerRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, which counts the attempt first."""
         answer, limit = super().get_route_handler(), limit_of(self.endpoint)
+        # Outermost, so that an attempt counts before its body is read and whatever is wrong with it.
         if limit is None:
             return answer
 
@@ -100,6 +101,7 @@ async def create_token(request: Request) -> Response:
 
     Send the key in the form or by HTTP Basic.
     """
+    # Errors have the form of RFC 6749 here, because OAuth clients do not know problem+json.
     try:
         fields = await _read(request)
         client = oauth.client(request.headers.getlist("authorization"), fields)

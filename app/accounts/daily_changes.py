@@ -13,6 +13,7 @@ async def admit(connection: Connection, actor: Actor, tenant_id: UUID) -> None:
 
     Operators are not counted. Do not call it for changes that take rights away: those are never refused.
     """
+    # The number of audit events is the count: every change writes one.
     if actor.type != "operator" and await audit.is_day_full(connection, tenant_id):
         raise LimitReached(
             f"A tenant may make {audit.MAX_EVENTS_PER_DAY} changes of keys and members in 24 hours. Try again later."

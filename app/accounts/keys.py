@@ -27,6 +27,7 @@ ALL_SCOPES: Final = frozenset(MEANINGS)
 _NAME_LENGTH: Final = 200
 _MAX_EXPIRES_DAYS: Final = 3_650
 
+# Seconds for which both keys of a rotation are valid, so that clients can change the key one after the other.
 MAX_OVERLAP_SECONDS: Final = 7 * 86_400
 DEFAULT_OVERLAP_SECONDS: Final = 86_400
 
@@ -114,6 +115,7 @@ async def rotate(
     """
     if not 0 <= overlap_seconds <= MAX_OVERLAP_SECONDS:
         raise InvalidRequest(f"The overlap must be 0 to {MAX_OVERLAP_SECONDS} seconds.")
+    # The lock makes two concurrent rotations of a key run one after the other: the second one is refused below.
     await tenancy.lock(connection, tenant_id)
     await daily_changes.admit(connection, actor, tenant_id)
     old = await store.find_valid_key(connection, tenant_id, key_id)
@@ -154,6 +156,7 @@ async def revoke(
     if key is None:
         raise NotFound("The tenant has no key with this id. GET /api/keys lists its keys.")
     require_scopes(key.scopes, caller_scopes)
+    # Only the first call changes the row, so only that one records an event.
     if await store.revoke_key(connection, tenant_id, key_id):
         await audit.record(connection, tenant_id, actor, "key.revoked", key_id)
 

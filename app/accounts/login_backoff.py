@@ -10,8 +10,10 @@ from typing import Final
 from app.core.errors import TooManyAttempts
 
 _FREE_ATTEMPTS: Final = 5
+# Seconds. Bounded, because an attacker could otherwise lock the owner of an account out for days.
 _MAX_WAIT: Final = 300.0
 _MAX_ACCOUNTS: Final = 20_000
+# Seconds without an attempt after which the earlier ones no longer count.
 _FORGET_AFTER: Final = 3_600.0
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.db import Connection, affected
 from app.models.account import Member
 
-# Without the password hash: code that manages members does not need it.
+# All columns except the password hash: code that manages members does not need it.
 _COLUMNS = "tenant_id, id, email, role, token_version, created_at, disabled_at"
 
 
@@ -81,6 +81,7 @@ async def set_role(connection: Connection, tenant_id: UUID, member_id: UUID, rol
 
 async def set_disabled(connection: Connection, tenant_id: UUID, member_id: UUID, *, is_disabled: bool) -> None:
     """Disable a member or enable it again. Tokens from before stay invalid, because their version is old."""
+    # A second call keeps the first time, but raises the version again.
     await connection.execute(
         "UPDATE member SET disabled_at = CASE WHEN $3::boolean THEN coalesce(disabled_at, now()) END,"
         " token_version = token_version + $3::boolean::integer WHERE tenant_id = $1 AND id = $2",
@@ -106,6 +107,7 @@ async def set_hash(
     connection: Connection, tenant_id: UUID, member_id: UUID, password_hash: str, *, version: int
 ) -> None:
     """Write the same password under newer hash parameters, unless it has changed since ``version`` was read."""
+    # A new password raises the version. Without the comparison, a slow login could bring the old password back.
     await connection.execute(
         "UPDATE member SET password_hash = $3 WHERE tenant_id = $1 AND id = $2 AND token_version = $4",
         tenant_id,

@@ -18,6 +18,7 @@ from app.identity.scopes import ROLES
 from app.models.account import Member
 from app.tenants import tenancy
 
+# The same for all plans: it bounds a tenant's rows, and the list that scripts/admin shows at once.
 MAX_MEMBERS: Final = 1_000
 # ASCII only: addresses that look alike are then equal, and Python and Postgres agree on lower case.
 _EMAIL: Final = re.compile(r"[!-?A-~]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,186}[a-z0-9])?")
@@ -48,6 +49,7 @@ async def add(
     ``InsufficientScope`` for a role with scopes outside ``caller_scopes``, or when the caller's key expires, and
     ``LimitReached`` for too many members, or too many changes in one day.
     """
+    # The lock makes concurrent calls count one after the other, so that no tenant exceeds the limit.
     await tenancy.lock(connection, tenant_id)
     await check_room(connection, actor, tenant_id, role=role, caller_scopes=caller_scopes, issuer=issuer)
     member = Member(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
@@ -113,7 +115,9 @@ async def change(
     Raises ``NotFound``, ``InsufficientScope`` as ``add`` does, also for a member who has more scopes than the caller,
     ``LastOwner``, and ``LimitReached`` after too many changes in one day, unless the call only disables the member.
     """
+    # The lock also keeps two calls from taking away each other's last owner.
     await tenancy.lock(connection, tenant_id)
+    # Disabling takes rights away, which is never refused.
     if role is not None or not is_disabled:
         await daily_changes.admit(connection, actor, tenant_id)
         await _refuse_key_with_end(connection, tenant_id, issuer)
@@ -157,7 +161,7 @@ async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: 
 
 
 async def find_by_email(connection: Connection, tenant_id: UUID, email: str) -> Member:
-    """Return a tenant's member; raises ``NotFound``."""
+    """Return a tenant's member. Raises ``NotFound``."""
     member = await store.find_by_email(connection, tenant_id, normalise(email))
     if member is None:
         raise NotFound("The tenant has no such member. GET /api/members lists its members.")

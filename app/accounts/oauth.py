@@ -12,6 +12,7 @@ ErrorCode: TypeAlias = Literal[
     "invalid_request", "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"
 ]
 
+# A form of these calls has at most five fields. The bound keeps the parsing of a hostile form short.
 _MAX_FIELDS: Final = 20
 
 

@@ -13,6 +13,7 @@ from app.core.errors import InvalidRequest, TooManyAttempts, Unavailable
 
 T = TypeVar("T")
 
+# Characters. The longest one bounds the time for hashing, which grows with the text.
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 256
 
@@ -127,6 +128,7 @@ class _Thread:
         self.waiting = 0
 
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
+        # Counted here and not by the executor, which has no bound for its queue.
         if self.waiting >= _MAX_WAITING:
             raise Unavailable
         self.waiting += 1

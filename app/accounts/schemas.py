@@ -22,6 +22,7 @@ _NEXT = "Send it as `cursor` to get the next page. Null on the last page."
 
 
 class _Body(BaseModel):
+    # Strict, and without unknown fields: a misspelt field must not be ignored silently.
     model_config = ConfigDict(extra="forbid", strict=True)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.db import Connection, affected
 from app.models.account import ApiKey
 
-# Without the digest: code that manages keys does not need it.
+# All columns except the digest: code that manages keys does not need it.
 _COLUMNS = "tenant_id, id, key_id, name, scopes, created_at, expires_at, revoked_at, last_used_at, replaced_by"
 
 # Valid keys, without those in the overlap of a rotation: the successor counts instead of them.

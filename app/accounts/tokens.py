@@ -23,6 +23,7 @@ from app.identity.tokens import InvalidToken, Subject
 from app.identity.verify import Verifier
 
 _log = logging.getLogger(__name__)
+# One text for an unknown address, a wrong password and a disabled member: none of them may be told apart.
 _WRONG: Final = "The e-mail address or the password is wrong."
 
 
@@ -81,8 +82,10 @@ class Tokens:
         unknown address, a wrong password and a disabled member get the same answer after the same time.
         """
         row = await self._member(email, password)
+        # Only after the password was right: a stranger does not learn which tenants are suspended.
         if row["status"] == "suspended":
             raise verify.tenant_suspended()
+        # The plain password is known only now, so this is the moment to store it with newer hash parameters.
         if needs_rehash(row["password_hash"]):
             await self._rehash(row, password)
         return self._answer(_member_subject(row, row["member_version"]), ROLES[row["role"]])
@@ -102,6 +105,7 @@ class Tokens:
         # The connection is back in its pool by now, because verifying takes 20 ms and may wait for a thread.
         is_right = await self.hasher.verify(password, row["password_hash"] if row else None)
         if row is None or not is_right:
+            # Without the address: it may contain a password that somebody typed into the wrong field.
             _log.warning("login failed", extra={"member_id": row and str(row["member_id"])})
             raise Unauthenticated(_WRONG, headers={"WWW-Authenticate": 'Bearer realm="task-queue"'})
         self._backoff.succeed(address)

@@ -23,6 +23,7 @@ from app.tenants.tenancy import SlugTaken
 
 T = TypeVar("T")
 
+# Exit codes. Typer itself uses 1 for crashes and 2 for wrong usage.
 NOT_FOUND: Final = 3
 CONFLICT: Final = 4
 REFUSED: Final = 5
@@ -69,6 +70,7 @@ def as_owner(work: Callable[[Connection], Awaitable[T]]) -> T:
     """Run ``work`` on a connection of the database's owner, without a transaction around it."""
 
     async def run() -> T:
+        # The owner's URL does not come from role_url, which would do this: an old primary must be refused here too.
         timelines.known().keep_in(get_settings().secrets_file.parent)
         connection = await connect(get_settings().database_url)
         try:

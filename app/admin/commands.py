@@ -31,6 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+# Defined in another module than the other commands of tenants, because it also needs Redis.
 tenant_commands.app.command("delete")(offboarding_commands.delete)
 app.add_typer(tenant_commands.app, name="tenant")
 app.add_typer(key_commands.app, name="key")
@@ -96,6 +97,7 @@ def doctor(
         show(examination.accept_and_record(), as_json=as_json)
         return
     found = asyncio.run(examination.examine())
+    # Shown in any case: a table of what is right helps to find what is wrong.
     show(found, as_json=as_json)
     if found["faults"]:
         raise cli_runtime.CommandRefused("\n".join(found["faults"]))

@@ -20,6 +20,7 @@ from app.db.primary import AWAY, Place
 from app.db.timelines import ServerRefused
 from app.processes import store
 
+# Seconds for each server.
 _TIMEOUT: Final = 3.0
 
 
@@ -51,6 +52,7 @@ async def examine() -> dict[str, Any]:
     servers, redis_faults = await _look()
     known = {str(system): timelines.timeline_of(mark) for system, mark in timelines.known().marks().items()}
     faults = [f"{one.host}: {one.fault}" for one in servers if one.fault]
+    # The schema is compared only if nothing else is wrong: the schema of a refused server does not matter.
     version = next((one.schema_version for one in servers if one.is_primary and not one.fault), None)
     if any(one.is_primary for one in servers) and (wrong := schema.fault(version)) and not faults:
         faults.append(wrong)
@@ -77,6 +79,7 @@ async def accept_timeline() -> dict[str, Any]:
     """Accept the timeline of the primary that answers as the newest. Raises ``CommandRefused`` unless one does."""
     servers, _ = await _look()
     found = [one for one in servers if one.is_primary]
+    # With two primaries the operator must decide first: the other one may have rows that would be lost.
     if len(found) != 1:
         what = "No host of DATABASE_URL answers as a primary" if not found else "Several hosts are primaries"
         message = f"{what}. Run the one that you want to use, and stop the others."

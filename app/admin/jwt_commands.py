@@ -15,6 +15,7 @@ from app.db import Connection
 app = typer.Typer(help="Rotate the keys that sign tokens.", no_args_is_help=True)
 
 
+# With a callback, Typer keeps "rotate" as a subcommand although it is the only command.
 @app.callback()
 def group() -> None:
     """Rotate the keys that sign tokens."""
@@ -30,6 +31,7 @@ def rotate(
 ) -> None:
     """Sign with the spare key, and publish a new spare. Tokens of the old key stay valid until they expire."""
 
+    # The file is written before the audit event commits: an event without a rotation would be worse than the reverse.
     async def work(connection: Connection) -> Secrets:
         known = secrets.rotate_jwt(get_settings().secrets_file, is_compromised=compromised)
         detail = {"compromised": compromised}

@@ -16,6 +16,7 @@ from app.db import Database
 from app.tasks.run import after_commit
 from app.tenants import tenancy
 
+# Rows of each table in one transaction.
 _BATCH: Final = 5_000
 _END_TIMEOUT: Final = 10.0
 """Seconds to wait for running tasks to end. A worker kills cancelled code within 5 s."""
@@ -29,12 +30,14 @@ async def offboard(database: Database, redis: Redis, actor: Actor, slug: str) ->
 
     A task that still runs after 10 s, on an unreachable worker, finds its row deleted and writes nothing.
     """
+    # From this commit on no credential of the tenant is valid and no task of it starts.
     async with database.transaction() as connection:
         tenant = await tenancy.mark_deleted(connection, actor, slug)
         cancelled = await store.cancel_tenant(connection, tenant.id)
     await _tell_workers(redis, tenant.id, cancelled)
     await _wait_for_end(database, tenant.id)
     erased = await _erase(database, tenant.id)
+    # Again: a worker or an api process may have offered a ticket meanwhile.
     await _forget(redis, tenant.id)
     async with database.transaction() as connection:
         await audit.record(connection, None, actor, "tenant.deleted", slug, {"tenant_id": str(tenant.id), **erased})
@@ -45,7 +48,7 @@ async def _tell_workers(redis: Redis, tenant_id: UUID, running: list[UUID]) -> N
     try:
         await tickets.forget(redis, tenant_id)
     except RedisError:
-        return  # the workers look for themselves
+        return  # without the message, the workers' next poll finds the cancelled tasks
     await after_commit.ask_workers_to_end(redis, running, seconds=_WAKE_TIMEOUT)
 
 
@@ -59,6 +62,7 @@ async def _wait_for_end(database: Database, tenant_id: UUID) -> None:
 
 async def _erase(database: Database, tenant_id: UUID) -> dict[str, int]:
     erased: Counter[str] = Counter()
+    # The function erases the tenant's own row last, when no other row is left.
     while "tenant" not in erased:
         async with database.transaction() as connection:
             erased.update(await store.erase_tenant(connection, tenant_id, _BATCH))
@@ -69,4 +73,4 @@ async def _forget(redis: Redis, tenant_id: UUID) -> None:
     try:
         await tickets.forget(redis, tenant_id)
     except RedisError:
-        return  # what is left there expires, or is a ticket for nobody
+        return  # the keys that are left expire, or are tickets for which no task will be found

@@ -43,6 +43,7 @@ _LISTING: Final = ("tq_api", "tq_account")
 # places.
 _TIMED: Final = "statement_timeout = '2s'"
 _MAX_ATTEMPTS: Final = 50
+# Errors of two statements that change the same role at the same time.
 _RACES: Final = (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError)
 
 

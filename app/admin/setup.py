@@ -19,6 +19,7 @@ from app.tasks import partitions
 from app.tenants import kek_rotation
 
 _CONFIG: Final = Path(__file__).resolve().parents[2] / "alembic.ini"
+# A table may be locked for a moment by a running backup or a long query.
 _MAX_ATTEMPTS_WHILE_BUSY: Final = 40
 
 
@@ -33,6 +34,7 @@ async def bootstrap(owner: Connection) -> bool:
         )
         raise cli_runtime.CommandRefused(message)
     known = _create(path) if is_new else secrets.complete(path)
+    # A file of another installation would be found out only later, when a webhook cannot be signed.
     if missing := await kek_rotation.missing_keks(owner, known):
         message = (
             f"SECRETS_FILE {path} lacks the keys {', '.join(missing)}, under which tenants' secrets are sealed."

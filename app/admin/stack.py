@@ -10,6 +10,7 @@ from dotenv import dotenv_values
 
 from app.core.config import get_settings
 
+# Typer's exit code for wrong usage.
 _USAGE = 2
 
 

@@ -102,6 +102,7 @@ def resume(slug: Slug, *, as_json: AsJson = False) -> None:
 
 
 def _change(slug: str, change: Callable[[Connection, Actor, UUID], Awaitable[TenantRecord]], *, as_json: bool) -> None:
+    # Each change runs in one transaction with its audit event.
     actor = cli_runtime.operator()
     changed = cli_runtime.for_tenant(slug, lambda connection, tenant: change(connection, actor, tenant.id))
     show(tenancy.describe(changed), as_json=as_json)

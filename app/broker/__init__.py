@@ -1,1 +1,1 @@
-"""The wire: a queue for each tenant on Redis, its ring, its tickets and its wake-ups."""
+"""The use of Redis: a queue of tickets for each tenant, the ring of these queues, and wake-up messages."""

@@ -1,4 +1,4 @@
-"""The ticket as it lies in Redis: the message that the pinned Celery and kombu would have written.
+"""The format of a ticket in Redis: the message that the pinned Celery and kombu would write.
 
 tests/broker compares it, byte for byte, with ``run_next.apply_async``.
 """
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 TICKET_TASK: Final = "run_next"
 """Name of the Celery task that a ticket starts; its one argument is the tenant's id as a string."""
 
-# In Celery's order; the sender's name (origin, reply_to) and texts for its log (the reprs) are empty.
+# In Celery's order. The sender's name (origin, reply_to) and the texts for Celery's log (the reprs) are empty.
 _HEADERS: Final[dict[str, Any]] = {
     "lang": "py",
     "task": TICKET_TASK,
@@ -56,20 +56,20 @@ _MESSAGE: Final[dict[str, Any]] = {
     "headers": _HEADERS,
     "properties": _PROPERTIES,
 }
-# What Celery itself writes for its log and for replies, which lead nowhere: a reader takes none of it.
+# Members that Celery itself fills, for its log and for replies that nobody reads. A reader replaces their values.
 _FREE_HEADERS: Final = {name: _HEADERS[name] for name in ("argsrepr", "kwargsrepr", "origin")}
 _FREE_PROPERTIES: Final = {"reply_to": _PROPERTIES["reply_to"]}
-# What differs from ticket to ticket.
+# Members that differ from ticket to ticket.
 _BLANK_HEADERS: Final = {name: _HEADERS[name] for name in ("id", "root_id")}
 _BLANK_PROPERTIES: Final = {name: _PROPERTIES[name] for name in ("correlation_id", "delivery_tag", "delivery_info")}
 _ID: Final = re.compile("[!-~]{1,64}")
-# Ours have some 900; Celery's, with texts for its log, some more.
+# Our tickets have about 900 bytes. Celery's own have a little more, because of the texts for its log.
 _MAX_BYTES: Final = 4096
 _BODY: Final = [["{tenant}"], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
 
 
 def _template(document: object, *fields: str) -> str:
-    """Turn a document into a ``%`` template: serialising it for each ticket would cost ten times as much."""
+    """Return a document as a ``%`` template: serialising it for each ticket would cost ten times as much."""
     text = json.dumps(document)
     for field in fields:
         text = text.replace(f"{{{field}}}", f"%({field})s")
@@ -81,16 +81,16 @@ _BODY_TEMPLATE: Final = _template(_BODY, "tenant")
 
 
 def ticket(tenant_id: UUID, queue: str) -> str:
-    """Write one ticket of the tenant for the queue; each has an id and a delivery tag of its own."""
+    """Return a new ticket of the tenant for the queue, with a random id and delivery tag."""
     body = b64encode((_BODY_TEMPLATE % {"tenant": tenant_id}).encode()).decode()
     return _MESSAGE_TEMPLATE % {"id": _random_id(), "queue": queue, "tag": _random_id(), "body": body}
 
 
 def read(raw: bytes, queue: str) -> dict[str, Any] | None:
-    """Return the message of a ticket that lay in this queue; None for what is no ticket, whatever else it is.
+    """Return the message of a ticket that was in this queue; None if ``raw`` is anything but a ticket.
 
-    Celery and kombu act on many members (times, limits, callbacks) and fail on those that they do not expect. So
-    nothing reaches them but what ``ticket`` writes: only the ids differ.
+    Celery and kombu act on many members (times, limits, callbacks) and fail on unexpected ones. Whoever can write to
+    Redis could use that. So only messages pass that ``ticket`` could have written, apart from the ids.
     """
     tenant = tenant_of(queue)
     if tenant is None or len(raw) > _MAX_BYTES:
@@ -112,14 +112,14 @@ def read(raw: bytes, queue: str) -> dict[str, Any] | None:
 
 
 def read_or_warn(raw: bytes, queue: str) -> dict[str, Any] | None:
-    """Return the message of a ticket, as ``read``; what is none is dropped with a warning."""
+    """Return the message of a ticket, as ``read`` does. If it is not a ticket, log a warning and return None."""
     message = read(raw, queue)
     if message is None:
-        _log.warning("dropped what is no ticket from a tenant's queue", extra={"queue": queue, "bytes": len(raw)})
+        _log.warning("dropped a message that is not a ticket from a queue", extra={"queue": queue, "bytes": len(raw)})
     return message
 
 
 def _random_id() -> str:
-    """Return 128 random bits in the shape of Celery's ids; ``uuid4`` takes three times as long."""
+    """Return 128 random bits in the form of Celery's ids. ``uuid4`` would take three times as long."""
     text = urandom(16).hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,4 +1,4 @@
-"""Celery's view of the queues: tenants' queues exist by their name alone and are never declared."""
+"""Celery's view of the queues: the queues of tenants have a name, but are never declared."""
 
 from functools import partialmethod
 
@@ -9,28 +9,28 @@ from app.broker.ring import RING_BY_QUEUE, ring_of
 
 
 def undeclared(name: str) -> Queue:
-    """Return a queue that costs Redis no key: no binding is written, and none is read."""
+    """Return a queue without a declaration: no binding of it is written to Redis or read from there."""
     return Queue(name, routing_key=name, no_declare=True)
 
 
 class TenantQueues(Queues):
-    """Any tenant's queue is known, and none is remembered: a process may name thousands."""
+    """Celery's queues by name. Tenants' queues are created for each use and not kept: a process may name thousands."""
 
     def __missing__(self, name: str) -> Queue:
-        """Return the queue of a tenant, or a virtual one; any other name is created as Celery does."""
+        """Return the queue of a tenant, or a virtual queue. Any other name is handled as Celery does."""
         if name in RING_BY_QUEUE or ring_of(name):
             return undeclared(name)
         return super().__missing__(name)
 
 
 class SteadyConnection(Connection):
-    """A connection that is tried again every few seconds, also after a long outage (kombu: up to 30 s)."""
+    """A connection that is retried every 1 to 3 s, also after a long outage. kombu's own waits up to 30 s."""
 
     ensure_connection = partialmethod(Connection.ensure_connection, interval_start=1, interval_step=1, interval_max=3)
 
 
 class TenantAMQP(AMQP):
-    """Celery's factory of queues and connections, with our queues and connection."""
+    """Celery's factory of queues and connections, which here uses the two classes above."""
 
     queues_cls = TenantQueues
     Connection = SteadyConnection

@@ -1,4 +1,4 @@
-"""Check that Redis does all that the service needs: a replica and a full Redis answer a PING, too."""
+"""Check that Redis runs all commands that the service needs. A PING is not enough: replicas and a full Redis answer."""
 
 from typing import Any, Final
 from uuid import uuid4
@@ -9,10 +9,11 @@ from redis.exceptions import NoScriptError
 from app.broker.script import Script
 from app.core.redis import reason
 
-# Each command that a script of ours calls, on keys that it leaves empty.
+# Every command that our scripts call, on keys that are empty again at the end.
 _COMMANDS: Final = Script("""
 local list, other, set, text = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
--- First what takes memory: a script that has written, if only a DEL, may go on writing when memory has run out.
+-- First a command that takes memory. After any write, even a DEL, Redis lets a script write beyond maxmemory, and the
+-- check would not notice that Redis is full.
 redis.call('LPUSH', list, 'a', 'b')
 redis.call('DEL', other)
 redis.call('RPUSH', list, 'c')
@@ -32,27 +33,27 @@ redis.call('EXISTS', text)
 redis.call('DEL', text)
 return {redis.call('PEXPIRE', other, 10000)}
 """)
-# And those that are called directly; `other` holds one element by then.
+# The commands that are called directly are in ``_ask``. The key ``other`` has one element by then, which BRPOP pops.
 _CHANNEL: Final = "readiness"
 
 
 class RedisCheck:
-    """The check of one process, which has keys of its own."""
+    """The check of one process. Its keys have a random name, so that processes do not disturb each other."""
 
     def __init__(self, redis: Redis) -> None:
-        """``redis`` may be away."""
+        """``redis`` may be unavailable."""
         self._redis = redis
         name = f"readiness.{uuid4().hex}"
         self._keys = [f"{name}.{part}" for part in ("list", "other", "set", "text")]
 
     async def faults(self) -> list[str]:
-        """Return in plain words what Redis does not do; nothing when all is well. The caller bounds the time."""
+        """Return in plain words what is wrong with Redis; an empty list if all is well. The caller bounds the time."""
         try:
             answers = await self._ask()
             if any(isinstance(answer, NoScriptError) for answer in answers):
                 await self._redis.eval(_COMMANDS.text, len(self._keys), *self._keys)
                 answers = await self._ask()
-        except Exception as error:  # noqa: BLE001 whatever it was, it is the reason
+        except Exception as error:  # noqa: BLE001 every error is an answer to the question of this method
             return [reason(error)]
         found = [reason(answer) for answer in answers if isinstance(answer, Exception)]
         info = answers[-1]

@@ -1,21 +1,21 @@
-"""Identify the Redis data set, to notice that it was lost: by a restart, a fail-over or a FLUSHALL."""
+"""Identify the data set of Redis, to notice its loss by a restart, a fail-over or a FLUSHALL."""
 
 from typing import Final
 from uuid import uuid4
 
 from redis.asyncio import Redis
 
-# The key keeps its old name: another one would look like a lost data set to a dispatcher that is being upgraded.
+# The key keeps its old name. A new name would look like a lost data set while dispatchers are being upgraded.
 _SENTINEL: Final = "tenants:generation"
 
 
 async def read(redis: Redis) -> str:
-    """Return a text that changes when Redis is restarted, replaced or emptied; raises ``RedisError``.
+    """Return a text that changes when Redis is restarted, replaced or emptied. Raises ``RedisError``.
 
-    It joins the server's ``run_id``, which is new after a restart, and a random sentinel, which a FLUSHALL deletes.
+    The text joins the server's ``run_id``, which is new after a restart, and a random value, which a FLUSHALL deletes.
     """
     async with redis.pipeline(transaction=False) as pipe:
-        # NX: the first process that asks after a loss sets the sentinel, and all others read the same one.
+        # NX: the first process that asks after a loss sets the random value, and all others read the same one.
         pipe.set(_SENTINEL, str(uuid4()), nx=True)
         pipe.get(_SENTINEL)
         pipe.info("server")

@@ -1,9 +1,9 @@
-"""The ring: the Redis keys in which tenants stand in line, and the scripts that keep them in agreement.
+"""The ring: the Redis keys that hold the order in which tenants are served, and the scripts that keep them consistent.
 
-Every tenant has a Redis list of its own for each pool: its queue. A *ring* is the line of the queues that
-hold a ticket. It is two keys: the order (a list, whose right end is served next) and the members (a set of
-the same names, so that joining costs the same for ten tenants and for ten thousand). A worker consumes the
-ring by the name of a *virtual queue*, which is no key at all.
+Every tenant has one Redis list for each pool: its *queue* of tickets. A *ring* has the names of all queues of a pool
+that have a ticket. It is stored as two keys: the *order*, a list whose right end is served next, and the *members*, a
+set of the same names. The set makes joining equally fast for ten tenants and for ten thousand. A worker consumes a ring
+by the name of a *virtual queue*, for which Redis has no key.
 """
 
 from typing import Final, NamedTuple
@@ -19,16 +19,16 @@ _SUFFIXES: Final = {PREFORK: "", ASYNCIO: ".io"}
 
 
 class Ring(NamedTuple):
-    """The line of one pool."""
+    """The names of one pool's ring."""
 
     queue: str
-    """The virtual queue: what a worker names with ``-Q``."""
+    """The virtual queue, which a worker consumes with ``-Q``."""
     order: str
-    """Key of the list of tenant queues in line; the right end is served next, the left end is last."""
+    """Key of the list of tenants' queues. The right end is served next, the left end last."""
     members: str
     """Key of the set of the same names."""
     ahead: str
-    """Key of the set of those who are ahead of their share; it expires where nobody looks any more."""
+    """Key of the set of queues whose tenants are ahead of their share. It expires if no dispatcher renews it."""
 
 
 def _ring(queue: str) -> Ring:
@@ -42,12 +42,12 @@ RING_BY_ORDER: Final = {ring.order: ring for ring in RINGS.values()}
 
 
 def queue_name(tenant_id: UUID, pool: str) -> str:
-    """Name the queue of a tenant in a pool (``prefork`` or ``asyncio``); another pool is a ``KeyError``."""
+    """Return the name of a tenant's queue in a pool (``prefork`` or ``asyncio``); raises ``KeyError`` for another."""
     return f"{QUEUE_PREFIX}{tenant_id}{_SUFFIXES[pool]}"
 
 
 def tenant_of(queue: str) -> UUID | None:
-    """Return the tenant whose queue this is; None for a name that is no tenant's."""
+    """Return the tenant of a queue; None if the name is not that of a tenant's queue."""
     try:
         return UUID(queue.removeprefix(QUEUE_PREFIX).removesuffix(_SUFFIXES[ASYNCIO]))
     except ValueError:
@@ -55,34 +55,35 @@ def tenant_of(queue: str) -> UUID | None:
 
 
 def pool_of(queue: str) -> str | None:
-    """Name the pool of a tenant's queue; None for a queue that is no tenant's."""
+    """Return the pool of a tenant's queue; None if the name is not that of a tenant's queue."""
     ring = ring_of(queue)
     return next((pool for pool, its in RINGS.items() if its is ring), None)
 
 
 def ring_of(queue: str) -> Ring | None:
-    """Find the ring in which a tenant's queue stands; None for a queue that is no tenant's."""
+    """Return the ring to which a tenant's queue belongs; None if the name is not that of a tenant's queue."""
     if not queue.startswith(QUEUE_PREFIX):
         return None
     return RINGS[ASYNCIO if queue.endswith(_SUFFIXES[ASYNCIO]) else PREFORK]
 
 
 PUSH: Final = Script("""
+-- Purpose. Put tickets into queues, and each queue that has a ticket into the ring.
 -- KEYS: order, members, queue ...      ARGV: max, then for each queue: n and its n tickets
--- Returns how many tickets each queue took: it never holds more than max.
+-- Returns. How many tickets each queue took. No queue ever has more than max.
 local pushed, at = {}, 2
 for i = 3, #KEYS do
   local queue, wanted = KEYS[i], tonumber(ARGV[at])
   local held = redis.pcall('LLEN', queue)
-  if type(held) ~= 'number' then  -- somebody else has put something there that is no list
+  if type(held) ~= 'number' then  -- an error: another program has stored something there that is not a list
     redis.call('DEL', queue)
     held = 0
   end
   local taken = math.max(0, math.min(wanted, tonumber(ARGV[1]) - held))
   for j = at + 1, at + taken do redis.call('LPUSH', queue, ARGV[j]) end
-  -- A full list asks too: it may have lost its place in line.
+  -- Also if the queue took nothing because it is full: it may have lost its place in the ring.
   if held + taken > 0 and redis.call('SADD', KEYS[2], queue) == 1 then
-    redis.call('LPUSH', KEYS[1], queue)  -- the end of the line: a newcomer never passes those who wait
+    redis.call('LPUSH', KEYS[1], queue)  -- at the end, so that a newcomer does not overtake those who wait
   end
   pushed[#pushed + 1] = taken
   at = at + wanted + 1
@@ -91,9 +92,9 @@ return pushed
 """)
 
 MEND: Final = Script("""
--- KEYS: order, members      ARGV: queues that may hold tickets
--- Makes line and set the queues that hold a ticket, each once, in the order they stand in.
--- Returns how many queues joined, and how many entries went.
+-- Purpose. Repair a ring: order and members become the queues that have a ticket, each once. The order is kept.
+-- KEYS: order, members      ARGV: queues that may have tickets without being in the ring
+-- Returns. How many queues were added, and how many entries were removed.
 local line, seen, joined = {}, {}, 0
 local function keep(queue)
   if seen[queue] or redis.call('EXISTS', queue) == 0 then return false end

@@ -1,4 +1,4 @@
-"""A Lua script and how it is called: by digest, and by its text where the server does not know it yet."""
+"""Run a Lua script in Redis: by its digest, or by its text if the server does not have it yet."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ class Script:
     """One Lua script. ``text`` is its source, ``sha`` the digest by which EVALSHA names it."""
 
     def __init__(self, text: str) -> None:
-        """Take the source as it is; a comment in it costs nothing once Redis has it."""
+        """``text`` is sent to the server only once, so comments in it cost nothing."""
         self.text = text
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, redis: Redis, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
-        """Run it in one round trip (two after a restart of Redis) and return the script's reply, an array.
+        """Run the script in one round trip (two after a restart of Redis); return its reply, which is an array.
 
         Raises ``redis.exceptions.RedisError``.
         """

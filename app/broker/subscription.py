@@ -1,4 +1,4 @@
-"""One pub/sub connection that heals itself: it reconnects, subscribes anew, and tells when it is deaf."""
+"""A pub/sub connection that reconnects and subscribes again by itself, and reports when it receives nothing."""
 
 import asyncio
 import logging
@@ -9,23 +9,24 @@ from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from app.core.log_limiter import LogLimiter
 from app.core.redis import reason
-from app.core.seldom import Seldom
 
-_seldom = Seldom(logging.getLogger(__name__))
+_log_limiter = LogLimiter(logging.getLogger(__name__))
 
-# Seconds. After so long without a word a PING is sent, which must be answered within as long again.
+# Seconds without a message after which a PING is sent. The answer must come within the same time.
 _HEARTBEAT: Final = 5.0
 _CONNECT_TIMEOUT: Final = 2.0
+# Seconds between two attempts to connect; doubled after each failure.
 _FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 2.0
+_MAX_PAUSE: Final = 2.0
 
 
 class Subscription:
-    """One channel, heard over a connection that is kept up from ``start`` to ``close``.
+    """The subscription to one channel, over a connection that is kept open from ``start`` to ``close``.
 
-    Redis keeps no message for who is away: after a gap the listener has to look for itself, which is what
-    ``on_change`` is for.
+    Redis keeps no message for a client that is disconnected. So after a gap the listener must look in Postgres;
+    ``on_change`` tells it when.
     """
 
     def __init__(
@@ -35,10 +36,10 @@ class Subscription:
         on_message: Callable[[bytes], None],
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_message(data)`` hears each message, ``on_change()`` each change of ``healthy``."""
-        # RESP2: here every answer, a message too, is an array in the order of the wire. No socket_timeout:
-        # redis-py would write under asyncio.wait_for, which before Python 3.12 may swallow a cancellation;
-        # _listen ends a silence instead.
+        """``on_message(data)`` is called for each message, ``on_change()`` after each change of ``healthy``."""
+        # RESP2, in which every answer and every message is an array in the order of the wire. There is no
+        # socket_timeout: redis-py would write under asyncio.wait_for, which before Python 3.12 may swallow a
+        # cancellation. _listen detects a silent server instead.
         self._pool = ConnectionPool.from_url(
             redis_url,
             protocol=2,
@@ -52,15 +53,15 @@ class Subscription:
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.healthy = False
-        """True while the channel is heard."""
+        """True while messages of the channel arrive."""
 
     async def start(self) -> None:
-        """Begin to listen; return once the channel is heard, or at once when Redis is away."""
+        """Begin to listen. Return once the channel is subscribed, or the first attempt to connect has failed."""
         self._task = asyncio.create_task(self._run(), name="redis-subscription")
         await self._tried.wait()
 
     async def close(self) -> None:
-        """Stop listening; no task and no connection is left behind."""
+        """Stop listening. No asyncio task and no connection is left behind."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -71,14 +72,14 @@ class Subscription:
         while True:
             try:
                 await self._converse()
-            except Exception as error:  # noqa: BLE001 whatever ended it, it has to begin again
-                _seldom.warn("wake-ups are not heard", reason=reason(error))
-            pause = _FIRST_PAUSE if self.healthy else min(pause * 2, _LONGEST_PAUSE)
+            except Exception as error:  # noqa: BLE001 after any error the subscription must be made again
+                _log_limiter.warn("wake-up messages of Redis do not arrive; reconnecting", reason=reason(error))
+            pause = _FIRST_PAUSE if self.healthy else min(pause * 2, _MAX_PAUSE)
             self._set_healthy(value=False)
             await asyncio.sleep(pause)
 
     async def _converse(self) -> None:
-        """Speak over one connection until it fails."""
+        """Connect, subscribe and receive until the connection fails."""
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
@@ -96,6 +97,7 @@ class Subscription:
                 is_asked = False
                 self._hear(answer)
             elif is_asked:
+                # The PING was not answered. A connection that a firewall has dropped looks just like a quiet one.
                 error = f"no answer from Redis for {_HEARTBEAT} s"
                 raise TimeoutError(error)
             else:

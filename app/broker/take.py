@@ -1,7 +1,7 @@
 """Take tickets from a ring: BRPOP waits until a tenant is in it, then the TAKE script takes the next tenants' tickets.
 
 Two clients do both steps: kombu's channel on its own connection (``transport``), without blocking Celery's loop, and
-each free slot by asyncio (``ticket_consumer``). What they send, and how a reply is read, is the same and is here.
+each free slot by asyncio (``ticket_consumer``). The commands and the reading of replies are the same, and are here.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +14,15 @@ from app.broker.ring import Ring
 from app.broker.script import Script
 
 TAKE: Final = Script("""#!lua flags=allow-oom
+-- Purpose. Take one ticket each from the next queues in the order.
 -- KEYS: order, members, ahead      ARGV: slots, and the queue that BRPOP has popped from the order (or '')
--- allow-oom: taking tickets frees memory, so it must work on a server that is full.
--- Returns up to `slots` pairs of a queue and its ticket. A queue that was served moves to the end of the order. Queues
+-- Returns. Up to `slots` pairs of a queue and its ticket. A queue that was served moves to the end of the order. Queues
 -- of tenants that are ahead of their share are passed over while others wait, and served if a slot would stay idle. A
 -- key that is not a list is deleted and returned as a ticket without a text.
+-- allow-oom: taking tickets frees memory, so it must work on a server that is full.
 if ARGV[2] ~= '' then redis.call('RPUSH', KEYS[1], ARGV[2]) end
 local slots, tickets, taken = tonumber(ARGV[1]), {}, 0
--- 64 turns more than slots: enough to sweep stale entries, few enough never to hold Redis up.
+-- 64 turns more than slots: enough to remove stale entries, and few enough not to block Redis.
 local turns = slots > 0 and slots + 64 or 0
 local function take(passes_over)
   local passed = 0
@@ -31,7 +32,7 @@ local function take(passes_over)
     if not queue then return end
     if passes_over and redis.call('SISMEMBER', KEYS[3], queue) == 1 then
       passed = passed + 1
-      if passed >= redis.call('LLEN', KEYS[1]) then return end  -- once round, and there is nobody else
+      if passed >= redis.call('LLEN', KEYS[1]) then return end  -- all queues were passed over: nobody else waits
     else
       passed = 0
       local ticket = redis.pcall('RPOP', queue)
@@ -60,7 +61,7 @@ return tickets
 
 
 class TakenTicket(NamedTuple):
-    """A ticket and the tenant's queue it was in."""
+    """A ticket, and the queue in which it was."""
 
     queue: str
     ticket: bytes
@@ -80,9 +81,9 @@ async def wait_and_take(redis: Redis, ring: Ring, max_tickets: int, timeout: flo
 
 
 def take(call: Callable[..., Sequence[bytes]], ring: Ring, max_tickets: int, popped: str) -> list[TakenTicket]:
-    """Take tickets after a BRPOP that has popped the queue ``popped``; with 0 tickets the queue is only put back.
+    """Take tickets after a BRPOP that has popped the queue ``popped``. With 0 tickets the queue is only put back.
 
-    ``call`` sends a command on the connection that has waited, and returns its reply. Raises what ``call`` raises.
+    ``call`` sends a command on the connection that has waited, and returns the reply. Raises what ``call`` raises.
     """
     arguments = (3, *_keys(ring), max_tickets, popped)
     try:

@@ -1,8 +1,8 @@
-"""Offering tickets: telling the workers that a tenant has due work.
+"""Offer tickets, which tell the workers that a tenant has due tasks.
 
-A ticket is a message of Celery's in the tenant's own queue, and a hint: a lost, late or doubled one is
-harmless, because the claim in Postgres decides. Errors of Redis (``redis.exceptions.RedisError``) are for the
-caller to judge, save in ``offer_quietly``. Nothing here imports Celery, so api and dispatcher stay light.
+A ticket is a Celery message in the tenant's own queue, and only a hint: a lost, late or duplicate ticket does no harm,
+because the claim in Postgres decides. The functions raise ``redis.exceptions.RedisError``, except ``offer_quietly``.
+This module does not import Celery, so that api and dispatcher need less memory.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from app.core.batcher import Batcher, Entry
 _log = logging.getLogger(__name__)
 
 DEFAULT_LIMIT: Final = 4
-"""Tickets that a tenant's queue holds at most: enough to start several slots at once, and cheap."""
+"""The most tickets in a tenant's queue: enough to start several slots at once, and few enough to be cheap."""
 
-# Queues in one script call: bounds how long it holds Redis up (about 2 ms).
+# Queues in one script call. It bounds the time for which the script blocks Redis (about 2 ms).
 _CHUNK: Final = 500
-# Seconds for the offers of one process, which wait behind each other.
+# Seconds for one call of ``Offers``, for which nobody waits.
 _OFFERS_TIMEOUT: Final = 0.5
 
 
 class Offer(NamedTuple):
-    """So many tickets for one tenant in one pool (``prefork`` or ``asyncio``)."""
+    """A number of tickets for one tenant in one pool (``prefork`` or ``asyncio``)."""
 
     tenant_id: UUID
     pool: str = PREFORK
@@ -42,41 +42,41 @@ class Mended(NamedTuple):
     """The number of repairs of a reconciliation."""
 
     joined: int
-    """Queues that had tickets, but were missing in the ring."""
+    """Queues that had tickets but were missing in the ring."""
     gone: int
-    """Entries of the ring that were duplicates or had no tickets."""
+    """Entries of the ring that were duplicates or without tickets."""
 
 
 async def offer(redis: Redis, tenant_id: UUID, pool: str = PREFORK, *, limit: int = DEFAULT_LIMIT) -> bool:
-    """Offer one ticket unless the tenant's queue holds ``limit`` already; say whether it was put."""
+    """Offer one ticket, unless the tenant's queue has ``limit`` already; return whether it was added."""
     return await offer_many(redis, [(tenant_id, pool, 1)], limit=limit) > 0
 
 
 async def offer_many(
     redis: Redis, offers: Iterable[Offer | tuple[UUID, str, int]], *, limit: int = DEFAULT_LIMIT
 ) -> int:
-    """Offer tickets to many tenants; return how many were put: none goes into a queue that holds ``limit``.
+    """Offer tickets to many tenants; return how many were added. No queue gets more than ``limit`` tickets.
 
-    One round trip for each pool and each 500 queues.
+    It takes one round trip for each pool and each 500 queues.
     """
-    lines: dict[Ring, list[Offer]] = {}
+    by_ring: dict[Ring, list[Offer]] = {}
     for wanted in offers:
-        lines.setdefault(RINGS[wanted[1]], []).append(Offer(*wanted))
+        by_ring.setdefault(RINGS[wanted[1]], []).append(Offer(*wanted))
     chunks = [
-        (ring, line[start : start + _CHUNK]) for ring, line in lines.items() for start in range(0, len(line), _CHUNK)
+        (ring, some[start : start + _CHUNK]) for ring, some in by_ring.items() for start in range(0, len(some), _CHUNK)
     ]
     pushed: list[list[int]] = [await PUSH.run(redis, *push_call(ring, chunk, limit)) for ring, chunk in chunks]
     return sum(map(sum, pushed))
 
 
 def push_call(ring: Ring, offers: Sequence[Offer], limit: int) -> tuple[list[str], list[str | int]]:
-    """Return the keys and arguments of ``ring.PUSH`` for offers in one pool, for a caller who sends it."""
+    """Return the keys and arguments of ``ring.PUSH`` for offers in one pool."""
     keys = [ring.order, ring.members]
     args: list[str | int] = [limit]
     for wanted in offers:
         queue = queue_name(wanted.tenant_id, wanted.pool)
         keys.append(queue)
-        # What is above the limit is never put: do not write it.
+        # The script would not add tickets above the limit, so they are not even written.
         tickets = [ticket(wanted.tenant_id, queue) for _ in range(min(wanted.tickets, limit))]
         args += [len(tickets), *tickets]
     return keys, args
@@ -89,7 +89,10 @@ async def offer_quietly(
     limit: int = DEFAULT_LIMIT,
     deadline: float = 0.05,
 ) -> None:
-    """Offer after a commit: give up after ``deadline`` seconds, never raise; the dispatcher offers again."""
+    """Offer tickets after a commit. Give up after ``deadline`` seconds, and never raise.
+
+    If it gives up, the tasks still start: the dispatcher offers tickets for them within about 2 s.
+    """
     try:
         async with asyncio.timeout(deadline):
             await offer_many(redis, offers, limit=limit)
@@ -102,7 +105,7 @@ _Counts: TypeAlias = Counter[tuple[UUID, str]]
 
 
 class _Added:
-    """The offers that wait, each queue's in one count."""
+    """The offers that wait, as one count for each queue: a busy tenant takes no more memory than an idle one."""
 
     def __init__(self) -> None:
         self.counts: _Counts = Counter()
@@ -118,32 +121,32 @@ class _Added:
 
 
 class Offers:
-    """The offers of one process, made together: what is added while a call is under way goes with the next one."""
+    """Combines the offers of one process: offers added during a call to Redis go with the next one."""
 
     def __init__(self, redis: Redis) -> None:
-        """``redis`` may be away: then nothing is offered, and the dispatcher does it later."""
+        """``redis`` may be unavailable: then nothing is offered, and the dispatcher offers the tickets later."""
         self._redis = redis
         self._added = _Added()
         self._batcher: Batcher[_Counts, None] = Batcher(self._offer, queue=self._added, timeout=None)
 
     def add(self, tenant_id: UUID, pool: str, tickets: int = 1) -> None:
-        """Offer tickets soon, without waiting for it; for after a commit."""
+        """Offer tickets soon, without waiting. Call it after a commit."""
         self._added.counts[tenant_id, pool] += tickets
         self._batcher.start()
 
     async def close(self) -> None:
-        """Let what was added be offered."""
+        """Wait until all added offers are made."""
         await self._batcher.close()
 
     async def _offer(self, groups: Sequence[_Counts]) -> list[None]:
         offers = [Offer(*queue, count) for counts in groups for queue, count in counts.items()]
-        # Nobody waits for it. A busy loop is late by itself, and what is given up waits for the dispatcher.
+        # A longer deadline than after a commit: nobody waits for this call, and a busy event loop is late by itself.
         await offer_quietly(self._redis, offers, deadline=_OFFERS_TIMEOUT)
         return [None] * len(groups)
 
 
 async def backlog_lengths(redis: Redis, queues: Sequence[str]) -> list[int]:
-    """Count the tickets in each queue, in the order of ``queues``, in one round trip."""
+    """Return the number of tickets in each queue, in the order of ``queues``, in one round trip."""
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
             pipe.llen(queue)
@@ -152,11 +155,11 @@ async def backlog_lengths(redis: Redis, queues: Sequence[str]) -> list[int]:
 
 
 async def reconcile(redis: Redis, tenant_ids: Iterable[UUID] = ()) -> Mended:
-    """Make each ring the queues that hold tickets, each once; those who stand in line keep their order.
+    """Repair each ring: it then has every queue with tickets exactly once. Queues that were in it keep their order.
 
-    ``tenant_ids`` are the tenants that may hold tickets without being in a ring at all: those with due work.
-    Damage is rare, so every few seconds is enough: each queue in line and each tenant given costs Redis
-    1.5 µs, in one script for each pool.
+    ``tenant_ids`` are tenants whose queues may have tickets without being in a ring: those with due tasks. Damage is
+    rare, so a call every second or so is enough. Each queue in a ring and each tenant costs Redis 1.5 µs, in one script
+    for each pool.
     """
     tenants = list(tenant_ids)
     mended = [
@@ -167,7 +170,7 @@ async def reconcile(redis: Redis, tenant_ids: Iterable[UUID] = ()) -> Mended:
 
 
 async def in_line(redis: Redis) -> dict[str, set[UUID]]:
-    """Return the tenants that stand in line in each pool, in one round trip; raises ``RedisError``."""
+    """Return the tenants in each pool's ring, in one round trip."""
     async with redis.pipeline(transaction=False) as pipe:
         for ring in RINGS.values():
             pipe.smembers(ring.members)
@@ -179,9 +182,10 @@ async def in_line(redis: Redis) -> dict[str, set[UUID]]:
 
 
 async def pass_over(redis: Redis, tenant_ids: Mapping[str, Collection[UUID]], *, seconds: float) -> None:
-    """Let the workers of each pool pass over its tenants here while others wait, for at most so many seconds."""
+    """Make the workers of each pool skip these tenants while others wait, for at most ``seconds``."""
     async with redis.pipeline(transaction=True) as pipe:
         for pool, ring in RINGS.items():
+            # In one transaction with the new members, so that no worker sees an empty set in between.
             pipe.delete(ring.ahead)
             if tenants := tenant_ids.get(pool):
                 pipe.sadd(ring.ahead, *(queue_name(tenant_id, pool) for tenant_id in tenants))
@@ -190,7 +194,7 @@ async def pass_over(redis: Redis, tenant_ids: Mapping[str, Collection[UUID]], *,
 
 
 async def forget(redis: Redis, tenant_id: UUID) -> None:
-    """Remove a tenant's queues and its places in line, at once; for a tenant that leaves."""
+    """Delete a tenant's queues and its entries in the rings, in one transaction. For a tenant that is deleted."""
     async with redis.pipeline(transaction=True) as pipe:
         for pool, ring in RINGS.items():
             queue = queue_name(tenant_id, pool)

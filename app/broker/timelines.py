@@ -1,4 +1,4 @@
-"""The newest timeline of Postgres, shared over Redis: what one process has seen, all know (app/db/timelines.py)."""
+"""Share the newest timeline of Postgres over Redis: all processes know what one has seen (app/db/timelines.py)."""
 
 import asyncio
 import logging
@@ -12,13 +12,16 @@ from app.db import timelines
 _log = logging.getLogger(__name__)
 
 KEY: Final = "installation:timelines"
-"""A sorted set: each system identifier with its mark."""
+"""A sorted set of system identifiers. The score is the mark."""
 _INTERVAL: Final = 2.0
 _TIMEOUT: Final = 1.0
 
 
 async def exchange(redis: Redis) -> None:
-    """Tell Redis and the file what this process has seen, and learn what others have; without Redis, the file alone."""
+    """Exchange marks with Redis and the file: store what this process has seen, and read what others have stored.
+
+    If Redis is unavailable, only the file is used. Never raises an error of Redis.
+    """
     known = timelines.known()
     known.refresh()
     try:
@@ -28,7 +31,7 @@ async def exchange(redis: Redis) -> None:
             known.learn(told)
             news = {str(system): mark for system, mark in known.marks().items() if mark > told.get(system, 0)}
             if news:
-                # GT: of several processes that tell at once, the newest mark stays.
+                # GT keeps the newest mark if several processes write at the same time.
                 await redis.zadd(KEY, news, gt=True)
     except (RedisError, OSError, TimeoutError) as error:
         _log.debug("timelines not exchanged", extra={"error": repr(error)})
@@ -40,5 +43,5 @@ async def follow(redis: Redis) -> None:
         await asyncio.sleep(_INTERVAL)
         try:
             await exchange(redis)
-        except Exception:  # noqa: BLE001 whatever it was, the next exchange is tried
-            _log.exception("timelines not exchanged")
+        except Exception:  # noqa: BLE001 after any error the next exchange must follow
+            _log.exception("cannot exchange the timelines of Postgres over Redis; retrying")

@@ -1,8 +1,8 @@
-"""Waking those who wait, over Redis pub/sub: a hint, never the news itself, which is in Postgres.
+"""Wake waiting requests and workers over Redis pub/sub. A message is only a hint to look: the facts are in Postgres.
 
-One channel names every task that has ended, and every api process hears it, whoever waits there: to wait costs Redis
-nothing, and nobody has to look again because the hearing began late. The price is that a process takes note of tasks
-that nobody waits for in it, so whoever has several to name names them in one message
+One channel names every task that has ended, and every api process is subscribed to it all the time. So a waiting
+request costs Redis nothing, and no end is missed because a subscription began late. The price is that each process
+receives messages about tasks that nobody waits for in it. To keep it low, one message names all tasks that a sender has
 (docs/decisions/0008-one-channel-for-all-ends.md).
 """
 
@@ -20,17 +20,18 @@ from app.broker.subscription import Subscription
 _log = logging.getLogger(__name__)
 
 _CANCEL: Final = "cancel"
-# A message is the ids of tasks that have ended, one after another, in bytes. No more: not whose, and not how.
+# A message has the ids of ended tasks, one after another, in bytes. It names neither tenant nor status, so that whoever
+# can read Redis learns nothing else.
 _DONE: Final = "done"
 _ID_BYTES: Final = 16
 # The ids of tenants that have new events for webhooks, in the same form.
 _WEBHOOK: Final = "webhook"
-# Seconds a wait lasts at most while no wake-up can arrive.
+# The longest wait in seconds while no message can arrive.
 _BLIND_STEP: Final = 0.25
 
 
 async def publish_done(redis: Redis, task_ids: Iterable[UUID], webhooks: Iterable[UUID] = ()) -> None:
-    """Wake those who wait for these tasks, by one message; raises ``RedisError``.
+    """Wake the requests that wait for these tasks, by one message. Raises ``RedisError``.
 
     ``webhooks`` are tenants that have events to send: another message, in the same round trip, wakes who sends them.
     """
@@ -63,21 +64,21 @@ def webhook_subscription(
 
 
 async def publish_cancel(redis: Redis, task_id: UUID) -> None:
-    """Tell every worker that this task is to stop; raises ``RedisError``."""
+    """Tell every worker that this task was cancelled. Raises ``RedisError``."""
     await redis.publish(_CANCEL, str(task_id))
 
 
 async def listen_cancels(redis_url: str, callback: Callable[[UUID], None]) -> None:
     """Call ``callback(task_id)`` for each cancel, until the caller cancels this coroutine.
 
-    What is published while Redis is away is not heard. What the callback raises is logged.
+    Messages that are sent while Redis is unavailable are lost. Errors of the callback are logged.
     """
 
     def hear(data: bytes) -> None:
         try:
             callback(UUID(data.decode()))
         except Exception:  # noqa: BLE001 one bad message must not end the listening
-            _log.exception("cancel wake-up failed")
+            _log.exception("cannot handle a cancel message; the next poll finds the cancelled task")
 
     subscription = Subscription(redis_url, _CANCEL, hear)
     await subscription.start()
@@ -88,17 +89,17 @@ async def listen_cancels(redis_url: str, callback: Callable[[UUID], None]) -> No
 
 
 class Wakeup:
-    """The wake-up of one waiting request; ``Waiters.watch`` makes it."""
+    """The wake-up of one waiting request. ``Waiters.watch`` creates it."""
 
     def __init__(self, waiters: "Waiters") -> None:
-        """``waiters`` are those of this process."""
+        """``waiters`` are the waiters of this process."""
         self._waiters = waiters
         self._event = asyncio.Event()
 
     async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 the caller's time is the subject
-        """Wait up to ``timeout`` seconds; True means that it is time to look.
+        """Wait up to ``timeout`` seconds; return True if a message came, so that it is time to look.
 
-        While ``Waiters.healthy`` is False it lasts 0.25 s at most: the caller polls.
+        While ``Waiters.healthy`` is False, it returns after 0.25 s at most, so that the caller polls.
         """
         step = timeout if self._waiters.healthy else min(timeout, _BLIND_STEP)
         try:
@@ -110,7 +111,7 @@ class Wakeup:
         return True
 
     def wake(self) -> None:
-        """Let ``wait`` return."""
+        """Make ``wait`` return True."""
         self._event.set()
 
 
@@ -118,27 +119,28 @@ class Waiters:
     """All waiting requests of a process, over one pub/sub connection from ``start`` to ``close``."""
 
     def __init__(self, redis_url: str) -> None:
-        """Connect on ``start``; Redis may be away then, and at any time after."""
+        """``start`` connects. Redis may be unavailable then, and at any later time."""
         self._watchers: dict[bytes, set[Wakeup]] = {}
         self._subscription = Subscription(redis_url, _DONE, self._on_done, self._on_change)
 
     @property
     def healthy(self) -> bool:
-        """Tell whether wake-ups arrive; if not, poll."""
+        """Return whether messages arrive. If not, callers must poll."""
         return self._subscription.healthy
 
     async def start(self) -> None:
-        """Begin to listen; returns at once when Redis is away."""
+        """Begin to listen. Return even if Redis is unavailable."""
         await self._subscription.start()
 
     async def close(self) -> None:
-        """Stop listening and leave no task behind; who still waits is woken."""
+        """Stop listening, and wake the requests that still wait. No asyncio task is left behind."""
         await self._subscription.close()
         self._on_change()
 
     @contextmanager
     def watch(self, task_id: UUID) -> Iterator[Wakeup]:
-        """Hear of a task's end from here on: read the database in the block, before the first ``wait``."""
+        """Yield a wake-up for the task's end. Read the database inside the block, before the first ``wait``."""
+        # In this order no end is missed: it comes either before the read or as a message after it.
         key, wakeup = task_id.bytes, Wakeup(self)
         self._watchers.setdefault(key, set()).add(wakeup)
         try:
@@ -154,7 +156,7 @@ class Waiters:
                 wakeup.wake()
 
     def _on_change(self) -> None:
-        # Lost: begin to poll. Found again: what was published in the gap was not heard.
+        # All requests look now: after a loss they begin to poll, and after a return they may have missed messages.
         for watchers in self._watchers.values():
             for wakeup in watchers:
                 wakeup.wake()

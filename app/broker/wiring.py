@@ -1,4 +1,4 @@
-"""The settings of a Celery app that speaks over the ring."""
+"""The settings of a Celery app that uses the ring transport."""
 
 import ssl
 from typing import Any, Final
@@ -10,10 +10,10 @@ from app.broker.ring import PREFORK, RINGS
 from app.broker.worker_capacity import WorkerCapacity
 
 _TRANSPORT_OPTIONS: Final = {
-    # Acks in Redis cost half of the worker's main process and protect nothing: the leases in Postgres do.
+    # Acks in Redis would cost half of the main process's CPU and protect nothing: the leases in Postgres do that.
     "ack_emulation": False,
     "priority_steps": [0],
-    # Must be longer than one wait of the transport (1 s). `retry_on_timeout` would switch Producer.batch off.
+    # Seconds. Must be longer than one wait of the transport (1 s). `retry_on_timeout` would switch Producer.batch off.
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
@@ -25,12 +25,12 @@ _SETTINGS: Final[dict[str, Any]] = {
     "broker_transport_options": _TRANSPORT_OPTIONS,
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
-    # A Redis that answers with an error (full, read-only, loading) is one to come back to, not one to die of.
+    # If Redis answers with an error (full, read-only, loading), the worker retries instead of exiting.
     "broker_channel_error_retry": True,
     "task_default_queue": RINGS[PREFORK].queue,
     "task_queues": [undeclared(RINGS[PREFORK].queue)],
     "task_create_missing_queues": True,
-    # A ticket is a hint: it is acked when it starts, leaves no result, and whoever sends it tries once.
+    # A ticket is only a hint: it is acked when it starts, has no result, and is sent without retries.
     "task_acks_late": False,
     "task_reject_on_worker_lost": False,
     "task_ignore_result": True,
@@ -41,17 +41,17 @@ _SETTINGS: Final[dict[str, Any]] = {
     # Tickets wait in Redis, where any worker can take them, not in one worker.
     "worker_disable_prefetch": True,
     "worker_prefetch_multiplier": 1,
-    # What runs when Redis goes away runs on: this cancels late-acked jobs only, and there are none. False
+    # Running attempts go on when Redis goes away: this setting cancels late-acked jobs only, and there are none. False
     # would log a deprecation at each reconnection.
     "worker_cancel_long_running_tasks_on_connection_loss": True,
     "worker_enable_prefetch_count_reduction": False,
     # Events cost 42 % of the throughput.
     "worker_send_task_events": False,
     "task_send_sent_event": False,
-    # Nothing here uses it, and whoever can write to Redis could stop the workers by it.
+    # Nothing here uses remote control, and whoever can write to Redis could stop the workers with it.
     "worker_enable_remote_control": False,
     "worker_hijack_root_logger": False,
-    # A child that imports slowly on a busy machine is not a dead one (default 4 s).
+    # Seconds (default 4). On a busy machine a child may import slowly, and must not be taken for dead.
     "worker_proc_alive_timeout": 30,
     # SIGTERM is Celery's warm shutdown, bounded by app/worker/prefork/drain.py.
     "worker_soft_shutdown_timeout": 0,
@@ -59,9 +59,9 @@ _SETTINGS: Final[dict[str, Any]] = {
 
 
 def configure(app: Celery, redis_url: str) -> Celery:
-    """Make an app speak over the ring on ``redis_url`` (``redis://`` or ``rediss://``) and return it.
+    """Make an app use the ring transport on ``redis_url`` (``redis://`` or ``rediss://``), and return the app.
 
-    Must come before the app's first use. Raises ``ValueError`` for another kind of URL.
+    Call it before the app's first use. Raises ``ValueError`` for another kind of URL.
     """
     app.amqp_cls = "app.broker.queues:TenantAMQP"
     app.conf.update(_SETTINGS, broker_url=redis_url, broker_use_ssl=_tls(redis_url))
@@ -72,7 +72,7 @@ def configure(app: Celery, redis_url: str) -> Celery:
 def _tls(redis_url: str) -> dict[str, Any] | None:
     scheme = redis_url.partition("://")[0]
     if scheme == "rediss":
-        # kombu knows TLS by the name of its own transport only, and would then check no certificate.
+        # kombu switches TLS on only for the name of its own transport, and then checks no certificate.
         return {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     if scheme != "redis":
         error = f"the broker speaks redis:// and rediss://, not {scheme}://"

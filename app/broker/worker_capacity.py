@@ -1,4 +1,4 @@
-"""Tell the channel how many tickets the worker can start now, and wake Celery's loop when a slot gets free."""
+"""Tell the channel how many tickets the worker can start now, and wake Celery's loop when a slot becomes free."""
 
 import contextlib
 import os
@@ -11,8 +11,8 @@ from celery.worker import state
 _TASKS: Final = "celery.worker.consumer.tasks:Tasks"
 
 
-class _Worker(Protocol):
-    """The attributes used of ``celery.worker.consumer.Consumer``."""
+class _CeleryConsumer(Protocol):
+    """The attributes of ``celery.worker.consumer.Consumer`` that are used here."""
 
     task_consumer: Any
     controller: Any
@@ -21,12 +21,12 @@ class _Worker(Protocol):
 
 
 class WorkerCapacity(StartStopStep):
-    """A bootstep of the worker's consumer: connect the ring channel to the pool, again after each reconnection."""
+    """A bootstep of the worker's consumer. After each connection to Redis it connects the ring channel to the pool."""
 
     requires = (_TASKS,)
     _wake: int | None = None
 
-    def start(self, parent: _Worker) -> None:
+    def start(self, parent: _CeleryConsumer) -> None:
         """Give the consumer's channel a function that counts free slots."""
         parent.task_consumer.channel.free_slots = lambda: _free_slots(parent)
         if hasattr(parent.pool, "executor"):
@@ -35,11 +35,11 @@ class WorkerCapacity(StartStopStep):
             parent.hub.add_reader(self._wake, drain_wakeups, self._wake)
 
 
-def _free_slots(worker: _Worker) -> int:
+def _free_slots(consumer: _CeleryConsumer) -> int:
     if _is_stopping():
         return 0
-    # The bound by which worker_disable_prefetch stops a consumer (celery/worker/consumer/tasks.py).
-    slots = getattr(worker.controller, "max_concurrency", None) or worker.pool.num_processes
+    # The same bound as in Celery, where worker_disable_prefetch stops the consumer (celery/worker/consumer/tasks.py).
+    slots = getattr(consumer.controller, "max_concurrency", None) or consumer.pool.num_processes
     return max(0, int(slots) - len(state.reserved_requests))
 
 
@@ -63,13 +63,13 @@ def wake_on_job_end(executor: Any) -> int:
 
 
 def drain_wakeups(wake: int) -> None:
-    """Empty the descriptor, so that it becomes readable again with the next end."""
+    """Empty the descriptor, so that the next end makes it readable again."""
     with contextlib.suppress(BlockingIOError):
         os.eventfd_read(wake)
 
 
 def _is_stopping() -> bool:
-    # The event loop runs once more after a SIGTERM, and the pool loses the jobs that it gets then. The flags are
-    # exit codes (celery/worker/state.py, maybe_shutdown), of which 0 is one: only None and False mean "go on".
+    # The event loop runs once more after a SIGTERM, and the pool loses jobs that it gets then. The flags are exit codes
+    # (celery/worker/state.py, maybe_shutdown), and 0 is one of them: only None and False mean "go on".
     flags = (state.should_stop, state.should_terminate)
     return any(flag is not None and flag is not False for flag in flags)

@@ -1,1 +1,1 @@
-"""Parts that every room may use. They know no room and no HTTP."""
+"""Helpers that every room may import. They import no room and no web framework themselves."""

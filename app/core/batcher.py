@@ -1,4 +1,7 @@
-"""Micro-batching: items that arrive while one group is under way make the next group."""
+"""Micro-batching: items that arrive while one group is being processed form the next group.
+
+Used where one call for many items costs little more than one for a single item: SQL statements, Redis scripts.
+"""
 
 import asyncio
 from collections import deque
@@ -12,24 +15,25 @@ Found = TypeVar("Found")
 Entry: TypeAlias = "tuple[Item, asyncio.Future[Found]]"
 """An item, and the future that its caller waits for."""
 
+# Seconds. A request whose answer does not come is refused with 503 within 2 s.
 _ANSWER_TIMEOUT: Final = 1.9
 
 
 class Queue(Protocol[Item, Found]):
-    """The items that wait, and which of them come next."""
+    """The items that wait. It decides which of them form the next group."""
 
     def add(self, entry: "Entry[Item, Found]") -> None:
         """Add an item at the end."""
 
     def take(self) -> "list[Entry[Item, Found]]":
-        """Remove and return the next group; an empty one ends the batcher's run, even where items still wait."""
+        """Remove and return the next group. An empty group ends the batcher's run, even if items still wait."""
 
 
 class FirstInFirstOut(Generic[Item, Found]):
     """A queue in the order of arrival."""
 
     def __init__(self, max_items: int | None) -> None:
-        """``max_items`` bounds a group; None: it has everything that waits."""
+        """``max_items`` bounds a group; None means that a group has all waiting items."""
         self._max_items = max_items
         self._entries: deque[Entry[Item, Found]] = deque()
 
@@ -47,7 +51,7 @@ class FirstInFirstOut(Generic[Item, Found]):
 class Batcher(Generic[Item, Found]):
     """Answers one group of items at a time.
 
-    It has no timer: a lone item goes at once, and only load makes larger groups.
+    There is no timer: a single item is processed at once, and only load makes larger groups.
     """
 
     def __init__(
@@ -58,10 +62,10 @@ class Batcher(Generic[Item, Found]):
         timeout: float | None = _ANSWER_TIMEOUT,
         queue: "Queue[Item, Found] | None" = None,
     ) -> None:
-        """``answer`` returns the answers to up to ``max_items`` items (None: any number), in their order.
+        """``answer`` gets up to ``max_items`` items (None: any number) and returns their answers in the same order.
 
-        Nobody waits longer than ``timeout`` seconds; None: as long as it takes. ``queue`` replaces the order of
-        arrival and its ``max_items``.
+        A caller waits at most ``timeout`` seconds (None: without a limit). ``queue`` replaces the order of arrival, and
+        then ``max_items`` has no effect.
         """
         self._answer = answer
         self._timeout = timeout
@@ -69,7 +73,7 @@ class Batcher(Generic[Item, Found]):
         self._running: asyncio.Task[None] | None = None
 
     async def ask(self, item: Item) -> Found:
-        """Return the answer to an item; raises what ``answer`` raises, and ``Unavailable`` after ``timeout``."""
+        """Return the answer to an item. Raises what ``answer`` raises, and ``Unavailable`` after ``timeout``."""
         found = self.add(item)
         if self._timeout is None:
             return await found
@@ -80,36 +84,39 @@ class Batcher(Generic[Item, Found]):
             deadline.cancel()
 
     def add(self, item: Item) -> "asyncio.Future[Found]":
-        """Add an item without waiting; the future has its answer later."""
+        """Add an item without waiting. The future gets its answer later."""
         found: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._queue.add((item, found))
         self.start()
         return found
 
     def start(self) -> None:
-        """Take groups until the queue gives none; for a queue that gave none before, although items waited."""
+        """Process groups until the queue returns an empty one.
+
+        Call it when a queue of yours has a group again after it returned an empty one although items waited.
+        """
         if self._running is None:
             self._running = asyncio.create_task(self._run(), name="batcher")
 
     @property
     def is_running(self) -> bool:
-        """Tell whether a group is being answered."""
+        """Return whether a group is being answered."""
         return self._running is not None
 
     async def close(self) -> None:
-        """Wait until everything that was asked is answered."""
+        """Wait until all items are answered."""
         if self._running is not None:
             await self._running
 
     def cancel(self) -> None:
-        """Stop without an answer to anybody; for the end of a process."""
+        """Stop without answering anybody. For the end of a process."""
         if self._running is not None:
             self._running.cancel()
 
     async def _run(self) -> None:
         try:
             while taken := self._queue.take():
-                # A caller who has gone, or who was told that there is no answer, needs none.
+                # Skip items whose caller has gone or has timed out.
                 if group := [entry for entry in taken if not entry[1].done()]:
                     await self._answer_group(group)
         finally:
@@ -118,7 +125,7 @@ class Batcher(Generic[Item, Found]):
     async def _answer_group(self, group: "list[Entry[Item, Found]]") -> None:
         try:
             answers = await self._answer([item for item, _ in group])
-        except Exception as error:  # noqa: BLE001 it is raised to each caller
+        except Exception as error:  # noqa: BLE001 it is raised in each caller instead
             for _, found in group:
                 if not found.done():
                     found.set_exception(error)

@@ -1,4 +1,4 @@
-"""The settings, from the environment and ``.env``, validated once at start."""
+"""The settings, read from the environment and ``.env`` and validated once at the start."""
 
 import sys
 from functools import cache
@@ -14,35 +14,36 @@ _Kind = TypeVar("_Kind", bound=BaseSettings)
 
 
 class DriverSettings(BaseSettings):
-    """The settings of every connection to Postgres, whichever server it goes to."""
+    """The settings for every connection to Postgres, whichever server it uses."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", frozen=True, secrets_dir=_MOUNTED if _MOUNTED.is_dir() else None
     )
 
     database_statement_cache: int = Field(default=100, ge=0, le=10_000)
-    """Prepared statements that a connection keeps; 0 for a pooler in transaction mode that does not know them."""
+    """Prepared statements that a connection keeps; 0 for a pooler in transaction mode that does not support them."""
 
 
 class Settings(DriverSettings):
-    """Everything an operator may set; a field's name in upper case is the variable's.
+    """All settings of an operator. The name of the environment variable is the field's name in upper case.
 
-    A file ``/run/secrets/<field>`` sets it too, where containers mount secrets; the environment comes first.
+    A file ``/run/secrets/<field>``, where containers mount secrets, sets a field too. The environment has priority.
     """
 
     database_url: str
-    """The owner's ``postgresql://`` URL; the roles' URLs derive from it (see ``role_url`` in app/db/urls.py)."""
+    """The owner's ``postgresql://`` URL. The roles' URLs are derived from it (``role_url`` in app/db/urls.py)."""
     redis_url: str
     """``redis://`` or ``rediss://``."""
     secrets_file: Path = Path(".data/secrets.json")
-    """Pepper, key-encryption keys and role passwords; made by ``scripts/admin bootstrap``, mode 0600."""
+    """File with pepper, key-encryption keys and role passwords; ``scripts/admin bootstrap`` creates it, mode 0600."""
     task_modules: Annotated[tuple[str, ...], NoDecode] = ()
-    """Comma-separated modules of task types of the operator's own."""
+    """Comma-separated modules with the operator's own task types."""
     task_modules_folder: Path | None = None
-    """An extra folder with these modules. It is searched last, so it shadows no module of Python's or ours."""
+    """An extra folder with these modules. It is searched last, so that it cannot replace a module of Python or ours."""
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
-    """Comma-separated networks that are not public but may get webhooks, over plain http too: ``127.0.0.0/8``."""
+    """Comma-separated networks that are not public but may get webhooks, also over plain http: ``127.0.0.0/8``."""
 
+    # The roles' own URLs, for operators who manage the passwords of roles themselves.
     database_url_tq_api: str | None = None
     database_url_tq_submit: str | None = None
     database_url_tq_worker: str | None = None
@@ -53,12 +54,12 @@ class Settings(DriverSettings):
     database_url_tq_admin: str | None = None
 
     worker_drain_seconds: float = Field(default=20, ge=0, le=3600)
-    """Seconds for which a stopping worker lets its attempts run; the rest is given to other workers."""
+    """Seconds for which a stopping worker lets its attempts run. Then it gives the rest back, for other workers."""
     worker_asyncio_tasks: int = Field(default=1_000, ge=1, le=100_000)
     """The most attempts that one worker of the asyncio pool runs at once."""
     log_level: str = "INFO"
     database_pool_size: int = Field(default=10, ge=1, le=100)
-    """Connections of one process and role, at most."""
+    """The most connections that one process opens for one role."""
 
     @field_validator("database_url")
     @classmethod
@@ -86,13 +87,13 @@ class Settings(DriverSettings):
 
 @cache
 def get_settings() -> Settings:
-    """Read the settings once; a wrong or missing one ends the process with a line that names the variable."""
+    """Return the settings, which are read once. A wrong or missing one ends the process with a line that names it."""
     return _read(Settings)
 
 
 @cache
 def get_driver_settings() -> DriverSettings:
-    """Read those of every connection, which need no server to be named; else as ``get_settings``."""
+    """Return the settings for every connection. Unlike ``get_settings`` this needs no ``DATABASE_URL``."""
     return _read(DriverSettings)
 
 

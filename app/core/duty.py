@@ -1,4 +1,4 @@
-"""Duties: what a process does again and again, each by itself, so that one that fails keeps no other from it."""
+"""Duties: work that a process repeats. Each duty runs separately, so that one that fails does not stop the others."""
 
 import asyncio
 import logging
@@ -12,13 +12,15 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+# Seconds before a failed duty is tried again; doubled with each further failure.
 _FIRST_PAUSE: Final = 1.0
 _MAX_PAUSE: Final = 300.0
+# Seconds of running well after which earlier failures are forgotten.
 _LONG: Final = 600.0
 
 
 class Duty:
-    """One thing that is done each ``interval`` seconds. A failure is logged, and its pause grows each time."""
+    """Work that is done every ``interval`` seconds. Each failure is logged, and makes the next pause longer."""
 
     def __init__(
         self,
@@ -28,10 +30,13 @@ class Duty:
         passes: Callable[[Exception], bool] = lambda _: False,
         max_seconds: float | None = None,
     ) -> None:
-        """``passes`` tells of an error that the caller handles; after ``max_seconds`` the duty counts as failed."""
+        """``passes`` returns whether ``run`` raises an error, because the caller handles it, instead of logging it.
+
+        After ``max_seconds`` a run is cancelled and counts as failed.
+        """
         self.name = name
         self.failures = 0
-        """In a row."""
+        """Failures since the last success."""
         self.failures_in_all = 0
         self._interval = interval
         self._passes = passes
@@ -40,11 +45,14 @@ class Duty:
 
     @property
     def seconds_left(self) -> float:
-        """Until it is due."""
+        """Seconds until it is due."""
         return max(0.0, self._next - time.monotonic())
 
     def is_due(self, *, at_once: bool = False) -> bool:
-        """Tell whether the interval has passed, and begin the next one. ``at_once``: due now, save after a failure."""
+        """Return whether the interval has passed; if so, the next interval begins.
+
+        With ``at_once`` it is due in any case, except during the pause after a failure.
+        """
         now = time.monotonic()
         if now < self._next and (self.failures or not at_once):
             return False
@@ -52,12 +60,13 @@ class Duty:
         return True
 
     async def run(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Do it now; None when it failed. Raises what ``passes`` tells of, and nothing else."""
+        """Do the work now; return None if it failed. Raises only errors for which ``passes`` is true."""
         self._next = time.monotonic() + self._interval
         try:
             async with asyncio.timeout(self._max_seconds) as limit:
                 done = await work()
-        except Exception as error:  # whatever it is, the other duties go on
+        except Exception as error:  # after any error the other duties must go on
+            # A TimeoutError of our own limit is a failure of this duty, whatever ``passes`` says of timeouts.
             if self._passes(error) and not limit.expired():
                 raise
             self.fail(error)
@@ -66,7 +75,7 @@ class Duty:
         return done
 
     def fail(self, error: BaseException | None) -> float:
-        """Log and count a failure; return the seconds until it is due again, however long its interval is."""
+        """Log and count a failure; return the pause in seconds until it is due again. The interval does not count."""
         self.failures += 1
         self.failures_in_all += 1
         pause = backoff.delay(self.failures, factor=_FIRST_PAUSE, maximum=_MAX_PAUSE, jitter=False)
@@ -85,15 +94,15 @@ class Duty:
 
 
 async def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Run what never ends by itself, until cancelled: begin it again, after a growing pause, whenever it ends."""
+    """Run endless work until cancelled. If it ends or fails, start it again after a growing pause."""
     duty = Duty(name)
     while True:
         began, error = time.monotonic(), None
         try:
             await work()
-        except Exception as raised:  # noqa: BLE001 whatever it is, it is logged and the work begun again
+        except Exception as raised:  # noqa: BLE001 after any error it is logged and the work is started again
             error = raised
         if time.monotonic() - began > _LONG:
-            # What went well for so long has not failed again and again.
+            # It ran well for ten minutes, so this is a new problem: begin with the shortest pause.
             duty.failures = 0
         await asyncio.sleep(duty.fail(error))

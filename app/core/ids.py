@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7, whose order is the order of their making."""
+"""Identifiers: UUIDv7, which sort by the time of their creation."""
 
 import re
 from datetime import datetime
@@ -9,7 +9,7 @@ import uuid_utils
 from asyncpg.pgproto import pgproto
 
 CANONICAL_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-"""Pattern of an id as we write it."""
+"""Pattern of an id as the API writes it."""
 UUID_IN_ANY_CASE: Final = CANONICAL_UUID[1:-1].replace("a-f", "a-fA-F")
 """Pattern of an id as a caller may write it (RFC 9562, section 4). Any other spelling is an unknown id."""
 FIRST: Final = UUID(int=0)
@@ -18,28 +18,30 @@ LAST: Final = UUID(int=(1 << 128) - 1)
 """After every id."""
 _ID: Final = re.compile(UUID_IN_ANY_CASE)
 
-# An id has the time of the process that made it, a row the database's: these clocks are less apart, in seconds.
+# Seconds. An id has the time of the process that created it, and its row the database's time. The two clocks are
+# assumed to differ by less than this.
 _CLOCKS_APART: Final = 86_400.0
 
 
 def new_id() -> UUID:
-    """Make an id; within a process each is greater than the one before."""
-    # The driver's own kind of UUID, equal to Python's: made, written and sent in a third of the time.
+    """Return a new id. Within a process, each id is greater than the one before."""
+    # asyncpg's own UUID class, which equals Python's. It is created, written and sent in a third of the time.
     return pgproto.UUID(uuid_utils.uuid7().bytes)
 
 
 def read(text: str) -> UUID | None:
-    """Return the id that a caller has written, or None where it is none."""
+    """Return the id in a caller's text, or None if the text is not an id."""
     return UUID(text) if _ID.fullmatch(text) else None
 
 
 def first_id_at(seconds: float) -> UUID:
-    """Return the lowest id of a moment, in seconds since 1970; of one before it, ``FIRST``."""
+    """Return the lowest id of a time, in seconds since 1970. For a time before 1970 return ``FIRST``."""
+    # The first 48 bits of a UUIDv7 are its time in milliseconds.
     return UUID(int=max(0, int(seconds * 1000)) << 80)
 
 
 def between(earliest: datetime | None, latest: datetime | None) -> tuple[UUID, UUID]:
-    """Return the ids between which all is that was created between two moments (None: at any time)."""
+    """Return the lowest and highest id that a row created between two times may have (None: no bound)."""
     return (
         first_id_at(earliest.timestamp() - _CLOCKS_APART) if earliest else FIRST,
         first_id_at(latest.timestamp() + _CLOCKS_APART) if latest else LAST,

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stderr, with every credential taken out."""
+"""Logs: one JSON object on each line of stderr, without credentials."""
 
 import json
 import logging
@@ -16,14 +16,14 @@ from typing import Any, ClassVar, Final
 
 from pydantic_core import to_json
 
-# Each keeps as much as tells which credential it was: an API key its public id, a URL its user.
+# Each replacement keeps the part that identifies the credential: the public id of an API key, the user in a URL.
 _SECRETS: Final = (
     (re.compile(r"(tq_(?:live|test)_[0-9A-Za-z]{1,12})[0-9A-Za-z_]*"), r"\1…"),
     (re.compile(r"whsec_[0-9A-Za-z+/=_-]+"), "whsec_…"),
     (re.compile(r"eyJ[0-9A-Za-z_-]{6,}(?:\.[0-9A-Za-z_-]*){0,2}"), "jwt…"),
     (re.compile(r"(://[^:/@\s]*):[^@/\s]+@"), r"\1:…@"),
 )
-# Nearly every text has none of these. Four looks take less than half of one search by a pattern.
+# Almost no text has one of these. Four searches for a substring take less than half the time of one pattern.
 _MARKS: Final = ("tq_", "whsec_", "eyJ", "://")
 _HOST: Final = socket.gethostname()
 _BLANK: Final = vars(logging.makeLogRecord({"levelno": logging.INFO, "levelname": "INFO"}))
@@ -57,19 +57,19 @@ _line: Final = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 
 class _Line(logging.LogRecord):
-    """A record of facts alone: no line names the place in the code and the thread that ``LogRecord`` looks for."""
+    """A log record without the place in the code and the thread, which ``LogRecord`` looks up and no line shows."""
 
     facts: Mapping[str, str | float | None]
 
     def __init__(self, logger: str, message: str, facts: Mapping[str, str | float | None]) -> None:
-        # Whole, as other formatters want it.
+        # All attributes of a LogRecord, because other formatters may read them.
         self.__dict__ = {**_BLANK, **facts, "name": logger, "msg": message, "created": time(), "facts": facts}
 
 
 def write(logger: logging.Logger, message: str, facts: Mapping[str, str | float | None]) -> None:
-    """Write a line as ``logger.info`` does with ``extra``, at a quarter of the cost: for a line of every request.
+    """Write a line as ``logger.info`` does with ``extra``, at a quarter of the cost. For lines of every request.
 
-    ``facts`` are texts, numbers and ``None``, which is left out.
+    The values of ``facts`` are texts, numbers or ``None``, which is left out.
     """
     if logger.isEnabledFor(logging.INFO):
         logger.handle(_Line(logger.name, message, facts))
@@ -81,13 +81,13 @@ def _second(whole: int) -> str:
 
 
 def _moment(created: float) -> str:
-    """Return a time to the millisecond; what comes before its point is the same for a thousand lines."""
+    """Return a time in milliseconds, in ISO format. The part up to the second is cached: many lines share it."""
     whole = int(created)
     return f"{_second(whole)}.{int((created - whole) * 1000):03}+00:00"
 
 
 def say(message: str, _stream: Any = None) -> None:
-    """Write a line at once, without a lock: for signal handlers, which may interrupt a line that is being written."""
+    """Write a line at once, without a lock. For signal handlers, which may interrupt another line's writing."""
     record = logging.makeLogRecord({"name": __name__, "levelno": logging.INFO, "levelname": "INFO", "msg": message})
     with suppress(OSError):
         os.write(sys.stderr.fileno(), f"{JsonLine().format(record)}\n".encode())
@@ -103,7 +103,7 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: Tr
 class JsonLine(logging.Formatter):
     """Formats a record as one line of JSON without credentials.
 
-    It has time, level, service, host, pid, logger, message, the extras and the traceback.
+    The line has time, level, service, host, pid, logger, message, the extra fields and the traceback.
     """
 
     service: ClassVar[str] = "unknown"
@@ -115,7 +115,7 @@ class JsonLine(logging.Formatter):
             "level": record.levelname,
             "service": self.service,
             "host": _HOST,
-            # Asked each time: the process may be a child that was forked after this was set up.
+            # Read each time: the process may be a child that was forked after logging was configured.
             "pid": os.getpid(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -126,7 +126,8 @@ class JsonLine(logging.Formatter):
         else:
             facts |= self._extras(record)
             line = _line(facts)
-        # Nearly every line is clean, and one search tells; what is not is cleaned part by part, and stays JSON.
+        # Nearly every line is clean, and one search of the whole line shows it. Any other line is cleaned value by
+        # value, so that it stays valid JSON.
         return _line(_clean(facts)) if _is_marked(line) else line
 
     def _extras(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -139,18 +140,18 @@ class JsonLine(logging.Formatter):
 
 
 def is_uvicorn_set_up() -> bool:
-    """Tell whether uvicorn has set up logging of its own, as it does before it imports what it serves."""
+    """Return whether uvicorn has configured its own logging. It does so before it imports the app."""
     return bool(logging.getLogger("uvicorn").handlers)
 
 
 def configure(level: str | int, *, service: str) -> None:
-    """Make this the process's only logging; uvicorn's loggers join it, but its access log, which has queries, ends.
+    """Make this the only logging of the process, also for uvicorn. uvicorn's access log, which has queries, ends.
 
     ``service`` names the kind of process in each line: ``api``, ``worker``, ``dispatcher`` or ``webhooks``.
     """
     JsonLine.service = service
     sys.excepthook = _log_uncaught
-    # No line names a thread or the place of its call: not looking for them halves the cost of a line.
+    # No line shows a thread or process name. Not looking for them halves the cost of a line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLine())

@@ -1,6 +1,6 @@
-"""Raise the limit of open files and connections, and warn before a process reaches it.
+"""Raise the limit of open files, which include connections, and warn before a process reaches it.
 
-Beyond the limit the server closes new connections at once, and no library logs it.
+At the limit the server closes new connections at once, and no library logs that.
 """
 
 import asyncio
@@ -14,13 +14,15 @@ from typing import Final
 _log = logging.getLogger(__name__)
 
 _WANTED: Final = 65_536
+# Seconds between two looks, and between two warnings.
 _INTERVAL: Final = 5.0
 _WARN_INTERVAL: Final = 60.0
+# The part of the limit above which it warns.
 _NEARLY: Final = 0.9
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard one, but for at most 65,536; return what the limit is then."""
+    """Raise the soft limit to the hard limit, at most to 65,536; return the new soft limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -30,10 +32,10 @@ def raise_limit() -> int:
 
 
 class OpenFiles:
-    """Watches the process's open files, and warns once a minute while fewer than a tenth of its limit are left."""
+    """Watches the process's open files, and warns once a minute while less than a tenth of the limit is left."""
 
     def __init__(self) -> None:
-        """Nothing was said yet."""
+        """Begin without an earlier warning."""
         self._warned_at = -inf
 
     async def run(self) -> None:
@@ -43,7 +45,7 @@ class OpenFiles:
             await asyncio.sleep(_INTERVAL)
 
     def look(self) -> None:
-        """Warn where the limit is near."""
+        """Count the open files, and warn if the limit is near."""
         limit, now = resource.getrlimit(resource.RLIMIT_NOFILE)[0], time.monotonic()
         if limit == resource.RLIM_INFINITY or now - self._warned_at < _WARN_INTERVAL:
             return
@@ -60,8 +62,8 @@ def _count() -> int:
     try:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 names alone, of a folder that changes meanwhile
     except FileNotFoundError:
-        # A system without /proc.
+        # This system has no /proc, so the number is unknown and nothing is warned about.
         return 0
     except OSError:
-        # No file can be opened any more, not even this folder.
+        # The limit is reached: not even this folder can be opened.
         return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -1,4 +1,7 @@
-"""Connections to Redis or Valkey that give up soon: without it a request is still answered."""
+"""Connections to Redis or Valkey that give up soon, because requests are answered without Redis too.
+
+Also the causes of Redis errors, in plain words.
+"""
 
 import re
 import ssl
@@ -17,7 +20,7 @@ _READ_ONLY: Final = "Redis is read-only (a replica): point REDIS_URL to the prim
 _FULL: Final = "Redis is full (maxmemory): give it more memory"
 _CLUSTER: Final = "Redis is a Cluster: name a single node without cluster-enabled in REDIS_URL"
 
-# By the first word of the server's answer, which is stable; what a script has met stands behind it.
+# By the first word of the server's error, which is stable. Details of a script's error follow after it.
 _BY_CODE: Final = {
     "READONLY": _READ_ONLY,
     "OOM": _FULL,
@@ -34,7 +37,7 @@ _BY_CODE: Final = {
     "NOAUTH": _REFUSED,
     "WRONGPASS": _REFUSED,
 }
-# redis-py takes the code away where it has a class for it.
+# redis-py removes the first word if it has a class for the error.
 _BY_CLASS: Final = {
     "ReadOnlyError": "READONLY",
     "OutOfMemoryError": "OOM",
@@ -46,14 +49,18 @@ _BY_CLASS: Final = {
     "BusyLoadingError": "LOADING",
     "MasterDownError": "MASTERDOWN",
 }
-# What a script meets, Valkey and Redis tell in words of their own.
+# Errors of missing rights. Valkey and Redis use different words if a script meets one.
 _DENIALS: Final = ("NOPERM", "ACL failure in script", "executing the script can't")
+# redis-py's errors of the connection itself, by name: everything else is an answer of the server.
 _OF_THE_LINE: Final = ("ConnectionError", "TimeoutError", "MaxConnectionsError")
 _COMMAND: Final = re.compile(r"run the '([a-z|]{1,40})' command")
 
 
 def connect(url: str) -> Redis:
-    """Return a client that connects when it is first used: 1 s to connect, 2 s to answer, one more try; bytes out."""
+    """Return a client that connects when it is first used. Replies are bytes.
+
+    It waits 1 s for a connection and 2 s for a reply, and tries a failed command once more.
+    """
     return Redis.from_url(
         url,
         socket_connect_timeout=1,
@@ -64,7 +71,8 @@ def connect(url: str) -> Redis:
 
 
 def reason(error: BaseException) -> str:
-    """Return in plain words why Redis did not do what it was asked, and what to do; away only when it is."""
+    """Return in plain words why a command failed, and what to do. It says "away" only if Redis did not answer."""
+    # The cause may be inside: redis-py wraps the error of a certificate in a ConnectionError.
     for one in _chain(error):
         if named := _named(one):
             return named

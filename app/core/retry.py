@@ -1,4 +1,4 @@
-"""Trying again until a server is back."""
+"""Repeat a call until a server is available again."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between two tries; the last one repeats. A fail-over takes seconds, so the first ones are short."""
+"""Seconds between two calls. The last one repeats. A fail-over takes only seconds, so the first ones are short."""
 
 
 async def until_back(
@@ -19,10 +19,10 @@ async def until_back(
     *,
     until: float = math.inf,
 ) -> T:
-    """Call again and again while one of ``errors`` is raised, and return the first answer.
+    """Repeat the call while it raises one of ``errors``; return its first answer.
 
-    ``warn`` is called with each error and the seconds until the next try. ``until`` is a moment of
-    ``time.monotonic()``: where the next try would come after it, the error is raised.
+    ``warn`` is called with each error and the seconds until the next call. ``until`` is a time of ``time.monotonic()``:
+    if the next call would come after it, the error is raised.
     """
     tries = 0
     while True:

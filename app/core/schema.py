@@ -1,4 +1,4 @@
-"""The schema revision that this code needs, and the error if the database has another one."""
+"""The schema revision that this code needs, and a message if the database has another one."""
 
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ _PREFIX: Final = "r"
 
 
 def _newest() -> str:
-    # Read from the names: Alembic, which knows it too, would cost each process 20 MB.
+    # Read from the file names: importing Alembic for it would cost each process 20 MB of memory.
     numbers = (path.name.partition("_")[0] for path in _VERSIONS.glob("[0-9]*_*.py"))
     return max((_PREFIX + number for number in numbers), default="")
 

@@ -1,4 +1,7 @@
-"""The secrets file: what must never be in the database, and without which its rows are worthless."""
+"""The secrets file: keys and passwords that must never be in the database, because a copy of it would reveal them.
+
+The database cannot be used without this file.
+"""
 
 import base64
 import json
@@ -17,7 +20,7 @@ ROLES: Final = ("tq_api", "tq_submit", "tq_worker", "tq_dispatch", "tq_webhook",
 """The login roles of the database, one for each kind of work (docs/operations.md)."""
 
 RETIRED_SECONDS: Final = 3_600
-"""Seconds for which a retired token key is still accepted: no token lives longer (app/identity/tokens.py)."""
+"""Seconds for which a retired token key is still accepted. No token is valid for longer (app/identity/tokens.py)."""
 
 SPARE_SECONDS: Final = 600
 """Seconds for which a spare key is published before it signs: twice as long as clients may cache the key set."""
@@ -45,19 +48,19 @@ class JwtKey(BaseModel):
 
 
 class Secrets(BaseModel):
-    """The file's content. Keys are base64 of 32 random bytes."""
+    """The content of the file. Each key is the base64 of 32 random bytes."""
 
     model_config = ConfigDict(frozen=True)
 
     pepper_id: str
     peppers: dict[str, str]
-    """By id: the HMAC key under which API keys are stored; ``pepper_id`` names the one for new keys."""
+    """By id: the HMAC keys with which API keys are hashed. ``pepper_id`` names the one for new API keys."""
     kek_id: str
     keks: dict[str, str]
-    """By id: the key-encryption keys of tenants' secrets; ``kek_id`` names the one for new secrets."""
+    """By id: the key-encryption keys (KEKs) of tenants' secrets. ``kek_id`` names the one for new secrets."""
     role_passwords: dict[str, str]
     jwt_keys: tuple[JwtKey, ...] = ()
-    """One active, one spare, and those retired whose tokens may live; none in a file of an older version."""
+    """One active key, one spare, and retired keys whose tokens may still be valid. Empty in files of old versions."""
 
     def pepper(self, pepper_id: str) -> bytes:
         """Return a pepper; raises ``KeyError`` for an unknown id."""
@@ -77,7 +80,7 @@ def _new_jwt_key(state: Literal["active", "spare"], now: int) -> JwtKey:
 
 
 def create(path: Path) -> Secrets:
-    """Write a new secrets file, readable by its owner alone; an existing one is never overwritten."""
+    """Write a new secrets file that only its owner can read. Raises ``FileExistsError`` if there is one already."""
     made = Secrets(
         pepper_id="p1",
         peppers={"p1": _random_key()},
@@ -97,7 +100,7 @@ def _first_jwt_keys() -> tuple[JwtKey, ...]:
 
 
 def complete(path: Path) -> Secrets:
-    """Read a secrets file, and give it the role passwords and the keys of tokens that its writer did not know."""
+    """Read a secrets file, and add role passwords and token keys that an older version did not write."""
     known = load(path)
     missing = {role: secrets.token_urlsafe(24) for role in ROLES if role not in known.role_passwords}
     if not missing and known.jwt_keys:
@@ -107,14 +110,14 @@ def complete(path: Path) -> Secrets:
 
 
 def add_kek(path: Path) -> Secrets:
-    """Seal with a new key from now on; those before it stay, for what they have sealed."""
+    """Add a new key-encryption key, which is used from now on. The others stay, for secrets that they have sealed."""
     known = load(path)
     kek_id = f"k{secrets.token_hex(4)}"
     return _replace(path, known, kek_id=kek_id, keks={**known.keks, kek_id: _random_key()})
 
 
 def drop_keks(path: Path) -> list[str]:
-    """Drop every key but the one for new secrets; return the ids of those that went."""
+    """Remove every key-encryption key except the one for new secrets; return the ids of the removed keys."""
     known = load(path)
     dropped = [kek_id for kek_id in known.keks if kek_id != known.kek_id]
     _replace(path, known, keks={known.kek_id: known.keks[known.kek_id]})
@@ -122,9 +125,9 @@ def drop_keks(path: Path) -> list[str]:
 
 
 def rotate_jwt(path: Path, *, is_compromised: bool = False) -> Secrets:
-    """Let the spare key sign, publish a new spare, and retire the key that signed.
+    """Make the spare key active, create a new spare, and retire the key that was active.
 
-    With ``is_compromised`` the old keys are dropped at once, and every token with them. Raises ``SpareTooNew``.
+    With ``is_compromised`` the old keys are removed at once, which makes every token invalid. Raises ``SpareTooNew``.
     """
     known, now = load(path), int(time.time())
     spare = next((key for key in known.jwt_keys if key.state == "spare"), None)
@@ -146,6 +149,7 @@ def _retired(key: JwtKey, now: int) -> JwtKey:
 
 def _replace(path: Path, known: Secrets, **changes: object) -> Secrets:
     made = known.model_copy(update=changes)
+    # Written to a second file, then renamed: a crash in between must not leave half a secrets file.
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     _write(beside, made)
     beside.replace(path)
@@ -160,7 +164,7 @@ def _write(path: Path, content: Secrets) -> None:
 
 
 def load(path: Path) -> Secrets:
-    """Read a secrets file; raises ``SecretsFileError`` where it is missing or unusable."""
+    """Read a secrets file. Raises ``SecretsFileError`` if it is missing or unusable."""
     try:
         return Secrets.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -173,5 +177,5 @@ def load(path: Path) -> Secrets:
 
 @cache
 def get_secrets() -> Secrets:
-    """Return the secrets of this process, read once."""
+    """Return the secrets, which this process reads once."""
     return load(get_settings().secrets_file)

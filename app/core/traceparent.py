@@ -1,24 +1,24 @@
-"""The header ``traceparent`` (W3C Trace Context): what is not understood is ignored, and never refuses a request."""
+"""The header ``traceparent`` (W3C Trace Context). A value that is not valid is ignored and never fails a request."""
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
-# The fields of version 00. A later version may have more of them behind, each after a dash (W3C, "Versioning").
+# The fields of version 00. A later version may have more fields at the end, each after a dash (W3C, "Versioning").
 _TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _NO_VERSION: Final = "ff"
 _SAMPLED: Final = 1
 
 
 def trace_id(traceparent: str | None) -> str | None:
-    """Return the trace's id, of 32 hexadecimal digits, of what ``read`` has returned."""
+    """Return the trace id, 32 hexadecimal digits, from a value that ``read`` has returned."""
     return traceparent and traceparent[3:35]
 
 
 def read(sent: Sequence[str]) -> str | None:
-    """Return the trace and its parent as version 00 writes them, or None where the trace begins here.
+    """Return the trace and its parent in the format of version 00, or None if the request belongs to no known trace.
 
-    ``sent`` is each value of the header. More than one means that nobody knows which trace it is.
+    ``sent`` has all values of the header. With more than one it is unclear which trace is meant.
     """
     found = _TRACEPARENT.fullmatch(sent[0].strip(" \t")) if len(sent) == 1 else None
     if found is None:
@@ -27,6 +27,6 @@ def read(sent: Sequence[str]) -> str | None:
     if version == _NO_VERSION or not trace.strip("0") or not parent.strip("0") or (version == "00" and more):
         return None
     if version != "00":
-        # Of a version that we do not know, this flag alone has a meaning for us.
+        # In an unknown version only this flag has a known meaning.
         flags = f"{int(flags, 16) & _SAMPLED:02x}"
     return f"00-{trace}-{parent}-{flags}"

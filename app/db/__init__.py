@@ -1,4 +1,4 @@
-"""The database: how a role logs in, its pool of connections, and transactions that see certain tenants alone."""
+"""The database: login of the roles, pools of connections, and transactions that see only certain tenants' rows."""
 
 from app.db.calls import call
 from app.db.connection import Connection, affected, connect

@@ -1,4 +1,4 @@
-"""One connection: how it is made ready, cleaned and committed, and when it may be used again."""
+"""One connection: prepare it, reset it, commit on it, and check whether it can be used again."""
 
 import asyncio
 import json
@@ -12,16 +12,17 @@ from app.db import array_types, primary
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 CONNECT_TIMEOUT: Final = 1.5
-"""Seconds, for all hosts of a URL together."""
+"""Seconds for all hosts of a URL together."""
 
 
 class PooledConnection(asyncpg.Connection):
     """A connection that never cancels a commit.
 
-    A commit that waits for a synchronous standby ends at once when it is cancelled: everybody sees what it wrote, and
-    no standby has it. A statement outside a transaction commits too. Neither is cancelled: the server ends it alone.
+    If a commit that waits for a synchronous standby is cancelled, it ends at once: everybody sees its rows, but no
+    standby has them. A statement outside a transaction commits too. So neither is cancelled, and the server ends it.
     """
 
+    # True while COMMIT runs: by then asyncpg may still report an open transaction.
     _is_committing = False
 
     async def commit(self) -> None:
@@ -32,8 +33,8 @@ class PooledConnection(asyncpg.Connection):
         finally:
             self._is_committing = False
 
-    # asyncpg calls it for a statement whose caller has gone or has timed out. It then waits for ``sent``, and for the
-    # answer of the server.
+    # asyncpg calls this method for a statement whose caller has gone or timed out. It then waits for ``sent``, and for
+    # the answer of the server.
     def _cancel_current_command(self, sent: "asyncio.Future[None]", answered: Any = None) -> None:
         if self.is_in_transaction() and not self._is_committing:
             super()._cancel_current_command(sent, answered)  # type: ignore[misc]  # the stubs leave it out
@@ -42,7 +43,7 @@ class PooledConnection(asyncpg.Connection):
 
 
 async def connect(url: str) -> Connection:
-    """Open a connection outside of any pool; jsonb is plain Python on both sides. Raises ``AWAY``."""
+    """Open a connection outside any pool; jsonb values are plain Python objects. Raises the errors of ``AWAY``."""
     cache = get_driver_settings().database_statement_cache
     connection: Connection = await primary.connect(url, timeout=CONNECT_TIMEOUT, statement_cache_size=cache)
     await prepare(connection)
@@ -50,25 +51,25 @@ async def connect(url: str) -> Connection:
 
 
 async def prepare(connection: Connection) -> None:
-    """Make a new connection ready: jsonb as plain Python, and the array types."""
+    """Prepare a new connection: jsonb values as plain Python objects, and the array types."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text")
-    # The order matters: when a codec is set, a connection forgets the types that it knew.
+    # Only after the codec: setting one makes a connection forget the types that it knows.
     array_types.register(connection)
 
 
 async def reset(connection: Connection) -> None:
-    """Roll back what a borrower has left open."""
-    # asyncpg's own reset is a round trip for each release. Our code leaves nothing else behind.
+    """Roll back a transaction that the borrower has left open."""
+    # asyncpg's own reset would cost a round trip for each release. Our code leaves nothing else behind.
     if connection.is_in_transaction():
         await connection.execute("ROLLBACK")
 
 
 def is_at_rest(borrowed: Any) -> bool:
-    """Tell whether a borrowed connection is open and outside of any transaction."""
+    """Return whether a borrowed connection is open and outside any transaction."""
     try:
         return not borrowed.is_closed() and not borrowed.is_in_transaction()
     except asyncpg.InterfaceError:
-        # The connection has ended, and the pool has taken it back.
+        # The connection was closed, and the pool has taken it back.
         return False
 
 

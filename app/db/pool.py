@@ -1,4 +1,4 @@
-"""The connections of one role in one process: borrowed, given back, and closed when nobody needs them."""
+"""The connections of one role in one process: lent to callers, and closed when nobody needs them."""
 
 import asyncio
 import contextlib
@@ -20,27 +20,29 @@ from app.db.urls import role_url
 
 _log = logging.getLogger(__name__)
 
+# Seconds to wait for a connection: below the 2 s in which a request is answered with 503.
 _ACQUIRE_TIMEOUT: Final = 1.5
-# Seconds. A connection that nobody borrows for so long is closed, except for the one that is kept: it costs the server
-# up to 9 MB, and a new connection takes some 8 ms.
+# Seconds after which an idle connection is closed, except for the one that is kept. An idle connection costs the server
+# up to 9 MB, and opening a new one takes about 8 ms.
 _MAX_IDLE: Final = 15.0
+# A version that no ``Timelines`` has: the next borrower then expires all connections.
 _TO_BE_EXPIRED: Final = -1
 UNANSWERED: Final = (TimeoutError, asyncio.CancelledError)
 """Errors of a statement whose caller stopped waiting for the server's answer."""
-# Seconds after which the place of a statement that nobody waits for comes back unanswered. By then a server that lives
-# has ended it: the statement_timeout of the answering roles (app/admin/roles.py) is shorter.
+# Seconds to wait for the answer of a statement for which no caller waits any more. A living server has ended the
+# statement by then: the statement_timeout of the roles (app/admin/roles.py) is shorter.
 _ANSWER_TIMEOUT: Final = 3.0
 
 
 class Pool:
-    """One role's pool in one process; it connects when it is first used."""
+    """The pool of one role in one process. It connects when it is first used."""
 
     def __init__(
         self, role: str, *, size: int | None = None, url: str | None = None, command_timeout: float = 30
     ) -> None:
-        """``size`` bounds the connections (default: the setting); ``url`` names another server than the settings.
+        """``size`` bounds the connections (default: the setting). ``url`` replaces the role's URL.
 
-        A statement that takes longer than ``command_timeout`` seconds means that Postgres is away.
+        If a statement takes longer than ``command_timeout`` seconds, Postgres counts as unavailable.
         """
         self._url = url or role_url(role)
         self.command_timeout = command_timeout
@@ -48,14 +50,14 @@ class Pool:
         self._starvation = Starvation(role, self._size)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
-        # One connection is handed from each borrower to the next. The pool's own way makes a task of every acquire and
-        # of every release: a third of what a short statement costs its caller.
+        # One connection is handed from each borrower to the next, past asyncpg's pool. That pool creates an asyncio
+        # task for every acquire and release, which is a third of the cost of a short statement.
         self._kept: Any = None
         self._waiting = 0
         self._is_closing = False
         self._timelines = timelines.known()
         self._checked = self._timelines.version
-        # A task that nothing refers to may be collected before it ends.
+        # References, because an asyncio task that nothing refers to may be garbage-collected before it ends.
         self._unanswered: set[asyncio.Task[None]] = set()
 
     async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
@@ -77,7 +79,7 @@ class Pool:
         return self._pool
 
     async def close(self) -> None:
-        """Close every connection; those in use get 5 s."""
+        """Close every connection. Connections in use may finish for 5 s."""
         if self._pool is None:
             return
         self._is_closing = True
@@ -92,7 +94,7 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Borrow a connection outside of any transaction; raises ``Unavailable`` when there is none in 1.5 s."""
+        """Borrow a connection outside any transaction. Raises ``Unavailable`` if none is free within 1.5 s."""
         borrowed = await self._borrow()
         is_whole = is_unanswered = False
         try:
@@ -108,7 +110,7 @@ class Pool:
             if is_whole and self._may_keep(borrowed):
                 self._kept = borrowed
             elif is_unanswered:
-                # The server may still owe an answer, for which the caller does not wait.
+                # The server has not answered yet, and the caller does not wait for it. A task of its own does.
                 task = asyncio.create_task(self._release_answered(borrowed), name="unanswered")
                 self._unanswered.add(task)
                 task.add_done_callback(self._unanswered.discard)
@@ -116,7 +118,7 @@ class Pool:
                 await self._release(borrowed)
 
     async def expire(self) -> None:
-        """Let every connection be made again before it is next used: it may lead to an old primary."""
+        """Replace every connection before its next use, because it may lead to an old primary."""
         self._checked = self._timelines.version
         if self._pool is not None:
             await self._pool.expire_connections()
@@ -125,12 +127,13 @@ class Pool:
             await self._release(kept)
 
     def drop(self, borrowed: Any, error: BaseException) -> None:
-        """End a connection that has raised ``error``, where another one may reach a server that works."""
+        """Close a connection that has raised ``error``, if a new connection may reach a server that works."""
         if primary.is_misuse(error):
             _log.error("a transaction was used wrongly", exc_info=error)
         if primary.is_lost(error):
-            with contextlib.suppress(asyncpg.InterfaceError):  # it has ended, and the pool has taken it back
+            with contextlib.suppress(asyncpg.InterfaceError):  # it is closed already, and the pool has taken it back
                 borrowed.terminate()
+        # A read-only server was probably demoted. The other connections lead to it too.
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
             self._checked = _TO_BE_EXPIRED
 
@@ -154,7 +157,7 @@ class Pool:
             self._starvation.waited(time.monotonic() - began)
 
     def _may_keep(self, borrowed: Any) -> bool:
-        # Somebody waits: then the pool hands the connection on.
+        # If somebody waits, the connection goes back to the pool, which hands it on.
         return self._kept is None and not self._waiting and not self._is_closing and connections.is_at_rest(borrowed)
 
     async def _release(self, borrowed: Any) -> None:
@@ -162,11 +165,15 @@ class Pool:
         await self._pool.release(borrowed)
 
     async def _release_answered(self, borrowed: Any) -> None:
-        """Keep the place in the pool until the server has answered: else its backends could outnumber the pool."""
+        """Return a connection to the pool only when the server has answered, or after 3 s.
+
+        Otherwise the server could have more busy backends than the pool has connections.
+        """
         is_answered = False
         try:
             async with asyncio.timeout(_ANSWER_TIMEOUT):
-                # asyncpg sends nothing before the last statement is answered. Only then it is known what to roll back.
+                # asyncpg sends this statement only when the last one is answered. Only then is it known whether there
+                # is a transaction to roll back.
                 with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
                     await borrowed.execute("SELECT", timeout=_ANSWER_TIMEOUT)
                 await connections.reset(borrowed)

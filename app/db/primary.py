@@ -1,4 +1,4 @@
-"""Connecting to the primary: of several hosts the one that may be written to, and never an old primary."""
+"""Connect to the primary: among several hosts the writable one, and never an old primary."""
 
 import logging
 from asyncio import get_running_loop
@@ -7,21 +7,21 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from app.core.seldom import Seldom
+from app.core.log_limiter import LogLimiter
 from app.db import timelines
 from app.db.timelines import ServerRefused
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
-# What an ended connection, a server that restarts, is full, broken or read-only raises: SQLSTATE classes 08, 25, 53, 57
-# and 58, and 40 for a deadlock. Other errors of SQL are not among them.
+# Errors that mean "Postgres is unavailable": the connection has ended, or the server restarts, is full, broken or
+# read-only. These are the SQLSTATE classes 08, 25, 53, 57 and 58, and 40 for a deadlock. Other SQL errors are not here.
 AWAY: Final = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    # What a connection raises whose end was read and not yet noticed.
+    # Raised by a connection that the server has closed, before asyncpg has noticed that.
     asyncpg.InternalClientError,
     asyncpg.InvalidTransactionStateError,
     asyncpg.InsufficientResourcesError,
@@ -30,10 +30,10 @@ AWAY: Final = (
     # Class 40, a deadlock: nothing was written, and the same statement works a moment later.
     asyncpg.TransactionRollbackError,
 )
-# Of class 25, what a server does to us. The others say that our own code uses a transaction wrongly.
+# Errors of class 25 that come from the server's state. The others mean that our own code uses a transaction wrongly.
 _BY_THE_SERVER: Final = ("25006", "25P03", "25P04")
 
-# The name of the current WAL file is exact at once after a promotion; pg_control_checkpoint() lags by a checkpoint.
+# The name of the current WAL file shows a promotion at once. pg_control_checkpoint() shows it only after a checkpoint.
 _PLACE: Final = """
 SELECT (SELECT system_identifier FROM pg_control_system()) AS system,
     CASE WHEN NOT pg_is_in_recovery()
@@ -43,24 +43,29 @@ SELECT (SELECT system_identifier FROM pg_control_system()) AS system,
 
 
 class Place(NamedTuple):
-    """The identity and timeline of a server."""
+    """The identity and the timeline of a server."""
 
     system: int
-    """Its system identifier: the same on a primary and its standbys."""
+    """The system identifier, which is the same on a primary and its standbys."""
     timeline: int | None
     """None on a standby."""
     is_read_only: bool
 
 
 async def place(connection: "asyncpg.Connection[Any]", timeout: float = 5) -> Place | None:  # noqa: ASYNC109 asyncpg's own name
-    """Return where a server stands, in one round trip; None where it does not tell (some managed services)."""
+    """Return the place of a server, in one round trip; None if it does not tell (some managed services).
+
+    Raises the errors of ``AWAY``.
+    """
     try:
         row = await connection.fetchrow(_PLACE, timeout=timeout)
     except AWAY:
         raise
     except asyncpg.PostgresError as error:
         reason = f"{type(error).__name__}: {error}"
-        _seldom.warn("this Postgres does not tell its timeline: an old primary would not be noticed", reason=reason)
+        _log_limiter.warn(
+            "this Postgres does not tell its timeline: an old primary would not be noticed", reason=reason
+        )
         return None
     assert row is not None  # noqa: S101 a SELECT without FROM has one row
     return Place(*row)
@@ -72,13 +77,14 @@ async def check(
     *,
     is_one_of_several: bool = False,
 ) -> None:
-    """Raise ``ServerRefused`` for a standby or an old primary, and where there are others, for a read-only server."""
+    """Raise ``ServerRefused`` for a standby or an old primary, and among several hosts for a read-only server."""
     found = await place(connection, timeout)
     if found is None:
         return
     if found.timeline is None:
         raise ServerRefused("this Postgres is a standby: name the primary in DATABASE_URL, or promote this one")
     timelines.known().see(found.system, found.timeline)
+    # A single host is accepted although it is read-only: reads work, and a write says why it fails.
     if found.is_read_only and is_one_of_several:
         raise ServerRefused("this Postgres is read-only (default_transaction_read_only)")
 
@@ -90,14 +96,15 @@ def split(url: str) -> list[str]:
     return [parsed._replace(netloc=f"{user}{at}{host}").geturl() for host in hosts.split(",")]
 
 
-# The host that was the primary last, by the hosts it is one of: an absent first host costs time only once.
+# The last known primary for each list of hosts. It is tried first, so that a host that is down costs time only once.
 _last: dict[str, str] = {}
 
 
 async def connect(url: str, *, timeout: float = 60, **options: Any) -> "asyncpg.Connection[Any]":  # noqa: ASYNC109 asyncpg's own name
-    """Connect to the first host that is a primary, up to date and, among several, writable; raises ``AWAY``.
+    """Connect to the first host that is an up-to-date primary and, if there are several hosts, writable.
 
-    ``timeout`` is in seconds and for all hosts together: each gets an equal share of what is left.
+    ``timeout`` is in seconds and for all hosts together: each host gets an equal part of the time that is left. Raises
+    the errors of ``AWAY``.
     """
     urls = split(url)
     hosts = urlsplit(url).netloc.rpartition("@")[2]
@@ -113,9 +120,10 @@ async def connect(url: str, *, timeout: float = 60, **options: Any) -> "asyncpg.
         else:
             _last[hosts] = one.rpartition("@")[2]
             return connection
+    # A refusal says more than "cannot connect", so it is the error that the caller sees.
     refused = [one for one in errors if isinstance(one, ServerRefused)]
     for refusal in refused:
-        _seldom.log(logging.ERROR, "Postgres is refused", reason=str(refusal))
+        _log_limiter.log(logging.ERROR, "Postgres is refused", reason=str(refusal))
     raise (refused or errors)[-1]
 
 
@@ -136,13 +144,13 @@ async def _connect_one(
 
 
 def is_lost(error: BaseException) -> bool:
-    """Tell whether a connection that raised this is of no more use: another one may reach a server that works."""
+    """Return whether a connection that raised this error should be closed: a new one may reach a server that works."""
     if isinstance(error, asyncpg.QueryCanceledError | asyncpg.InterfaceError | asyncpg.TransactionRollbackError):
-        # A statement that took too long, a deadlock, or a wrong call of ours: the connection is as good as before.
+        # A statement that took too long, a deadlock, or a wrong call of ours: the connection itself still works.
         return False
     return isinstance(error, AWAY)
 
 
 def is_misuse(error: BaseException) -> bool:
-    """Tell whether an error of ``AWAY`` is our own fault: a transaction that is used wrongly."""
+    """Return whether an error of ``AWAY`` is our own fault: our code used a transaction wrongly."""
     return isinstance(error, asyncpg.InvalidTransactionStateError) and error.sqlstate not in _BY_THE_SERVER

@@ -1,4 +1,4 @@
-"""A role's database: statements, and transactions that see certain tenants' rows alone. Nothing else commits."""
+"""A role's database: single statements, and transactions that see only certain tenants' rows. Nothing else commits."""
 
 import asyncio
 import contextlib
@@ -11,17 +11,18 @@ from app.db.connection import Connection, PooledConnection
 from app.db.pool import UNANSWERED, Pool
 from app.db.primary import AWAY
 
+# Seconds that a transaction's start may take beyond ``command_timeout``, together with the wait for a connection.
 _LENIENCE: Final = 0.4
 
 
 class Database(Pool):
-    """One role's database, as one process uses it."""
+    """The database as one role and one process use it."""
 
     @contextlib.asynccontextmanager
     async def statement(self) -> AsyncIterator[Connection]:
-        """Borrow a connection for one statement that is a transaction of its own, and names its tenants itself.
+        """Borrow a connection for one statement, which is a transaction by itself and sets its tenants itself.
 
-        Raises ``Unavailable`` when the connection is lost: then the outcome is unknown.
+        Raises ``Unavailable`` if the connection is lost: then nobody knows whether the statement took effect.
         """
         try:
             async with self.connection() as connection:
@@ -31,16 +32,16 @@ class Database(Pool):
 
     @contextlib.asynccontextmanager
     async def transaction(self, *tenant_ids: UUID, is_snapshot: bool = False) -> AsyncIterator[Connection]:
-        """Open a transaction that sees these tenants' rows only; it commits when the block ends well.
+        """Open a transaction that sees only these tenants' rows. It commits if the block ends without an error.
 
-        With ``is_snapshot`` it only reads, and all its statements see the rows of one moment.
-        Raises ``Unavailable`` when the connection is lost, also in the commit: then the outcome is unknown.
+        With ``is_snapshot`` it is read-only, and all its statements see the rows of one moment. Raises ``Unavailable``
+        if the connection is lost, also in the commit: then nobody knows whether the transaction took effect.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
         async with self.connection() as connection:
             try:
-                # The time that the connection took is taken off: the two waits do not add up.
+                # The time spent waiting for the connection is subtracted, so that the two waits do not add up.
                 left = self.command_timeout + _LENIENCE - (clock() - began)
                 await connection.execute(
                     _begin(tenant_ids, is_snapshot=is_snapshot), timeout=min(left, self.command_timeout)
@@ -55,7 +56,7 @@ class Database(Pool):
                     raise
                 await _commit(connection)
             except AWAY as error:
-                # A connection whose answer is still owed is waited for when it is given back.
+                # After a timeout the server still owes an answer. ``connection`` waits for it on return.
                 if not isinstance(error, TimeoutError):
                     self.drop(connection, error)
                 raise Unavailable from error
@@ -67,7 +68,7 @@ async def _commit(borrowed: Any) -> None:
 
 
 def _begin(tenant_ids: tuple[UUID, ...], *, is_snapshot: bool) -> str:
-    # One message to the server for both statements. The ids are UUID objects, so nothing of a caller's text is in it.
+    # Both statements in one message to the server. The ids are UUID objects, so the text contains nothing from callers.
     scope = "{" + ",".join(str(tenant_id) for tenant_id in tenant_ids) + "}"
     mode = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if is_snapshot else ""
     return f"BEGIN{mode}; SELECT set_config('app.tenant_ids', '{scope}', true)"

@@ -1,4 +1,4 @@
-"""A pool of connections that is too small says so, once a minute: to wait for one looks like slow work otherwise."""
+"""Warn once a minute that a pool of connections is too small. Otherwise waiting would look like slow queries."""
 
 import logging
 import time
@@ -7,15 +7,15 @@ from typing import Final
 _log = logging.getLogger(__name__)
 
 _LONG: Final = 1.0
-"""Seconds. A healthy pool hands a connection on within milliseconds, and opens one within 0.1 s."""
+"""Seconds. A healthy pool hands on a connection within milliseconds, and opens one within 0.1 s."""
 _INTERVAL: Final = 60.0
 
 
 class Starvation:
-    """The long waits for a connection of one pool."""
+    """Counts the long waits for a connection of one pool."""
 
     def __init__(self, role: str, size: int) -> None:
-        """``role`` logs in with up to ``size`` connections."""
+        """``role`` and ``size``, the number of connections, are shown in the warning."""
         self._role = role
         self._size = size
         self._waits = 0
@@ -23,7 +23,7 @@ class Starvation:
         self._next = 0.0
 
     def waited(self, seconds: float) -> None:
-        """Note how long a caller has waited, whether it got a connection or gave up."""
+        """Record how many seconds a caller has waited, whether it got a connection or gave up."""
         if seconds < _LONG:
             return
         self._waits += 1

@@ -1,13 +1,13 @@
-"""The newest timeline of Postgres that this installation has seen: a server behind it is an old primary.
+"""Remember the newest timeline of Postgres that this installation has seen. A server on an older one is an old primary.
 
-Each promotion of a standby begins a new timeline. An old primary that comes back is still on its own timeline, and what
-was written there would be lost: so it is refused. The newest timeline is remembered in each process, in a file in the
-folder of the secrets file, and in Redis (app/broker/timelines.py). Timelines are only compared within one system
-identifier: a database that was restored into a new cluster has another one, and begins without a history.
+Each promotion of a standby begins a new timeline. An old primary that comes back is still on its former timeline, and
+rows that it accepted would be lost. So it is refused. Each process remembers the newest timeline, and shares it by a
+file in the folder of the secrets file and by Redis (app/broker/timelines.py). Only timelines of the same system
+identifier are compared: a database that was restored into a new cluster has another one, and starts without a history.
 
-A *mark* is one number in which later decisions are larger: the operator's acceptances, then the timeline. After a
-restore to an older timeline ``scripts/admin doctor --accept-timeline`` counts one more acceptance, so that the mark of
-an older timeline outweighs every mark before it.
+A *mark* is one number that grows with each decision: the number of the operator's acceptances in the upper bits, the
+timeline in the lower 32. After a restore to an older timeline, ``scripts/admin doctor --accept-timeline`` counts one
+more acceptance, so that the mark of the older timeline is larger than every mark before.
 """
 
 import json
@@ -26,11 +26,11 @@ _TIMELINE_BITS: Final = 32
 
 
 class ServerRefused(ConnectionError):  # noqa: N818 named for the fact
-    """Postgres answers, but must not be used; the message says why, and what to do. For callers it is away."""
+    """Postgres answers, but must not be used. The message says why and what to do. Callers treat it as unavailable."""
 
 
 def mark(timeline: int, acceptances: int = 0) -> int:
-    """Return the mark of a timeline after so many acceptances of the operator's."""
+    """Return the mark of a timeline after this number of acceptances by the operator."""
     return acceptances << _TIMELINE_BITS | timeline
 
 
@@ -48,7 +48,7 @@ class Timelines:
     """The newest timelines that one process knows. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        """Begin with nothing, and without a file."""
+        """Begin without any timeline and without a file."""
         self._path: Path | None = None
         self._lock = threading.Lock()
         self._marks: dict[int, int] = {}
@@ -56,10 +56,10 @@ class Timelines:
         self._file_changed_at = 0
         self._is_writable = True
         self.version = 0
-        """Changes when a newer mark becomes known: connections that were checked before have to be checked again."""
+        """Grows when a newer mark becomes known. Connections that were checked before must then be checked again."""
 
     def keep_in(self, folder: Path) -> None:
-        """Remember it in this folder too, and begin with what its file says; the file may be missing."""
+        """Use the file in this folder from now on, and read it. The file may be missing."""
         path = folder / FILE_NAME
         if path != self._path:
             with self._lock:
@@ -71,11 +71,11 @@ class Timelines:
         return dict(self._marks)
 
     def newest(self, system: int) -> int:
-        """Return the newest timeline that is known of a system identifier; 0 when none is."""
+        """Return the newest known timeline of a system identifier; 0 if none is known."""
         return timeline_of(self._marks.get(system, 0))
 
     def see(self, system: int, timeline: int) -> None:
-        """Note the timeline of a primary; raises ``ServerRefused`` when a newer one is known."""
+        """Record the timeline of a primary. Raises ``ServerRefused`` if a newer one is known."""
         known = self._marks.get(system, 0)
         if timeline == timeline_of(known):
             return
@@ -89,17 +89,17 @@ class Timelines:
         self.learn({system: mark(timeline, acceptances_of(known))})
 
     def accept(self, system: int, timeline: int) -> None:
-        """Take this timeline for the newest from now on, although a newer one has been seen."""
+        """Make this timeline the newest one from now on, although a newer one has been seen."""
         self.learn({system: mark(timeline, acceptances_of(self._marks.get(system, 0)) + 1)})
 
     def learn(self, marks: Mapping[int, int]) -> None:
-        """Take over what others know, where it is newer; the file is written."""
+        """Take over the marks of other processes that are newer, and write the file."""
         with self._lock:
             self._merge(marks)
             self._keep()
 
     def refresh(self) -> None:
-        """Read the file where it has changed, and write it where it knows less than this process."""
+        """Read the file if it has changed, and write it if this process knows newer marks."""
         with self._lock:
             self._read()
             self._merge(self._in_file)
@@ -107,7 +107,7 @@ class Timelines:
 
     def _merge(self, marks: Mapping[int, int]) -> None:
         newer = {system: one for system, one in marks.items() if one > self._marks.get(system, 0)}
-        # Of a system that nothing was known of, no connection can have been checked wrongly.
+        # Not for a system identifier seen for the first time: no connection was checked against an older mark of it.
         if any(system in self._marks for system in newer):
             self.version += 1
         self._marks.update(newer)
@@ -147,6 +147,7 @@ def _write(path: Path, marks: Mapping[int, int]) -> None:
     content = {
         str(system): {"timeline": timeline_of(one), "acceptances": acceptances_of(one)} for system, one in marks.items()
     }
+    # Written to a second file, then renamed: other processes read this file at any moment.
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -162,5 +163,5 @@ _known: Final = Timelines()
 
 
 def known() -> Timelines:
-    """Return what this process knows."""
+    """Return the timelines that this process knows."""
     return _known

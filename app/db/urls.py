@@ -1,4 +1,4 @@
-"""The URL by which each role of the database logs in."""
+"""The URL with which each role of the database logs in."""
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -8,12 +8,12 @@ from app.db import timelines
 
 
 def role_url(role: str, settings: Settings | None = None) -> str:
-    """Return the URL by which a role logs in: ``DATABASE_URL_<ROLE>``, else the owner's with the role's password.
+    """Return the URL of a role: ``DATABASE_URL_<ROLE>`` if set, else the owner's URL with the role's name and password.
 
-    Raises ``SecretsFileError`` when neither is set.
+    Raises ``SecretsFileError`` if the secrets file has no password for the role.
     """
     settings = settings or get_settings()
-    # Whoever asks for a URL connects next: from then on, the newest timeline is kept in the folder of the secrets.
+    # Every process calls this before it connects, so this is the place to set the file of the known timelines.
     timelines.known().keep_in(settings.secrets_file.parent)
     named: str | None = getattr(settings, f"database_url_{role}", None)
     if named:

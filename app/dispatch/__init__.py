@@ -1,1 +1,1 @@
-"""The dispatcher: it starts scheduled tasks and retries, repairs what was lost, and deletes what is old."""
+"""The dispatcher: it offers tickets for scheduled tasks and retries, ends lost attempts, and deletes old tasks."""

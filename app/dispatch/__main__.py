@@ -11,6 +11,7 @@ from app.dispatch import loop
 async def _main() -> None:
     structured_logging.configure(get_settings().log_level, service="dispatcher")
     stopping = asyncio.Event()
+    # A clean stop releases the lease, so that another dispatcher leads at once.
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
     await loop.run(stopping)

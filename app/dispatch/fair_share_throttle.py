@@ -1,4 +1,4 @@
-"""Share the workers among tenants by weight: workers skip a tenant ahead of its share while others wait."""
+"""Share the workers among tenants by weight: workers skip a tenant that is ahead of its share while others wait."""
 
 import asyncio
 from collections import defaultdict
@@ -14,18 +14,22 @@ from app.dispatch.fairness import VirtualClocks
 from app.dispatch.ledger import Ledger
 from app.tasks import sweep_store
 
+# Seconds between two looks.
 _INTERVAL: Final = 0.5
-# A look takes longer with more tenants in the ring. This keeps it below a hundredth of a core.
+# A look takes longer with more tenants in the ring. The longer interval keeps its cost below a hundredth of a core.
 _INTERVAL_PER_TENANT: Final = 0.0005
 _VALID_FOR: Final = 4
 """Intervals without a dispatcher after which workers serve all tenants round-robin again."""
 
 
 class FairShareThrottle:
-    """Decides which tenants the workers skip. A new leader can start without its memory."""
+    """Decides which tenants the workers skip.
+
+    Its state is in memory only. A new leader starts without it, and then all tenants are equal again.
+    """
 
     def __init__(self, connection: Connection, redis: Redis, ledger: Ledger) -> None:
-        """``connection`` is the leader's own; ``ledger`` knows what the ended attempts have used."""
+        """``connection`` is the leader's own; ``ledger`` knows the worker seconds of ended attempts."""
         self._connection = connection
         self._redis = redis
         self._ledger = ledger
@@ -33,26 +37,30 @@ class FairShareThrottle:
         self._next = 0.0
 
     def _forget(self) -> None:
-        # Of each pool, compared among themselves: a tenant that waits for a pool without a worker, or for a busy one,
-        # would otherwise be the slowest of all, and everybody in the other pool ahead of it.
+        # Each pool compares its own tenants only. Otherwise a tenant that waits for a pool without workers, or for a
+        # busy one, would have the slowest clock of all, and every tenant of the other pool would be ahead of it.
         self._clocks: dict[str, VirtualClocks] = defaultdict(VirtualClocks)
         self._running: dict[UUID, float] | None = None
         self._in_line: dict[str, set[UUID]] = {}
         self._is_told = False
 
     async def look(self) -> None:
-        """Tell the workers which tenants to skip, at most every 0.5 s. Raises ``RedisError``."""
+        """Tell the workers which tenants to skip. Do nothing if the last look was less than 0.5 s ago.
+
+        Raises ``RedisError``.
+        """
         now = asyncio.get_running_loop().time()
         if now < self._next:
             return
         in_line = await tickets.in_line(self._redis)
         interval = max(_INTERVAL, _INTERVAL_PER_TENANT * sum(map(len, in_line.values())))
         self._next = now + interval
-        # A tenant whose only ticket is being served just now is in the ring again in a moment, so it counts as waiting.
+        # A tenant whose only ticket is being served leaves the ring for a moment. It still counts as waiting, so the
+        # tenants of the look before are added.
         waiting = {pool: tenants | self._in_line.get(pool, set()) for pool, tenants in in_line.items()}
         self._in_line = in_line
         if any(waiting.values()):
-            # Also with one tenant alone: its use costs it nothing, because its own clock is the slowest.
+            # A single tenant is judged too. It is never skipped, because its own clock is the slowest.
             await self._judge(waiting, interval)
             return
         if self._is_told:
@@ -63,7 +71,8 @@ class FairShareThrottle:
         used = await self._used()
         tenants = set[UUID]().union(*waiting.values(), used)
         weights = await sweep_store.weights_any_tenant(self._connection, tenants)
-        # What a tenant uses in one pool counts in the other, too. Nobody has a debt where nobody waits.
+        # Seconds that a tenant uses in one pool count in the other pool too. A pool in which nobody waits loses its
+        # clocks, so no tenant keeps a debt there.
         self._clocks = defaultdict(VirtualClocks, {pool: c for pool, c in self._clocks.items() if waiting.get(pool)})
         ahead = {pool: self._clocks[pool].look(used, weights, found) for pool, found in waiting.items() if found}
         is_any_ahead = any(ahead.values())
@@ -77,7 +86,8 @@ class FairShareThrottle:
         running = await sweep_store.running_seconds_any_tenant(self._connection)
         before, self._running = self._running, running
         if before is None:
-            # What was used while no tenant waited does not count.
+            # The first look after a quiet time: seconds that were used while no tenant waited do not count.
             return {}
+        # A running attempt counts from look to look: its seconds so far, minus those of the look before.
         tenants = ended.keys() | running.keys() | before.keys()
         return {t: ended.get(t, 0.0) + running.get(t, 0.0) - before.get(t, 0.0) for t in tenants}

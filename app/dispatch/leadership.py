@@ -1,8 +1,8 @@
-"""Elect one of several dispatchers: the one that holds the lease, a row that it renews each second.
+"""Elect one of several dispatchers: the leader holds the lease, a row in Postgres that it renews each second.
 
-The lease needs no session, so it works through a pooler that gives each transaction another connection. It is a fence
-as well. Every sweep that changes something names the lease's token in its statement, so a leader that was stopped, and
-comes back after another one has taken over, changes nothing.
+The lease needs no session, so it works through a pooler that gives each transaction another connection. The lease is
+also a fence: every statement of a sweep that changes something contains the lease's token. So a leader that was stopped
+and comes back after another one has taken over changes nothing.
 """
 
 import asyncio
@@ -23,16 +23,17 @@ from app.dispatch.postgres_contact import PostgresContact
 _log = logging.getLogger(__name__)
 
 LEASE: Final = 4.0
-"""Seconds. After so long without a renewal, another dispatcher may take over."""
+"""Seconds without a renewal after which another dispatcher may take over."""
 RENEW_INTERVAL: Final = 1.0
+# Seconds for giving up the lease at the end: Postgres may be unavailable, and the lease expires in any case.
 _RELEASE_TIMEOUT: Final = 2.0
 
 
 class Lead:
-    """The right to lead for a while: a connection for the sweeps, and the token that each of them names."""
+    """The right to lead for a while: a connection for the sweeps, and the token for their statements."""
 
     def __init__(self, connection: Connection, token: UUID, until: float) -> None:
-        """``until`` is a moment of ``time.monotonic``, which also counts while a process is stopped."""
+        """``until`` is a time of ``time.monotonic``, a clock that also runs while the process is stopped."""
         self.connection = connection
         self.token = token
         self._until = until
@@ -49,6 +50,7 @@ class Lead:
 
     async def renew(self, database: Database) -> None:
         """Extend the lease to 4 s from now, or find out that another dispatcher has it. Raises ``Unavailable``."""
+        # Measured before the request, so that this process never believes in the lease longer than Postgres does.
         asked_at = time.monotonic()
         async with database.statement() as connection:
             is_ours = await store.renew_lease_any_tenant(connection, self.token, seconds=LEASE)
@@ -57,10 +59,10 @@ class Lead:
 
 @contextlib.asynccontextmanager
 async def lead(database: Database, contact: PostgresContact) -> AsyncIterator[Lead | None]:
-    """Yield the lead, renewed while the block lasts; None when another process leads.
+    """Yield the lead, and renew its lease while the block runs. Yield None if another dispatcher leads.
 
-    ``database`` logs in as tq_dispatch and serves the lease alone, so that no sweep keeps it waiting. A standby takes
-    over at most 4 s after the lease was last renewed. Raises ``db.AWAY`` or ``Unavailable`` when Postgres is away.
+    ``database`` logs in as tq_dispatch. It is used for the lease only, so that no sweep delays a renewal. A standby
+    takes over at most 4 s after the last renewal. Raises ``db.AWAY`` or ``Unavailable`` if Postgres is unavailable.
     """
     token, asked_at = uuid4(), time.monotonic()
     async with database.statement() as connection:
@@ -70,6 +72,7 @@ async def lead(database: Database, contact: PostgresContact) -> AsyncIterator[Le
         yield None
         return
     held: Lead | None = None
+    # From here on the lease must be released, also if the second connection fails: a standby would wait for 4 s.
     try:
         held = Lead(await connect(role_url("tq_dispatch")), token, asked_at + LEASE)
         async with _renewed(held, database):
@@ -95,8 +98,8 @@ async def _keep_renewing(held: Lead, database: Database) -> None:
         await asyncio.sleep(RENEW_INTERVAL)
         try:
             await held.renew(database)
-        except Exception as error:  # noqa: BLE001 the lease lasts for some seconds: it is renewed the next time, or ends
-            _log.warning("the dispatcher's lease is not renewed", extra={"error": type(error).__name__})
+        except Exception as error:  # noqa: BLE001 the lease lasts 4 s, so there is time for further attempts
+            _log.warning("cannot renew the dispatcher's lease; retrying", extra={"error": type(error).__name__})
 
 
 async def _release(database: Database, token: UUID) -> None:

@@ -1,4 +1,4 @@
-"""Keep the ledger right: add ended attempts to their days, and compare counters with the rows that they count."""
+"""Maintain the usage ledger: add ended attempts to their day, and compare the counters with the rows they count."""
 
 import logging
 from typing import Final
@@ -10,21 +10,26 @@ from app.quotas import store
 
 _log = logging.getLogger(__name__)
 
+# Ended attempts in one roll-up, so that the transaction stays short.
 _MAX_ATTEMPTS: Final = 5_000
 
 
 class Ledger:
-    """The leader's upkeep of the ledger. A new leader can start without its memory."""
+    """Maintains the ledger for the leader.
+
+    It also collects what the roll-up reads along the way: worker seconds for fair shares, and run times of task types.
+    A new leader starts without these numbers.
+    """
 
     def __init__(self, lead: Lead) -> None:
-        """``lead`` is the right to write as the leading dispatcher."""
+        """``lead`` has the connection, and the token that proves leadership in every write."""
         self._connection, self._fence = lead.connection, lead.token
         self.lengths = TaskDurations()
         """Recent run times of the task types."""
         self._used: dict[UUID, float] = {}
 
     async def roll_up(self) -> int:
-        """Add ended attempts to the usage of their day; return for how many tenants there were any."""
+        """Add ended attempts to the usage of their day; return how many tenants had any."""
         used = await store.roll_up_any_tenant(self._connection, _MAX_ATTEMPTS, self._fence)
         for rolled in used:
             self._used[rolled.tenant_id] = self._used.get(rolled.tenant_id, 0.0) + rolled.seconds
@@ -38,9 +43,9 @@ class Ledger:
         return used
 
     async def reconcile(self) -> int:
-        """Correct the counts of slots and backlogs where the rows differ; return how many tenants had wrong counts."""
+        """Correct counts of slots and backlogs that differ from the rows; return how many tenants had wrong counts."""
         off = await store.reconcile_any_tenant(self._connection, self._fence)
         for row in off:
-            # This happens only after somebody changed rows by hand. Without it a lost slot would be lost for good.
+            # Counts are wrong only if somebody changed rows by hand. Without the repair a lost slot would never return.
             _log.error("ledger repaired", extra={**dict(row), "tenant_id": str(row["tenant_id"])})
         return len(off)

@@ -1,8 +1,8 @@
-"""Share a pool's slots among tenants with long tasks, by weight, and never the last free slot (pure).
+"""Share a pool's slots among the tenants with long tasks, by weight, but never the last free slot (pure).
 
-A task type is long when more than half of its recent attempts ran for more than a second; a tenant is, while one of its
-attempts has run so long or a task of a long type runs or waits. All other tenants need no share: a slot that they
-take is free again within a second.
+A task type is long if more than half of its recent attempts ran for more than a second. A tenant counts as long while
+one of its attempts has run for more than a second, or while a task of a long type runs or waits. All other tenants need
+no share: a slot that they take is free again within a second.
 """
 
 import heapq
@@ -15,26 +15,29 @@ from uuid import UUID
 
 # Attempts of a task type that count as recent. The influence of earlier ones decreases.
 _RECENT: Final = 50.0
-# The weight of what an earlier process found: a few attempts of the new process outweigh it.
+# The number of attempts that the finding of an earlier leader counts for. A few new attempts outweigh it.
 _REMEMBERED: Final = 4.0
+# Task types that are remembered; the one that ran longest ago is forgotten first.
 _MAX_TYPES: Final = 1_000
 
 
 class TaskDurations:
-    """Tells which task types are long, by how long their recent attempts took."""
+    """Decides which task types are long, by the run times of their recent attempts."""
 
     def __init__(self) -> None:
         """Begin without any attempts."""
         self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def remember(self, long_types: Iterable[str]) -> None:
-        """Begin with what an earlier process has found."""
+        """Begin with the long types that an earlier leader has found."""
         for task in long_types:
             self._seen.setdefault(task, (_REMEMBERED, _REMEMBERED))
 
     def note(self, task: str, attempts: int, long_attempts: int) -> None:
         """Add attempts that have ended, and how many of them ran for more than a second."""
+        # ``pop`` moves the type to the end, so that the first one is the one that ran longest ago.
         seen, long = self._seen.pop(task, (0.0, 0.0))
+        # Older attempts keep just so much weight that all together count as 50 attempts.
         kept = max(0.0, min(1.0, (_RECENT - attempts) / seen)) if seen else 0.0
         self._seen[task] = seen * kept + attempts, long * kept + long_attempts
         if len(self._seen) > _MAX_TYPES:
@@ -51,35 +54,39 @@ class LongTenant:
 
     tenant_id: UUID
     held: int
-    """Slots that its long attempts have now."""
+    """Slots that its long attempts use now."""
     waiting: int
-    """Due tasks."""
+    """Due tasks that wait for a slot."""
     weight: int
 
 
 class LongTaskCaps:
-    """Shares one pool's slots. It remembers how much each tenant had, which can be lost."""
+    """Shares one pool's slots. It remembers how many slots each tenant had; a new leader starts without that."""
 
     def __init__(self) -> None:
-        """Begin with tenants that had nothing."""
+        """Begin as if no tenant had had a slot."""
+        # Slot seconds that each tenant had, divided by its weight: the tenant with the least gets the next slot.
         self._clocks: dict[UUID, float] = {}
         self._caps: dict[UUID, int] = {}
 
     def share(self, slots: int, tenants: Sequence[LongTenant], seconds: float) -> tuple[dict[UUID, int], int]:
-        """Return each tenant's cap, and how many slots are left for tenants whose long tasks come next.
+        """Return each tenant's cap, and the number of slots left for tenants whose long tasks come next.
 
-        ``seconds`` have passed since the last call. A tenant over its share keeps what runs and gets nothing new; one
-        below it gets what is free, so that all of them together never take the last free slot. Slots that nobody asks
-        for now are spread over all of them: what a tenant submits before the next call does not wait for it.
+        ``seconds`` have passed since the last call. A tenant above its share keeps the slots it has and gets no more. A
+        tenant below its share gets free slots, but all tenants together never take the last free one. Slots that nobody
+        needs now are spread over all tenants, so that a task submitted before the next call need not wait for it.
         """
         self._turn(tenants, seconds)
+        # One slot stays free for short tasks.
         fair = self._fair(slots - 1, tenants)
         free = max(0, slots - 1 - sum(tenant.held for tenant in tenants))
         caps = {}
+        # The tenant with the fewest slots for its weight comes first: free slots may not suffice for all.
         for tenant in sorted(tenants, key=lambda tenant: (tenant.held / tenant.weight, self._clocks[tenant.tenant_id])):
             more = min(free, max(0, fair[tenant.tenant_id] - tenant.held))
             free -= more
             caps[tenant.tenant_id] = min(tenant.held, fair[tenant.tenant_id]) + more
+        # An equal part of the rest is kept for a tenant that has no long tasks yet.
         spread = free * len(tenants) // (len(tenants) + 1)
         for tenant in islice(cycle(sorted(tenants, key=lambda one: caps[one.tenant_id] / one.weight)), spread):
             caps[tenant.tenant_id] += 1
@@ -87,7 +94,7 @@ class LongTaskCaps:
         return caps, free - spread
 
     def _turn(self, tenants: Sequence[LongTenant], seconds: float) -> None:
-        # A tenant that is new here begins at the clock of the one that had least: without credit, and without debt.
+        # A new tenant starts at the clock of the tenant that had least: it has neither credit nor debt.
         least = min((self._clocks[t.tenant_id] for t in tenants if t.tenant_id in self._clocks), default=0.0)
         self._clocks = {
             tenant.tenant_id: self._clocks.get(tenant.tenant_id, least) + self._had(tenant) * seconds / tenant.weight
@@ -97,14 +104,19 @@ class LongTaskCaps:
     def _had(self, tenant: LongTenant) -> int:
         """Return how many slots a tenant had since the last call.
 
-        An attempt of a long type may be short, and end before it is seen. So a tenant with due tasks counts as having
-        had all that its cap allows.
+        An attempt of a long type may be short and end before anybody sees it. So a tenant with due tasks counts as if
+        it had used all slots that its cap allows.
         """
         given = min(self._caps.get(tenant.tenant_id, 0), tenant.held + tenant.waiting)
         return max(tenant.held, given)
 
     def _fair(self, room: int, tenants: Sequence[LongTenant]) -> dict[UUID, int]:
-        """Give each slot to the tenant that has the fewest by weight; of several, to the one that had least."""
+        """Return each tenant's fair number of slots.
+
+        Each slot goes to the tenant with the fewest slots for its weight; if several have equally few, to the one that
+        had least so far. No tenant gets more than it can use.
+        """
+        # A heap, because the pool may have thousands of slots: O(slots * log tenants).
         fair = dict.fromkeys((tenant.tenant_id for tenant in tenants), 0)
         heap = [(0.0, self._clocks[t.tenant_id], t.tenant_id, t) for t in tenants if t.held + t.waiting > 0]
         heapq.heapify(heap)

@@ -1,6 +1,6 @@
-"""Run the sweeps of the dispatcher that leads, five times a second: first those in Postgres, then those in Redis.
+"""Run the sweeps of the leading dispatcher, five rounds a second: first those in Postgres, then those in Redis.
 
-Each sweep is a duty of its own. A sweep that fails is logged, counted and tried again after a growing pause; the others
+Each sweep is a separate duty. A sweep that fails is logged, counted and retried after a growing pause, while the others
 go on.
 """
 
@@ -20,7 +20,7 @@ from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import LeadLost, Unavailable
-from app.core.seldom import Seldom
+from app.core.log_limiter import LogLimiter
 from app.db import AWAY, Database, primary
 from app.db import timelines as known_timelines
 from app.dispatch import leadership
@@ -40,35 +40,39 @@ from app.tasks import partitions
 from app.tasks.run.timing import WORKER_DEAD_AFTER
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 T = TypeVar("T")
 
+# Seconds between two rounds: a scheduled task waits so long at most for its ticket.
 _TICK: Final = 0.2
+# Seconds between two attempts to lead: while another dispatcher leads, and while Postgres is unavailable.
 _STANDBY_INTERVAL: Final = 0.5
 _AWAY_INTERVAL: Final = 1.0
 _RESCUE_INTERVAL: Final = 1.0
+# The longest time that a lost ticket delays a task. A look at Redis, more often, notices that all tickets are lost.
 _RECONCILE_INTERVAL: Final = 1.5
 _LOOK_AT_REDIS_INTERVAL: Final = 0.6
 _PRUNE_INTERVAL: Final = 1.0
 _ROLL_UP_INTERVAL: Final = 2.0
 _LEDGER_INTERVAL: Final = 60.0
-# Not urgent: a row whose month has no partition yet is stored in the default one. A look costs a millisecond.
+# Not urgent: a row whose month has no partition yet is stored in the default partition. A look costs a millisecond.
 _PARTITIONS_INTERVAL: Final = 15.0
 _REDIS_TIMEOUT: Final = 1.5
-# Seconds. A statement that waits for a lock must not block the other sweeps for ever.
+# Seconds for one sweep. A statement that waits for a lock must not block the other sweeps for ever.
 _DUTY_TIMEOUT: Final = 60.0
+# Seconds for a statement about the lease: less than half of its 4 s, so that a hanging server leaves time to retry.
 _COMMAND_TIMEOUT: Final = 1.5
 _STOP_TIMEOUT: Final = 2.0
-# These errors end the round: without Postgres, Redis or the lead there is nothing that the next sweep could do.
+# These errors end the round: without Postgres, Redis or the lead, the next sweep could do nothing either.
 _ROUND_ENDING: Final = (*AWAY, Unavailable, LeadLost, RedisError)
 
 
 class Sweeps:
-    """The sweeps of one leader, with their memory between two rounds. A new leader starts without it."""
+    """The sweeps of one leader, with what they remember between two rounds. A new leader starts without that."""
 
     def __init__(self, lead: Lead, worker: Database, redis: Redis, contact: PostgresContact) -> None:
-        """``lead`` finds what there is to do (tq_dispatch), ``worker`` ends attempts and tasks (tq_worker)."""
+        """``lead`` finds the work (role tq_dispatch), ``worker`` ends attempts and tasks (role tq_worker)."""
         self._lead = lead
         self._redis = redis
         self._contact = contact
@@ -91,14 +95,16 @@ class Sweeps:
         self._reconcile = _duty("reconcile tickets", _RECONCILE_INTERVAL)
 
     async def tick(self) -> None:
-        """Run each sweep that is due. Those that need Redis come last, so that without Redis the others go on.
+        """Run each sweep that is due. Those that need Redis come last, so that the others go on without Redis.
 
-        Raises ``RedisError``, ``LeadLost``, and what Postgres raises when it is away.
+        Raises ``RedisError``, ``LeadLost``, and the errors of ``db.AWAY`` if Postgres is unavailable.
         """
+        # ``ended`` collects tasks for which clients may wait, ``due`` the tenants and pools that need a ticket.
         ended = await self._do(self._expire, self._due.end_expired) or []
         due = await self._do(self._fall_due, self._due.fallen_due) or []
         if self._due.looked_until is not None:
             self._contact.answered(self._due.looked_until)
+        # Workers could not write heartbeats while Postgres was away. They get one full lease before any counts as dead.
         if self._rescue.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):
             rescued = await self._run(self._rescue, self._rescuer.tick) or Rescued([], [])
             due += rescued.offers
@@ -111,7 +117,7 @@ class Sweeps:
             self._keep_partitions,
             lambda: partitions.keep_any_tenant(self._lead.connection, self._lead.token, attempts=1),
         )
-        # A Redis that does not answer must not delay the next round.
+        # A Redis that does not answer must not delay the next round: rescues and expiry need Postgres alone.
         async with asyncio.timeout(_REDIS_TIMEOUT):
             await self._tell_redis(ended, due)
 
@@ -119,6 +125,7 @@ class Sweeps:
         return await self._run(duty, work) if duty.is_due(at_once=at_once) else None
 
     async def _run(self, duty: Duty, work: Callable[[], Awaitable[T]]) -> T | None:
+        # Checked before every sweep, because a round may take longer than the lease lasts.
         self._lead.require()
         return await duty.run(work)
 
@@ -140,13 +147,14 @@ def _duty(name: str, interval: float = 0.0) -> Duty:
 
 
 def _ends_round(error: Exception) -> bool:
-    # A deadlock, or a value that the driver cannot send, is a failure of this sweep alone: the server answers.
+    # A deadlock, or a value that the driver cannot send, is a failure of this sweep alone: the server itself works.
     return isinstance(error, _ROUND_ENDING) and not isinstance(error, ValueError | asyncpg.TransactionRollbackError)
 
 
 async def run(stopping: asyncio.Event) -> None:
     """Lead whenever no other dispatcher does, until ``stopping`` is set."""
     redis = redis_connections.connect(get_settings().redis_url)
+    # Three connections in all: one to end tasks, one for the lease, and the leader's own for its sweeps.
     worker = Database("tq_worker", size=1)
     lease = Database("tq_dispatch", size=1, command_timeout=_COMMAND_TIMEOUT)
     leading, contact = Duty("lead"), PostgresContact()
@@ -154,6 +162,7 @@ async def run(stopping: asyncio.Event) -> None:
     def make(lead: Lead) -> Sweeps:
         return Sweeps(lead, worker, redis, contact)
 
+    # Before the first statement, so that an old primary is recognised and refused.
     await timelines.exchange(redis)
     turns = Turns()
     duties = [
@@ -163,6 +172,7 @@ async def run(stopping: asyncio.Event) -> None:
     candidate = _Candidate(lease, contact, make, stopping, turns)
     try:
         while not stopping.is_set():
+            # Each time: a migration may have changed the schema since the last lead.
             await schema.wait_until_it_fits(worker, stopping)
             await leading.run(candidate.lead)
             await _pause(stopping, max(leading.seconds_left, candidate.pause))
@@ -176,7 +186,7 @@ async def run(stopping: asyncio.Event) -> None:
 
 
 class _Candidate:
-    """Tries repeatedly to become the leader. If Postgres is unavailable, that is logged, not raised."""
+    """Tries repeatedly to become the leader. If Postgres is unavailable, it logs that and does not raise."""
 
     def __init__(
         self,
@@ -193,7 +203,7 @@ class _Candidate:
         """Seconds until the next attempt to lead."""
 
     async def lead(self) -> None:
-        """Become the leader and stay it as long as possible; return at once if another dispatcher leads."""
+        """Become the leader and lead as long as possible. Return at once if another dispatcher leads."""
         self.pause = _STANDBY_INTERVAL
         try:
             async with leadership.lead(self._lease, self._contact) as lead:
@@ -211,20 +221,20 @@ class _Candidate:
             self.pause = _AWAY_INTERVAL
             if primary.is_misuse(error):
                 _log.exception("a transaction was used wrongly")
-            _seldom.warn("dispatcher waits for Postgres", reason=type(error).__name__)
+            _log_limiter.warn("dispatcher waits for Postgres", reason=type(error).__name__)
 
 
 async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: asyncio.Event, turns: Turns) -> None:
     _log.info("dispatcher leads")
     known = known_timelines.known()
     checked = known.version
-    # When a newer timeline becomes known, this connection may lead to an old primary: then the lead ends.
+    # When a newer timeline of Postgres becomes known, this connection may lead to an old primary, so the lead ends.
     while not stopping.is_set() and not lead.connection.is_closed() and known.version == checked:
         lead.require()
         try:
             await tick()
         except (RedisError, TimeoutError) as error:
-            _seldom.warn("tickets not offered", reason=redis_connections.reason(error))
+            _log_limiter.warn("tickets not offered", reason=redis_connections.reason(error))
         turns.turned(leads=True)
         await _pause(stopping, _TICK)
 

@@ -1,17 +1,18 @@
 """Measure for how long Postgres has answered without a gap (pure).
 
-A dispatcher that could not look for a while must not rescue attempts at once: the workers could not write their
-heartbeats either.
+After an outage of Postgres the dispatcher must not rescue attempts at once: the workers could not write their
+heartbeats either, so all of them look dead.
 """
 
 from datetime import datetime, timedelta
 from typing import Final
 
+# Longer than a round usually takes, and shorter than the 15 s after which a worker counts as dead.
 _MAX_GAP: Final = timedelta(seconds=5)
 
 
 class PostgresContact:
-    """The contact with Postgres, by the database's clock. A gap of more than 5 s ends it, and a new one begins."""
+    """The time since Postgres answers, by the database's clock. It starts again after a gap of more than 5 s."""
 
     def __init__(self) -> None:
         """Begin without contact."""
@@ -19,13 +20,13 @@ class PostgresContact:
         self._last: datetime | None = None
 
     def answered(self, now: datetime) -> None:
-        """Note an answer, at the database's ``now()``."""
+        """Record an answer; ``now`` is the database's time in it."""
         if self._last is None or self._since is None or now - self._last > _MAX_GAP:
             self._since = now
         self._last = now
 
     def has_lasted(self, seconds: float) -> bool:
-        """Return whether Postgres has answered for ``seconds``: time enough for a heartbeat of every living worker."""
+        """Return whether Postgres has answered for ``seconds``: then every living worker has written a heartbeat."""
         if self._since is None or self._last is None:
             return False
         return self._last - self._since >= timedelta(seconds=seconds)

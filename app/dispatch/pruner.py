@@ -1,4 +1,4 @@
-"""Delete ended tasks after their plan's retention, in batches so small that no other statement waits long."""
+"""Delete ended tasks after the retention of their plan, in batches so small that no other statement waits long."""
 
 import itertools
 import logging
@@ -14,28 +14,30 @@ from app.tenants import plans, retention
 
 _log = logging.getLogger(__name__)
 
+# Rows in one batch, which is one transaction.
 _BATCH: Final = 500
-# Tenants in one tick. A tenant without anything to prune costs one probe of an index.
+# Tenants in one tick. A tenant that has nothing to prune costs one probe of an index.
 _MAX_TENANTS: Final = 20
 
 
 class Pruner:
-    """Prunes one tenant after the other, in a cycle. A new leader can start without its memory."""
+    """Prunes one tenant after the other, again and again. A new leader begins with the first tenant."""
 
     def __init__(self, lead: Lead) -> None:
-        """``lead`` is the right to write as the leading dispatcher."""
+        """``lead`` has the connection, and the token that proves leadership in every write."""
         self._connection, self._fence = lead.connection, lead.token
+        # The tenants of this cycle that are not visited yet, each with its retention.
         self._round: Iterator[tuple[UUID, timedelta]] = iter(())
         self._again: tuple[UUID, timedelta] | None = None
         self._has_more_keys = False
 
     @property
     def is_behind(self) -> bool:
-        """Return whether the last batch was full: then there may be more, and the next batch need not wait."""
+        """Return whether the last batch was full. Then there may be more, and the next batch follows at once."""
         return self._again is not None or self._has_more_keys
 
     async def tick(self) -> int:
-        """Delete at most one batch; return how many tasks. A tenant that has more comes first next time."""
+        """Delete at most one batch of tasks; return their number. A tenant that has more comes first next time."""
         keys = await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH, self._fence)
         self._has_more_keys = keys >= _BATCH
         for tenant_id, age in await self._next_tenants():
@@ -55,7 +57,8 @@ class Pruner:
         if not taken:
             ages = await retention.by_tenant(self._connection)
             self._round = iter(ages.items())
-            # A tenant may change its plan, so no month is dropped before the longest retention of all plans is over.
+            # Once a cycle. A tenant may change its plan, so no month is dropped before the longest retention of all
+            # plans is over.
             longest = max([*ages.values(), timedelta(days=plans.MAX_RETENTION_DAYS)])
             await sweep_store.drop_partitions_any_tenant(self._connection, longest, self._fence)
             kept = await retention.longest_event_log_any_tenant(self._connection)

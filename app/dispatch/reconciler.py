@@ -1,4 +1,4 @@
-"""Restore what Redis has lost: a ticket for each tenant with due work, and a place in the ring for each ticket."""
+"""Restore in Redis what was lost there: a ticket for each tenant with due tasks, and a ring entry for each queue."""
 
 from redis.asyncio import Redis
 
@@ -8,7 +8,7 @@ from app.tasks import sweep_store
 
 
 class Reconciler:
-    """Brings Redis in line with Postgres, and remembers which Redis it has seen."""
+    """Restores tickets and rings from Postgres, and remembers which Redis data set it has seen."""
 
     def __init__(self, connection: Connection, redis: Redis) -> None:
         """``connection`` is the leader's own."""
@@ -22,7 +22,8 @@ class Reconciler:
         return before != self._redis_identity
 
     async def reconcile(self) -> None:
-        """Offer a ticket for each tenant that has due work, a free slot and no ticket; repair the ring."""
+        """Offer a ticket to each tenant that has due tasks, a free slot and no ticket. Then repair the rings."""
+        # A limit of 1: a tenant that has a ticket already gets no second one.
         due = await sweep_store.tenants_with_due_work_any_tenant(self._connection)
         await tickets.offer_many(self._redis, [(tenant_id, pool, 1) for tenant_id, pool in due], limit=1)
         await tickets.reconcile(self._redis, [tenant_id for tenant_id, _ in due])

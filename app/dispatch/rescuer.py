@@ -1,4 +1,7 @@
-"""Attempts whose worker is dead or has lost them: each is taken away by its token, and its task waits again."""
+"""Rescue tasks whose attempt is lost, because the worker is dead or no longer has it.
+
+The attempt is taken away by its claim token and ends LOST; its task waits again, or ends after five losses.
+"""
 
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -14,28 +17,29 @@ from app.tasks.run.claim import look
 from app.tasks.run.timing import WORKER_DEAD_AFTER
 from app.tasks.sweep_store import Lost
 
+# Attempts that one round rescues. After the death of a large worker the next rounds continue.
 _AT_ONCE: Final = 200
 
 
 class Rescued(NamedTuple):
-    """The effects of taking lost attempts away."""
+    """The result of taking lost attempts away."""
 
     offers: list[tuple[UUID, str]]
-    """Tenants and pools with a slot that is free again, and mostly with a task that waits again."""
+    """Tenants and pools that need a ticket: a slot is free again, and mostly a task waits again."""
     ended: list[tuple[UUID, UUID]]
-    """Tenant and id of tasks that have ended: requests and webhooks may wait for them."""
+    """Tenant and id of tasks that have ended. Clients and webhooks may wait for them."""
 
 
 class Rescuer:
-    """Finds lost attempts as tq_dispatch, and ends them as tq_worker."""
+    """Finds lost attempts in the role tq_dispatch, and ends them in the role tq_worker."""
 
     def __init__(self, lead: Lead, worker: Database) -> None:
-        """``lead`` is the fence: a dispatcher that no longer leads changes nothing."""
+        """``lead`` has the token of the lease: a dispatcher that no longer leads changes nothing."""
         self._connection, self._fence = lead.connection, lead.token
         self._worker = worker
 
     async def tick(self) -> Rescued:
-        """End lost attempts; return the tenants to offer tickets to, and the tasks that have ended."""
+        """End lost attempts; return the tenants that need tickets, and the tasks that have ended."""
         found = await sweep_store.lost_any_tenant(self._connection, WORKER_DEAD_AFTER, _AT_ONCE)
         if found:
             failpoints.hit("rescue.before_take_away")
@@ -53,12 +57,14 @@ class Rescuer:
             attempt_end = AttemptEnd(lost, outcomes.lost(await self._times_lost(lost)))
             result = await end.end_as_leader(self._worker, attempt_end, self._fence)
         except Unavailable:
+            # The attempt stays lost, so the next round finds it again.
             return None
         after_commit.warn_of_rescue(attempt_end, result, reason=lost.reason, times_lost=lost.times_lost + 1)
         return result
 
     async def _times_lost(self, lost: Lost) -> int:
-        # tq_dispatch cannot read errors, so it counts every loss. Near the limit, tq_worker counts exactly.
+        # tq_dispatch may not read errors, so it counts every loss, also those that should not count. Near the limit
+        # tq_worker counts exactly.
         if lost.times_lost + 1 < outcomes.MAX_LOST:
             return lost.times_lost
         tried = await look(self._worker, lost)

@@ -1,4 +1,7 @@
-"""Keep the last free slot of each pool for short tasks: write each second how many slots long tasks may take."""
+"""Keep the last free slot of each pool for short tasks.
+
+Once a second the leader writes how many slots each tenant with long tasks may have. Claims only read these caps.
+"""
 
 import asyncio
 import logging
@@ -16,15 +19,15 @@ _log = logging.getLogger(__name__)
 
 INTERVAL: Final = 1.0
 """Seconds between two looks."""
-# The most due tasks that are counted for each tenant: more than can start between two looks.
+# Due tasks are counted up to this number for each tenant: no more than that can start between two looks.
 _MAX_WAITING: Final = 64
 
 
 class SlotReserve:
-    """Counts slots once a second, so that claims need not. A new leader can start without its memory."""
+    """Counts slots once a second, so that claims need not count. A new leader starts without its memory."""
 
     def __init__(self, lead: Lead, ledger: Ledger) -> None:
-        """``ledger`` knows how long ended attempts took."""
+        """``lead`` has the connection and the token of the lease; ``ledger`` knows the run times of ended attempts."""
         self._connection, self._fence = lead.connection, lead.token
         self._lengths = ledger.lengths
         self._caps = {pool: LongTaskCaps() for pool in RINGS}
@@ -33,8 +36,9 @@ class SlotReserve:
         self._looked_at = 0.0
 
     async def look(self) -> list[tuple[UUID, str]]:
-        """Set the caps of all tenants again; return the tenants and pools that may start more than before."""
+        """Set the caps of all tenants again; return the tenants and pools that may start more tasks than before."""
         now = asyncio.get_running_loop().time()
+        # Bounded: after a pause of the leader nobody knows how many slots each tenant had meanwhile.
         seconds, self._looked_at = min(now - self._looked_at, 2 * INTERVAL), now
         long_types = await self._types()
         slots = await slot_store.slots_any_tenant(self._connection)
@@ -44,13 +48,14 @@ class SlotReserve:
         for pool, caps in self._caps.items():
             found = [one for one in judged if one.pool == pool]
             raised += await self._judge(pool, slots.get(pool, 0), found, caps, seconds)
-        # A pool of one slot has no cap: otherwise long tasks would never start there.
+        # A pool with a single slot has no caps: otherwise long tasks would never start there.
         await slot_store.forget_pools_any_tenant(
             self._connection, [pool for pool in slots if slots[pool] > 1], self._fence
         )
         return raised
 
     async def _types(self) -> set[str]:
+        # The first look of a leader begins with the types that an earlier one has stored.
         if self._long_types is None:
             self._long_types = await slot_store.long_types_any_tenant(self._connection)
             self._lengths.remember(self._long_types)
@@ -65,6 +70,7 @@ class SlotReserve:
     ) -> list[tuple[UUID, str]]:
         long = [LongTenant(one.tenant_id, one.held, one.waiting, one.weight) for one in found if one.is_long]
         shares, free = caps.share(slots, long, seconds) if slots > 1 else ({}, 0)
+        # Only caps that differ are written: mostly none do, and a write locks rows that claims need.
         changed = {one.tenant_id: shares.get(one.tenant_id) for one in found if shares.get(one.tenant_id) != one.cap}
         await slot_store.set_caps_any_tenant(self._connection, pool, changed, self._fence)
         if slots > 1:
@@ -73,6 +79,7 @@ class SlotReserve:
 
     def _log_single_slots(self, slots: dict[str, int]) -> None:
         if slots != self._slots:
+            # Logged once when a pool comes down to a single slot, not with every look.
             for pool in (pool for pool, count in slots.items() if count == 1 != self._slots.get(pool)):
                 _log.info("a pool of one slot keeps none free: a long task lets all others wait", extra={"pool": pool})
             self._slots = slots

@@ -1,4 +1,8 @@
-"""SQL of the slots of each pool: which tenants have long tasks, and how many slots each of them may have."""
+"""SQL of the slots of each pool: which tenants have long tasks, and how many slots each of them may have.
+
+The rules are in app/dispatch/long_task_caps.py. Names in the SQL: a *cap* is the number of slots that a tenant's long
+tasks may have in a pool; *held* are attempts older than a second or of a long type.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +16,16 @@ from app.tenants import plans
 
 @dataclass(frozen=True, slots=True)
 class PoolUsage:
-    """The use of one pool by a tenant that has long tasks, or had them at the last look."""
+    """The use of one pool by a tenant that has long tasks now, or had them at the last look."""
 
     tenant_id: UUID
     pool: str
     cap: int | None
-    """The cap that is stored now; None: there is none."""
+    """The cap that is stored now; None if there is none."""
     held: int
-    """Attempts older than a second, or of a long type."""
+    """Running attempts that are older than a second, or of a long type."""
     waiting: int
-    """Due tasks, up to the bound that was asked for."""
+    """Due tasks, counted up to ``max_waiting``."""
     is_long: bool
     weight: int
 
@@ -30,10 +34,15 @@ _SLOTS = """
 SELECT pool, sum(slots)::integer AS slots FROM worker WHERE heartbeat_at > now() - $1::interval GROUP BY pool
 """
 
+# $1: the long task types; $2: the most due tasks that are counted for a tenant. The CTEs are MATERIALIZED and the parts
+# of each tenant LATERAL with a LIMIT so that the plan is the same whatever the statistics say: it reads the running
+# attempts once, and then probes one index for each row. docs/decisions/0010 explains why.
 _POOL_USAGE = """
 WITH running AS MATERIALIZED (
+    -- All running attempts: a partial index has just these, so months of ended attempts cost nothing.
     SELECT tenant_id, task_id, started_at FROM attempt WHERE finished_at IS NULL
 ), held AS MATERIALIZED (
+    -- For each tenant and pool, how many of them are long. LATERAL: the task is found by its key, one probe for each.
     SELECT r.tenant_id, k.pool, count(*)::integer AS held
     FROM running r
     CROSS JOIN LATERAL (
@@ -42,9 +51,11 @@ WITH running AS MATERIALIZED (
     WHERE r.started_at < now() - interval '1 second' OR k.task = ANY($1::text[])
     GROUP BY r.tenant_id, k.pool
 ), capped AS MATERIALIZED (
+    -- Tenants with a cap. They are judged too, because the cap of a tenant without long tasks has to go.
     SELECT tenant_id, cap_prefork, cap_asyncio FROM tenant_slots
     WHERE cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL
 ), named AS MATERIALIZED (
+    -- The tenants and pools of the answer, each once.
     SELECT tenant_id, pool FROM held
     UNION SELECT tenant_id, 'prefork' FROM capped WHERE cap_prefork IS NOT NULL
     UNION SELECT tenant_id, 'asyncio' FROM capped WHERE cap_asyncio IS NOT NULL
@@ -63,11 +74,13 @@ CROSS JOIN LATERAL (
     FROM tenant w WHERE w.id = n.tenant_id LIMIT 1
 ) AS t
 CROSS JOIN LATERAL (
-    -- Of the first few the type is asked for too: they may have come before it was known to be long.
+    -- Count the tenant's due tasks, highest priority first, and stop at the bound. The first five are also looked up by
+    -- their type: they may have been submitted before it was known to be long, so backlog.is_long does not say so.
     SELECT count(*)::integer AS waiting, coalesce(bool_or(o.place <= 5 AND EXISTS (
         SELECT FROM task k WHERE k.tenant_id = n.tenant_id AND k.id = o.task_id AND k.task = ANY($1::text[])
     )), false) AS has_long
     FROM (
+        -- LATERAL for each priority, so that the index of the backlog is read in its own order, without a sort.
         SELECT b.task_id, row_number() OVER () AS place FROM generate_series(9, 0, -1) AS p, LATERAL (
             SELECT w.task_id FROM backlog w
             WHERE w.pool = n.pool AND w.tenant_id = n.tenant_id AND w.priority = p AND w.due_at <= now()
@@ -77,9 +90,11 @@ CROSS JOIN LATERAL (
 ) AS d
 """
 
-# The same order as in claims and ends, so that they cannot deadlock.
+# $1 and $3: tenants and their caps; $2: the pool; $4: the token of the lease.
 _SET_CAPS = """
 WITH locked AS MATERIALIZED (
+    -- Locks the rows by tenant, the same order as in claims and ends, so that they cannot deadlock. MATERIALIZED: the
+    -- UPDATE below would otherwise lock them in the order of its own plan.
     SELECT s.tenant_id FROM tenant_slots s WHERE s.tenant_id = ANY($1::uuid[]) ORDER BY s.tenant_id FOR NO KEY UPDATE
 )
 UPDATE tenant_slots s
@@ -89,9 +104,11 @@ FROM locked l JOIN unnest($1::uuid[], $3::integer[]) AS c (tenant_id, cap) ON c.
 WHERE s.tenant_id = l.tenant_id AND (SELECT dispatcher_leads($4))
 """
 
-# It neither writes nor locks if nothing has changed and the last look is less than 3 s old.
+# $1: pool; $2: its slots; $3: slots that are free for long tasks; $4: the token of the lease. The statement neither
+# writes nor locks if nothing has changed and the last look is less than 3 s old: claims read this row all the time.
 _WRITE_POOL = """
 WITH changed AS (
+    -- Updates the row of a known pool, if that is necessary. A WITH that writes always runs.
     UPDATE pool_slots p SET slots = $2, unjudged_cap = $2 - 1, free_for_long = $3, judged_at = now()
     WHERE p.pool = $1 AND (p.slots <> $2 OR p.free_for_long <> $3 OR p.judged_at < now() - interval '3 seconds')
       AND (SELECT dispatcher_leads($4))
@@ -109,10 +126,7 @@ async def slots_any_tenant(connection: Connection) -> dict[str, int]:
 
 
 async def pool_usage_any_tenant(connection: Connection, long_types: Sequence[str], max_waiting: int) -> list[PoolUsage]:
-    """Return the tenants that have long tasks in a pool, or a cap.
-
-    At most ``max_waiting`` due tasks of each are counted.
-    """
+    """Return each tenant and pool with long tasks or a cap. At most ``max_waiting`` due tasks of each are counted."""
     rows = await connection.fetch(_POOL_USAGE, long_types, max_waiting)
     return [
         PoolUsage(
@@ -135,12 +149,12 @@ async def set_caps_any_tenant(connection: Connection, pool: str, caps: Mapping[U
 
 
 async def write_pool_any_tenant(connection: Connection, pool: str, slots: int, free_for_long: int, fence: UUID) -> None:
-    """Write the slots of a pool, how many are free for long tasks, and that it was looked at now."""
+    """Write a pool's slots, how many of them are free for long tasks, and the time of this look."""
     await connection.execute(_WRITE_POOL, pool, slots, free_for_long, fence)
 
 
 async def forget_pools_any_tenant(connection: Connection, known: Sequence[str], fence: UUID) -> None:
-    """Delete the pools that ``known`` does not contain: no tenant has a cap in them."""
+    """Delete the pools that ``known`` does not contain. Claims then apply no caps in them."""
     await connection.execute(
         "DELETE FROM pool_slots WHERE NOT pool = ANY($1::text[]) AND (SELECT dispatcher_leads($2))", known, fence
     )

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from app.core import errors, faults
+from app.core import errors, validation_errors
 from app.core.errors import InvalidRequest, Problem, Unavailable
 from app.http import openapi
 
@@ -108,10 +108,10 @@ def bound_members(document: Any, fields: int) -> None:
 
 def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     place, *path = fault["loc"]
-    detail = faults.detail(fault, is_by_us=True)
+    detail = validation_errors.detail(fault, is_by_us=True)
     if place == "body":
-        return {"pointer": faults.pointer(*path), "detail": detail}
-    name = str(path[0])[: faults.MAX_TOKEN] if path else ""
+        return {"pointer": validation_errors.pointer(*path), "detail": detail}
+    name = str(path[0])[: validation_errors.MAX_TOKEN] if path else ""
     return {"header" if place == "header" else "parameter": name, "detail": detail}
 
 

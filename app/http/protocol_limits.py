@@ -43,7 +43,7 @@ _DETAILS: Final = {
 }
 
 
-class _Refused(Exception):  # noqa: N818 ends the parsing, and is not seen outside
+class _LimitExceeded(Exception):  # noqa: N818 ends the parsing, and is not seen outside
     """The request is beyond a bound; ``GuardedProtocol`` knows which."""
 
 
@@ -212,7 +212,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _fail(self, status: HTTPStatus) -> None:
         self._refusal = status
-        raise _Refused
+        raise _LimitExceeded
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._awaited = None

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from app.core import storable
+from app.core import sanitize
 from app.core.errors import InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMediaType
 from app.http import problem, query_parameters
 
@@ -125,7 +125,7 @@ def _check_depth(document: Any, max_depth: int) -> None:
 
 
 def _check_escapes(text: str, document: Any) -> None:
-    if storable.holds_nul(text):
+    if sanitize.holds_nul(text):
         raise MalformedBody("A string holds the character U+0000, which cannot be stored. Leave it out.")
     if not _HALF_OF_A_PAIR.search(text):
         return

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _REALM: Final = 'Bearer realm="task-queue"'
 _API_KEY: Final = b"x-api-key"
+# The headers that may carry credentials. Both together are refused.
 _CREDENTIALS: Final = frozenset({b"authorization", _API_KEY})
 
 
@@ -53,7 +54,7 @@ _HEADER: Final = _Documented(
 def _credential(request: Request) -> str:
     """Return the one credential that was sent."""
     sent = [header for header in request.scope["headers"] if header[0] in _CREDENTIALS]
-    # Two that differ may be read differently by a proxy and by us: neither is taken.
+    # A proxy in front and this process may each read another one of two credentials, so neither is accepted.
     if len(sent) > 1:
         raise InvalidCredentials(
             "Credentials were sent more than once. Send one Authorization header or one X-API-Key header.",
@@ -66,14 +67,15 @@ def _credential(request: Request) -> str:
         detail = "Send an API key or a token as Authorization: Bearer <…>, or an API key as X-API-Key."
         raise Unauthenticated(detail, headers={"WWW-Authenticate": _REALM})
     if name == _API_KEY and "." in found:
-        # A token, which this header does not take: no key has a dot.
+        # Only a token contains a dot, and tokens are not accepted in X-API-Key.
         raise invalid_credentials()
     return found.strip()
 
 
 async def authenticate(request: Request) -> Principal:
-    """Return who is calling; the request's log line names the tenant."""
+    """Return the caller. Also store it for the request's log line, which names the tenant."""
     state = request.scope.setdefault("state", {})
+    # A request asks several times (before the body, as a dependency), but is verified once.
     if "principal" not in state:
         verifier: Verifier = request.app.state.verifier
         state["principal"] = await verifier.verify(_credential(request))
@@ -82,7 +84,7 @@ async def authenticate(request: Request) -> Principal:
 
 
 async def authenticate_again(request: Request) -> Principal:
-    """Return who is calling, where the credentials still hold; for a call that lasts."""
+    """Verify the credentials once more, and return the caller. For long calls, whose key may be revoked meanwhile."""
     verifier: Verifier = request.app.state.verifier
     return await verifier.verify(_credential(request))
 
@@ -93,12 +95,12 @@ async def caller(
     _bearer: Annotated[None, Security(_BEARER)],
     _header: Annotated[None, Security(_HEADER)],
 ) -> Principal:
-    """Return who is calling, where the scopes allow the operation."""
+    """Return the caller, if its scopes allow the operation. Raises ``InsufficientScope``."""
     return permitted(await authenticate(request), *required.scopes)
 
 
 async def rated(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
-    """Return who is calling, where the tenant's rate admits the call; the answer says what is left of it."""
+    """Return the caller, after its call was counted against the tenant's rate. The response reports what is left."""
     await _count(request, principal)
     return principal
 
@@ -108,7 +110,7 @@ async def _count(request: Request, principal: Principal) -> None:
 
 
 def permitted(principal: Principal, *required: str) -> Principal:
-    """Return the caller, who needs these scopes. Raises ``InsufficientScope``."""
+    """Return the caller if it has all these scopes. Raises ``InsufficientScope``."""
     if not principal.scopes.issuperset(required):
         needed = " ".join(required)
         raise InsufficientScope(
@@ -127,7 +129,8 @@ class CallerRoute(StrictRoute):
         return SMALL
 
     async def before_body(self, request: Request) -> None:
-        """Authenticate first, where the operation needs it."""
+        """Authenticate the caller, count the call and check the scopes, if the operation needs a caller."""
+        # In this order: a call counts even if it is refused, and a stranger cannot make us read a body.
         if self.required_scopes is not None:
             principal = await authenticate(request)
             await _count(request, principal)
@@ -135,7 +138,7 @@ class CallerRoute(StrictRoute):
 
     @cached_property
     def required_scopes(self) -> frozenset[str] | None:
-        """The scopes that the operation needs; None where it needs no caller."""
+        """The scopes that the operation needs; None if it needs no caller."""
         found = list(_scopes_of_callers(self.dependant))
         return frozenset().union(*found) if found else None
 
@@ -148,20 +151,20 @@ def _scopes_of_callers(dependant: Dependant) -> Iterator[Sequence[str]]:
 
 
 def client_address(request: Request) -> str:
-    """Return the address that the connection came from; a header may say anything and is not asked.
+    """Return the address from which the connection came. Headers are ignored, because a client can write anything.
 
-    Behind a proxy the server is told which one to trust (uvicorn ``--forwarded-allow-ips``).
+    Behind a proxy, uvicorn replaces the address for the proxies that it trusts (``--forwarded-allow-ips``).
     """
     return request.client.host if request.client else "unknown"
 
 
 def acting(request: Request, principal: Principal) -> Actor:
-    """Return who acts and from where, for the audit."""
+    """Return the actor and its network address, for the audit log."""
     return principal.actor.at(client_address(request))
 
 
 RATED: Final[Any] = Security(rated)
-"""For a whole router: its calls count before their permissions are asked for, so a refused call counts too."""
+"""For a whole router: calls are counted before their permissions are checked, so a refused call counts too."""
 
 TaskReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_READ])]
 TaskWriter: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_WRITE])]
@@ -170,4 +173,4 @@ KeyManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.KEYS
 UsageReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.USAGE_READ])]
 
 UnratedCaller: TypeAlias = Annotated[Principal, Security(caller)]
-"""Any caller of a call that has a limit of its own."""
+"""Any caller, without counting the call. For calls that have another limit."""

@@ -1,4 +1,4 @@
-"""Read the page that a caller asks for, and make the cursor of the next one."""
+"""Read the page that a caller asks for, and create the cursor of the next one."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 
 from app.core import ids
 from app.core.errors import InvalidCursor
-from app.core.moments import Moment
+from app.core.timestamps import Timestamp
 from app.http import pagination
 from app.http.list_limit import ListLimit
 
@@ -50,6 +50,7 @@ class Page:
         ``found`` has up to ``limit + 1`` items; ``name`` is the attribute of an item with its id. A list that stopped
         before its end passes ``read_to``, the last id that it has read: the next page begins after it.
         """
+        # One item more than the page shows whether there is a next page, without counting all.
         items = found[: self.limit]
         last = getattr(items[-1], name) if len(found) > self.limit else read_to
         if last is None:
@@ -61,6 +62,7 @@ class Page:
 
     @property
     def _kind(self) -> str:
+        # The last part of the path names the list: a cursor of one list is refused by another.
         return self.request.url.path.rpartition("/")[2]
 
 
@@ -88,5 +90,5 @@ def _in_utc(moment: datetime) -> datetime:
         return _EARLIEST if moment.year == MINYEAR else _LATEST
 
 
-AskedTime: TypeAlias = Annotated[Moment, AfterValidator(_in_utc)]
+AskedTime: TypeAlias = Annotated[Timestamp, AfterValidator(_in_utc)]
 """A time with a UTC offset that limits a list."""

@@ -7,6 +7,7 @@ import asyncpg
 from app.db import Connection
 from app.identity.tokens import Claims
 
+# Seconds for one statement.
 _ANSWER_TIMEOUT = 2.0
 
 # The epoch comes from the same snapshot as the row, so a cache entry can never claim a newer epoch than its data.
@@ -15,8 +16,10 @@ _TENANT = """t.id AS tenant_id, t.slug, t.plan, t.limits AS overrides, t.status,
 
 _KEY = """k.key_id, k.scopes, extract(epoch FROM k.expires_at - now())::double precision AS seconds_left"""
 
+# A key stays valid while its tenant is suspended: the verifier answers 403 then, not 401.
 _KEY_HOLDS = """k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND t.status <> 'deleted'"""
 
+# $3 is the id (jti) of the token.
 _NOT_REVOKED = "NOT EXISTS (SELECT FROM revoked_token r WHERE r.tenant_id = t.id AND r.jti = $3)"
 
 _FIND_KEY = f"""

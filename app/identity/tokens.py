@@ -23,9 +23,11 @@ AUDIENCE: Final = "task-queue-api"
 TYPE: Final = "at+jwt"
 LIFETIME_SECONDS: Final = 900
 
+# No token with a longer life is accepted. The time for which retired keys are kept depends on it (app/core/secrets.py).
 _MAX_LIFE_SECONDS: Final = 3_600
 # Clocks of api processes and of the database may differ by this much.
 _LEEWAY_SECONDS: Final = 30
+# Far more than our tokens have. Longer texts are refused before they are parsed.
 _MAX_LENGTH: Final = 4_096
 _DOTS: Final = 2
 _SHAPE: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")

@@ -25,7 +25,9 @@ _log = logging.getLogger(__name__)
 # Polling each second, and trusting a poll for 2 s, bounds the time until every process sees a revocation.
 _POLL_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 2.0
+# The longest life of a cache entry: a second bound, in addition to the epoch.
 _MAX_AGE_SECONDS: Final = 30.0
+# Seconds between two writes of last_used_at, and between two deletions of expired tokens.
 _TOUCH_SECONDS: Final = 15.0
 _PRUNE_SECONDS: Final = 600.0
 _MAX_ENTRIES: Final = 10_000
@@ -56,6 +58,7 @@ class Verifier:
         # The cache is keyed by a digest under a key of this process, so that no credential stays in memory.
         self._cache_key = secrets.token_bytes(32)
         self._entries: dict[bytes, _Entry] = {}
+        # Lookups under way: requests with the same credentials share one.
         self._asking: dict[bytes, asyncio.Task[_Entry | None]] = {}
         self._epoch = 0
         self._generation = 0
@@ -79,6 +82,7 @@ class Verifier:
         principal = entry.principal
         if principal.status == "suspended":
             raise tenant_suspended()
+        # Written later by ``run``, for all keys together: a write for each request would be too much.
         if principal.key_id:
             self._used.add(principal.key_id)
         return principal
@@ -137,11 +141,13 @@ class Verifier:
 
     async def _ask_token(self, claims: Claims) -> _Entry | None:
         asked_at, generation = monotonic(), self._generation
+        # The times of the token are compared with the database's clock, which all processes share.
         row = await self._find(lambda connection: store.find_bearer_any_tenant(connection, claims))
         if row is None or not claims.is_current(row["now"]):
             return None
         until = min(claims.ends_at, claims.key_until)
         if claims.subject.key_id:
+            # A token never has more scopes than its key has now.
             principal = _key_principal(row, claims.scopes.intersection(row["scopes"]))
             left = min(_left(row["seconds_left"]), until - row["now"])
         else:

@@ -24,6 +24,7 @@ def main(arguments: list[str]) -> int:
     try:
         turns, line = asyncio.run(probe(options.kind, options.pid))
     except SecretsFileError as error:
+        # Without the file there is no password for Postgres. That is a fault of this host, and the line says so.
         turns, line = False, str(error)
     sys.stdout.write(f"{line}\n")
     return 0 if turns else 1

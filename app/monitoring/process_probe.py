@@ -15,6 +15,7 @@ Kind: TypeAlias = Literal["worker", "dispatcher", "webhooks"]
 
 # The probe connects with the role of the process itself, so that it needs no other password.
 _ROLES: Final[dict[Kind, str]] = {"worker": "tq_worker", "dispatcher": "tq_worker", "webhooks": "tq_webhook"}
+# Seconds for the whole probe.
 _TIMEOUT: Final = 5.0
 
 

@@ -13,21 +13,22 @@ import asyncpg
 from app.broker.redis_check import RedisCheck
 from app.core import schema
 from app.core.errors import Unavailable
+from app.core.log_limiter import LogLimiter
 from app.core.logging import redact
-from app.core.seldom import Seldom
 from app.db import Database
 from app.db.timelines import ServerRefused
 from app.monitoring import store
 from app.monitoring.store import Found
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 # A look ends within its timeout, and the next one begins after the interval, so the answer is at most 2 s old.
 _LOOK_INTERVAL: Final = 0.6
 _LOOK_TIMEOUT: Final = 1.3
 _SILENCE_TIMEOUT: Final = 4.0
 """Seconds without a look after which a probe counts as failing: the event loop is blocked, or the probe has ended."""
+# Seconds that the start of the api waits for the first look, so that its first answer is not "not checked yet".
 _FIRST_LOOK_TIMEOUT: Final = 1.0
 
 _POSTGRES_HANGS: Final = "Postgres does not answer in time"
@@ -108,6 +109,7 @@ class ReadinessProbe:
         """Return the current state from memory, without asking a server."""
         faults = [_POSTGRES_HANGS] if self._postgres.age > _SILENCE_TIMEOUT else self._postgres.faults
         reasons = [_REDIS_HANGS] if self._redis.age > _SILENCE_TIMEOUT else list(self._redis.faults)
+        # Only if the probe itself found nothing wrong: otherwise that is the cause, and the better explanation.
         if not reasons and not self._hears():
             reasons.append(_NOT_HEARD)
         # Without Postgres nothing is known about dispatchers and workers.
@@ -146,7 +148,7 @@ class ReadinessProbe:
             for database in self._others:
                 await database.expire()
         for fault in faults:
-            _seldom.warn("not ready", reason=fault)
+            _log_limiter.warn("not ready", reason=fault)
 
     async def _look_at_redis(self) -> None:
         try:
@@ -154,10 +156,11 @@ class ReadinessProbe:
                 faults = await self._redis_check.faults()
         except TimeoutError:
             faults = [_REDIS_HANGS]
+        # An error of Redis may quote a URL with its password, and anybody can read /readyz.
         faults = [redact(fault) for fault in faults]
         self._redis = Look(faults)
         for fault in faults:
-            _seldom.warn("degraded", reason=fault)
+            _log_limiter.warn("degraded", reason=fault)
 
 
 def _faults(found: Found) -> list[str]:

@@ -8,7 +8,8 @@ from app.db import Connection, primary
 from app.processes import store
 from app.processes.heartbeat import STALE
 
-# A dispatcher that was stopped may still have a row that says it leads, so the freshest row counts.
+# Live workers with slots, by pool, and the seconds since the last round of the leading dispatcher. A dispatcher that
+# was stopped may still have a row that says it leads, so the freshest row counts.
 _PROCESSES: Final = f"""
 SELECT
     (SELECT coalesce(jsonb_object_agg(pool, workers), '{{}}') FROM (

@@ -1,1 +1,1 @@
-"""Track the processes of the service in Postgres: their heartbeats, and whether they fit its schema."""
+"""Record heartbeats of the service's processes in Postgres, and check that their code fits the schema."""

@@ -13,16 +13,18 @@ from uuid import uuid4
 import asyncpg
 
 from app.core.errors import Unavailable
-from app.core.seldom import Seldom
+from app.core.log_limiter import LogLimiter
 from app.db import Database, timelines
 from app.processes import store
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 INTERVAL: Final = 1.0
+"""Seconds between two heartbeats."""
 STALE: Final = 15.0
 """Seconds after its last heartbeat for which a process counts as alive."""
+# Seconds since the last round after which the loop counts as blocked, so that no heartbeat is written.
 _ROUND_TIMEOUT: Final = 5.0
 
 
@@ -57,7 +59,7 @@ async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turn
                 details: Mapping[str, Any] = {**turns.details, "round_age": round(turns.age, 3)}
                 try:
                     async with database.transaction() as connection:
-                        # Once for each start is enough, because only killed processes leave rows behind.
+                        # Old rows are deleted once for each start, because only killed processes leave them behind.
                         if is_first:
                             await store.forget_any_tenant(connection)
                         await store.beat_any_tenant(
@@ -65,7 +67,7 @@ async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turn
                         )
                     is_first = False
                 except (Unavailable, asyncpg.PostgresError) as error:
-                    _seldom.warn("heartbeat not written", reason=type(error.__cause__ or error).__name__)
+                    _log_limiter.warn("heartbeat not written", reason=type(error.__cause__ or error).__name__)
             await asyncio.sleep(INTERVAL)
     finally:
         # A row that cannot be deleted now is deleted by the next process that starts, after 5 minutes.

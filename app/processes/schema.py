@@ -1,4 +1,4 @@
-"""Make a process wait while its code does not fit the schema, since others might misread what it writes."""
+"""Make a process wait while its code does not fit the schema: others might misread the rows that it writes."""
 
 import asyncio
 import logging
@@ -8,13 +8,14 @@ import asyncpg
 
 from app.core import schema
 from app.core.errors import Unavailable
-from app.core.seldom import Seldom
+from app.core.log_limiter import LogLimiter
 from app.db import Database
 from app.processes import store
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
+# Seconds between two looks, while somebody runs the migration.
 _INTERVAL: Final = 2.0
 
 
@@ -22,7 +23,7 @@ async def wait_until_it_fits(database: Database, stopping: asyncio.Event | None 
     """Return when the schema is right, Postgres cannot be reached, or ``stopping`` is set. Log why it waits."""
     stopping = stopping or asyncio.Event()
     while not stopping.is_set() and (fault := await _fault(database)):
-        _seldom.log(logging.ERROR, "this process waits: it does not fit the schema", reason=fault)
+        _log_limiter.log(logging.ERROR, "this process waits: it does not fit the schema", reason=fault)
         try:
             async with asyncio.timeout(_INTERVAL):
                 await stopping.wait()

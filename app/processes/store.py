@@ -12,6 +12,7 @@ _BEAT: Final = """
 INSERT INTO process_heartbeat (id, kind, hostname, pid, details) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = now(), details = excluded.details
 """
+# Long enough that the row of a process that was only stopped for a while is not deleted.
 _FORGET: Final = "DELETE FROM process_heartbeat WHERE heartbeat_at < now() - interval '5 minutes'"
 
 # Age in seconds of the latest heartbeat of this host, for one pid or for any.

@@ -1,4 +1,4 @@
-"""Check calls against the tenant's rate. Quotas of tasks are the ledger's part."""
+"""Check calls against the tenant's rate. Quotas of tasks are checked where tasks are stored (``tasks_accept``)."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -13,7 +13,7 @@ from app.tenants.plans import Limits
 
 
 class Admission:
-    """Admits or refuses the calls to one api process."""
+    """Admits or refuses calls in one api process, by the tenant's rate."""
 
     def __init__(self, redis: Redis) -> None:
         """``redis`` stores the rates, and may be unavailable."""
@@ -36,6 +36,7 @@ class Admission:
         self, tenant_id: UUID, limits: Limits, policy_field: Callable[[Limits], str]
     ) -> list[Remaining]:
         rate = policies.rate_of(limits)
+        # An unlimited tenant costs Redis nothing.
         if rate is None:
             return []
         answer = await self._rates.ask(tenant_id, rate)

@@ -8,14 +8,15 @@ from typing import Final, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.core.log_limiter import LogLimiter
 from app.core.redis import reason
-from app.core.seldom import Seldom
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
+# Seconds. Far longer than a healthy Redis takes. After one such wait the process stops asking.
 _ANSWER_TIMEOUT: Final = 0.05
 _PROBE_INTERVAL: Final = 0.5
 
@@ -45,7 +46,7 @@ class Breaker:
     def _open(self, error: Exception) -> None:
         # Calls that fail together start one probe and write one line.
         if self._probing is None:
-            _seldom.warn("Redis does not answer, so each process limits rates on its own", reason=reason(error))
+            _log_limiter.warn("Redis does not answer, so each process limits rates on its own", reason=reason(error))
             self._probing = asyncio.create_task(self._probe(), name="redis-probe")
 
     async def _probe(self) -> None:

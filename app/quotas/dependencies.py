@@ -1,4 +1,4 @@
-"""Count calls against the tenant's rate, and check the permission to submit, which is counted in its own way."""
+"""Count calls against the tenant's rate. Submits are counted separately, because they report quotas too."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 
 async def submitting(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
-    """Return who is submitting, where the tenant's rate admits the call; the answer says what is left of each limit."""
+    """Return the caller of a submit, after its call was counted. The response reports what is left of each limit."""
     await admit(request, principal)
     return principal
 
 
 async def count(request: Request, principal: Principal) -> None:
-    """Count one call, once: before its body is read, where it has one. Raises ``RateLimited``."""
+    """Count a call, once, before its body is read. Raises ``RateLimited``."""
     state = request.scope["state"]
+    # A route may ask more than once (before the body and as a dependency), but the call counts once.
     if "headers" not in state:
         limits = plans.limits_of(principal)
         admission: Admission = request.app.state.admission
@@ -35,7 +36,10 @@ async def count(request: Request, principal: Principal) -> None:
 
 
 async def admit(request: Request, principal: Principal) -> "list[Remaining]":
-    """Count one submit, once, before its body is read, replay or not; return what remains. Raises ``RateLimited``."""
+    """Count a submit, once, before its body is read; return what remains. Raises ``RateLimited``.
+
+    A replay counts too: it is recognised only after the body was read.
+    """
     state = request.scope["state"]
     if "rate" not in state:
         limits = plans.limits_of(principal)
@@ -45,12 +49,12 @@ async def admit(request: Request, principal: Principal) -> "list[Remaining]":
     return remaining
 
 
-# A submit that ends so was not held against its quotas: its answer says what is left of the rate alone.
+# Statuses of a submit that was refused before its quotas were checked: the response reports only the rate.
 _REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
 
 
 async def answer_submit(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Answer a submit; a refusal for what it says tells what is left of the rate, as other calls' answers do."""
+    """Answer a submit. If it is refused because of its content, the response reports what is left of the rate."""
     try:
         return await answer(request)
     except (RequestValidationError, Problem) as error:
@@ -63,4 +67,4 @@ async def answer_submit(request: Request, answer: Callable[[Request], Awaitable[
 
 
 TaskSubmitter: TypeAlias = Annotated[Principal, Security(submitting, scopes=[scopes.TASKS_WRITE])]
-"""Counted as well; the answer says what is left of the quotas, too."""
+"""A caller with the scope ``tasks:write``. The call is counted as a submit, and its response reports the quotas too."""

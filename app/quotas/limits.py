@@ -13,12 +13,14 @@ from app.tenants.plans import UNLIMITED, Limits
 
 Policy: TypeAlias = Literal["rate", "backlog", "day", "month"]
 
+# Microseconds in a second.
 _SECOND: Final = 1_000_000
+# Seconds in a day and in the longest month: the header needs a fixed window.
 _WINDOWS: Final = {"day": 86_400, "month": 2_678_400}
 
 
 class Rate(NamedTuple):
-    """``burst`` requests at once, and then one in each interval. Times are whole microseconds."""
+    """A rate: ``burst`` requests at once, and then one in each ``interval`` of whole microseconds."""
 
     interval: int
     burst: int

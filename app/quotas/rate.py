@@ -1,4 +1,4 @@
-"""The rate of a tenant's calls over all processes: one script in Redis, and each process's own memory without it."""
+"""Count the rate of a tenant's calls over all processes: by a script in Redis, or without Redis in each process."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,14 +15,16 @@ from app.quotas.breaker import Breaker
 from app.quotas.limits import Rate, RateDecision
 
 _MAX_TENANTS: Final = 10_000
+# Requests in one call of the script: it bounds how long the script blocks Redis.
 _MAX_GROUP: Final = 128
 
 _Request: TypeAlias = tuple[str, Rate]
 _Reply: TypeAlias = tuple[bool, int] | None
 
-# GCRA by the server's clock, as in app/quotas/limits.py, for several requests in their order. KEYS: each one's
-# theoretical time of arrival. ARGV: each one's interval and tolerance, in µs. Returns for each whether it may come (1,
-# 0), and how far its arrival lies ahead after it, in µs.
+# Decides several requests in their order by GCRA, as app/quotas/limits.py does, but by the clock of Redis.
+# KEYS: for each request the key of its tenant's theoretical time of arrival.
+# ARGV: for each request the interval and the tolerance, in µs.
+# Returns. For each request 1 if it is allowed, else 0, and by how many µs the time of arrival is ahead afterwards.
 _ASK: Final = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -35,7 +37,7 @@ for index, key in ipairs(KEYS) do
     if is_allowed then
         ahead = ahead + interval
     end
-    -- Written too where it was cut, or a clock that stepped back would lock a tenant out until it has caught up.
+    -- Also written if it was cut: otherwise a clock that has stepped back would lock a tenant out until it catches up.
     if is_allowed or arrival > now + tolerance then
         redis.call('SET', key, string.format('%.0f', now + ahead), 'PX', math.ceil(ahead / 1000) + 1000)
     end
@@ -47,20 +49,21 @@ return replies
 
 
 class Rates:
-    """The rates of one process's callers."""
+    """Decides requests by the tenants' rates, in one process."""
 
     def __init__(self, redis: Redis) -> None:
-        """``redis`` may be away: then each process counts for itself, from what it last heard."""
+        """``redis`` may be unavailable: then each process counts for itself, starting from the last known values."""
         self._redis = redis
         self._breaker = Breaker(redis)
+        # The theoretical time of arrival of each tenant, in µs of the monotonic clock, as far as this process knows.
         self._arrivals: OrderedDict[UUID, int] = OrderedDict()
-        # What arrives while one round trip is under way shares the next one: under load it costs a fifth.
+        # Requests that arrive during one round trip share the next one. Under load this costs a fifth.
         self._requests: Batcher[_Request, _Reply] = Batcher(self._send, max_items=_MAX_GROUP, timeout=None)
 
     async def ask(self, tenant_id: UUID, rate: Rate) -> RateDecision:
-        """Ask for one request of a tenant; one that is refused costs nothing."""
+        """Return the decision on one request of a tenant. A refused request does not use up any of the rate."""
         here = self._ask_here(tenant_id, rate)
-        # The shared time of arrival is never earlier than what this process has heard: a refusal here needs no Redis.
+        # The time of arrival in Redis is never earlier than the one known here, so a refusal here needs no Redis.
         if here.is_allowed and not self._breaker.is_open:
             now = _now()
             reply = await self._requests.ask((_key(tenant_id), rate))
@@ -68,7 +71,7 @@ class Rates:
                 is_allowed, ahead = reply
                 self._remember(tenant_id, now + ahead)
                 return limits.decided(rate, ahead, is_allowed=is_allowed)
-            # Others have been counted here while Redis kept this one waiting.
+            # Redis did not answer. While this request waited, others were counted here, so it is decided again.
             here = self._ask_here(tenant_id, rate)
         if here.is_allowed:
             self._remember(tenant_id, _now() + here.ahead)
@@ -85,7 +88,7 @@ class Rates:
         return [(is_allowed == 1, ahead) for is_allowed, ahead in zip(said[::2], said[1::2], strict=True)]
 
     def close(self) -> None:
-        """Ask no more."""
+        """Stop asking Redis."""
         self._breaker.close()
         self._requests.cancel()
 
@@ -93,7 +96,7 @@ class Rates:
         return limits.ask(rate, self._arrivals.get(tenant_id, 0), _now())
 
     def _remember(self, tenant_id: UUID, arrival: int) -> None:
-        # Bounded: the tenant that was not heard for longest has the fullest bucket.
+        # Bounded: the tenant that called longest ago is forgotten, because its bucket is the fullest.
         self._arrivals[tenant_id] = max(arrival, self._arrivals.get(tenant_id, 0))
         self._arrivals.move_to_end(tenant_id)
         if len(self._arrivals) > _MAX_TENANTS:

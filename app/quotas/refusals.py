@@ -1,4 +1,4 @@
-"""Refusals of the ledger that are remembered for a while, so that the same refusal need not ask Postgres again."""
+"""Remember refusals of the ledger for a while, so that further submits of the tenant need not ask Postgres."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.tenants.plans import Limits
 
 _MAX_TENANTS: Final = 10_000
 _MAX_SECONDS: Final = 60.0
-# A backlog drains without word to the api: its refusal is remembered for no longer than a caller can notice.
+# Seconds. The api is not told when a backlog drains, so this refusal is remembered only for a very short time.
 _BACKLOG_SECONDS: Final = 0.2
 
 
@@ -21,29 +21,29 @@ class Refusal(NamedTuple):
 
     policy: Quota
     seconds: int | None
-    """Until its period ends; None for a backlog, which has none."""
+    """Seconds until the period of the limit ends; None for a backlog, which has no period."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """A refusal; it is valid while the limit is no higher, until a moment (monotonic)."""
+    """A refusal. It is valid until ``until`` (monotonic), unless the limit is raised before."""
 
     policy: Quota
     limit: int
     until: float
     ends_at: float
-    """The end of the period, in seconds of the monotonic clock."""
+    """The end of the period (monotonic)."""
 
 
 class Refusals:
-    """The latest refusal of each tenant, in one process. The ledger is exact without it."""
+    """The latest refusal of each tenant, in one process. It only saves work: the ledger is exact without it."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without refusals."""
         self._latest: OrderedDict[UUID, _Remembered] = OrderedDict()
 
     def remember(self, tenant_id: UUID, limits: Limits, policy: Quota, seconds: int) -> None:
-        """Remember that the ledger has refused a task; ``seconds`` until the limit's period ends."""
+        """Remember that the ledger has refused a task. The limit's period ends in ``seconds``."""
         memory = _BACKLOG_SECONDS if policy == "backlog" else min(seconds, _MAX_SECONDS)
         now = monotonic()
         limit = policies.quotas(limits)[policy]
@@ -52,12 +52,13 @@ class Refusals:
             self._latest.popitem(last=False)
 
     def find(self, tenant_id: UUID, limits: Limits) -> Refusal | None:
-        """Return the refusal that is still valid for a tenant; None where Postgres must be asked."""
+        """Return the refusal that is still valid for a tenant; None if Postgres must be asked."""
         latest = self._latest.get(tenant_id)
         if latest is None:
             return None
         limit = policies.quotas(limits).get(latest.policy)
         now = monotonic()
+        # A raised limit counts at once, as soon as the principal has it.
         if limit is None or limit > latest.limit or now >= latest.until:
             del self._latest[tenant_id]
             return None

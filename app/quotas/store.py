@@ -14,6 +14,7 @@ from app.db import Connection
 if TYPE_CHECKING:
     import asyncpg
 
+# $1: the tenant. The current day and month (UTC) with their ends, seconds until these, and the tasks accepted in them.
 _PERIODS = """
 SELECT today, month, today + 1 AS tomorrow, (month + interval '1 month')::date AS next_month,
     ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')))::integer AS day_ends_in,
@@ -25,13 +26,15 @@ FROM (
 ) AS periods
 """
 
+# $1: the tenant. Both rows are kept by the claims and submits themselves, so nothing is counted here.
 _RUNNING_AND_WAITING = """
 SELECT s.running, coalesce(a.admitted, 0) + s.returned - s.departed AS waiting
 FROM tenant_slots s LEFT JOIN tenant_admitted a ON a.tenant_id = s.tenant_id WHERE s.tenant_id = $1
 """
 
-# One statement, so that the sums by task type fit the totals of the periods. Attempts in worker_time that were not yet
-# added to their day are counted too, which makes the report exact at every moment.
+# $1: the tenant; $2, $3: the first and last day, or null. One statement, so that the sums by task type fit the totals
+# of the periods. Attempts in worker_time that were not yet added to their day are counted too, which makes the report
+# exact at every moment.
 _REPORT = f"""
 SELECT p.*, c.day, c.task, c.tasks, c.attempts, c.worker_seconds
 FROM ({_PERIODS}) AS p LEFT JOIN LATERAL (
@@ -98,6 +101,7 @@ async def roll_up_any_tenant(connection: Connection, limit: int, fence: UUID) ->
     return [RolledUp(**row) for row in rows]
 
 
+# $1: the token of the lease. A dispatcher that does not lead corrects nothing.
 _RECONCILE = """
 SELECT tenant_id, running_off, running_asyncio_off, waiting_off FROM ledger_reconcile()
 WHERE (SELECT dispatcher_leads($1))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from app.core import storable
+from app.core import sanitize
 
 _MAX_NOTE: Final = 256
 
@@ -56,7 +56,7 @@ class TaskContext:
         It never fails because of its arguments: NaN and infinity are stored as null, and U+0000 and half surrogates
         in a note are stored escaped.
         """
-        self.report({"done": storable.number(done), "total": storable.number(total), "note": _note(note)})
+        self.report({"done": sanitize.number(done), "total": sanitize.number(total), "note": _note(note)})
 
 
 def _note(note: object) -> str | None:
@@ -64,6 +64,6 @@ def _note(note: object) -> str | None:
         return None
     try:
         told = note if isinstance(note, str) else str(note)
-    except storable.UNREADABLE:
+    except sanitize.UNREADABLE:
         return None
-    return storable.text(told, _MAX_NOTE) or None
+    return sanitize.text(told, _MAX_NOTE) or None

@@ -49,7 +49,7 @@ _SMALL: Final = nullcontext()
 
 
 @dataclass(slots=True)
-class _Tenant:
+class _TenantBodies:
     """The large bodies of one tenant."""
 
     in_hand: int = 0
@@ -67,7 +67,7 @@ class LargeBodies:
         """Threads are made when they are first needed."""
         self._threads = ThreadPoolExecutor(_MAX_RUNNING, thread_name_prefix="large-bodies")
         # In the order in which tenants are served: a tenant that was served moves to the end.
-        self._tenants: dict[UUID, _Tenant] = {}
+        self._tenants: dict[UUID, _TenantBodies] = {}
         self._in_hand = 0
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -139,11 +139,11 @@ class LargeBodies:
         finally:
             deadline.cancel()
 
-    def _give_up(self, tenant: _Tenant, place: "asyncio.Future[None]") -> None:
+    def _give_up(self, tenant: _TenantBodies, place: "asyncio.Future[None]") -> None:
         if not place.done():
             place.set_exception(self._refusal(tenant))
 
-    def _refusal(self, tenant: _Tenant) -> TooManyLargeBodies:
+    def _refusal(self, tenant: _TenantBodies) -> TooManyLargeBodies:
         return _too_many(tenant.free_at - asyncio.get_running_loop().time())
 
     def _serve(self) -> None:
@@ -183,14 +183,14 @@ class LargeBodies:
             tenant.free_at = min(max(tenant.free_at, now) + pause, now + _MAX_PAUSE)
         self._leave(tenant_id, tenant)
 
-    def _leave(self, tenant_id: UUID, tenant: _Tenant) -> None:
+    def _leave(self, tenant_id: UUID, tenant: _TenantBodies) -> None:
         tenant.running -= 1
         self._running -= 1
         self._forget_idle(tenant_id)
         self._serve()
 
-    def _tenant(self, tenant_id: UUID) -> _Tenant:
-        return self._tenants.setdefault(tenant_id, _Tenant())
+    def _tenant(self, tenant_id: UUID) -> _TenantBodies:
+        return self._tenants.setdefault(tenant_id, _TenantBodies())
 
     def _forget_idle(self, tenant_id: UUID) -> None:
         tenant = self._tenants.get(tenant_id)

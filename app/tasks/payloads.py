@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from app.core import faults
+from app.core import validation_errors
 from app.tasks.types import TaskType
 
 # Describing an error costs time, and one payload can contain a hundred thousand of them.
@@ -39,6 +39,6 @@ def _faults(error: ValidationError) -> list[dict[str, str]]:
     if error.error_count() > _MAX_FAULTS:
         return [{"pointer": "#/payload", "detail": f"It has more than {_MAX_FAULTS} faults"}]
     return [
-        {"pointer": faults.pointer("payload", *fault["loc"]), "detail": faults.detail(fault)}
+        {"pointer": validation_errors.pointer("payload", *fault["loc"]), "detail": validation_errors.detail(fault)}
         for fault in error.errors(include_url=False, include_context=False, include_input=False)
     ]

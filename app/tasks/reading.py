@@ -29,7 +29,7 @@ _PROBE_TIMEOUT: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StoredResult:
     """The status of a task, with its result and error if it has ended (JSON text, as stored)."""
 
     task_id: UUID
@@ -94,7 +94,7 @@ class Reading:
         parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts]}
         return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"])
 
-    async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> Outcome | None:
+    async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> StoredResult | None:
         """Return a task's outcome; wait up to ``wait`` seconds for its end. Raises ``NotFound``.
 
         No database connection is in use between two looks. Returns None if the client has disconnected.
@@ -120,7 +120,7 @@ class Reading:
 
     async def _wait(
         self, tenant_id: UUID, task_id: UUID, wakeup: Wakeup, until: float, caller: Caller
-    ) -> Outcome | None:
+    ) -> StoredResult | None:
         clock, step = asyncio.get_running_loop().time, _FIRST_LOOK
         gone: asyncio.Future[None] | None = None
         try:
@@ -139,15 +139,17 @@ class Reading:
             if gone is not None:
                 gone.cancel()
 
-    async def _result(self, tenant_id: UUID, task_id: UUID) -> Outcome:
+    async def _result(self, tenant_id: UUID, task_id: UUID) -> StoredResult:
         return _known(await self._results.ask((tenant_id, task_id)))
 
-    async def _find_results(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[Outcome | None]:
+    async def _find_results(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[StoredResult | None]:
         async with self._reader.statement() as connection:
             rows = await store.results_any_tenant(connection, wanted)
         found = {row["number"]: row for row in rows}
         return [
-            Outcome(task_id, Status(row["status"]), row["result"], row["error"]) if (row := found.get(number)) else None
+            StoredResult(task_id, Status(row["status"]), row["result"], row["error"])
+            if (row := found.get(number))
+            else None
             for number, (_, task_id) in enumerate(wanted, start=1)
         ]
 

@@ -13,7 +13,7 @@ from app.core.errors import BacklogFull, DailyQuotaExceeded, InvalidRequest, Mon
 from app.quotas import limits as policies
 from app.quotas.limits import Remaining
 from app.quotas.schemas import Grant, Quota
-from app.tasks.reading import Detail, Outcome
+from app.tasks.reading import Detail, StoredResult
 from app.tasks.schemas import TaskStatus
 from app.tasks.status import FINAL
 from app.tasks.submit.decision import Accepted, Refused
@@ -163,7 +163,7 @@ class _Nothing(Response):
         """Send nothing."""
 
 
-def result(found: Outcome | None) -> Response:
+def result(found: StoredResult | None) -> Response:
     """Return 200 with the task's outcome, or 202 if it has not ended; send nothing if the client has disconnected."""
     if found is None:
         return _Nothing()

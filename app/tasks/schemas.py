@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from app.core.moments import Moment
+from app.core.timestamps import Timestamp
 from app.http.problem import FieldError
 from app.http.strict_json import MAX_DEPTH, Bounds
 from app.tasks.status import Status
@@ -50,7 +50,7 @@ class SubmitOptions(BaseModel):
     delay_seconds: float | None = Field(
         None, ge=0, le=MAX_DELAY_SECONDS, description="Start no earlier than so long from now."
     )
-    scheduled_at: Moment | None = Field(
+    scheduled_at: Timestamp | None = Field(
         None,
         description="Start no earlier than this: an RFC 3339 date-time with its UTC offset; not with `delay_seconds`.",
     )

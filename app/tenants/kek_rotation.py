@@ -1,4 +1,4 @@
-"""Rotate the key-encryption key: make a new one, and seal every webhook secret under it."""
+"""Rotate the key-encryption key (KEK): create a new one, and seal every webhook secret with it."""
 
 from app.audit import log as audit
 from app.audit.log import Actor
@@ -8,6 +8,7 @@ from app.core.secrets import Secrets
 from app.db import Connection, Database
 from app.tenants import store, webhook_secrets
 
+# Secrets in one transaction.
 _BATCH = 500
 
 
@@ -19,6 +20,7 @@ async def rotate(database: Database, actor: Actor, *, is_to_drop: bool) -> dict[
     secret that no key opens, and ``Unavailable``.
     """
     path = get_settings().secrets_file
+    # The key is in the file before any row is sealed with it: after a crash every row can still be opened.
     known = secrets.add_kek(path)
     resealed = 0
     # In batches, so that no transaction locks many rows for long.

@@ -7,6 +7,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 Plan: TypeAlias = Literal["free", "pro", "enterprise"]
 
+# Stored as a number, because SQL compares limits.
 UNLIMITED: Final = -1
 
 
@@ -36,6 +37,7 @@ class Limits:
     """Share of the workers when tenants compete."""
 
 
+# The names that scripts/admin tenant set-limit and GET /api/limits use.
 NAMES: Final = tuple(field.name for field in fields(Limits))
 
 PLANS: Final[Mapping[str, Limits]] = {
@@ -148,6 +150,7 @@ def _effective(plan: str, overrides: tuple[tuple[str, int], ...]) -> Limits:
 
 def validation_error(name: str, value: int | None) -> str | None:
     """Return why an override is invalid, or ``None`` when it is valid. The value ``None`` removes an override."""
+    # The message lists the names, because operators type them.
     if name not in NAMES:
         return f"There is no such limit. Choose one of: {', '.join(NAMES)}."
     low, high = _BOUNDS[name]

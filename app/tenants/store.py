@@ -80,7 +80,10 @@ async def set_contract(connection: Connection, tenant_id: UUID, plan: str, limit
 
 
 async def set_slots(connection: Connection, tenant_id: UUID, *, running_limit: int, logs_events: bool) -> None:
-    """Write how many tasks may run at once, and whether all events are logged. Make the row when it is missing."""
+    """Write how many tasks may run at once, and whether all events are logged.
+
+    If the tenant has no row of slots yet, it is created.
+    """
     await connection.execute(
         "INSERT INTO tenant_slots AS s (tenant_id, running_limit, features) VALUES ($1, $2, $3::boolean::integer)"
         " ON CONFLICT (tenant_id) DO UPDATE SET running_limit = excluded.running_limit,"
@@ -110,6 +113,7 @@ async def insert_webhook_secret(connection: Connection, tenant_id: UUID, secret_
 
 async def sealed_otherwise_any_tenant(connection: Connection, prefix: str, limit: int) -> list[tuple[UUID, UUID, str]]:
     """Return tenant, id and sealed text of webhook secrets that do not begin with ``prefix``, and lock their rows."""
+    # The rows are locked in the order of the key, so that two rotations at once cannot deadlock.
     rows = await connection.fetch(
         "SELECT tenant_id, id, sealed FROM webhook_secret WHERE NOT starts_with(sealed, $1)"
         " ORDER BY tenant_id, id LIMIT $2 FOR UPDATE",
@@ -128,6 +132,7 @@ async def reseal_webhook_secret(connection: Connection, tenant_id: UUID, secret_
 
 async def kek_ids_any_tenant(owner: Connection) -> list[str]:
     """Return the ids of the key-encryption keys in use; none when the table does not exist yet."""
+    # bootstrap runs before migrate, so in a new database the table is still missing.
     if await owner.fetchval("SELECT to_regclass('public.webhook_secret') IS NULL"):
         return []
     rows = await owner.fetch("SELECT DISTINCT split_part(sealed, '.', 2) AS kek_id FROM public.webhook_secret")

@@ -15,6 +15,7 @@ from app.db import Connection
 from app.tenants import plans, store, webhook_secrets
 from app.tenants.store import TenantRecord
 
+# The form of one label of a host name (RFC 1123).
 _SLUG: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NAME_LENGTH: Final = 200
 
@@ -101,6 +102,7 @@ async def set_limits(
     for name, value in changes.items():
         if error := plans.validation_error(name, value):
             raise InvalidRequest(error)
+    # Locked before the old limits are read: of two operators at once, neither loses the other's change.
     tenant = await lock(connection, tenant_id)
     merged = {**tenant.limits, **changes}
     limits = {name: value for name, value in merged.items() if value is not None}
@@ -125,7 +127,7 @@ async def suspend(connection: Connection, actor: Actor, tenant_id: UUID) -> Tena
 
 
 async def resume(connection: Connection, actor: Actor, tenant_id: UUID) -> TenantRecord:
-    """End a suspension."""
+    """End a suspension: calls are answered again, and waiting tasks start."""
     return await _set_status(connection, actor, tenant_id, "active", "tenant.resumed")
 
 
@@ -159,7 +161,7 @@ async def pause_queue(connection: Connection, actor: Actor, tenant_id: UUID) -> 
 
 
 async def resume_queue(connection: Connection, actor: Actor, tenant_id: UUID) -> TenantRecord:
-    """End a pause."""
+    """End a pause: waiting tasks start again."""
     return await _set_queue_paused(connection, actor, tenant_id, is_paused=False)
 
 

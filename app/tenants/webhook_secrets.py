@@ -1,4 +1,4 @@
-"""Make and seal the secrets that sign a tenant's webhooks."""
+"""Create and seal the secrets that sign a tenant's webhooks."""
 
 import base64
 import secrets as randomness
@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core import crypto
 from app.core.secrets import Secrets
 
+# Random bytes of a secret. Standard Webhooks asks for 24 to 64.
 _BYTES = 32
 
 

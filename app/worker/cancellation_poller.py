@@ -14,18 +14,21 @@ from app.tasks.run.attempts import AttemptRef
 from app.tasks.run.cancellation import Verdict
 from app.tasks.run.timing import HEARTBEAT_INTERVAL
 
-Attempt = TypeVar("Attempt", bound=AttemptRef)
+AnyAttempt = TypeVar("AnyAttempt", bound=AttemptRef)
 
 _log = logging.getLogger(__name__)
 
 
-class CancellationPoller(Generic[Attempt]):
+class CancellationPoller(Generic[AnyAttempt]):
     """Polls every 3 s, and at once when Redis announces a cancel of one of the running attempts."""
 
     def __init__(
-        self, database: Database, running: Callable[[], Sequence[Attempt]], tell: Callable[[Attempt, Verdict], None]
+        self,
+        database: Database,
+        running: Callable[[], Sequence[AnyAttempt]],
+        tell: Callable[[AnyAttempt, Verdict], None],
     ) -> None:
-        """``running`` returns the attempts to poll for; ``tell`` is called for each that must end, with each poll."""
+        """``running`` returns the attempts to poll for. Every poll calls ``tell`` for each attempt that must end."""
         self._database = database
         self._running = running
         self._tell = tell
@@ -47,9 +50,9 @@ class CancellationPoller(Generic[Attempt]):
             try:
                 await self._ask()
             except Unavailable:
-                _log.warning("cancelled tasks not looked for, Postgres is away")
-            except Exception:  # noqa: BLE001 whatever happens, it is asked again
-                _log.exception("cancelled tasks not looked for")
+                _log.warning("cannot look for cancelled tasks: Postgres is unavailable; retrying")
+            except Exception:  # noqa: BLE001 without this poll, no cancel would reach this worker any more
+                _log.exception("cannot look for cancelled tasks; retrying")
             await self._pause()
 
     async def _pause(self) -> None:
@@ -62,6 +65,7 @@ class CancellationPoller(Generic[Attempt]):
             self._heard.clear()
 
     async def _ask(self) -> None:
+        # The list is read once. An attempt that starts during the query is covered by the next poll.
         running = self._running()
         verdicts = await cancellation.verdicts(self._database, running)
         for attempt in running:

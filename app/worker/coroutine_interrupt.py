@@ -1,4 +1,4 @@
-"""Interrupt a coroutine with any error: asyncio itself can only raise ``CancelledError`` in it."""
+"""Raise any error inside a waiting coroutine. asyncio itself can only raise ``CancelledError`` there."""
 
 import asyncio
 from collections.abc import Coroutine, Generator
@@ -8,16 +8,17 @@ T = TypeVar("T")
 
 
 class InterruptibleCoroutine(Generic[T]):
-    """Runs a coroutine as an asyncio task of its own, and raises errors in it where it waits."""
+    """Runs a coroutine in a separate asyncio task, and can raise errors at the point where it waits."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Begin at once, on the running loop; with ``loop`` as soon as that runs."""
+        """Start on the running loop. If ``loop`` is given, start as soon as that loop runs."""
         self._steps = coroutine.__await__()
         self._error: BaseException | None = None
         self.task: asyncio.Task[T] = (loop or asyncio.get_running_loop()).create_task(self._run())
 
     def interrupt(self, error: BaseException) -> None:
         """Raise ``error`` where the coroutine waits; it may clean up or go on. Code that never waits is not reached."""
+        # asyncio delivers a CancelledError; ``_told`` replaces it by this error on its way into the coroutine.
         self._error = error
         self.task.cancel()
 
@@ -25,7 +26,7 @@ class InterruptibleCoroutine(Generic[T]):
         return await self
 
     def __await__(self) -> Generator[Any, Any, T]:
-        """Pass on what the coroutine waits for, and the result of the wait."""
+        """Drive the coroutine: pass each awaited future to asyncio, and each result or error back."""
         sent: Any = None
         error: BaseException | None = None
         try:
@@ -34,9 +35,10 @@ class InterruptibleCoroutine(Generic[T]):
                 try:
                     sent, error = (yield wanted), None
                 except GeneratorExit:
+                    # This generator is being closed, so the coroutine must run its own clean-up now.
                     self._steps.close()
                     raise
-                except BaseException as raised:  # noqa: BLE001 whatever it is, it is the coroutine's
+                except BaseException as raised:  # noqa: BLE001 every error belongs to the coroutine, which may handle it
                     error = self._told(raised)
         except StopIteration as stopped:
             return stopped.value  # type: ignore[no-any-return]
@@ -45,5 +47,6 @@ class InterruptibleCoroutine(Generic[T]):
         if self._error is None or not isinstance(raised, asyncio.CancelledError):
             return raised
         error, self._error = self._error, None
+        # The cancel was only the carrier. Without uncancel, asyncio.timeout and TaskGroup in the code would misread it.
         self.task.uncancel()
         return error

@@ -1,4 +1,4 @@
-"""Run the code of one attempt. No transaction is open meanwhile."""
+"""Run the code of one attempt. No database transaction is open while it runs."""
 
 import logging
 import time
@@ -18,15 +18,17 @@ from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Seconds before a task whose type this worker lacks is offered again, to another worker; longer each time.
+# Seconds before a task of an unknown type is offered again, so that a worker that knows the type can take it. The delay
+# doubles each time, up to the maximum: such a task would otherwise keep workers busy with claims.
 _UNKNOWN_TYPE_DELAY: Final = 5.0
 _UNKNOWN_TYPE_MAX_DELAY: Final = 300.0
 
 
 class _TaskLog(logging.LoggerAdapter[logging.Logger]):
-    """A task's log: adds the tenant, task and attempt to the fields of the code."""
+    """The logger of a task's code. It adds the tenant, task and attempt to the fields of each line."""
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        # Our fields come last, so that code cannot log under another tenant's name.
         kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
         return msg, kwargs
 
@@ -44,7 +46,7 @@ class Execution:
     """Calls the code of one attempt, and turns its return value or error into a result."""
 
     def __init__(self, runtime: Runtime, claim: Claim, is_cancel_requested: Callable[[], bool]) -> None:
-        """Prepare the call; ``is_cancel_requested`` is called whenever the code reads ``cancel_requested``."""
+        """Prepare the call. ``is_cancel_requested`` is called each time the code reads ``context.cancel_requested``."""
         self._claim = claim
         self._task_type = types.find(claim.task)
         self._reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
@@ -65,6 +67,7 @@ class Execution:
     def call(self) -> Any:
         """Call the function; the caller awaits the coroutine of an ``async def``. Raises whatever the code raises."""
         failpoints.hit("worker.before_run")
+        # Restarted here: in the asyncio pool an attempt may wait for its turn after ``__init__``.
         self._began = time.monotonic()
         if self._task_type is None:
             raise _UnknownType
@@ -87,19 +90,19 @@ class Execution:
         return self._ran(outcomes.failure(self._task_type, self._claim, told))
 
     def ended(self, outcome: Outcome) -> RunResult:
-        """Return the result of an attempt that was ended from outside with this outcome."""
+        """Return the result of an attempt that somebody else has ended, with this outcome."""
         return self._ran(outcome)
 
     def _ran(self, outcome: Outcome) -> RunResult:
         return RunResult(outcome, self._reporter.take(), self.seconds())
 
 
-class _UnknownType(Exception):  # noqa: N818 never told to anybody
-    """The worker does not have the task's type."""
+class _UnknownType(Exception):  # noqa: N818 internal: ``raised`` turns it into a return of the attempt
+    """The worker does not know the task's type."""
 
 
 def _unknown(claim: Claim) -> Outcome:
-    _log.error("a task of a type that this worker lacks: see TASK_MODULES", extra={"task": claim.task})
+    _log.error("this worker does not know the task's type: add its module to TASK_MODULES", extra={"task": claim.task})
     delay = backoff.delay(claim.attempt, factor=_UNKNOWN_TYPE_DELAY, maximum=_UNKNOWN_TYPE_MAX_DELAY, jitter=False)
     return outcomes.returned(delay)
 
@@ -140,5 +143,5 @@ async def _write_progress(database: Database, claim: Claim, progress: Progress) 
             await store.report_progress(
                 connection, claim.tenant_id, claim.task_id, claim_token=claim.claim_token, progress=progress
             )
-    except Exception:  # noqa: BLE001 progress is a courtesy; the finish writes the last one
+    except Exception:  # noqa: BLE001 progress is best effort; the finish writes the latest one in any case
         _log.debug("progress not stored", exc_info=True)

@@ -1,4 +1,4 @@
-"""Write the ends of a process's own attempts: those that end at the same time share a statement."""
+"""Write the ends of this process's attempts. Attempts that end at about the same time share one SQL statement."""
 
 import asyncio
 import logging
@@ -16,31 +16,33 @@ from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Bounded, because the results of one statement may be as large as 64 MB together.
+# Ends in one statement. Bounded, because 64 results of 1 MB are 64 MB of memory.
 _AT_ONCE: Final = 64
 # Errors about the content: from Postgres (SQLSTATE 22… and 54…), its driver, or our own JSON encoding.
 _OF_CONTENT: Final = (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, TypeError, RecursionError)
-# Seconds before an end is written again as it is, after an error that is not about its content.
+# Seconds before an end is written again unchanged, after an error that is not about its content (such as a deadlock).
 _PAUSES: Final = (0.1, 0.5, 2.0)
 
-# An exception for an end that its caller writes in another way; None for an attempt that had been taken away.
+# An exception if the end could not be written as it is, so that its caller tries other ways. None if the attempt had
+# been taken away before.
 _Written: TypeAlias = FinishResult | Exception | None
 
 
 class FinishWriter:
-    """Writes the ends of this process's own attempts. Ends that arrive during a write share the next one."""
+    """Writes the ends of this process's attempts. Ends that arrive during a write share the next one."""
 
     def __init__(self, runtime: Runtime, drop: Callable[[Sequence[AttemptRef]], None]) -> None:
-        """``drop`` is called with the attempts that are over: written, or taken away before."""
+        """``drop`` is called with the attempts that are over: their end is written, or they had been taken away."""
         self._runtime = runtime
         self._drop = drop
+        # No timeout: an end must be written, however long Postgres is unavailable.
         self._batcher: Batcher[AttemptEnd, _Written] = Batcher(self._write, max_items=_AT_ONCE, timeout=None)
 
     async def write(self, claim: Claim, run: RunResult) -> FinishResult | None:
         """Write the end of an attempt, waiting for Postgres if necessary; return None if it had been taken away.
 
-        If its content cannot be stored, it is written without: first without the progress, then without the return
-        value or error of the code. Raises the error if even that fails.
+        If the content cannot be stored, the end is written with less of it: first without the progress, then without
+        the return value or error of the code. Raises the error if even that fails.
         """
         attempt_end = AttemptEnd(claim, run.outcome, run.progress, seconds=run.seconds, has_webhook=claim.has_webhook)
         result = await self._batcher.ask(attempt_end)
@@ -53,7 +55,7 @@ class FinishWriter:
         written: list[_Written]
         try:
             written = [*await end.end(self._runtime.database, ends)]
-        except Exception as error:  # noqa: BLE001 each is written in another way by the caller that asked for it
+        except Exception as error:  # noqa: BLE001 it is returned to the callers, and each of them tries other ways
             # One end that cannot be written must not prevent the others, so each is written alone.
             written = [error] if len(ends) == 1 else [await self._write_alone(attempt_end) for attempt_end in ends]
         pairs = zip(ends, written, strict=True)
@@ -67,13 +69,13 @@ class FinishWriter:
             return error
 
     async def _write_reduced(self, attempt_end: AttemptEnd, error: Exception) -> FinishResult | None:
-        """Write an end that could not be written as it is. Outside of the group: the others do not wait for it."""
+        """Write an end that could not be written as it is. It runs outside the batch, so that no other end waits."""
         written: FinishResult | None = None
         try:
             for pause, reduced in _reductions(attempt_end, error):
-                # Only the type of the error: its text may quote what the code returned.
+                # Only the type of the error is logged: its text may quote what the tenant's code returned.
                 facts = after_commit.names(attempt_end.ref) | {"error": type(error).__name__}
-                _log.warning("the end of an attempt could not be written: once more, or with less of it", extra=facts)
+                _log.warning("cannot write the end of an attempt: trying again, or with less content", extra=facts)
                 await asyncio.sleep(pause)
                 result = await self._write_alone(reduced)
                 if not isinstance(result, Exception):
@@ -92,9 +94,9 @@ class FinishWriter:
 
 
 def _reductions(attempt_end: AttemptEnd, error: Exception) -> Iterator[tuple[float, AttemptEnd]]:
-    """Yield what to write instead of an end, each after a pause in seconds."""
+    """Yield pairs of a pause in seconds and the end to write after it. Each end has the same content or less."""
     if not isinstance(error, _OF_CONTENT):
-        # A lock that two waited for, or what we do not know: it may be written as it is.
+        # A deadlock or an unknown error: the same statement may well work the next time.
         yield from ((pause, attempt_end) for pause in _PAUSES)
     if attempt_end.progress is not None:
         attempt_end = replace(attempt_end, progress=None)
@@ -103,7 +105,7 @@ def _reductions(attempt_end: AttemptEnd, error: Exception) -> Iterator[tuple[flo
 
 
 async def write_from_outside(runtime: Runtime, attempt_end: AttemptEnd, *, pool: str) -> None:
-    """End an attempt of another process, with all that follows."""
+    """Write the end of another process's attempt, wake the clients that wait for it, and offer a ticket if needed."""
     ends = [attempt_end]
     results = await end.end(runtime.database, ends)
     await after_commit.after_commit(runtime.redis, ends, results, pool=pool)

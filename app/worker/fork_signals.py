@@ -1,4 +1,4 @@
-"""Give the processes that a task's code forks the default action for signals."""
+"""Reset signals to their default action in processes that a task's code forks."""
 
 import os
 import signal
@@ -7,14 +7,14 @@ from typing import Final
 # Celery's children catch these. SIGINT stays ignored: Ctrl-C must not end what a task computes during a warm shutdown.
 _CAUGHT: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM)
 _OWNERS: Final = ("app", "celery", "billiard")
-"""Packages whose handlers do not belong into a fork."""
+"""Packages whose signal handlers are removed in a fork."""
 
 
 def reset_in_forks() -> None:
-    """Let every later fork of this process begin with the default actions.
+    """Make every later fork of this process start with the default actions.
 
-    With an inherited handler, ``multiprocessing.Pool.terminate`` can wait for ever: a signal that arrives just before
-    a process waits for a lock only marks that the handler is to run, and the process sleeps on.
+    With an inherited Python handler, ``multiprocessing.Pool.terminate`` can wait for ever: if the signal arrives just
+    before the forked process waits for a lock, Python only notes that the handler should run, and the wait continues.
     """
     os.register_at_fork(after_in_child=_reset)
 

@@ -18,6 +18,7 @@ from app.worker import store
 
 _log = logging.getLogger(__name__)
 
+# Seconds between two looks at the slots of a starting worker.
 _STEP: Final = 0.05
 
 
@@ -29,10 +30,10 @@ async def beat(
     pool: str,
     slots: Callable[[], int],
 ) -> None:
-    """Write the row every 3 s until cancelled, then remove it.
+    """Write the worker's row every 3 s until cancelled, then delete it.
 
-    ``in_hand`` returns the worker's attempts, ``slots`` the number of responsive slots: with 0 the worker is alive, but
-    cannot run tasks.
+    ``in_hand`` returns the worker's attempts. ``slots`` returns the number of responsive slots: with 0 the worker is
+    alive, but cannot run tasks.
     """
     try:
         await _until_a_slot_turns(slots)
@@ -40,7 +41,8 @@ async def beat(
             await _beat_once(database, [one.claim_token for one in in_hand()], worker_id, pool, slots())
             await asyncio.sleep(HEARTBEAT_INTERVAL)
     except asyncio.CancelledError:
-        # Only at the worker's end. After an error another beat follows, and without the row the attempts would be lost.
+        # The row is deleted only here, when the worker ends. After an error the next heartbeat follows, and without a
+        # row the dispatcher would take all attempts of this worker away.
         with contextlib.suppress(Unavailable):
             async with database.transaction() as connection:
                 await store.remove_any_tenant(connection, worker_id)
@@ -48,9 +50,9 @@ async def beat(
 
 
 async def _until_a_slot_turns(slots: Callable[[], int]) -> None:
-    # The slots of a new worker become responsive within a moment, and its first beat should already count them.
+    # The slots of a new worker become responsive within a moment, and its first heartbeat should already count them.
     until = time.monotonic() + HEARTBEAT_INTERVAL
-    while not slots() and time.monotonic() < until:  # noqa: ASYNC110 what is asked is shared memory
+    while not slots() and time.monotonic() < until:  # noqa: ASYNC110 shared memory has no event to wait for
         await asyncio.sleep(_STEP)
 
 
@@ -68,5 +70,5 @@ async def _beat_once(database: Database, claim_tokens: Sequence[UUID], worker_id
             )
     except Unavailable:
         _log.warning("heartbeat not written: Postgres is unavailable")
-    except Exception:  # noqa: BLE001 a worker without a heartbeat loses all that it runs: the next beat is tried
+    except Exception:  # noqa: BLE001 a worker without heartbeats loses all its attempts, so the next one must follow
         _log.exception("heartbeat not written")

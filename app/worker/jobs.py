@@ -38,10 +38,11 @@ from app.worker.prefork.worker import PreforkWorker
 
 _log = logging.getLogger(__name__)
 
+# Celery's loggers that report a child killed by the supervisor as an error.
 _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", "celery.worker.state")
 
 
-class _Worker:
+class _ThisProcess:
     """The state of this worker process; Celery's signals set it."""
 
     pool: WorkerPool
@@ -49,13 +50,14 @@ class _Worker:
 
 @celery_app.task(name=TICKET_TASK, bind=True, max_retries=0, ignore_result=True)
 def run_next(self: "Task[Any, Any]", tenant_id: str) -> None:
-    """Serve a tenant's ticket: run its next due task, and those after it if that was short.
+    """Serve a tenant's ticket: run its next due task, and if that task was short, the tenant's next ones too.
 
-    Celery's own retry, ETA, time limits and revoke are not used: the job is a ticket, not the task.
+    Celery's own retry, ETA, time limits and revoke are not used: this job is a ticket, not the task.
     """
+    # The routing key is the tenant's queue, and the queue's name tells the pool.
     pool = pool_of(str((self.request.delivery_info or {})["routing_key"]))
     if pool is not None:
-        _Worker.pool.serve(UUID(tenant_id), pool)
+        _ThisProcess.pool.serve(UUID(tenant_id), pool)
 
 
 @celeryd_init.connect
@@ -82,10 +84,10 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 @worker_init.connect
 def _prepare(sender: Any, **_: Any) -> None:
-    # No banner: each line is JSON.
+    # Without Celery's banner: each line of the log is JSON.
     sender.quiet = True
     is_threads = isinstance(sender.pool_cls, type) and issubclass(sender.pool_cls, Threads)
-    _Worker.pool = (
+    _ThisProcess.pool = (
         AsyncioWorker(get_settings().worker_asyncio_tasks)
         if is_threads
         else PreforkWorker(int(sender.concurrency or 1))
@@ -99,8 +101,9 @@ def _prepare(sender: Any, **_: Any) -> None:
 
 @worker_process_init.connect
 def _start_child(**_: Any) -> None:
-    if isinstance(_Worker.pool, PreforkWorker):
-        _Worker.pool.join(getattr(current_process(), "index", 0), _queues())
+    # Celery sends this signal in each child after the fork. The thread pool of the asyncio worker has no children.
+    if isinstance(_ThisProcess.pool, PreforkWorker):
+        _ThisProcess.pool.join(getattr(current_process(), "index", 0), _queues())
 
 
 async def _wait_for_schema() -> None:
@@ -118,26 +121,27 @@ def _queues() -> list[str]:
 
 @worker_process_shutdown.connect
 def _end_child(**_: Any) -> None:
-    _Worker.pool.close()
+    _ThisProcess.pool.close()
 
 
 @worker_ready.connect
 def _announce(**_: Any) -> None:
-    _Worker.pool.begin(_queues())
+    _ThisProcess.pool.begin(_queues())
+    # Not at import: by now Celery has set its own SIGQUIT handler, which this one replaces.
     signal.signal(signal.SIGQUIT, _stop_now)
 
 
 @worker_shutting_down.connect
 def _drain(**_: Any) -> None:
-    _Worker.pool.drain(get_settings().worker_drain_seconds)
+    _ThisProcess.pool.drain(get_settings().worker_drain_seconds)
 
 
 def _stop_now(*_: Any) -> None:
     # Replaces Celery's cold shutdown, which would end the children during an attempt without giving it back.
-    _Worker.pool.drain(0)
+    _ThisProcess.pool.drain(0)
     vars(celery_state)["should_stop"] = 0  # the exit code
 
 
 @worker_shutdown.connect
 def _say_goodbye(**_: Any) -> None:
-    _Worker.pool.close()
+    _ThisProcess.pool.close()

@@ -1,7 +1,7 @@
-"""The processes that a task's code has started, found in ``/proc``: they end with the attempt that started them.
+"""Find and end the processes that a task's code has started. They end with the attempt that started them.
 
-A child process of the pool and its main process are "subreapers" (``prctl(2)``): a process whose parent has ended
-becomes their child instead of init's, so that nobody leaves the tree, however often he forks.
+The pool's main process and its children are "subreapers" (``prctl(2)``): a process whose parent has ended becomes
+their child instead of init's. So no process can leave the tree, however often it forks. The tree is read in ``/proc``.
 """
 
 import ctypes
@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 _PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
 # Each look stops more of a tree that forks fast. This bounds the looks at a tree that never stops forking.
 _LOOKS: Final = 20
+# Seconds to wait until killed processes leave no zombie behind, and between two looks.
 _REAP_SECONDS: Final = 1.0
 _STEP: Final = 0.005
 
@@ -66,8 +67,9 @@ def _below(pid: int, children: dict[int, list[int]]) -> Iterator[int]:
 
 
 def freeze(pid: int, spared: Collection[int] = ()) -> set[int]:
-    """Stop all descendants of a process, so that none can start another, and return them."""
+    """Send SIGSTOP to all descendants of a process, so that none can start another one, and return their pids."""
     frozen: set[int] = set()
+    # One look is not enough: a process may fork between the look and its SIGSTOP.
     for _ in range(_LOOKS):
         moving = find(pid, spared) - frozen
         if not moving:
@@ -79,7 +81,7 @@ def freeze(pid: int, spared: Collection[int] = ()) -> set[int]:
 
 
 def send(pid: int, number: int) -> None:
-    """Send a signal to a process, if it is still there."""
+    """Send a signal to a process; do nothing if it has ended."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)
 
@@ -91,11 +93,12 @@ def kill(pids: Iterable[int]) -> None:
 
 
 def end_own() -> int:
-    """End the processes that the code has left behind, and return their number.
+    """Kill the processes that the code has left behind, and return their number.
 
     Usually there are none, which costs one system call.
     """
     try:
+        # WNOWAIT only looks: it fails if this process has no children at all, dead or alive.
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return 0
@@ -113,7 +116,7 @@ def end_own() -> int:
 
 
 def reap(pids: Collection[int]) -> None:
-    """Wait until processes that were killed, and are this one's children or will be, leave no entry behind."""
+    """Wait up to a second until killed processes, which are or become children of this one, are gone from ``/proc``."""
     waiting, until = set(pids), time.monotonic() + _REAP_SECONDS
     _reap_known()
     while waiting and time.monotonic() < until:
@@ -123,20 +126,20 @@ def reap(pids: Collection[int]) -> None:
 
 
 def _is_reaped(pid: int) -> bool:
-    # It becomes our child when its parent has ended, and only then can be waited for.
+    # It becomes our child only when its parent has ended. Before that, waitpid fails.
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     return stat(pid).state == "X"
 
 
 def _reap_known() -> None:
-    # multiprocessing must reap its own children: otherwise its objects believe for ever that they are alive.
+    # multiprocessing must reap its own children itself: otherwise its Process objects report them alive for ever.
     if module := sys.modules.get("multiprocessing"):
         module.active_children()
 
 
 def _helpers() -> set[int]:
-    """Return the processes that multiprocessing keeps for later; they do nothing by themselves."""
+    """Return multiprocessing's two helper processes. It reuses them for later tasks, so they must not be killed."""
     helpers = (("resource_tracker", "_resource_tracker", "_pid"), ("forkserver", "_forkserver", "_forkserver_pid"))
     found = set()
     for name, instance, attribute in helpers:
@@ -146,7 +149,11 @@ def _helpers() -> set[int]:
 
 
 def leave_if_forked(pid: int, error: BaseException | None) -> None:
-    """End this process, at once, if it is no longer ``pid``: a child that the code has forked, and that came back."""
+    """End this process at once if it is not ``pid``: then it is a fork made by the code, which has returned here.
+
+    ``error`` is what the code raised, and decides the exit code as in Python itself.
+    """
+    # A fork that went on from here would finish the attempt a second time, over the parent's connections.
     if os.getpid() == pid:
         return
     if isinstance(error, SystemExit) and isinstance(error.code, int):

@@ -1,4 +1,4 @@
-"""Limit progress reports: write the first at once, then the latest one of each interval."""
+"""Limit how often progress is written: the first report at once, then only the latest one of each interval."""
 
 import threading
 from collections.abc import Callable
@@ -11,10 +11,10 @@ INTERVAL: Final = 0.25
 
 
 class ProgressReporter:
-    """Takes every report of an attempt, and writes at most four a second; the latest one is never lost."""
+    """Receives every progress report of an attempt and writes at most four a second. The latest one is never lost."""
 
     def __init__(self, write: Callable[[Progress], None]) -> None:
-        """``write`` must not block; it is called from the task's thread or a timer's."""
+        """``write`` must not block. It is called from the task's thread or from a timer's thread."""
         self._write = write
         self._lock = threading.Lock()
         self._latest: Progress | None = None
@@ -22,16 +22,17 @@ class ProgressReporter:
         self._is_closed = False
 
     def report(self, progress: Progress) -> None:
-        """Keep a report, and write it now unless one was just written."""
+        """Keep a report. Write it now, unless another one was written within the interval."""
         with self._lock:
             self._latest = progress
             if self._timer is not None or self._is_closed:
                 return
             self._arm()
+        # Outside the lock, so that a slow write never blocks the timer's thread.
         self._write(progress)
 
     def take(self) -> Progress | None:
-        """End reporting and return the latest report, for the finish to write; None when there was none."""
+        """End reporting and return the latest report, which the finish writes; None if there was none."""
         with self._lock:
             self._is_closed = True
             if self._timer is not None:

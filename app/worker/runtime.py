@@ -1,4 +1,4 @@
-"""The event loop of a worker process, on a thread of its own, with its connections."""
+"""The event loop of a worker process on its own thread, with the connections to Postgres and Redis."""
 
 import asyncio
 import logging
@@ -23,27 +23,29 @@ _log = logging.getLogger(__name__)
 
 MAX_STALL_SECONDS: Final = 10.0
 """Seconds for which a worker's own event loop may be blocked."""
+# Seconds for cancelled background work to clean up, for example to delete the worker's row.
 _GOODBYE: Final = 3.0
 _ALIVE_INTERVAL: Final = 0.5
 
 
 class Runtime:
-    """Runs an event loop on a thread in addition to the main thread, which runs the tasks' sync functions.
+    """Runs an event loop on a second thread. The main thread runs the tasks' sync functions.
 
-    A function that computes for minutes therefore never keeps progress and heartbeats from being written. Made after
-    the fork: neither loop nor connections survive one.
+    So progress and heartbeats are written even while a function computes for minutes. Create it after the fork: neither
+    the loop nor the connections survive one.
     """
 
     def __init__(self, *, connections: int, task_factory: Any = None) -> None:
-        """Start the thread; up to so many connections are opened, each when it is first needed.
+        """Start the thread. Up to ``connections`` connections to Postgres are opened, each when it is first needed.
 
-        ``task_factory`` makes the loop's asyncio tasks; None for asyncio's own.
+        ``task_factory`` creates the loop's asyncio tasks; None means asyncio's default.
         """
         self.loop = uvloop.new_event_loop()
         self.alive_at = time.monotonic()
-        """The last time (monotonic) at which the loop ran, if ``mark_alive`` is one of its duties."""
+        """The last time (monotonic) at which the loop ran. Only updated while ``mark_alive`` runs."""
         if task_factory is not None:
             self.loop.set_task_factory(task_factory)
+        # asyncio itself keeps weak references only: without this set, a running task could be garbage-collected.
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closing = False
         self._thread = threading.Thread(target=self._turn, name="runtime", daemon=True)
@@ -51,7 +53,7 @@ class Runtime:
         self.database, self.redis = self.run(self._connect(connections))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop and wait for it; an exception raised here meanwhile cancels it."""
+        """Run a coroutine on the loop and wait for its result. An exception raised in the waiting thread cancels it."""
         future = self.start(work)
         try:
             return future.result()
@@ -64,27 +66,27 @@ class Runtime:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a coroutine, from the loop itself, and keep it until it is done."""
+        """Start a coroutine as an asyncio task and keep a reference until it is done. Call it on the loop's thread."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     def on_duty(self, **duties: Callable[[], Awaitable[None]]) -> None:
-        """Start duties (by name) that run until the runtime is closed; one that fails is started again."""
+        """Start duties, by name, that run until the runtime is closed. One that fails is restarted after a pause."""
         # Restarted, because a worker without heartbeats loses its attempts, and one without its poller ignores cancels.
         for name, duty in duties.items():
             self.run(self._begin(keep_running(name, duty)))
 
     async def mark_alive(self) -> None:
-        """Record twice a second that the loop is responsive, until cancelled."""
+        """Record twice a second that the loop responds, until cancelled."""
         while True:
             self.alive_at = time.monotonic()
             await asyncio.sleep(_ALIVE_INTERVAL)
 
     @property
     def thread_id(self) -> int:
-        """Return the thread that runs the loop, as a ``threading.get_ident``."""
+        """Return the id of the loop's thread, as ``threading.get_ident`` does."""
         return self._thread.ident or 0
 
     def close(self) -> None:
@@ -100,7 +102,7 @@ class Runtime:
             try:
                 self.loop.run_forever()
             except BaseException:  # noqa: BLE001 the thread must not end before the runtime is closed
-                _log.exception("code of a task has raised what ends an event loop: it goes on")
+                _log.exception("a task's code raised an error that ends an event loop: the loop is started again")
 
     async def _begin(self, duty: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self.spawn(duty)
@@ -113,7 +115,8 @@ class Runtime:
         return database, redis
 
     async def _disconnect(self) -> None:
-        # Duties never end by themselves (heartbeat, polls). They clean up while the connections still exist.
+        # Duties (heartbeat, polls) never end by themselves. They are cancelled first, because their clean-up needs the
+        # connections.
         others = (asyncio.all_tasks() | self._tasks) - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -1,4 +1,4 @@
-"""SQL of the workers' rows."""
+"""SQL of the table ``worker``: one row for each worker process, with its heartbeat."""
 
 import os
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ async def beat_any_tenant(
     task_types: Sequence[str],
     claim_tokens: Sequence[UUID],
 ) -> None:
-    """Write a worker's heartbeat, by the database's clock."""
+    """Write a worker's heartbeat with the database's time. ``claim_tokens`` names the attempts that it holds."""
     await connection.execute(_BEAT, worker_id, hostname, pool, slots, task_types, claim_tokens, os.getpid())
 
 
 async def remove_any_tenant(connection: Connection, worker_id: UUID) -> None:
-    """Remove the row of a worker that ends."""
+    """Delete the row of a worker that ends."""
     await connection.execute("DELETE FROM worker WHERE id = $1", worker_id)

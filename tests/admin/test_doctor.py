@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,7 @@ import pytest
 
 from scripts.stack import embedded
 from scripts.stack.server import Server
-from tests import log_scan, postgres_pair
-from tests.conftest import ROOT
+from tests import log_scan, operator_commands, postgres_pair
 
 
 @dataclass
@@ -27,10 +24,7 @@ class Installation:
 
     def admin(self, *arguments: str) -> tuple[int, dict[str, Any], str]:
         """Run a command; return its exit code, its JSON and what it says."""
-        done = subprocess.run(
-            [sys.executable, "-m", "app.admin", *arguments, "--json"],
-            cwd=ROOT, env=os.environ | self.settings, check=False, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        done = operator_commands.run(os.environ | self.settings, *arguments, "--json")
         found = json.loads(done.stdout.splitlines()[-1]) if done.stdout.startswith("{") else {}
         return done.returncode, found, done.stderr
 

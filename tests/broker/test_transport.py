@@ -15,7 +15,7 @@ from redis import Redis
 from app.broker.queues import undeclared
 from app.broker.ring import ASYNCIO, PREFORK, RINGS, queue_name
 from app.broker.take import TAKE
-from app.broker.transport import RingTransport
+from app.broker.transport import RingChannel, RingTransport
 from tests.broker.processes import eventually
 from tests.broker.ring_helpers import RING, batch, in_line, is_sound, publish, put, tenant_of, tenants, with_tickets
 
@@ -221,6 +221,28 @@ def test_closing_a_consumer_does_not_sit_out_its_wait(broker: Celery) -> None:
         assert Reader(connection, RING.queue).read() == []
         begun = time.monotonic()
     assert time.monotonic() - begun < RingTransport.brpop_timeout / 2
+
+
+def test_what_joins_the_line_while_a_consumer_closes_keeps_its_place(
+    broker: Celery, store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = RingChannel.close
+
+    def join_and_close(channel: RingChannel) -> None:
+        drop_connection = channel.client.connection.disconnect
+
+        def join_first(*args: object) -> None:
+            put(store, tenants(1)[0])
+            drop_connection(*args)
+
+        monkeypatch.setattr(channel.client.connection, "disconnect", join_first)
+        close(channel)
+
+    with broker.connection_for_read() as connection:
+        assert Reader(connection, RING.queue).read() == []
+        monkeypatch.setattr(RingChannel, "close", join_and_close)
+    assert in_line(store) != []
+    assert is_sound(store)
 
 
 def test_rejected_ticket_goes_back_into_the_ring(store: Redis, connection: Connection) -> None:

@@ -11,12 +11,6 @@ from tests.conftest import ROOT
 
 MODULES = sorted((ROOT / "app").rglob("*.py"))
 
-UNREVISED = (
-    "broker/worker_capacity.py", "http/protocol_limits.py", "tasks/large_bodies.py", "tasks/reading.py",
-    "worker/jobs.py", "worker/prefork/shared_attempts.py",
-)  # fmt: skip
-"""Files of app/ with a private class whose name a public class of another room has, too."""
-
 # The table, and the body of the API that shows one row of it.
 SAME_THING = {
     "Attempt": {"models/task.py", "tasks/schemas.py"},
@@ -25,14 +19,6 @@ SAME_THING = {
 """Class names that occur twice for one and the same thing, with the only files that may define them."""
 
 OPENINGS = {"What", "Who", "Whose", "Of", "Where", "How", "When", "Whether"}
-
-
-def _is_revised(path: Path) -> bool:
-    name = str(path.relative_to(ROOT / "app"))
-    return not any(name == entry or name.startswith(f"{entry}/") for entry in UNREVISED)
-
-
-REVISED = [path for path in MODULES if _is_revised(path)]
 
 
 def _classes() -> dict[str, list[Path]]:
@@ -60,7 +46,7 @@ def _opening_words(source: str) -> Iterator[tuple[str, int]]:
 def test_no_class_name_has_two_meanings():
     twice = {}
     for name, paths in _classes().items():
-        files = {str(path.relative_to(ROOT / "app")) for path in paths if _is_revised(path)}
+        files = {str(path.relative_to(ROOT / "app")) for path in paths}
         if len(files) > 1 and not files <= SAME_THING.get(name, set()):
             twice[name] = files
     assert twice == {}
@@ -72,7 +58,7 @@ def test_each_exception_for_a_class_name_is_needed():
         assert files <= {str(path.relative_to(ROOT / "app")) for path in classes[name]}, name
 
 
-@pytest.mark.parametrize("path", REVISED, ids=lambda path: str(path.relative_to(ROOT / "app")))
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT / "app")))
 def test_no_docstring_opens_with_a_riddle(path: Path):
     assert [(word, line) for word, line in _opening_words(path.read_text()) if word in OPENINGS] == []
 

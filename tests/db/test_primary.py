@@ -31,7 +31,7 @@ def _forget(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Timelines:
     made.keep_in(folder)
     monkeypatch.setattr(timelines, "_known", made)
     monkeypatch.setattr(primary, "_last", {})
-    monkeypatch.setattr(primary._seldom, "_logged_at", {})
+    monkeypatch.setattr(primary._log_limiter, "_logged_at", {})
     return made
 
 

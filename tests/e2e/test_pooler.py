@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from scripts.stack import ports
+from tests import operator_commands
 from tests.conftest import ROOT, Servers, Stack, Tenant, wait_until
 from tests.e2e import pooler
 from tests.webhooks.receiver import Receiver
@@ -38,10 +39,7 @@ def _execute(url: str, statement: str) -> None:
 
 
 def _admin(settings: dict[str, str], *command: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "app.admin", *command, "--json"],
-        cwd=ROOT, env=settings, check=False, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    done = operator_commands.run(settings, *command, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -113,17 +113,17 @@ async def _wedge(payload: Wedge) -> None:
 
 
 def _claim_token_of(context: TaskContext) -> str:
-    from app.worker.jobs import _Worker  # noqa: PLC0415
+    from app.worker.jobs import _ThisProcess  # noqa: PLC0415
 
-    pool = _Worker.pool._asyncio_pool
+    pool = _ThisProcess.pool._asyncio_pool
     return next(str(one.claim_token) for one in pool.in_hand() if one.task_id == context.task_id)
 
 
 def _claim_token() -> str:
     # Imported here: the api knows the task types too, and has no worker. The context does not tell the token.
-    from app.worker.jobs import _Worker  # noqa: PLC0415
+    from app.worker.jobs import _ThisProcess  # noqa: PLC0415
 
-    return next(str(one.claim_token) for one in _Worker.pool._shared_attempts.running() if one.pid == os.getpid())
+    return next(str(one.claim_token) for one in _ThisProcess.pool._shared_attempts.running() if one.pid == os.getpid())
 
 
 def _write(context: TaskContext, token: str, what: str) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import math
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +20,8 @@ from app.tasks.run.attempts import AttemptEnd, AttemptRef, FinishResult, Outcome
 from app.tasks.run.end import end as end_attempts
 from app.tasks.submit.new_tasks import Idempotency, NewTask, Statement, Submission, TaskSpecs
 from app.tenants import plans
-from tests.conftest import ROOT, role_url
+from tests import operator_commands
+from tests.conftest import role_url
 
 
 async def finish(worker: Database, held: AttemptRef, outcome: Outcome) -> FinishResult | None:
@@ -120,7 +119,7 @@ def own_database(environment: dict[str, str]) -> dict[str, str]:
     settings = environment | {"DATABASE_URL": f"{environment['DATABASE_URL'].rpartition('/')[0]}/races"}
     asyncio.run(_create(environment["DATABASE_URL"]))
     for command in ("bootstrap", "migrate"):
-        subprocess.run([sys.executable, "-m", "app.admin", command], cwd=ROOT, env=settings, check=True, timeout=60)
+        operator_commands.run(settings, command).check_returncode()
     return settings
 
 

@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -21,8 +19,9 @@ from app.dispatch.loop import Sweeps
 from app.dispatch.postgres_contact import PostgresContact
 from app.tasks import partitions, sweep_store
 from app.tasks.run.attempts import Outcome
+from tests import operator_commands
 from tests.claims import claim_for
-from tests.conftest import ROOT, Servers, role_url
+from tests.conftest import Servers, role_url
 from tests.races.conftest import Yard, finish
 
 TABLES = ("task", "attempt", "result")
@@ -48,10 +47,7 @@ async def _create(url: str) -> None:
 
 
 def _admin(settings: dict[str, str], command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "app.admin", command],
-        cwd=ROOT, env=os.environ | settings, check=False, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    done = operator_commands.run(os.environ | settings, command)
     assert done.returncode == 0, done.stderr
 
 

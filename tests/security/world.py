@@ -3,8 +3,6 @@
 import asyncio
 import itertools
 import json
-import subprocess
-import sys
 import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +12,8 @@ import asyncpg
 import httpx
 
 from app.identity.scopes import MEANINGS
-from tests.conftest import ROOT, wait_until
+from tests import operator_commands
+from tests.conftest import wait_until
 
 PASSWORD = "correct horse battery staple 4711"
 _HOSTS = itertools.count(2)
@@ -22,8 +21,8 @@ _HOSTS = itertools.count(2)
 
 def admin(environment: dict[str, str], *args: str) -> dict[str, Any]:
     """Run an operator's command on a database."""
-    command = [sys.executable, "-m", "app.admin", *args]
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, text=True, stdout=subprocess.PIPE, timeout=60)
+    done = operator_commands.run(environment, *args)
+    done.check_returncode()
     lines = done.stdout.splitlines()
     return dict(json.loads(lines[-1])) if "--json" in args else {}
 

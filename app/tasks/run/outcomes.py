@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import Any, Final, Protocol
 
-from app.core import backoff, storable
+from app.core import backoff, sanitize
 from app.tasks.run.attempts import Outcome
 from app.tasks.types import TaskType
 
@@ -118,7 +118,7 @@ def _storable(task_type: TaskType, returned: Any, max_bytes: int) -> str:
     if size > max_bytes:
         message = f"{size} bytes of JSON, over the plan's {max_bytes}: store it elsewhere and return a reference"
         raise UnusableResult(message)
-    if storable.holds_nul(text):
+    if sanitize.holds_nul(text):
         raise UnusableResult("it holds a NUL character")
     # Without a number type, pydantic writes NaN as null, which would change the result silently.
     if "null" in text and _holds_no_number(task_type, value):
@@ -150,13 +150,13 @@ def _error(error: BaseException) -> dict[str, Any]:
 def _type(error: BaseException) -> str:
     try:
         # A metaclass may say anything.
-        return storable.text(type(error).__name__, _MAX_TYPE)
+        return sanitize.text(type(error).__name__, _MAX_TYPE)
     except BaseException:  # noqa: BLE001 an exception's own code may do anything
         return "Exception"
 
 
 def _text(error: BaseException) -> str:
     try:
-        return storable.text(str(error), _MAX_MESSAGE)
+        return sanitize.text(str(error), _MAX_MESSAGE)
     except BaseException:  # noqa: BLE001 an exception's own code may do anything
         return "(its message cannot be read)"

@@ -11,11 +11,11 @@ import asyncpg
 
 from app.broker import wakeups
 from app.core import failpoints
-from app.core.seldom import Seldom
+from app.core.log_limiter import LogLimiter
 from app.db import AWAY, Database
 from app.webhooks import store
 
-_seldom = Seldom(logging.getLogger(__name__))
+_log_limiter = LogLimiter(logging.getLogger(__name__))
 
 # Seconds between two looks at all tenants. A message may be lost, and so may Redis: then only a look finds anything.
 _LOOK_INTERVAL: Final = 2.0
@@ -119,4 +119,4 @@ class FanOut:
 def _say_poisoned(tenant_id: UUID, error: Exception) -> None:
     # Only the type of the error: its text may quote the row. Each look tries again.
     facts = {"tenant_id": str(tenant_id), "error": type(error).__name__}
-    _seldom.log(logging.ERROR, "an event does not become a delivery", reason=str(tenant_id), extra=facts)
+    _log_limiter.log(logging.ERROR, "an event does not become a delivery", reason=str(tenant_id), extra=facts)

@@ -13,8 +13,8 @@ from app.core import failpoints
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import Unavailable
+from app.core.log_limiter import LogLimiter
 from app.core.secrets import get_secrets
-from app.core.seldom import Seldom
 from app.db import AWAY, Connection, Database
 from app.processes import heartbeat, schema
 from app.processes.heartbeat import Turns
@@ -27,7 +27,7 @@ from app.webhooks.store import START, DeliveryClaim, DueDelivery
 from app.webhooks.url_key import EndpointKey
 
 _log = logging.getLogger(__name__)
-_seldom = Seldom(_log)
+_log_limiter = LogLimiter(_log)
 
 # For deliveries that fall due again, and for those that another process makes: this one's own wake it at once. Polled,
 # because a NOTIFY would make commits wait for each other. One probe of an index finds that nothing is due.
@@ -206,7 +206,7 @@ async def _repeat(
             await duty.run(work)
             await _wait(stopping, duty.seconds_left)
         except _AWAY as error:
-            _seldom.warn("webhooks wait for Postgres", reason=type(error).__name__)
+            _log_limiter.warn("webhooks wait for Postgres", reason=type(error).__name__)
             await _wait(stopping, _AWAY_INTERVAL)
         done()
 

@@ -1,4 +1,4 @@
-"""Run one attempt of the asyncio pool: call its code, enforce its limits, cancel it, and abandon it if necessary."""
+"""Run one attempt of the asyncio pool: call its code, enforce its limits, cancel it, and give it up if necessary."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ class AttemptRunner:
     """Runs one claimed attempt. Event-loop thread only."""
 
     def __init__(self, runtime: Runtime, claim: Claim, give_up: Callable[[asyncio.Task[Any]], None]) -> None:
-        """``give_up`` is called with the asyncio task of code that continues after it was cancelled."""
+        """``give_up`` is called with the asyncio task of the code if that continues after it was cancelled."""
         self._claim = claim
         self._hand_over = give_up
         self.has_begun = False
@@ -34,6 +34,7 @@ class AttemptRunner:
         self._is_asked_to_end = False
         self._reason: Reason | None = None
         self._execution = Execution(runtime, claim, lambda: self._is_asked_to_end)
+        # Set when the code has ended or was given up. ``run`` waits for it, and not for the code's own task.
         self._over = runtime.loop.create_future()
         self._timers: list[asyncio.TimerHandle] = []
         self._code: InterruptibleCoroutine[Any]
@@ -64,26 +65,26 @@ class AttemptRunner:
         return self.ran
 
     def is_run_by(self, task: asyncio.Task[Any]) -> bool:
-        """Return whether an asyncio task belongs to this attempt: its function, or a task that this has started."""
+        """Return whether an asyncio task belongs to this attempt: it runs the function or was started by it."""
         return task_ownership.get_owner(task) is self
 
     def blocked(self) -> RunResult:
-        """Return the result of code that blocks the event loop: it will end with the process."""
-        message = "the code blocked the event loop: what blocks or computes belongs into a prefork type, or a thread"
+        """Return the result of code that blocks the event loop and will end with the process."""
+        message = "the code blocked the event loop: move blocking or computing code to a prefork task type or a thread"
         error = outcomes.TimeLimitExceeded if self.is_overdue() else outcomes.TaskCrashed
         return self._execution.raised(error(message))
 
     def is_overdue(self) -> bool:
-        """Return whether the code has run longer than its hard limit and the second of grace after it."""
+        """Return whether the code has run longer than its hard limit and the second of grace after that."""
         return self.has_begun and self._execution.seconds() > self._claim.time_limit_seconds + WORKER_GRACE
 
     def ended(self, outcome: Outcome) -> RunResult:
-        """Return the result of an attempt that was ended from outside, with this outcome."""
+        """Return the result of an attempt that somebody else has ended, with this outcome."""
         return self._execution.ended(outcome)
 
     async def _run(self) -> RunResult | None:
         self.has_begun = True
-        # This asyncio task counts as the code's: it serialises the result by the tenant's own types, which may block.
+        # This asyncio task counts as the code's too: it serialises the result, and the types in it may block the loop.
         task_ownership.own(self)
         token = task_ownership.owner.set(self)
         try:
@@ -93,6 +94,7 @@ class AttemptRunner:
         finally:
             task_ownership.owner.reset(token)
         self._code.task.add_done_callback(self._finish)
+        # The soft limit raises an error in the code, which may clean up. After the hard limit the code is cancelled.
         self._after(self._execution.soft_limit, self._interrupt)
         self._after(self._claim.time_limit_seconds + WORKER_GRACE, self._end, "overdue")
         try:
@@ -103,7 +105,7 @@ class AttemptRunner:
         return self._ran()
 
     def tell(self, reason: Reason) -> None:
-        """Make the attempt end: at once, or for ``cancelled`` after a second in which the code may end by itself."""
+        """Make the attempt end: at once, or if it was cancelled, after a second in which the code may end by itself."""
         if reason != "cancelled":
             self._end(reason)
         elif not self._is_asked_to_end:
@@ -121,11 +123,12 @@ class AttemptRunner:
         if self._reason is None and not self._over.done():
             self._reason = reason
             self._code.task.cancel()
+            # The code may catch the cancel and go on. The attempt ends all the same, so that its slot becomes free.
             self._after(WORKER_GRACE, self._give_up)
 
     def _give_up(self) -> None:
         if not self._over.done():
-            _log.error("code of a task goes on although it was cancelled", extra={"task": self._claim.task})
+            _log.error("a task's code ignores its cancel and goes on", extra={"task": self._claim.task})
             self._hand_over(self._code.task)
             self._finish()
 
@@ -144,6 +147,7 @@ class AttemptRunner:
     def _ended(self) -> RunResult | None:
         match self._reason:
             case "fenced":
+                # Another worker has the task: this attempt must write nothing.
                 return None
             case "drained":
                 return self._execution.ended(outcomes.returned(0))

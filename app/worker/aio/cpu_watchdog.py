@@ -1,8 +1,8 @@
-"""End a process whose thread computes without ever letting other threads run: code in C that keeps the GIL.
+"""End a process in which one thread never lets another one run, because C code keeps Python's global lock (the GIL).
 
-No Python code can notice that, so the kernel does: a POSIX timer of the thread's own CPU time (``timer_create(2)``),
-which sends a signal that ends the process unless it is wound up again in time. While the process is stopped, or waits,
-the timer stands still.
+No Python code can notice that, so the kernel does: a POSIX timer counts the thread's own CPU time (``timer_create(2)``)
+and sends a signal that ends the process, unless it is restarted in time. The timer does not count while the process is
+stopped or waits.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ _SIGNAL: Final = signal.SIGVTALRM
 
 
 class _SignalEvent(ctypes.Structure):
-    """``struct sigevent`` of Linux, padded for its members that are not used here."""
+    """``struct sigevent`` of Linux. The padding stands for members that are not used here."""
 
     _fields_ = (
         ("value", ctypes.c_void_p),
@@ -26,7 +26,7 @@ class _SignalEvent(ctypes.Structure):
 
 
 class _Times(ctypes.Structure):
-    """``struct itimerspec``: the interval of repeats, and the time to the first."""
+    """``struct itimerspec``: the interval of repetitions, and the time until the first signal."""
 
     _fields_ = (
         ("interval_seconds", ctypes.c_long),
@@ -37,13 +37,17 @@ class _Times(ctypes.Structure):
 
 
 class CpuWatchdog:
-    """Ends the process if one thread uses more than its CPU time before the watchdog is wound again."""
+    """Ends the process if one thread uses more CPU time than allowed before the next ``wind``."""
 
     def __init__(self, thread: int, seconds: int) -> None:
-        """``thread`` is a ``threading.get_ident``; nothing counts before the first ``wind``."""
+        """``thread`` is a ``threading.get_ident``, ``seconds`` its CPU time. The timer starts with the first ``wind``.
+
+        Raises ``OSError`` if the kernel has no timer for it.
+        """
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._timer = ctypes.c_void_p()
         self._seconds = seconds
+        # The default action of the signal ends the process. A blocked signal would wait for ever.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [_SIGNAL])
         event = _SignalEvent(number=_SIGNAL, notify=0)
         clock = time.pthread_getcpuclockid(thread)
@@ -52,7 +56,7 @@ class CpuWatchdog:
             raise OSError(number, os.strerror(number))
 
     def wind(self) -> None:
-        """Restart the timer with the thread's whole CPU time."""
+        """Restart the timer: the thread gets its whole CPU time again."""
         self._set(self._seconds)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Write the ends of the asyncio pool's attempts when its loop is blocked, over connections of another loop."""
+"""Write the ends of the asyncio pool's attempts when its loop is blocked, over the connections of a second loop."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,15 +15,17 @@ from app.worker.runtime import Runtime
 
 
 async def write(aside: Runtime, in_hand: Sequence[AttemptRunner], blocking: AttemptRunner | None) -> None:
-    """End every attempt of a process that is about to end. ``blocking`` blocks the loop; None if that is unknown.
+    """Write the end of every attempt of a process that is about to end.
 
-    The blocking attempt fails, and the failure counts. An attempt whose code has ended keeps its result, and one whose
-    code had only begun is lost.
+    ``blocking`` is the attempt that blocks the loop; None if that is unknown. It fails, and the failure counts. An
+    attempt whose code has ended keeps its result. One whose code has begun ends LOST, and one that waited is returned.
     """
+    # A second writer: the pool's own runs on the blocked loop. Nothing needs to be dropped, because the process ends.
     writing = FinishWriter(aside, lambda _: None)
     runs = await asyncio.gather(*(_ran(aside.database, runner, blocking) for runner in in_hand))
     ended = await asyncio.gather(
         *(writing.write(runner.claim, ran) for runner, ran in zip(in_hand, runs, strict=True)),
+        # One end that cannot be written must not prevent the others.
         return_exceptions=True,
     )
     results = [None if isinstance(one, BaseException) else one for one in ended]
@@ -40,6 +42,7 @@ async def _ran(database: Database, runner: AttemptRunner, blocking: AttemptRunne
         return runner.blocked()
     if not runner.has_begun:
         return runner.ended(outcomes.returned(0))
+    # If the blocking attempt is known, this one is innocent: its loss does not count towards WorkerLost.
     if blocking is not None:
         return runner.ended(outcomes.taken_away())
     tried = await retry_state(database, runner)

@@ -1,4 +1,4 @@
-"""Watch the event loop of the asyncio pool from a thread, and name the asyncio task that blocks it."""
+"""Watch the event loop of the asyncio pool from another thread, and find the asyncio task that blocks it."""
 
 import asyncio
 import logging
@@ -14,28 +14,29 @@ _log = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 0.5
 _OVERDUE_SECONDS: Final = 2.0
-# A longer gap without CPU time means that this process was stopped: then no code has blocked the loop.
+# Seconds. A longer gap between two looks, with little CPU time, means that this process was stopped: then no code has
+# blocked the loop.
 _GAP: Final = 2.0
-# CPU time of the loop's thread during which this thread could not run once.
+# Seconds of CPU time that the loop's thread may use while this thread cannot run even once.
 _ALONE_SECONDS: Final = 15
-# A loop that was blocked for this long cannot take further tasks at the moment.
+# Seconds. A loop that was blocked for longer does not count as responsive, so the worker shows no slots.
 _LATE_SECONDS: Final = 5.0
 
 Holder: TypeAlias = "asyncio.Task[Any] | None"
 
 
 class LoopWatchdog:
-    """Looks at the loop twice a second until it is closed, or the loop stands still for ten seconds.
+    """Looks at the loop twice a second, until it is closed or the loop was blocked for 10 s.
 
-    Code whose time is over gets two: the dispatcher would soon take its attempt away, uncounted, to be run again.
-    A loop that is merely slow, since a thousand tasks compute a little each, is left alone: it must be one and the same
-    task, or callback, that holds it at every look.
+    Code that has passed its hard limit may block for 2 s only: the dispatcher would soon take its attempt away,
+    uncounted, and the task would run again. A loop that is merely slow, because a thousand tasks compute a little each,
+    is not ended: the same task or callback must hold the loop at every look.
     """
 
     def __init__(self, runtime: Runtime, end: Callable[[Holder], None], is_overdue: Callable[[Holder], bool]) -> None:
-        """``end`` is called once, on this thread, with the task that blocks the loop; None for a callback.
+        """``end`` is called once, on the watchdog's thread, with the task that blocks the loop; None for a callback.
 
-        ``is_overdue`` returns whether the blocking code has run longer than its hard limit.
+        ``is_overdue`` returns whether the code of such a task has run longer than its hard limit.
         """
         self._runtime = runtime
         self._end = end
@@ -58,6 +59,7 @@ class LoopWatchdog:
 
     def _run(self) -> None:
         while not self._is_closed.wait(_LOOK_SECONDS):
+            # That this thread runs proves that the GIL is free. If it is not, nobody winds and the kernel acts.
             self._alarm.wind()
             if self._stands_still(asyncio.current_task(self._runtime.loop), time.monotonic()):
                 self._alarm.stop()
@@ -68,6 +70,7 @@ class LoopWatchdog:
         was_stopped = self._was_stopped(now)
         if was_stopped or holder is not self._holder:
             self._holder, self._held_since = holder, now
+        # Since the holder was first seen, or since the loop last ran anything else: whichever is later.
         held = now - max(self._held_since, self._runtime.alive_at)
         return held > MAX_STALL_SECONDS or (held > _OVERDUE_SECONDS and self._is_overdue(holder))
 

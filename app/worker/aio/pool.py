@@ -22,21 +22,22 @@ from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Tasks in one claim for a tenant: the first number, then twice as many each time that it has more.
+# Tasks in one claim for a tenant: it starts with the minimum, and doubles each time the tenant has more.
 _MIN_CLAIM: Final = 4
 _MAX_CLAIM: Final = 32
-# Tenants in one claim.
+# The most tenants in one claim.
 _MAX_TENANTS: Final = 32
+# Seconds between two looks while a drain waits.
 _STEP: Final = 0.05
-# Seconds between two cancels of code that ignores them, and how many such tasks a process may have.
+# Seconds between two cancels of code that ignores them, and the number of such asyncio tasks that wears a process out.
 _CANCEL_INTERVAL: Final = 5.0
 _MAX_GIVEN_UP: Final = 20
-# Seconds to wait for what ends by itself: a claim under way, code that was cancelled.
+# Seconds to wait until claims under way and cancelled code have ended.
 _END_TIMEOUT_SECONDS: Final = 5.0
 
 
 class AsyncioPool:
-    """Claims for tickets and runs all claims at once, up to a number of attempts. Event-loop thread, unless noted."""
+    """Claims for tickets and runs all claimed attempts concurrently. Event-loop thread only, unless noted."""
 
     def __init__(
         self,
@@ -47,9 +48,9 @@ class AsyncioPool:
         capacity: int,
         on_worn_out: Callable[[], None],
     ) -> None:
-        """``runtime`` is this process's own, whose loop runs the tasks' code.
+        """``runtime`` is the process's own; its loop runs the tasks' code. At most ``capacity`` attempts run at once.
 
-        ``on_worn_out`` is called once, when too much code goes on although it was cancelled: the process should end.
+        ``on_worn_out`` is called once, when 20 asyncio tasks go on after their cancel: the process should end.
         """
         self._runtime = runtime
         self._ticket_consumer = ticket_consumer
@@ -61,7 +62,7 @@ class AsyncioPool:
         self._visits = 0
         self._runners: dict[UUID, AttemptRunner] = {}
         self._limits: dict[UUID, int] = {}
-        # Without a timeout: what is claimed must reach who asked for it.
+        # No timeout: a claim that is made must reach its caller, or nobody would run it.
         self._claims: Batcher[tuple[UUID, int], list[Claim]] = Batcher(
             self._claim, max_items=_MAX_TENANTS, timeout=None
         )
@@ -71,30 +72,30 @@ class AsyncioPool:
         self._on_worn_out: Callable[[], None] | None = on_worn_out
 
     def serve(self, tenant_id: UUID) -> None:
-        """Claim for a tenant, then for a while for the next tenants in the ring; from another thread.
+        """Claim for a tenant, then for up to 0.5 s for the next tenants in the ring. Call it from another thread.
 
-        Returns when all is claimed. Waits while there is no room.
+        Waits while there is no room. Returns when the attempts are claimed; they run on.
         """
         self._runtime.run(self._serve(tenant_id))
 
     def in_hand(self) -> list[AttemptRunner]:
-        """Return the attempts whose ends are not written yet; from any thread."""
+        """Return the attempts whose ends are not written yet. Any thread may call it."""
         return list(self._runners.values())
 
     def run_by(self, task: "asyncio.Task[Any] | None") -> AttemptRunner | None:
-        """Return the attempt whose code a task of the loop runs; from any thread."""
+        """Return the attempt to which an asyncio task belongs, or None. Any thread may call it."""
         return next((one for one in self.in_hand() if task is not None and one.is_run_by(task)), None)
 
     def tell(self, attempt: AttemptRunner, verdict: Verdict) -> None:
-        """Make an attempt end that was cancelled, or that another worker has by now."""
+        """Make an attempt end that was cancelled, or that was taken away."""
         attempt.tell(verdict)
 
     def stop_claiming(self) -> None:
-        """Stop claiming; from any thread."""
+        """Stop claiming. Any thread may call it."""
         self._is_draining = True
 
     async def cancel_what_was_given_up(self) -> None:
-        """Cancel code that ignores its cancel again every 5 s, until this coroutine is cancelled itself."""
+        """Cancel code that ignored its cancel again, every 5 s, until this coroutine itself is cancelled."""
         while True:
             await asyncio.sleep(_CANCEL_INTERVAL)
             for task in list(self._given_up):
@@ -103,8 +104,9 @@ class AsyncioPool:
     async def drain(self, seconds: float) -> None:
         """Stop claiming, wait up to ``seconds`` for attempts to end, then give back the rest uncounted."""
         self._is_draining = True
+        # Wakes the callers that wait for room: they see the drain and offer their tickets to other workers.
         self._has_room.set()
-        # A claim under way adds its attempts only when Postgres has answered.
+        # A claim under way adds its attempts only when Postgres has answered, so it is waited for first.
         await self._until(lambda: not self._visits, _END_TIMEOUT_SECONDS)
         await self._until(lambda: not self._runners, seconds)
         for runner in self.in_hand():
@@ -140,16 +142,17 @@ class AsyncioPool:
         while not self._free and not self._is_draining:
             await self._has_room.wait()
         if self._is_draining:
-            # Its ticket is consumed already, so another worker needs a new one.
+            # The tenant's ticket is consumed already, so another worker needs a new one.
             self._offers.add(tenant_id, ASYNCIO)
             return
         limit = min(self._limits.pop(tenant_id, _MIN_CLAIM), self._free)
+        # Reserved before the claim: other coroutines claim meanwhile. What was not used is released afterwards.
         self._occupy(limit)
         claims: list[Claim] = []
         try:
             claims = await self._claims.ask((tenant_id, limit))
         except Unavailable:
-            _log.warning("nothing claimed, Postgres is away")
+            _log.warning("cannot claim: Postgres is unavailable; the dispatcher will offer another ticket")
         finally:
             self._occupy(len(claims) - limit)
         for claim in claims:
@@ -157,7 +160,7 @@ class AsyncioPool:
             self._runtime.spawn(self._run(claim, runner))
         if claims and claims[-1].has_more:
             self._limits[tenant_id] = min(_MAX_CLAIM, 2 * limit)
-            # Two tickets, so that the number of workers doubles: each that finds more does the same.
+            # Two tickets: every worker that finds more offers two again, so the number of workers doubles each time.
             self._offers.add(tenant_id, ASYNCIO, 2)
 
     def _occupy(self, places: int) -> None:
@@ -168,7 +171,7 @@ class AsyncioPool:
             self._has_room.clear()
 
     async def _claim(self, wanted: Sequence[tuple[UUID, int]]) -> list[list[Claim]]:
-        # Of two tickets of one tenant the first one's limit counts.
+        # If a tenant has two tickets here, the limit of the first one counts.
         limits = dict(reversed(wanted))
         claims = await claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
         failpoints.hit("asyncio_pool.after_claim")
@@ -189,7 +192,7 @@ class AsyncioPool:
                 self._offers.add(claim.tenant_id, ASYNCIO)
         except Exception:  # noqa: BLE001 logged; the others go on
             _log.exception(
-                "the end of an attempt was not written: it will be found lost", extra=after_commit.names(claim)
+                "cannot write an attempt's end: the dispatcher will end it as lost", extra=after_commit.names(claim)
             )
 
     def _give_up(self, task: asyncio.Task[Any]) -> None:
@@ -200,5 +203,6 @@ class AsyncioPool:
             on_worn_out()
 
     def _drop(self, attempts: Sequence[AttemptRef]) -> None:
+        # An attempt may be dropped twice, and must free its place only once.
         gone = [attempt for attempt in attempts if self._runners.pop(attempt.claim_token, None)]
         self._occupy(-len(gone))

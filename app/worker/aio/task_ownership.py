@@ -1,4 +1,4 @@
-"""Record which attempt owns each task of the asyncio pool's loop, and hide tasks from other attempts' code."""
+"""Record which attempt owns each asyncio task of the pool's loop, and hide them from the code of other attempts."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-# The owner of the running code. A context variable, so every task that the code starts inherits it.
+# The attempt that owns the running code. A context variable, so every asyncio task that the code starts inherits it.
 owner: Final[ContextVar[object | None]] = ContextVar("owner", default=None)
 _owners: "WeakKeyDictionary[asyncio.Task[Any], object]" = WeakKeyDictionary()
 
@@ -14,13 +14,14 @@ _owners: "WeakKeyDictionary[asyncio.Task[Any], object]" = WeakKeyDictionary()
 def make_task(
     loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
 ) -> "asyncio.Task[Any]":
-    """Make a task that ``asyncio.all_tasks`` does not list; to be used as a loop's task factory.
+    """Create an asyncio task that ``asyncio.all_tasks`` does not list. This is the loop's task factory.
 
-    Otherwise a task's code could find and cancel our tasks and those of other tenants there. It still has references
-    to the tasks that it started itself.
+    Otherwise a tenant's code could find and cancel our tasks and those of other tenants there. Code still has the
+    references to the tasks that it started itself.
     """
     task = asyncio.Task(coroutine, loop=loop, **options)
-    # Documented for implementations of tasks (asyncio-extending). asyncio does it again when the task ends: harmless.
+    # Documented for implementations of tasks (asyncio-extending). asyncio calls it again when the task ends, which does
+    # no harm.
     asyncio._unregister_task(task)  # noqa: SLF001
     if (whose := owner.get()) is not None:
         _owners[task] = whose

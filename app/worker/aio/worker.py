@@ -26,19 +26,19 @@ _WRITE_SECONDS: Final = 10.0
 
 
 class AsyncioWorker:
-    """One process: Celery's threads take tickets, one loop claims and runs, and a thread watches that loop."""
+    """One process: Celery's threads take tickets, one event loop claims and runs, and one thread watches that loop."""
 
     def __init__(self, capacity: int) -> None:
-        """``capacity`` attempts at most run at once."""
+        """At most ``capacity`` attempts run at once."""
         self._worker_id = uuid4()
         self._capacity = capacity
         self._drained: Future[None] | None = None
         self._asyncio_pool: AsyncioPool | None = None
-        # Two flags for SIGTERM: one that the process sends itself must not stop the worker for good.
+        # Two flags, because a SIGTERM that the process sends itself must restart the worker and not stop it for good.
         self._is_restarting = self._is_stopping = False
 
     def begin(self, queues: Collection[str]) -> None:
-        """Start the loop that runs the tasks, and a second one for duties that must not wait for a task's code."""
+        """Start the loop that runs the tasks, and a second one for work that must go on while a task blocks it."""
         process_tree.adopt()
         fork_signals.reset_in_forks()
         self._runtime, self._aside = (
@@ -72,7 +72,7 @@ class AsyncioWorker:
     def serve(self, tenant_id: UUID, pool: str) -> None:
         """Claim for the tenant; claimed attempts continue to run after this returns."""
         if pool != ASYNCIO:
-            _log.error("a worker of the asyncio pool takes from tenants.io only: start it with -Q tenants.io")
+            _log.error("a worker of the asyncio pool serves tenants.io only: start it with -Q tenants.io")
         elif self._asyncio_pool is not None:
             self._asyncio_pool.serve(tenant_id)
 
@@ -98,13 +98,14 @@ class AsyncioWorker:
         return blocking is not None and blocking.is_overdue()
 
     def _drain_and_restart(self) -> None:
-        _log.error("much code goes on although it was cancelled: the worker drains, and starts again")
+        _log.error("too many asyncio tasks ignore their cancel: the worker drains, then starts again")
         self._is_restarting = True
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _end_process(self, holder: Holder) -> None:
         """Write all ends from another loop than the blocked one, then restart, or exit if the worker is stopping."""
         assert self._asyncio_pool is not None  # noqa: S101 it has begun
+        # The loop may go on at any moment, and must not claim attempts whose ends nobody would write.
         self._asyncio_pool.stop_claiming()
         in_hand, blocking = self._asyncio_pool.in_hand(), self._asyncio_pool.run_by(holder)
         _log.error(
@@ -114,8 +115,8 @@ class AsyncioWorker:
         try:
             self._aside.start(emergency_finish.write(self._aside, in_hand, blocking)).result(_WRITE_SECONDS)
             self._aside.close()
-        except Exception:  # noqa: BLE001 logged; what is not written is found lost
-            _log.exception("not all ends were written before the process ended")
+        except Exception:  # noqa: BLE001 the dispatcher will end the others as lost
+            _log.exception("cannot write all ends before the process ends: the dispatcher will end the others as lost")
         if self._is_stopping:
             os._exit(1)
         process_restart.restart()

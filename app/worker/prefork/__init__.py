@@ -1,1 +1,1 @@
-"""The prefork pool: child processes that run one attempt each, and a main process that supervises them."""
+"""The prefork pool: child processes, each of which runs one attempt at a time, and a main process that watches them."""

@@ -18,19 +18,23 @@ _log = logging.getLogger(__name__)
 def run(
     runtime: Runtime, coroutines: CoroutineRunner, claim: Claim, is_cancel_requested: Callable[[], bool]
 ) -> RunResult:
-    """Run the code of a claimed attempt to its end on this thread, with all that it starts; nothing is written yet."""
+    """Run the code of a claimed attempt to its end on this thread; return its result, which is not written yet.
+
+    Processes that the code started and left behind are killed.
+    """
+    # The pid tells this process from a fork that the code may have made and that returns here as well.
     execution, pid = Execution(runtime, claim, is_cancel_requested), os.getpid()
     try:
         with soft_time_limit.soft(execution.soft_limit):
             returned = execution.call()
             if inspect.iscoroutine(returned):
                 returned = coroutines.run(returned)
-    except BaseException as error:  # noqa: BLE001 nothing may escape into Celery: it would end the worker
+    except BaseException as error:  # noqa: BLE001 an error that reached Celery (SystemExit, for example) would end it
         process_tree.leave_if_forked(pid, error)
         ran = execution.raised(error)
     else:
         process_tree.leave_if_forked(pid, None)
         ran = execution.returned(returned)
     if left := process_tree.end_own():
-        _log.warning("a task has left processes behind: they were ended", extra={"task": claim.task, "processes": left})
+        _log.warning("a task left processes behind: they were killed", extra={"task": claim.task, "processes": left})
     return ran

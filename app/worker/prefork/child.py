@@ -18,19 +18,20 @@ from app.worker.prefork.prefetch import PrefetchLimit
 from app.worker.prefork.shared_attempts import ChildAttempts
 from app.worker.runtime import Runtime
 
-# Seconds after which a claim may be another worker's: this process was stopped meanwhile.
+# Seconds after which a waiting claim is not run any more. It waits that long only if this process was stopped (SIGSTOP,
+# a paused machine), and then another worker may have the task by now.
 _STALE_SECONDS: Final = 5.0
-# Finishes that may wait to be written while the next tasks run.
+# The most ends that may wait to be written while the next tasks run: it bounds the memory for their results.
 _MAX_UNWRITTEN: Final = 64
 
 
 class ChildRunner:
-    """Runs what the sessions of one child claim. Main thread only: it reaches the event loop by coroutines."""
+    """Runs the attempts that one child claims. Main thread only: it starts coroutines on the event loop."""
 
     def __init__(
         self, runtime: Runtime, child_attempts: ChildAttempts, ticket_consumer: TicketConsumer, worker_id: UUID
     ) -> None:
-        """``runtime`` is this child's, made after the fork."""
+        """``runtime`` is this child's own, created after the fork."""
         self.runtime = runtime
         self.child_attempts = child_attempts
         self.coroutines = CoroutineRunner()
@@ -45,7 +46,10 @@ class ChildRunner:
         )
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
-        """Run a tenant's due tasks, then for a while those of the next tenants; every end is written on return."""
+        """Run a tenant's due tasks, then for up to 0.5 s those of the next tenants in the ring.
+
+        Every end is written when it returns. Raises ``Unavailable`` if the first claim fails.
+        """
         until = time.monotonic() + CONSUME_SECONDS
         begun: tuple[ClaimSession, ClaimResult] | None = self.runtime.run(
             claim_session.begin(self._tools, [tenant_id], pool)
@@ -56,7 +60,7 @@ class ChildRunner:
 
 
 class _SessionRun:
-    """Runs what one session claims. Main thread only."""
+    """Runs the attempts that one session claims. Main thread only."""
 
     def __init__(self, child: ChildRunner, session: ClaimSession, claimed: ClaimResult) -> None:
         """``claimed`` is the result of the session's first claim."""
@@ -65,11 +69,12 @@ class _SessionRun:
         self._session = session
         self._refill_at = claimed.refill_at
         self._needs_ticket = False
+        # The claim under way on the event loop; at most one at a time.
         self._ahead: Future[ClaimResult] | None = None
         self._unwritten: deque[Future[bool]] = deque()
 
     def run(self) -> None:
-        """Run what is due until the session is over, and wait until every end is written."""
+        """Run due tasks until the session is over, and wait until every end is written."""
         try:
             while (claim := self._next()) is not None:
                 self._run(claim)
@@ -77,6 +82,7 @@ class _SessionRun:
             self._close()
 
     def _close(self) -> None:
+        # A claim under way may still put attempts into the queue, and nobody would run or return them.
         if self._ahead is not None:
             self._ahead.result()
         while (claim := self._get()) is not None:
@@ -89,6 +95,7 @@ class _SessionRun:
                 return None
         if len(self._unwritten) > _MAX_UNWRITTEN:
             self._wait_for_finish()
+        # Claim the next ones while this one runs, so that the main thread need not wait for a round trip.
         if self._ahead is None and len(self._session.queue) <= self._refill_at and not self._session.is_over():
             self._ahead = self._runtime.start(self._session.claim_ahead())
         return claim
@@ -101,14 +108,14 @@ class _SessionRun:
         return None
 
     def _claim_more(self) -> bool:
-        """Wait for the claim under way, or make another one; return whether the queue is worth another look."""
+        """Wait for the claim under way, or make another one; return whether the queue should be read again."""
         if self._ahead is not None:
             self._refill_at = self._ahead.result().refill_at
             self._ahead = None
             return True
-        # The tenant's slot is free again when the end is written, and not before.
+        # The tenant's slot is free again only when the end is written. A claim before that might get nothing.
         self._wait_for_finishes()
-        # A lone task ends here, without another visit of the event loop.
+        # The common case, a single short task, ends here without another claim.
         if self._refill_at < 0 and not self._needs_ticket:
             return False
         self._needs_ticket = False
@@ -119,11 +126,13 @@ class _SessionRun:
     def _run(self, claim: Claim) -> None:
         child_attempts, began = self._child.child_attempts, time.monotonic()
         failpoints.hit("worker.after_claim")
+        # Before the code runs: from now on the main process kills this child if the time limit passes.
         child_attempts.start(claim, began + claim.time_limit_seconds + WORKER_GRACE)
         result = attempt_execution.run(
             self._runtime, self._child.coroutines, claim, lambda: child_attempts.is_asked_to_end(claim)
         )
         child_attempts.stop()
+        # The end is written on the event loop, while this thread runs the next attempt.
         seconds = time.monotonic() - began
         self._unwritten.append(self._runtime.start(self._session.finish(claim, result, seconds)))
 

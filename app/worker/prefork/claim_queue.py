@@ -22,7 +22,7 @@ class ClaimQueue:
 
     def __init__(self) -> None:
         """The queue is empty."""
-        # The lock makes each method atomic: without it, counting would fail while the other thread takes one out.
+        # The lock makes each method atomic. Without it, counting would fail if the other thread removed a claim.
         self._lock = threading.Lock()
         self._claims: deque[QueuedClaim] = deque()
         self._taken = 0
@@ -38,7 +38,7 @@ class ClaimQueue:
             self._claims.extend(QueuedClaim(claim, now) for claim in claims)
 
     def get(self) -> QueuedClaim | None:
-        """Take the first one out; None if nothing waits."""
+        """Remove and return the first claim; None if the queue is empty."""
         with self._lock:
             if not self._claims:
                 return None
@@ -46,7 +46,7 @@ class ClaimQueue:
             return self._claims.popleft()
 
     def clear(self) -> list[Claim]:
-        """Take all of them out."""
+        """Remove and return all claims."""
         with self._lock:
             claims = [queued.claim for queued in self._claims]
             self._claims.clear()
@@ -54,7 +54,7 @@ class ClaimQueue:
 
     @property
     def taken(self) -> int:
-        """Return how often ``get`` has taken one out: while this is unchanged, the main thread runs one attempt."""
+        """Return how many claims ``get`` has returned. While it does not change, the main thread runs one attempt."""
         return self._taken
 
     def count_by_tenant(self) -> Counter[UUID]:

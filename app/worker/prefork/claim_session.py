@@ -1,4 +1,4 @@
-"""Claim for one ticket, or for several: claims, gives back, finishes and offers tickets, on the child's event loop."""
+"""Claim, finish and give back attempts for the tickets of one session, on the child's event loop."""
 
 import asyncio
 import logging
@@ -23,17 +23,21 @@ from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Seconds after which a session claims nothing more: other tenants wait in the ring.
+# Seconds after which a session claims nothing more, so that other tenants in the ring get the slot.
 _SESSION_SECONDS: Final = 0.025
-# Claimed attempts of a session whose code has not begun; half of what the shared memory has room for.
+# The most claimed attempts that wait in a session. Half of a child's room in the shared memory: the other half is for
+# attempts whose ends are being written.
 _MAX_WAITING: Final = 64
-# Seconds after which attempts that wait behind a running one are given back, so that other slots run them.
+# Seconds after which attempts that wait behind a running one are given back, so that other slots can run them.
 _STALL_SECONDS: Final = 0.025
 
 
 @dataclass(frozen=True, slots=True)
 class SessionTools:
-    """The objects that all sessions of a child share. Loop thread only, except ``runtime``, ``child_attempts``."""
+    """The objects that all sessions of a child share.
+
+    Event-loop thread only, except ``runtime`` and ``child_attempts``.
+    """
 
     runtime: Runtime
     child_attempts: ChildAttempts
@@ -49,7 +53,7 @@ class ClaimResult(NamedTuple):
     has_claimed: bool
     """True if claims were put into the queue."""
     refill_at: int
-    """Claim ahead when no more than so many attempts wait in the queue; -1 if no tenant has more that is due."""
+    """Claim ahead when the queue has this many attempts or fewer; -1 if no tenant has more due tasks."""
 
 
 async def begin(tools: SessionTools, tenants: Sequence[UUID], pool: str) -> "tuple[ClaimSession, ClaimResult]":
@@ -59,7 +63,10 @@ async def begin(tools: SessionTools, tenants: Sequence[UUID], pool: str) -> "tup
 
 
 async def begin_next(tools: SessionTools, pool: str, until: float) -> "tuple[ClaimSession, ClaimResult] | None":
-    """Take tickets of the next tenants and open a session for them; None if none came until then (monotonic)."""
+    """Take tickets of the next tenants and open a session for them; None if no ticket came until ``until`` (monotonic).
+
+    Raises ``Unavailable``.
+    """
     seconds = until - time.monotonic()
     if seconds <= 0:
         return None
@@ -68,10 +75,10 @@ async def begin_next(tools: SessionTools, pool: str, until: float) -> "tuple[Cla
 
 
 class ClaimSession:
-    """Claims a tenant's next due task, and several at once and ahead where its tasks are short.
+    """Claims due tasks of some tenants: one at a time, or several at once and ahead if the tenant's tasks are short.
 
-    With claims ahead, the main thread does not wait for claims and finishes. Attempts that then wait behind a long task
-    are given back. Event-loop thread only, except ``queue`` and ``is_over``.
+    With claims ahead, the main thread waits neither for claims nor for finishes. Attempts that turn out to wait behind
+    a long task are given back. Event-loop thread only, except ``queue`` and ``is_over``.
     """
 
     def __init__(self, tools: SessionTools, pool: str) -> None:
@@ -80,7 +87,10 @@ class ClaimSession:
         self._until: Final = time.monotonic() + _SESSION_SECONDS
         self._tools = tools
         self._pool = pool
+        # True while ``_give_back_stalled`` runs: one watcher is enough.
         self._is_guarded = False
+        # Tenants for which tickets were offered, tenants with more due tasks after the last claim, and tenants of which
+        # a finish has freed a slot that another task may use.
         self._have_offered: set[UUID] = set()
         self._have_more: set[UUID] = set()
         self._need_ticket: set[UUID] = set()
@@ -90,7 +100,11 @@ class ClaimSession:
         return time.monotonic() > self._until
 
     async def claim(self, tenants: Collection[UUID], *, is_ahead: bool = False) -> ClaimResult:
-        """Claim for these tenants, up to the prefetch limit of each, and put what was claimed into the queue."""
+        """Claim for these tenants, up to the prefetch limit of each, and put the claims into the queue.
+
+        ``is_ahead`` is true if the main thread runs code meanwhile. Raises ``Unavailable``.
+        """
+        # Claims that wait already count against the limit, so the queue never grows beyond it.
         waiting = self.queue.count_by_tenant()
         limits = self._limits(tenants).items()
         wanted = {tenant_id: limit - waiting[tenant_id] for tenant_id, limit in limits if limit > waiting[tenant_id]}
@@ -100,7 +114,7 @@ class ClaimSession:
         self._have_more.difference_update(wanted)
         self._have_more.update(claim.tenant_id for claim in claims if claim.has_more)
         if claims:
-            # Shared memory first: if this process dies in between, its main process must know of them.
+            # Shared memory first: if this process dies in between, the main process must know these attempts.
             self._tools.child_attempts.take(claims)
             self.queue.put(claims)
             self._guard(is_needed=is_ahead or len(claims) > 1)
@@ -110,13 +124,13 @@ class ClaimSession:
     async def claim_ahead(self) -> ClaimResult:
         """Claim more while the main thread runs code, if there are tenants with short tasks that have more."""
         limits = self._limits(self._have_more)
-        # A limit of 1 for each tenant: their tasks are long, and what is claimed ahead would only wait.
+        # A limit of 1 for each tenant means that their tasks are long: an attempt claimed ahead would only wait.
         if self.is_over() or sum(limits.values()) <= len(limits):
             return self._result(has_claimed=False)
         return await self._claim_if_available(limits)
 
     async def claim_or_offer(self) -> ClaimResult:
-        """Claim again for those who have more; once the session is over, offer a ticket for each of them instead."""
+        """Claim again for the tenants with more due tasks. If the session is over, offer a ticket for each instead."""
         tenants = self._have_more | self._need_ticket
         if self.is_over():
             self._offer(tenants, 1)
@@ -125,19 +139,19 @@ class ClaimSession:
         return await self._claim_if_available(tenants)
 
     async def finish(self, claim: Claim, result: RunResult, seconds: float) -> bool:
-        """Write how an attempt ended that took so many seconds; return whether its tenant needs a ticket."""
+        """Write the end of an attempt that took ``seconds``; return whether its tenant needs a ticket."""
         self._tools.prefetch.note(claim.tenant_id, seconds)
         return await self._write(claim, result)
 
     async def give_back(self, claim: Claim) -> bool:
-        """Return an attempt uncounted whose code has not begun; return whether its tenant needs a ticket."""
+        """Give back an attempt, uncounted, whose code has not begun; return whether its tenant needs a ticket."""
         return await self._write(claim, RunResult(outcomes.returned(0), None, 0.0))
 
     async def _claim_if_available(self, tenants: Collection[UUID]) -> ClaimResult:
         try:
             return await self.claim(tenants, is_ahead=True)
         except Unavailable:
-            # What is due has a ticket, or gets one from the dispatcher.
+            # Nothing is lost: the dispatcher offers a ticket for each tenant with due tasks.
             self._have_more.clear()
             return self._result(has_claimed=False)
 
@@ -146,7 +160,7 @@ class ClaimSession:
             ended = await self._tools.finish_writer.write(claim, result)
         except Exception:  # noqa: BLE001 logged; the others go on
             _log.exception(
-                "the end of an attempt was not written: it will be found lost", extra=after_commit.names(claim)
+                "cannot write an attempt's end: the dispatcher will end it as lost", extra=after_commit.names(claim)
             )
             return False
         if ended is None or not ended.needs_ticket:
@@ -155,10 +169,12 @@ class ClaimSession:
         return True
 
     def _limits(self, tenants: Collection[UUID]) -> dict[UUID, int]:
+        # Every tenant gets an equal part of the room, so that one with very short tasks leaves some for the others.
         share = max(1, _MAX_WAITING // max(1, len(tenants)))
         return {tenant_id: min(share, self._tools.prefetch.limit(tenant_id)) for tenant_id in tenants}
 
     def _result(self, *, has_claimed: bool) -> ClaimResult:
+        # Half of what one claim brings: the other half runs while the next claim is under way.
         refill_at = sum(self._limits(self._have_more).values()) // 2 if self._have_more else -1
         return ClaimResult(has_claimed, refill_at)
 
@@ -171,7 +187,7 @@ class ClaimSession:
         while self.queue:
             taken = self.queue.taken
             await asyncio.sleep(_STALL_SECONDS)
-            # Nothing was taken out meanwhile: the main thread runs a long task.
+            # Nothing was taken meanwhile, so the main thread runs a long task.
             if taken == self.queue.taken and (stalled := self.queue.clear()):
                 await asyncio.gather(*map(self.give_back, stalled))
                 self._offer({claim.tenant_id for claim in stalled}, 2)
@@ -179,8 +195,8 @@ class ClaimSession:
 
     def _offer_more(self) -> None:
         if tenants := self._have_more - self._have_offered:
-            # Before the code runs: other slots start at once, however long it takes. Two tickets each, so that the
-            # number of slots doubles: a slot that takes one and finds more does the same.
+            # Before the code runs, so that other slots start at once, however long it takes. Two tickets each: every
+            # slot that finds more offers two again, so the number of slots doubles each time.
             self._have_offered |= tenants
             self._offer(tenants, 2)
 

@@ -1,7 +1,8 @@
-"""Run ``async def`` tasks on a child's main thread, one after the other, on an event loop of their own.
+"""Run ``async def`` tasks on a child's main thread, one after the other, on an event loop for them alone.
 
-The runtime, which claims and writes ends, has another loop. So claims and ends continue whatever the code does to its
-loop (block, stop or close it, cancel all its tasks, leave some behind), and the time limit's signal reaches the code.
+The runtime, which claims and writes ends, has another loop. So both continue whatever the code does to its own loop
+(block, stop or close it, cancel all its tasks, leave some behind). And the signal of the time limit, which Python
+handles on the main thread, reaches the code.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-# Seconds for tasks that the code has left behind to end once they are cancelled.
+# Seconds for asyncio tasks that the code left behind to end after they were cancelled.
 _GRACE: Final = 1.0
 _RUNS_A_CALLBACK: Final = Handle._run.__code__  # noqa: SLF001 the one frame below which a loop's callbacks run
 
@@ -29,15 +30,15 @@ class CoroutineRunner:
     """Runs coroutines on this thread. The loop is kept, so that a module's connections on it stay usable."""
 
     def __init__(self) -> None:
-        """The loop is made when it is first needed."""
+        """Create the loop later, when it is first needed."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
-        # Never let go: code that goes on whatever is raised would do so in its destructor too, for ever, on the thread
-        # on which the garbage collector happens to run.
+        # These objects are kept for ever. Code that ignores every exception would also ignore the one that its
+        # destructor raises, and then run without end on whichever thread collects garbage.
         self._abandoned: list[object] = []
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end, and cancel what it leaves behind; raises what it raises."""
+        """Run a coroutine to its end, and cancel asyncio tasks that it leaves behind. Raises the coroutine's error."""
         loop = self._loop = self._sound_loop()
         code = InterruptibleCoroutine(coroutine, loop)
 
@@ -55,7 +56,7 @@ class CoroutineRunner:
             with soft_time_limit.interrupt_with(interrupt):
                 _turn(loop, code.task)
         finally:
-            # Not in a child that the code has forked.
+            # Not in a process that the code has forked: the loop belongs to its parent.
             if os.getpid() == self._pid:
                 self._tidy(loop)
         return code.task.result()
@@ -72,11 +73,11 @@ class CoroutineRunner:
             return
         try:
             _turn(loop, loop.create_task(_cancel(left)))
-        except BaseException:  # noqa: BLE001 logged; of no use to the attempt, whose code has ended
-            _log.exception("what a task has left behind failed")
+        except BaseException:  # noqa: BLE001 the attempt's code has ended, so this error must not become its result
+            _log.exception("an asyncio task that a task left behind failed when it was cancelled")
         if not all(task.done() for task in left):
-            # They would continue to run during the next attempt.
-            _log.error("what a task has left behind continues after it was cancelled: it is abandoned")
+            # Otherwise they would continue to run during the next attempt, which may be another tenant's.
+            _log.error("an asyncio task that a task left behind ignores its cancel: it is abandoned with its loop")
             self._abandoned += (loop, *left)
             self._loop = None
             loop.close()

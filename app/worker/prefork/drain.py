@@ -1,4 +1,4 @@
-"""Drain a worker that was told to stop: wait for its attempts, then give back the rest."""
+"""Drain a worker that is stopping: wait for its attempts to end, then give back the rest."""
 
 import asyncio
 import time
@@ -9,24 +9,25 @@ from app.tasks.run.attempts import AttemptEnd
 from app.tasks.run.claim import retry_state
 from app.worker import finish_writer
 from app.worker.prefork import process_kill
-from app.worker.prefork.shared_attempts import Attempt, SharedAttempts
+from app.worker.prefork.shared_attempts import SharedAttempt, SharedAttempts
 from app.worker.runtime import Runtime
 
 _STEP: Final = 0.1
+# Seconds without any attempt after which the children count as idle.
 _IDLE_FOR: Final = 1.5
 
 
 async def drain(runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str, seconds: float) -> None:
-    """Let attempts run for up to ``seconds``, give back the rest uncounted, then end the children.
+    """Let attempts run for up to ``seconds``, give back the rest uncounted, then kill the children.
 
-    Celery takes no more tickets by now. Its pool may wait 30 s for an idle child whose last message it has
-    not read (reference: billiard's ``_ensure_messages_consumed``), so idle children are ended here.
+    By now Celery takes no more tickets. Its pool may wait 30 s for an idle child whose last message it has not read
+    (billiard's ``_ensure_messages_consumed``), so idle children are killed here.
     """
     await _until_idle(shared_attempts, until=time.monotonic() + seconds)
     running = shared_attempts.running()
     are_lost = await asyncio.gather(*(process_kill.kill(shared_attempts, attempt) for attempt in running))
     await asyncio.gather(*(process_kill.kill_child(child.pid) for child in shared_attempts.children()))
-    # Only after the children's end: a child with a ticket would claim the returned attempts again.
+    # Only after the children are dead: a child that has a ticket would claim the returned attempts again.
     lost = [attempt for attempt, is_lost in zip(running, are_lost, strict=True) if is_lost]
     await asyncio.gather(
         *(_give_back(runtime, shared_attempts, attempt, pool) for attempt in (*lost, *shared_attempts.attempts()))
@@ -34,7 +35,7 @@ async def drain(runtime: Runtime, shared_attempts: SharedAttempts, *, pool: str,
 
 
 async def _until_idle(shared_attempts: SharedAttempts, *, until: float) -> None:
-    # Idle for a while, not only at one look: a child may have a ticket for which it has not claimed yet.
+    # One look without attempts is not enough: a child may have a ticket for which it has not claimed yet.
     idle_since = time.monotonic()
     while time.monotonic() < until and time.monotonic() - idle_since < _IDLE_FOR:
         await asyncio.sleep(_STEP)
@@ -42,10 +43,10 @@ async def _until_idle(shared_attempts: SharedAttempts, *, until: float) -> None:
             idle_since = time.monotonic()
 
 
-async def _give_back(runtime: Runtime, shared_attempts: SharedAttempts, attempt: Attempt, pool: str) -> None:
+async def _give_back(runtime: Runtime, shared_attempts: SharedAttempts, attempt: SharedAttempt, pool: str) -> None:
     outcome = outcomes.returned(0)
     if attempt.has_begun and not attempt.is_running:
-        # Its code has ended but its end could not be written, so running it again counts as a loss.
+        # The code has ended but its result died with the child. Running the task again therefore counts as a loss.
         tried = await retry_state(runtime.database, attempt)
         outcome = outcomes.lost(tried.times_lost) if tried else outcome
     await finish_writer.write_from_outside(runtime, AttemptEnd(attempt, outcome), pool=pool)

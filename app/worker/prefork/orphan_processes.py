@@ -1,4 +1,4 @@
-"""End processes that a dead child's code has started: the main process has inherited them."""
+"""End processes that the code of a dead child has started. The main process has inherited them."""
 
 import asyncio
 import os
@@ -8,12 +8,12 @@ from billiard import process
 
 from app.worker import process_tree
 
-# A child that the pool has just forked is known to it within this time.
+# Seconds until the pool's list has a child that it has just forked: before that, the child looks like an orphan.
 _SECOND_LOOK: Final = 0.2
 
 
 class OrphanProcesses:
-    """Finds and ends the children that this process has inherited (``process_tree.adopt``), not those of the pool."""
+    """Finds and kills children that this process has inherited (``process_tree.adopt``), except those of the pool."""
 
     def __init__(self) -> None:
         """Remember the children that this process has now: they are not orphans."""
@@ -40,5 +40,5 @@ class OrphanProcesses:
 
 
 def _of_the_pool() -> set[int | None]:
-    # Not by active_children(), which would reap them.
+    # Not active_children(): it would reap dead children, which is the pool's business.
     return {child.pid for child in list(vars(process)["_children"])}

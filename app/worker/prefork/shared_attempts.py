@@ -1,4 +1,7 @@
-"""The attempts of each child of the pool, in memory that the main process shares with its children."""
+"""The attempts of each child of the pool, in memory that the main process shares with its children.
+
+The main process needs them when a child dies or hangs: then it ends the attempts in the child's place.
+"""
 
 import asyncio
 import mmap
@@ -14,10 +17,14 @@ from uuid import UUID
 
 from app.tasks.run.attempts import AttemptRef
 
-# The format of a row: version; pid of the child; last time at which its own loop ran; token of the attempt that should
-# end (the main process writes it); time at which the running attempt ends (0: none runs); number of attempts. Then, for
-# each attempt, the running one first: tenant, task, claim token, and whether its code has begun. Times are monotonic,
-# because all processes of a machine share that clock.
+# The format of a row:
+# - version: odd while the row is being written
+# - pid of the child
+# - the last time at which the child's own loop ran
+# - token of the attempt that should end; only the main process writes it
+# - the time at which the running attempt is ended by force (0: no code runs), and the number of attempts
+# - for each attempt, the running one first: tenant, task, claim token, and whether its code has begun
+# Times are monotonic, because all processes of a machine share that clock.
 _VERSION: Final = struct.Struct("=Q")
 _CHILD: Final = struct.Struct("=Q")
 _ALIVE: Final = struct.Struct("=d")
@@ -34,13 +41,14 @@ _ATTEMPTS_AT: Final = _HEAD_AT + _HEAD.size
 MAX_ATTEMPTS: Final = 128
 """The most attempts that one child may have claimed at the same time."""
 _SIZE: Final = _ATTEMPTS_AT + MAX_ATTEMPTS * _ATTEMPT.size
+# More than one, because a new child needs a row while the attempts of dead predecessors are not ended yet.
 _ROWS_PER_SLOT: Final = 4
 _ALIVE_INTERVAL: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """An attempt that a child has claimed, and whose end is not written yet."""
+class SharedAttempt:
+    """An attempt that a child has claimed and whose end is not written yet, as read from the shared memory."""
 
     tenant_id: UUID
     task_id: UUID
@@ -49,11 +57,11 @@ class Attempt:
     """The time (monotonic) of its hard limit; 0 while its code does not run."""
     pid: int
     has_begun: bool = False
-    """True once its code was called: it runs, or has ended and its end is being written."""
+    """True once its code was called: the code runs, or it has returned and the end is being written."""
 
     @property
     def is_running(self) -> bool:
-        """Tell whether its code runs now."""
+        """Return whether its code runs now."""
         return self.ends_at > 0
 
 
@@ -64,7 +72,7 @@ def packed(attempt: AttemptRef, *, has_begun: bool = False) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A child that has joined; it may be gone."""
+    """A child that has joined the pool. It may have ended by now."""
 
     pid: int
     alive_at: float
@@ -74,7 +82,11 @@ class Child:
 
 
 class SharedAttempts:
-    """One row for each child. Made before the fork; each child writes its own row, the main process reads all."""
+    """One row for each child. Create it before the fork. Each child writes its own row, the main process reads all.
+
+    There is no lock between processes, because a child may be killed while it holds one. A version number in each row
+    tells the reader whether it has read a complete row.
+    """
 
     def __init__(self, slots: int) -> None:
         """``slots`` is the number of the pool's children."""
@@ -101,6 +113,7 @@ class SharedAttempts:
     def write(self, row: int, ends_at: float, attempts: Sequence[bytes]) -> None:
         """Write this process's attempts (``packed``). If ``ends_at`` is not 0, the code of the first one runs."""
         at = row * _SIZE
+        # ``| 1`` also continues after a writer that died in between and left an odd version.
         parts = attempts[:MAX_ATTEMPTS]
         (version,) = _VERSION.unpack_from(self._memory, at)
         _VERSION.pack_into(self._memory, at, version | 1)
@@ -109,7 +122,7 @@ class SharedAttempts:
         _VERSION.pack_into(self._memory, at, (version | 1) + 1)
 
     def children(self) -> list[Child]:
-        """Return every child that has joined; some may be gone."""
+        """Return every child that has joined; some may have ended."""
         return [self._child(row, pid) for row in range(self._rows) if (pid := self._pid(row))]
 
     def _child(self, row: int, pid: int) -> Child:
@@ -118,47 +131,49 @@ class SharedAttempts:
         (alive_at,) = _ALIVE.unpack_from(self._memory, at + _ALIVE_AT)
         return Child(pid, alive_at, ends_at)
 
-    def attempts(self) -> list[Attempt]:
+    def attempts(self) -> list[SharedAttempt]:
         """Return the attempts of all children."""
         return [attempt for row in range(self._rows) for attempt in self._read(row)]
 
-    def running(self) -> list[Attempt]:
-        """Return the attempts whose code runs now, of all children."""
+    def running(self) -> list[SharedAttempt]:
+        """Return the attempts of all children whose code runs now."""
         return [attempt for attempt in self.attempts() if attempt.is_running]
 
-    def holds(self, attempt: Attempt) -> bool:
-        """Return whether a row still contains this attempt in the same state (same pid, still running if it was)."""
+    def holds(self, attempt: SharedAttempt) -> bool:
+        """Return whether a row still has this attempt in the same state: the same pid, and still running if it was."""
         return self._row_of(attempt) is not None
 
-    def ask_to_end(self, attempt: Attempt) -> None:
-        """Ask the attempt's code to end; it reads this by ``is_asked_to_end``."""
+    def ask_to_end(self, attempt: SharedAttempt) -> None:
+        """Ask the attempt's code to end. The child reads the request with ``is_asked_to_end``."""
         if (row := self._row_of(attempt)) is not None:
             _TOKEN.pack_into(self._memory, row * _SIZE + _ASKED_AT, attempt.claim_token.bytes)
 
     def is_asked_to_end(self, row: int, claim_token: UUID) -> bool:
-        """Return whether a child's attempt should end. A request to an earlier attempt does not count."""
+        """Return whether a child's attempt should end. A request for an earlier attempt does not count."""
         (asked,) = _TOKEN.unpack_from(self._memory, row * _SIZE + _ASKED_AT)
         return bool(asked == claim_token.bytes)
 
-    def forget(self, attempt: Attempt) -> None:
+    def forget(self, attempt: SharedAttempt) -> None:
         """Remove an attempt from the row of a child that has died."""
         if (row := self._row_of(attempt)) is None:
             return
         left = [packed(other, has_begun=other.has_begun) for other in self._read(row) if other != attempt]
+        # The child is dead, so no code of the others runs either: their time limit is removed.
         self.write(row, 0.0, left)
         if not left:
             _CHILD.pack_into(self._memory, row * _SIZE + _CHILD_AT, 0)
 
-    def _row_of(self, attempt: Attempt) -> int | None:
+    def _row_of(self, attempt: SharedAttempt) -> int | None:
         return next((row for row in range(self._rows) if attempt in self._read(row)), None)
 
     def _pid(self, row: int) -> int:
         (pid,) = _CHILD.unpack_from(self._memory, row * _SIZE + _CHILD_AT)
         return int(pid)
 
-    def _read(self, row: int) -> list[Attempt]:
+    def _read(self, row: int) -> list[SharedAttempt]:
         at = row * _SIZE
-        # The version is odd while a row is written: so data between two equal even versions is consistent.
+        # The version is odd while a row is written, so data between two equal even versions is consistent. If the row
+        # changes meanwhile, nothing is returned: the next look, 0.25 s later, reads it again.
         (before,) = _VERSION.unpack_from(self._memory, at)
         ends_at, count = _HEAD.unpack_from(self._memory, at + _HEAD_AT)
         if not count:
@@ -170,7 +185,7 @@ class SharedAttempts:
         if before % 2 or after != before:
             return []
         return [
-            Attempt(
+            SharedAttempt(
                 UUID(bytes=tenant), UUID(bytes=task), UUID(bytes=token), 0.0 if place else ends_at, pid, bool(begun)
             )
             for place, (tenant, task, token, begun) in enumerate(_ATTEMPT.iter_unpack(parts))
@@ -178,13 +193,13 @@ class SharedAttempts:
 
 
 class ChildAttempts:
-    """The attempts of this child, written to its row of the shared memory."""
+    """The attempts of this child. Each change is written to the child's row of the shared memory."""
 
     def __init__(self, shared_attempts: SharedAttempts, index: int) -> None:
         """Join as the pool's child of this index."""
         self._shared_attempts = shared_attempts
         self._row = shared_attempts.join(index)
-        # Two threads change the row: the main thread starts and stops code, the loop's thread claims and drops.
+        # Two threads change the row: the main thread starts and stops code, the event loop's thread claims and drops.
         self._lock = threading.Lock()
         self._attempts: dict[UUID, bytes] = {}
         self._running: UUID | None = None
@@ -197,7 +212,7 @@ class ChildAttempts:
             self._show()
 
     def start(self, attempt: AttemptRef, ends_at: float) -> None:
-        """Record that an attempt's code begins, and the time (monotonic) at which it is ended by force."""
+        """Record that an attempt's code begins, and the time (monotonic) at which the main process kills it."""
         with self._lock:
             self._running, self._ends_at = attempt.claim_token, ends_at
             if waiting := self._attempts.get(attempt.claim_token):
@@ -205,15 +220,15 @@ class ChildAttempts:
             self._show()
 
     def stop(self) -> None:
-        """Record that the code has ended, so that nobody kills this process for it during the next attempt."""
+        """Record that the code has ended, so that its time limit does not kill this process during the next attempt."""
         with self._lock:
-            # Code in C may have blocked the loop too, so the time until the loop counts as stalled starts now.
+            # Code in C may have blocked the loop's thread too. The loop must not count as stalled for that time.
             self._shared_attempts.mark_alive(self._row)
             self._running, self._ends_at = None, 0.0
             self._show()
 
     async def mark_alive(self) -> None:
-        """Record once a second that the loop of this coroutine runs, until cancelled."""
+        """Record once a second that the event loop runs, until cancelled."""
         while True:
             self._shared_attempts.mark_alive(self._row)
             await asyncio.sleep(_ALIVE_INTERVAL)

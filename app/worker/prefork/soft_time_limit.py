@@ -1,4 +1,4 @@
-"""The soft time limit: a timer in the child, armed around the task's function only."""
+"""The soft time limit: a timer in the child that is armed only while the task's function runs."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ Interrupt: TypeAlias = Callable[[SoftTimeLimitExceeded, FrameType | None], None]
 
 
 class _Limit:
-    """The soft limit of the code that runs now."""
+    """The soft limit of the code that runs now. Signal handlers are global, and so is this state."""
 
     seconds = 0.0
     """0 while no code runs."""
@@ -21,6 +21,7 @@ class _Limit:
 
 
 def _expire(_signal: int, frame: FrameType | None) -> None:
+    # The signal may arrive late, when the code has ended. Then it must not interrupt ours.
     if not _Limit.seconds:
         return
     error = SoftTimeLimitExceeded(f"the attempt ran for more than {_Limit.seconds:g} s")
@@ -31,9 +32,9 @@ def _expire(_signal: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def soft(seconds: float) -> Iterator[None]:
-    """Raise ``SoftTimeLimitExceeded`` in the main thread's code after so long."""
+    """Raise ``SoftTimeLimitExceeded`` in the code that runs in the block after ``seconds``. Main thread only."""
     if signal.getsignal(signal.SIGALRM) is not _expire:
-        # It stays: to change it for each task costs more than the timer.
+        # The handler is not removed afterwards: setting it for each task costs more than the timer itself.
         signal.signal(signal.SIGALRM, _expire)
     _Limit.seconds = seconds
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -46,7 +47,10 @@ def soft(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def interrupt_with(interrupt: Interrupt) -> Iterator[None]:
-    """Have this called at the limit, in the signal's handler, with the frame that runs then; it may raise there."""
+    """Call ``interrupt`` at the limit instead of raising, with the error and the frame that runs at that moment.
+
+    It is called inside the signal handler, and may raise there.
+    """
     _Limit.interrupt = interrupt
     try:
         yield

@@ -1,16 +1,17 @@
-"""Find children of the pool whose own loop is blocked: they neither claim nor write an end (pure)."""
+"""Find children of the pool whose event loop is blocked: they can neither claim nor write an end (pure)."""
 
 from typing import Final
 
 from app.worker.prefork.shared_attempts import Child, SharedAttempts
 from app.worker.runtime import MAX_STALL_SECONDS
 
-# This process looks four times a second. A gap means that it was stopped itself, and perhaps its children too.
+# Seconds. The supervisor looks four times a second. A longer gap means that it was stopped itself, and perhaps its
+# children too: then their old timestamps prove nothing.
 _GAP: Final = 2.0
 
 
 class StallDetector:
-    """Finds stalled children by their timestamps in the shared memory."""
+    """Finds stalled children by the timestamps that they write to the shared memory."""
 
     def __init__(self, shared_attempts: SharedAttempts) -> None:
         """Begin without an earlier look."""
@@ -18,9 +19,9 @@ class StallDetector:
         self._looked_at = self._since = 0.0
 
     def look(self, now: float) -> list[Child]:
-        """Return the stalled children, which should be killed. Call it several times a second.
+        """Return the stalled children, which should be killed. ``now`` is monotonic; call it several times a second.
 
-        A child that runs a task's code does not count as stalled before the time limit of that code.
+        A child that runs a task's code does not count as stalled before the time limit of that code has passed.
         """
         if now - self._looked_at > _GAP:
             self._since = now
@@ -31,5 +32,5 @@ class StallDetector:
 
 
 def is_responsive(child: Child, now: float) -> bool:
-    """Return whether a child's loop ran recently, or its code runs within its time limit."""
+    """Return whether a child's event loop ran in the last 10 s, or its code is within its time limit."""
     return now < child.ends_at or now - child.alive_at <= MAX_STALL_SECONDS

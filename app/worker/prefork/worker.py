@@ -25,10 +25,10 @@ _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 
 
 class PreforkWorker:
-    """Children that run one attempt each; the main process watches them."""
+    """The main process and its children. Each child runs one attempt at a time."""
 
     def __init__(self, slots: int) -> None:
-        """Before the fork."""
+        """``slots`` is the number of children. Create it before the fork: the children inherit the shared memory."""
         self._worker_id = uuid4()
         self._main_pid = os.getpid()
         self._shared_attempts = SharedAttempts(slots)
@@ -36,27 +36,31 @@ class PreforkWorker:
         self._child_runner: ChildRunner
 
     def join(self, index: int, queues: Collection[str]) -> None:
-        """Become the pool's child of this index, after the fork; ``queues`` are what the worker consumes."""
-        # A child that outlived its main process would run on unwatched, beside the attempt that follows.
+        """Become the pool's child of this index. Called after the fork; the worker consumes ``queues``."""
+        # The kernel kills this child if the main process dies: otherwise the code would run on, unwatched, while
+        # another worker runs the next attempt of the same task.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._main_pid:
-            # It has died between the fork and now, of which nothing is told.
+            # The main process died between the fork and the prctl: the kernel sends no signal for that.
             os._exit(1)
-        # What its code starts is its own, and ends with the attempt (app/worker/process_tree.py).
+        # This child becomes the parent of all processes that a task starts; they end with the attempt
+        # (app/worker/process_tree.py).
         process_tree.adopt()
         fork_signals.reset_in_forks()
-        # Code may start processes itself: of multiprocessing's rule for daemons only this would be left.
+        # Tasks may use multiprocessing, which forbids daemonic processes to have children.
         current_process().daemon = False
         child_attempts = ChildAttempts(self._shared_attempts, index)
+        # One connection is enough: ends share statements. A machine may have many children, and Postgres few places.
         self._runtime = Runtime(connections=1)
         self._runtime.on_duty(mark_alive=child_attempts.mark_alive)
         self._child_runner = ChildRunner(
             self._runtime, child_attempts, TicketConsumer(self._runtime.redis, queues), self._worker_id
         )
 
-    def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 its children take
-        """Start the supervisor and the heartbeat, on a thread that no child inherits."""
+    def begin(self, queues: Collection[str]) -> None:  # noqa: ARG002 the children consume them
+        """Start the supervisor and the heartbeat in the main process, on a thread that no child inherits."""
         process_tree.adopt()
+        # Two connections, so that a slow end of an attempt does not delay the heartbeat.
         runtime = self._runtime = Runtime(connections=2)
         supervisor = Supervisor(runtime, self._shared_attempts, pool=PREFORK)
         runtime.on_duty(
@@ -82,11 +86,11 @@ class PreforkWorker:
         self._child_runner.serve(tenant_id, pool)
 
     def drain(self, seconds: float) -> None:
-        """Let the children's attempts run for up to ``seconds``, then give them back."""
+        """Let the children's attempts run for up to ``seconds``, then give back those that still run."""
         if self._runtime is not None:
             self._runtime.start(drain(self._runtime, self._shared_attempts, pool=PREFORK, seconds=seconds))
 
     def close(self) -> None:
-        """Close this process's connections; a child's, or the main process's."""
+        """Close the connections of this process, child or main process."""
         if self._runtime is not None:
             self._runtime.close()

@@ -10,16 +10,16 @@ from uuid import UUID, uuid4
 
 from app.worker import process_tree
 from app.worker.prefork import process_kill
-from app.worker.prefork.shared_attempts import Attempt, SharedAttempts, packed
+from app.worker.prefork.shared_attempts import SharedAttempt, SharedAttempts, packed
 from tests.conftest import wait_until
 
 
 def _work(shared_attempts: SharedAttempts, ids: tuple[UUID, UUID, UUID]) -> None:
-    shared_attempts.write(shared_attempts.join(0), 9.0, [packed(Attempt(*ids, 9.0, os.getpid()))])
+    shared_attempts.write(shared_attempts.join(0), 9.0, [packed(SharedAttempt(*ids, 9.0, os.getpid()))])
     time.sleep(60)
 
 
-def _child(shared_attempts: SharedAttempts) -> tuple[BaseProcess, Attempt]:
+def _child(shared_attempts: SharedAttempts) -> tuple[BaseProcess, SharedAttempt]:
     child = multiprocessing.get_context("fork").Process(
         target=_work, args=(shared_attempts, (uuid4(), uuid4(), uuid4()))
     )
@@ -61,7 +61,7 @@ async def test_an_attempt_whose_child_is_gone_is_lost():
 
 async def test_a_process_that_is_no_child_of_ours_is_never_killed():
     shared_attempts = SharedAttempts(1)
-    stranger = Attempt(uuid4(), uuid4(), uuid4(), 9.0, os.getpid())
+    stranger = SharedAttempt(uuid4(), uuid4(), uuid4(), 9.0, os.getpid())
     shared_attempts.write(shared_attempts.join(0), 9.0, [packed(stranger)])
     # This test's own process is nobody's child here.
     assert await process_kill.kill(shared_attempts, stranger)

@@ -4,18 +4,18 @@ import os
 from dataclasses import replace
 from uuid import uuid4
 
-from app.worker.prefork.shared_attempts import MAX_ATTEMPTS, Attempt, ChildAttempts, SharedAttempts, packed
+from app.worker.prefork.shared_attempts import MAX_ATTEMPTS, ChildAttempts, SharedAttempt, SharedAttempts, packed
 
 
-def _attempt(ends_at: float = 12.5) -> Attempt:
-    return Attempt(uuid4(), uuid4(), uuid4(), ends_at, os.getpid())
+def _attempt(ends_at: float = 12.5) -> SharedAttempt:
+    return SharedAttempt(uuid4(), uuid4(), uuid4(), ends_at, os.getpid())
 
 
 def _pids(shared_attempts: SharedAttempts) -> list[int]:
     return [child.pid for child in shared_attempts.children()]
 
 
-def _start(shared_attempts: SharedAttempts, row: int) -> Attempt:
+def _start(shared_attempts: SharedAttempts, row: int) -> SharedAttempt:
     attempt = _attempt()
     shared_attempts.write(row, attempt.ends_at, [packed(attempt)])
     return attempt
@@ -57,10 +57,10 @@ def test_what_one_process_writes_another_reads():
     pid = os.fork()
     if pid == 0:
         row = shared_attempts.join(1)
-        shared_attempts.write(row, 1.5, [packed(Attempt(*ids, 1.5, os.getpid()))])
+        shared_attempts.write(row, 1.5, [packed(SharedAttempt(*ids, 1.5, os.getpid()))])
         os._exit(0)
     os.waitpid(pid, 0)
-    attempt = Attempt(*ids, 1.5, pid)
+    attempt = SharedAttempt(*ids, 1.5, pid)
     assert shared_attempts.running() == [attempt]
     shared_attempts.forget(attempt)
     assert (shared_attempts.running(), _pids(shared_attempts)) == ([], [])

@@ -1,4 +1,4 @@
-"""Moments as callers write them: a date-time of RFC 3339, and nothing else."""
+"""Timestamps in requests: only the date-time format of RFC 3339 is accepted."""
 
 import re
 from datetime import datetime
@@ -10,18 +10,18 @@ _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Z
 
 
 def parse(moment: object) -> datetime:
-    """Return the moment that a date-time of RFC 3339 names; raises ``ValueError``, whose text repeats nothing of it.
+    """Return the time of an RFC 3339 date-time. Raises ``ValueError`` with a text that repeats none of the input.
 
-    pydantic by itself takes numbers and digits too, as seconds or milliseconds since 1970 by their size.
+    pydantic itself would also accept numbers, and read them as seconds or milliseconds depending on their size.
     """
     try:
         if isinstance(moment, str) and _RFC_3339.fullmatch(moment):
             return datetime.fromisoformat(moment.upper())
     except ValueError:
-        # There is no such day, or no such hour.
+        # The format is right, but no such day or hour exists. The error below says what is accepted.
         pass
     raise ValueError("Input should be a date-time of RFC 3339 with its UTC offset, such as 2027-01-31T09:00:00Z")
 
 
-Moment: TypeAlias = Annotated[datetime, BeforeValidator(parse)]
-"""A moment with a UTC offset, in a body or a parameter."""
+Timestamp: TypeAlias = Annotated[datetime, BeforeValidator(parse)]
+"""A time with a UTC offset, in a body or a parameter."""

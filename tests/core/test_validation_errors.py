@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_core._pydantic_core import list_all_errors
 from pydantic_core.core_schema import ErrorType
 
-from app.core import faults
+from app.core import validation_errors
 
 SECRET = "4111-1111-1111-1111"
 # What a message may say, for it is the schema's.
@@ -95,18 +95,22 @@ class Operators(BaseModel):
 def test_a_model_of_an_operator_tells_the_rule_and_not_the_input(payload: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError) as refused:
         Operators.model_validate(payload)
-    [told] = {faults.detail(fault) for fault in refused.value.errors()}
+    [told] = {validation_errors.detail(fault) for fault in refused.value.errors()}
     assert told == said
     assert "4111" not in told
 
 
 def test_a_validator_of_ours_speaks_in_its_own_words() -> None:
     fault = {"type": "value_error", "msg": "Value error, give one of them"}
-    assert faults.detail(fault, is_by_us=True) == "give one of them"
+    assert validation_errors.detail(fault, is_by_us=True) == "give one of them"
     assert (
-        faults.detail({"type": "", "msg": "It has more than 20 faults"}, is_by_us=True) == "It has more than 20 faults"
+        validation_errors.detail({"type": "", "msg": "It has more than 20 faults"}, is_by_us=True)
+        == "It has more than 20 faults"
     )
-    assert faults.detail({"type": "no_such_type", "msg": SECRET}, is_by_us=True) == "Input is not what this field takes"
+    assert (
+        validation_errors.detail({"type": "no_such_type", "msg": SECRET}, is_by_us=True)
+        == "Input is not what this field takes"
+    )
 
 
 def test_every_message_that_is_passed_on_has_nothing_but_the_schema_in_it() -> None:
@@ -118,7 +122,7 @@ def test_every_message_that_is_passed_on_has_nothing_but_the_schema_in_it() -> N
             for template in (each["message_template_python"], each.get("message_template_json") or "")
             for name in re.findall(r"{(\w+)}", template)
         }
-        said = faults.detail({"type": each["type"], "msg": "as pydantic has it"})
+        said = validation_errors.detail({"type": each["type"], "msg": "as pydantic has it"})
         if said == "as pydantic has it":
             assert names <= OF_THE_SCHEMA | COUNTED, each["type"]
         else:

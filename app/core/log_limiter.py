@@ -1,4 +1,4 @@
-"""Log lines that would repeat: each reason is logged at once, then at most once a minute."""
+"""Limit repeated log lines: each reason is logged at once, and then at most once a minute."""
 
 import logging
 import time
@@ -6,20 +6,21 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _INTERVAL: Final = 60.0
+# A reason may contain a text from a server, so their number is bounded.
 _MAX_REASONS: Final = 1_000
 
 
-class Seldom:
-    """The repeating lines of one part of a process."""
+class LogLimiter:
+    """Limits the log lines of one module."""
 
     def __init__(self, logger: logging.Logger, interval: float = _INTERVAL) -> None:
-        """``interval`` is in seconds."""
+        """``interval`` is the time in seconds between two equal lines."""
         self._logger = logger
         self._interval = interval
         self._logged_at: dict[str, float] = {}
 
     def log(self, level: int, message: str, *, reason: str, extra: Mapping[str, Any] | None = None) -> bool:
-        """Log the line unless it was logged for the same reason within the interval; say whether it was."""
+        """Log the line, unless it was logged for the same reason within the interval; return whether it was logged."""
         key, now = f"{message}\n{reason}", time.monotonic()
         at = self._logged_at.get(key)
         if at is not None and now - at < self._interval:
@@ -31,5 +32,5 @@ class Seldom:
         return True
 
     def warn(self, message: str, *, reason: str) -> bool:
-        """Log a warning, seldom."""
+        """Log a warning, as ``log`` does."""
         return self.log(logging.WARNING, message, reason=reason)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.core import moments
+from app.core import timestamps
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from app.core import moments
     ],
 )
 def test_a_date_time_with_its_offset_is_taken(text: str, moment: datetime) -> None:
-    assert moments.parse(text) == moment
+    assert timestamps.parse(text) == moment
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_a_date_time_with_its_offset_is_taken(text: str, moment: datetime) -> No
 )  # fmt: skip
 def test_anything_else_is_refused_without_an_echo(given: Any) -> None:
     with pytest.raises(ValueError, match=r"^Input should be a date-time of RFC 3339"):
-        moments.parse(given)
+        timestamps.parse(given)

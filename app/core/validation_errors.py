@@ -1,7 +1,7 @@
-"""Describe validation errors without repeating any of the input.
+"""Describe validation errors without repeating any of the input, which may be secret and appears in logs.
 
-Those of pydantic's messages that only describe the schema are passed on. Every other message, such as the text of a
-validator in an operator's model, is replaced by one of ours for its type.
+Messages of pydantic that only describe the schema are passed on. Every other message, such as the text of a validator
+in an operator's model, is replaced by a message of ours for its type.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from pydantic_core.core_schema import ErrorType
 
-# Their messages have a part of the input in them, or a text that somebody else's code has made of it. By type, what is
-# said instead.
+# Error types whose message contains a part of the input, or a text that somebody else's code made of it, with the
+# message that is given instead.
 _REPEATING: Final = {
     "assertion_error": "Input is not what this field takes",
     "bytes_invalid_encoding": "Data should be of the field's encoding",
@@ -38,14 +38,14 @@ _TELLING_OF_THE_SCHEMA: Final = frozenset(get_args(ErrorType)) - _REPEATING.keys
 _OF_ANOTHER_TYPE: Final = "Input is not what this field takes"
 _BY_VALIDATOR: Final = "Value error, "
 MAX_TOKEN: Final = 64
-"""Characters of a name in a pointer."""
+"""The most characters of one name in a pointer."""
 
 
 def detail(fault: Mapping[str, Any], *, is_by_us: bool = False) -> str:
-    """Return what is said of one of pydantic's faults.
+    """Return the message for one of pydantic's errors (an item of ``ValidationError.errors()``).
 
-    ``is_by_us``: the model is one of this product's, whose validators raise texts that name the rule alone. A fault
-    that no validator has found, but we, has an empty type.
+    ``is_by_us`` is true for models of this product: their validators raise texts that name only the rule. An error that
+    our own code has found, and no validator, has an empty type.
     """
     kind, message = fault["type"], str(fault["msg"])
     if is_by_us and kind in {"", "value_error"}:
@@ -59,5 +59,5 @@ def pointer(*steps: object) -> str:
 
 
 def _token(step: object) -> str:
-    # A name of the caller's own choice may be here, so it is cut and percent-encoded.
+    # The caller may have chosen the name, so it is cut and percent-encoded.
     return quote(str(step)[:MAX_TOKEN].replace("~", "~0").replace("/", "~1"), safe="~")

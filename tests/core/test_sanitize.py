@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import storable
+from app.core import sanitize
 
 
 class Level(IntEnum):
@@ -75,7 +75,7 @@ def _fails() -> float:
     ],
 )
 def test_a_number_is_stored_as_64_bits_hold_it(value: Any, stored: Any) -> None:
-    found = storable.number(value)
+    found = sanitize.number(value)
     assert (found, type(found)) == (stored, type(stored))
 
 
@@ -87,7 +87,7 @@ def test_an_interruption_passes_through_a_conversion() -> None:
         raise SoftLimit
 
     with pytest.raises(SoftLimit):
-        storable.number(LikeNumpy(interrupted))
+        sanitize.number(LikeNumpy(interrupted))
 
 
 class Loud(str):
@@ -113,13 +113,13 @@ class Loud(str):
     ],
 )
 def test_a_text_shows_what_cannot_be_stored(value: str, stored: str) -> None:
-    found = storable.text(value, 64)
+    found = sanitize.text(value, 64)
     assert (found, type(found)) == (stored, str)
 
 
 @given(st.text(st.characters()) | st.text("\0\ud800\udfff\\u0"), st.integers(1, 300))
 def test_any_text_is_stored_within_its_bound(value: str, most: int) -> None:
-    found = storable.text(value, most)
+    found = sanitize.text(value, most)
     assert len(found) <= most
     assert "\0" not in found
     assert json.loads(json.dumps(found).encode()) == found
@@ -127,7 +127,7 @@ def test_any_text_is_stored_within_its_bound(value: str, most: int) -> None:
 
 @given(st.floats() | st.integers() | st.decimals() | st.fractions() | st.text())
 def test_any_number_is_json(value: Any) -> None:
-    json.dumps(storable.number(value), allow_nan=False)
+    json.dumps(sanitize.number(value), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -142,4 +142,4 @@ def test_any_number_is_json(value: Any) -> None:
     ],
 )
 def test_an_escaped_backslash_begins_no_escape(text: str, holds: bool) -> None:
-    assert storable.holds_nul(text) is holds
+    assert sanitize.holds_nul(text) is holds
