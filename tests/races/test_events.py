@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -210,7 +210,7 @@ class _Reader:
 
 
 async def test_a_reader_skips_nothing_while_many_end_cancel_and_expire_at_once(yard: Yard, worker: Database):
-    tenant_id, api = await yard.tenant(), yard.database("tq_api", 4)
+    tenant_id, api = await yard.tenant(), yard.database("tq_api", 8)
     chance, stopping, reader = random.Random(11), asyncio.Event(), _Reader(yard, tenant_id)
     claims = await _claims(yard, worker, tenant_id, 240)
     cancelled = await yard.tasks(tenant_id, 60)
@@ -238,9 +238,16 @@ async def test_a_reader_skips_nothing_while_many_end_cancel_and_expire_at_once(y
     acts += [cancel(api, tenant_id, task_id) for task_id in cancelled]  # type: ignore[misc]
     acts += [expire(worker, tenant_id, task_id) for task_id in expired]  # type: ignore[misc]
     chance.shuffle(acts)
+    # Not more than there are connections: nobody has to wait for one.
+    at_once = asyncio.Semaphore(8)
+
+    async def take_turn(act: Awaitable[Any]) -> None:
+        async with at_once:
+            await act
+
     reading = asyncio.create_task(reader.read(stopping))
     async with asyncio.timeout(60):
-        await asyncio.gather(*acts)
+        await asyncio.gather(*(take_turn(act) for act in acts))
         stopping.set()
         await reading
     await api.close()
