@@ -20,8 +20,8 @@ _log_limiter = LogLimiter(logging.getLogger(__name__))
 # Seconds between two looks at all tenants. A message may be lost, and so may Redis: then only a look finds anything.
 _LOOK_INTERVAL: Final = 2.0
 _LOOK_INTERVAL_WITHOUT_REDIS: Final = 0.25
-# Seconds between two rounds at least, so that under load each makes several deliveries.
-_ROUND_INTERVAL: Final = 0.01
+# Seconds between two rounds at least, so that under load each makes several deliveries. The first one is made at once.
+_ROUND_INTERVAL: Final = 0.1
 _MAX_TENANTS: Final = 100
 _MAX_EVENTS: Final = 100
 # The bodies that one statement makes: at most 100 of 64 KiB for each of 100 tenants, in practice a few.
