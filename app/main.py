@@ -131,7 +131,7 @@ def _readiness(redis: Redis, waiters: Waiters, databases: Sequence[Database]) ->
     """Return the probe that looks at the servers; ``databases`` are left when Postgres turns out to be read-only."""
     # A connection of its own: it must not wait behind the requests.
     own = Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT)
-    return ReadinessProbe(own, RedisCheck(redis), others=databases, hears=lambda: waiters.healthy)
+    return ReadinessProbe(own, RedisCheck(redis), others=databases, is_subscribed=lambda: waiters.healthy)
 
 
 def _keep_up(stack: contextlib.AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -1,24 +1,63 @@
 """What the tests share: real servers of their own, and a stack that runs on them."""
 
+import asyncio
 import functools
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
+import hypothesis
 import pytest
 
 from scripts.stack import embedded, ports
-from tests import log_scan, operator_commands
+from tests import distribution, log_scan, operator_commands, stack_state
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the state of the stack to the report of a test that failed on it."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.when == "call" and report.failed and isinstance(stack, Stack):
+        pids = {name: process.pid for name, process in stack.processes.items()}
+        report.sections.append(("state of the stack", stack_state.describe(stack.environment, pids, stack.folder)))
+    return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist hand out the files in the order that ``distribution`` gives them, and set Hypothesis up."""
+    config.option.loadscopereorder = False
+    # How long one example takes on a machine that does other things says nothing about the code.
+    hypothesis.settings.register_profile("suite", deadline=None)
+    hypothesis.settings.load_profile("suite")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the files where several processes share them; one alone runs them as pytest-randomly shuffled them."""
+    if hasattr(config, "workerinput"):
+        distribution.sort(items)
+
+
+_RESTS = """
+SELECT NOT EXISTS (SELECT FROM attempt WHERE finished_at IS NULL)
+   AND NOT EXISTS (
+       SELECT FROM backlog b JOIN tenant n ON n.id = b.tenant_id
+       WHERE b.due_at <= now() AND b.pool = 'prefork' AND n.status = 'active' AND NOT n.queue_paused
+   )
+   AND (SELECT array_agg((pool, slots)::text) FROM pool_slots) = '{"(prefork,2)"}'
+"""
 
 
 @dataclass
@@ -174,6 +213,27 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
     finally:
         for name in list(made.processes):
             made.stop(name)
+
+
+@pytest.fixture
+def quiet_stack(stack: Stack) -> Stack:
+    """Wait until what earlier tests have left on the shared stack is over; return the stack.
+
+    Nothing runs or is about to, and the dispatcher counts the two slots of the stack's own worker alone: a task that a test has left
+    may run on, and a worker that it has killed counts until its heartbeat is 15 s old. Tests use this that depend on
+    which slots are free. It does not make short again what the dispatcher has found to be a long task type: they run
+    types that no other test makes long.
+    """
+
+    async def rests() -> bool:
+        owner = await asyncpg.connect(stack.environment["DATABASE_URL"])
+        try:
+            return bool(await owner.fetchval(_RESTS))
+        finally:
+            await owner.close()
+
+    wait_until(lambda: asyncio.run(rests()), "a stack on which nothing runs, with two slots")
+    return stack
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ end
 return pushed
 """)
 
-MEND: Final = Script("""
+REPAIR: Final = Script("""
 -- Purpose. Repair a ring: order and members become the queues that have a ticket, each once. The order is kept.
 -- KEYS: order, members      ARGV: queues that may have tickets without being in the ring
 -- Returns. How many queues were added, and how many entries were removed.

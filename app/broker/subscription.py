@@ -71,14 +71,14 @@ class Subscription:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._converse()
+                await self._run_connection()
             except Exception as error:  # noqa: BLE001 after any error the subscription must be made again
                 _log_limiter.warn("wake-up messages of Redis do not arrive; reconnecting", reason=reason(error))
             pause = _FIRST_PAUSE if self.healthy else min(pause * 2, _MAX_PAUSE)
             self._set_healthy(value=False)
             await asyncio.sleep(pause)
 
-    async def _converse(self) -> None:
+    async def _run_connection(self) -> None:
         """Connect, subscribe and receive until the connection fails."""
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
@@ -95,7 +95,7 @@ class Subscription:
             answer = await connection.read_response(timeout=_HEARTBEAT, disconnect_on_error=False)
             if answer is not None:
                 is_asked = False
-                self._hear(answer)
+                self._receive(answer)
             elif is_asked:
                 # The PING was not answered. A connection that a firewall has dropped looks just like a quiet one.
                 error = f"no answer from Redis for {_HEARTBEAT} s"
@@ -104,7 +104,7 @@ class Subscription:
                 is_asked = True
                 await connection.send_command("PING", check_health=False)
 
-    def _hear(self, answer: list[bytes]) -> None:
+    def _receive(self, answer: list[bytes]) -> None:
         if answer[0] == b"message":
             self._on_message(answer[2])
         else:

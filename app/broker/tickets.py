@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.broker.envelope import ticket
-from app.broker.ring import MEND, PREFORK, PUSH, RINGS, Ring, queue_name, tenant_of
+from app.broker.ring import PREFORK, PUSH, REPAIR, RINGS, Ring, queue_name, tenant_of
 from app.core.batcher import Batcher, Entry
 
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class Offer(NamedTuple):
     tickets: int = 1
 
 
-class Mended(NamedTuple):
+class Repairs(NamedTuple):
     """The number of repairs of a reconciliation."""
 
     joined: int
@@ -154,7 +154,7 @@ async def backlog_lengths(redis: Redis, queues: Sequence[str]) -> list[int]:
     return lengths
 
 
-async def reconcile(redis: Redis, tenant_ids: Iterable[UUID] = ()) -> Mended:
+async def reconcile(redis: Redis, tenant_ids: Iterable[UUID] = ()) -> Repairs:
     """Repair each ring: it then has every queue with tickets exactly once. Queues that were in it keep their order.
 
     ``tenant_ids`` are tenants whose queues may have tickets without being in a ring: those with due tasks. Damage is
@@ -162,14 +162,14 @@ async def reconcile(redis: Redis, tenant_ids: Iterable[UUID] = ()) -> Mended:
     for each pool.
     """
     tenants = list(tenant_ids)
-    mended = [
-        await MEND.run(redis, [ring.order, ring.members], [queue_name(tenant_id, pool) for tenant_id in tenants])
+    repairs = [
+        await REPAIR.run(redis, [ring.order, ring.members], [queue_name(tenant_id, pool) for tenant_id in tenants])
         for pool, ring in RINGS.items()
     ]
-    return Mended(joined=sum(joined for joined, _ in mended), gone=sum(gone for _, gone in mended))
+    return Repairs(joined=sum(joined for joined, _ in repairs), gone=sum(gone for _, gone in repairs))
 
 
-async def in_line(redis: Redis) -> dict[str, set[UUID]]:
+async def tenants_in_rings(redis: Redis) -> dict[str, set[UUID]]:
     """Return the tenants in each pool's ring, in one round trip."""
     async with redis.pipeline(transaction=False) as pipe:
         for ring in RINGS.values():

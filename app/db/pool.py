@@ -110,7 +110,7 @@ class Pool:
             if is_whole and self._may_keep(borrowed):
                 self._kept = borrowed
             elif is_unanswered:
-                # The server has not answered yet, and the caller does not wait for it. A task of its own does.
+                # The server has not answered yet, and the caller does not wait for it. A separate asyncio task does.
                 task = asyncio.create_task(self._release_answered(borrowed), name="unanswered")
                 self._unanswered.add(task)
                 task.add_done_callback(self._unanswered.discard)

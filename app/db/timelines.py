@@ -107,7 +107,7 @@ class Timelines:
 
     def _merge(self, marks: Mapping[int, int]) -> None:
         newer = {system: one for system, one in marks.items() if one > self._marks.get(system, 0)}
-        # Not for a system identifier seen for the first time: no connection was checked against an older mark of it.
+        # A system identifier that is new here does not count: no connection was checked against an older mark.
         if any(system in self._marks for system in newer):
             self.version += 1
         self._marks.update(newer)

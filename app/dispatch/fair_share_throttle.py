@@ -41,7 +41,7 @@ class FairShareThrottle:
         # busy one, would have the slowest clock of all, and every tenant of the other pool would be ahead of it.
         self._clocks: dict[str, VirtualClocks] = defaultdict(VirtualClocks)
         self._running: dict[UUID, float] | None = None
-        self._in_line: dict[str, set[UUID]] = {}
+        self._in_rings: dict[str, set[UUID]] = {}
         self._is_told = False
 
     async def look(self) -> None:
@@ -52,13 +52,13 @@ class FairShareThrottle:
         now = asyncio.get_running_loop().time()
         if now < self._next:
             return
-        in_line = await tickets.in_line(self._redis)
-        interval = max(_INTERVAL, _INTERVAL_PER_TENANT * sum(map(len, in_line.values())))
+        in_rings = await tickets.tenants_in_rings(self._redis)
+        interval = max(_INTERVAL, _INTERVAL_PER_TENANT * sum(map(len, in_rings.values())))
         self._next = now + interval
         # A tenant whose only ticket is being served leaves the ring for a moment. It still counts as waiting, so the
         # tenants of the look before are added.
-        waiting = {pool: tenants | self._in_line.get(pool, set()) for pool, tenants in in_line.items()}
-        self._in_line = in_line
+        waiting = {pool: tenants | self._in_rings.get(pool, set()) for pool, tenants in in_rings.items()}
+        self._in_rings = in_rings
         if any(waiting.values()):
             # A single tenant is judged too. It is never skipped, because its own clock is the slowest.
             await self._judge(waiting, interval)

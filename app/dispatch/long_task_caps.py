@@ -76,7 +76,7 @@ class LongTaskCaps:
         tenant below its share gets free slots, but all tenants together never take the last free one. Slots that nobody
         needs now are spread over all tenants, so that a task submitted before the next call need not wait for it.
         """
-        self._turn(tenants, seconds)
+        self._advance_clocks(tenants, seconds)
         # One slot stays free for short tasks.
         fair = self._fair(slots - 1, tenants)
         free = max(0, slots - 1 - sum(tenant.held for tenant in tenants))
@@ -93,7 +93,7 @@ class LongTaskCaps:
         self._caps = caps
         return caps, free - spread
 
-    def _turn(self, tenants: Sequence[LongTenant], seconds: float) -> None:
+    def _advance_clocks(self, tenants: Sequence[LongTenant], seconds: float) -> None:
         # A new tenant starts at the clock of the tenant that had least: it has neither credit nor debt.
         least = min((self._clocks[t.tenant_id] for t in tenants if t.tenant_id in self._clocks), default=0.0)
         self._clocks = {

@@ -35,7 +35,7 @@ from app.dispatch.rescuer import Rescued, Rescuer
 from app.dispatch.slot_reserve import INTERVAL as SLOTS_INTERVAL
 from app.dispatch.slot_reserve import SlotReserve
 from app.processes import heartbeat, schema
-from app.processes.heartbeat import Turns
+from app.processes.heartbeat import Rounds
 from app.tasks import partitions
 from app.tasks.run.timing import WORKER_DEAD_AFTER
 
@@ -44,7 +44,7 @@ _log_limiter = LogLimiter(_log)
 
 T = TypeVar("T")
 
-# Seconds between two rounds: a scheduled task waits so long at most for its ticket.
+# Seconds between two rounds: a scheduled task waits at most this long for its ticket.
 _TICK: Final = 0.2
 # Seconds between two attempts to lead: while another dispatcher leads, and while Postgres is unavailable.
 _STANDBY_INTERVAL: Final = 0.5
@@ -164,12 +164,12 @@ async def run(stopping: asyncio.Event) -> None:
 
     # Before the first statement, so that an old primary is recognised and refused.
     await timelines.exchange(redis)
-    turns = Turns()
+    rounds = Rounds()
     duties = [
         asyncio.create_task(timelines.follow(redis), name="timelines"),
-        asyncio.create_task(heartbeat.beat(worker, "dispatcher", turns), name="heartbeat"),
+        asyncio.create_task(heartbeat.beat(worker, "dispatcher", rounds), name="heartbeat"),
     ]
-    candidate = _Candidate(lease, contact, make, stopping, turns)
+    candidate = _Candidate(lease, contact, make, stopping, rounds)
     try:
         while not stopping.is_set():
             # Each time: a migration may have changed the schema since the last lead.
@@ -194,10 +194,10 @@ class _Candidate:
         contact: PostgresContact,
         make_sweeps: Callable[[Lead], Sweeps],
         stopping: asyncio.Event,
-        turns: Turns,
+        rounds: Rounds,
     ) -> None:
         self._lease, self._contact, self._make_sweeps = lease, contact, make_sweeps
-        self._stopping, self._turns = stopping, turns
+        self._stopping, self._rounds = stopping, rounds
         self._stands_by = False
         self.pause = _STANDBY_INTERVAL
         """Seconds until the next attempt to lead."""
@@ -207,24 +207,24 @@ class _Candidate:
         self.pause = _STANDBY_INTERVAL
         try:
             async with leadership.lead(self._lease, self._contact) as lead:
-                self._turns.turned(leads=lead is not None)
+                self._rounds.ended(leads=lead is not None)
                 if lead is None and not self._stands_by:
                     _log.info("dispatcher stands by")
                 self._stands_by = lead is None
                 if lead is not None:
-                    await _lead(self._make_sweeps(lead).tick, lead, self._stopping, self._turns)
+                    await _lead(self._make_sweeps(lead).tick, lead, self._stopping, self._rounds)
         except LeadLost:
-            self._turns.turned(leads=False)
+            self._rounds.ended(leads=False)
             _log.warning("dispatcher leads no more: its lease was not renewed in time")
         except (*AWAY, Unavailable) as error:
-            self._turns.turned(leads=False)
+            self._rounds.ended(leads=False)
             self.pause = _AWAY_INTERVAL
             if primary.is_misuse(error):
                 _log.exception("a transaction was used wrongly")
             _log_limiter.warn("dispatcher waits for Postgres", reason=type(error).__name__)
 
 
-async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: asyncio.Event, turns: Turns) -> None:
+async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: asyncio.Event, rounds: Rounds) -> None:
     _log.info("dispatcher leads")
     known = known_timelines.known()
     checked = known.version
@@ -235,7 +235,7 @@ async def _lead(tick: Callable[[], Awaitable[None]], lead: Lead, stopping: async
             await tick()
         except (RedisError, TimeoutError) as error:
             _log_limiter.warn("tickets not offered", reason=redis_connections.reason(error))
-        turns.turned(leads=True)
+        rounds.ended(leads=True)
         await _pause(stopping, _TICK)
 
 

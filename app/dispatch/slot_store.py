@@ -1,7 +1,7 @@
 """SQL of the slots of each pool: which tenants have long tasks, and how many slots each of them may have.
 
-The rules are in app/dispatch/long_task_caps.py. Names in the SQL: a *cap* is the number of slots that a tenant's long
-tasks may have in a pool; *held* are attempts older than a second or of a long type.
+The rules are in app/dispatch/long_task_caps.py. Two names in the SQL: a *cap* is the number of slots that a tenant may
+have in a pool while it has long tasks. *Held* are running attempts that are older than a second or of a long type.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,9 +34,10 @@ _SLOTS = """
 SELECT pool, sum(slots)::integer AS slots FROM worker WHERE heartbeat_at > now() - $1::interval GROUP BY pool
 """
 
-# $1: the long task types; $2: the most due tasks that are counted for a tenant. The CTEs are MATERIALIZED and the parts
-# of each tenant LATERAL with a LIMIT so that the plan is the same whatever the statistics say: it reads the running
-# attempts once, and then probes one index for each row. docs/decisions/0010 explains why.
+# $1: the long task types; $2: the most due tasks that are counted for a tenant.
+# The CTEs are MATERIALIZED, and what is read for each tenant is LATERAL with a LIMIT. So the plan is the same whatever
+# the statistics say: it reads the running attempts once, and then probes one index for each row
+# (docs/decisions/0010-plans-whatever-statistics-know.md).
 _POOL_USAGE = """
 WITH running AS MATERIALIZED (
     -- All running attempts: a partial index has just these, so months of ended attempts cost nothing.

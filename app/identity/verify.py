@@ -136,7 +136,7 @@ class Verifier:
         row = await self._find(lambda connection: store.find_key_any_tenant(connection, key_id))
         if not self._matches(row, credential) or row is None:
             return None
-        ends_at = asked_at + _left(row["seconds_left"])
+        ends_at = asked_at + _cache_seconds(row["seconds_left"])
         return _Entry(_key_principal(row, frozenset(row["scopes"])), row["epoch"], generation, ends_at)
 
     async def _ask_token(self, claims: Claims) -> _Entry | None:
@@ -149,10 +149,10 @@ class Verifier:
         if claims.subject.key_id:
             # A token never has more scopes than its key has now.
             principal = _key_principal(row, claims.scopes.intersection(row["scopes"]))
-            left = min(_left(row["seconds_left"]), until - row["now"])
+            left = min(_cache_seconds(row["seconds_left"]), until - row["now"])
         else:
             principal = member_principal(row, claims.scopes & ROLES[row["role"]])
-            left = _left(until - row["now"])
+            left = _cache_seconds(until - row["now"])
         return _Entry(principal, row["epoch"], generation, asked_at + left)
 
     async def _find(
@@ -200,9 +200,9 @@ class Verifier:
             self._entries = {digest: entry for digest, entry in self._entries.items() if entry.epoch >= epoch}
         # The time is taken before the query, so that a slow answer does not count as fresh.
         self._epoch, self._polled_at, self._clock_offset = epoch, asked_at, now - asked_at
-        await self._keep_house(connection, asked_at)
+        await self._touch_and_prune(connection, asked_at)
 
-    async def _keep_house(self, connection: "asyncpg.Connection[asyncpg.Record]", at: float) -> None:
+    async def _touch_and_prune(self, connection: "asyncpg.Connection[asyncpg.Record]", at: float) -> None:
         if self._used and at - self._touched_at >= _TOUCH_SECONDS:
             used, self._used, self._touched_at = self._used, set(), at
             await store.touch_keys_any_tenant(connection, sorted(used))
@@ -224,7 +224,7 @@ def tenant_suspended() -> TenantSuspended:
     return TenantSuspended("The operator has suspended this tenant. Ask the operator to resume it.")
 
 
-def _left(seconds: float | None) -> float:
+def _cache_seconds(seconds: float | None) -> float:
     return _MAX_AGE_SECONDS if seconds is None else min(seconds, _MAX_AGE_SECONDS)
 
 

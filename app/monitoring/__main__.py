@@ -22,12 +22,12 @@ def main(arguments: list[str]) -> int:
     asked.add_argument("--pid", type=int, help="pid of its main process, when a host has several of the kind")
     options = parser.parse_args(arguments)
     try:
-        turns, line = asyncio.run(probe(options.kind, options.pid))
+        is_alive, line = asyncio.run(probe(options.kind, options.pid))
     except SecretsFileError as error:
         # Without the file there is no password for Postgres. That is a fault of this host, and the line says so.
-        turns, line = False, str(error)
+        is_alive, line = False, str(error)
     sys.stdout.write(f"{line}\n")
-    return 0 if turns else 1
+    return 0 if is_alive else 1
 
 
 if __name__ == "__main__":

@@ -72,16 +72,16 @@ class ReadinessProbe:
     """Probes Postgres and Redis in separate loops, so that neither waits for the other."""
 
     def __init__(
-        self, database: Database, redis: RedisCheck, *, others: Sequence[Database], hears: Callable[[], bool]
+        self, database: Database, redis: RedisCheck, *, others: Sequence[Database], is_subscribed: Callable[[], bool]
     ) -> None:
-        """``database`` belongs to the probe; connections of ``others`` are closed when Postgres turns out read-only.
+        """``database`` belongs to the probe; connections of ``others`` are closed when Postgres is found read-only.
 
-        ``hears`` returns whether the subscription to Redis is up. It notices a lost Redis first.
+        ``is_subscribed`` returns whether the subscription to Redis is up. It notices a lost Redis first.
         """
         self._database = database
         self._redis_check = redis
         self._others = (database, *others)
-        self._hears = hears
+        self._is_subscribed = is_subscribed
         self._postgres, self._redis = Look(), Look()
         self._found = Found(None, None, {}, None)
         self._first = asyncio.Event()
@@ -90,8 +90,8 @@ class ReadinessProbe:
     async def start(self) -> None:
         """Start both loops, and return after the first look at Postgres, or after a second."""
         self._tasks = [
-            asyncio.create_task(self._again_and_again(self._look_at_postgres), name="probe-postgres"),
-            asyncio.create_task(self._again_and_again(self._look_at_redis), name="probe-redis"),
+            asyncio.create_task(self._keep_looking(self._look_at_postgres), name="probe-postgres"),
+            asyncio.create_task(self._keep_looking(self._look_at_redis), name="probe-redis"),
         ]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_LOOK_TIMEOUT):
@@ -110,7 +110,7 @@ class ReadinessProbe:
         faults = [_POSTGRES_HANGS] if self._postgres.age > _SILENCE_TIMEOUT else self._postgres.faults
         reasons = [_REDIS_HANGS] if self._redis.age > _SILENCE_TIMEOUT else list(self._redis.faults)
         # Only if the probe itself found nothing wrong: otherwise that is the cause, and the better explanation.
-        if not reasons and not self._hears():
+        if not reasons and not self._is_subscribed():
             reasons.append(_NOT_HEARD)
         # Without Postgres nothing is known about dispatchers and workers.
         if not faults:
@@ -120,7 +120,7 @@ class ReadinessProbe:
                 reasons.append(_NO_WORKER)
         return State(faults, reasons, self._found, max(self._postgres.age, self._redis.age))
 
-    async def _again_and_again(self, look: Callable[[], Awaitable[None]]) -> None:
+    async def _keep_looking(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
                 await look()

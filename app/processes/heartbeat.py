@@ -28,7 +28,7 @@ STALE: Final = 15.0
 _ROUND_TIMEOUT: Final = 5.0
 
 
-class Turns:
+class Rounds:
     """The time of this process's last round, and the details that its row shows."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Turns:
         self._at = time.monotonic()
         self.details: dict[str, Any] = {}
 
-    def turned(self, **details: Any) -> None:
+    def ended(self, **details: Any) -> None:
         """Note that a round has ended; ``details`` are written into the row."""
         self._at = time.monotonic()
         self.details = details
@@ -47,7 +47,7 @@ class Turns:
         return time.monotonic() - self._at
 
 
-async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turns: Turns) -> None:
+async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], rounds: Rounds) -> None:
     """Write the row each second until cancelled, then delete it. Pause while no round has ended for 5 s."""
     process_id, hostname = uuid4(), socket.gethostname()
     is_first = True
@@ -55,8 +55,8 @@ async def beat(database: Database, kind: Literal["dispatcher", "webhooks"], turn
         while True:
             # Another process of this host may have seen a newer timeline of Postgres. Then this one must not write.
             timelines.known().refresh()
-            if turns.age < _ROUND_TIMEOUT:
-                details: Mapping[str, Any] = {**turns.details, "round_age": round(turns.age, 3)}
+            if rounds.age < _ROUND_TIMEOUT:
+                details: Mapping[str, Any] = {**rounds.details, "round_age": round(rounds.age, 3)}
                 try:
                     async with database.transaction() as connection:
                         # Old rows are deleted once for each start, because only killed processes leave them behind.

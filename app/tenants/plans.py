@@ -121,7 +121,7 @@ class Contract(Protocol):
 
     @property
     def overrides(self) -> Mapping[str, int]:
-        """Limits of its own, by name."""
+        """The limits that replace those of the plan, by name."""
 
 
 def limits_of(contract: Contract) -> Limits:

@@ -1,1 +1,1 @@
-"""The code of a Celery worker: both pools, and what they share."""
+"""The code of a Celery worker: the two pools, and the modules that both of them use."""

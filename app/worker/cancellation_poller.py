@@ -32,23 +32,23 @@ class CancellationPoller(Generic[AnyAttempt]):
         self._database = database
         self._running = running
         self._tell = tell
-        self._heard = asyncio.Event()
+        self._wakeup = asyncio.Event()
 
     async def run(self, redis_url: str) -> None:
         """Poll until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(wakeups.listen_cancels(redis_url, self._hear))
-            group.create_task(self._ask_again_and_again())
+            group.create_task(wakeups.listen_cancels(redis_url, self._on_cancel))
+            group.create_task(self._keep_polling())
 
-    def _hear(self, task_id: UUID) -> None:
+    def _on_cancel(self, task_id: UUID) -> None:
         # The Redis message is only a hint to poll now; Postgres decides which attempts must stop.
         if any(attempt.task_id == task_id for attempt in self._running()):
-            self._heard.set()
+            self._wakeup.set()
 
-    async def _ask_again_and_again(self) -> None:
+    async def _keep_polling(self) -> None:
         while True:
             try:
-                await self._ask()
+                await self._poll()
             except Unavailable:
                 _log.warning("cannot look for cancelled tasks: Postgres is unavailable; retrying")
             except Exception:  # noqa: BLE001 without this poll, no cancel would reach this worker any more
@@ -58,13 +58,13 @@ class CancellationPoller(Generic[AnyAttempt]):
     async def _pause(self) -> None:
         try:
             async with asyncio.timeout(HEARTBEAT_INTERVAL):
-                await self._heard.wait()
+                await self._wakeup.wait()
         except TimeoutError:
             return
         finally:
-            self._heard.clear()
+            self._wakeup.clear()
 
-    async def _ask(self) -> None:
+    async def _poll(self) -> None:
         # The list is read once. An attempt that starts during the query is covered by the next poll.
         running = self._running()
         verdicts = await cancellation.verdicts(self._database, running)

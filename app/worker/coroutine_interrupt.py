@@ -18,7 +18,7 @@ class InterruptibleCoroutine(Generic[T]):
 
     def interrupt(self, error: BaseException) -> None:
         """Raise ``error`` where the coroutine waits; it may clean up or go on. Code that never waits is not reached."""
-        # asyncio delivers a CancelledError; ``_told`` replaces it by this error on its way into the coroutine.
+        # asyncio delivers a CancelledError; ``_replaced`` replaces it by this error on its way into the coroutine.
         self._error = error
         self.task.cancel()
 
@@ -39,11 +39,11 @@ class InterruptibleCoroutine(Generic[T]):
                     self._steps.close()
                     raise
                 except BaseException as raised:  # noqa: BLE001 every error belongs to the coroutine, which may handle it
-                    error = self._told(raised)
+                    error = self._replaced(raised)
         except StopIteration as stopped:
             return stopped.value  # type: ignore[no-any-return]
 
-    def _told(self, raised: BaseException) -> BaseException:
+    def _replaced(self, raised: BaseException) -> BaseException:
         if self._error is None or not isinstance(raised, asyncio.CancelledError):
             return raised
         error, self._error = self._error, None

@@ -13,8 +13,8 @@ _OWNERS: Final = ("app", "celery", "billiard")
 def reset_in_forks() -> None:
     """Make every later fork of this process start with the default actions.
 
-    With an inherited Python handler, ``multiprocessing.Pool.terminate`` can wait for ever: if the signal arrives just
-    before the forked process waits for a lock, Python only notes that the handler should run, and the wait continues.
+    With an inherited Python handler, ``multiprocessing.Pool.terminate`` can wait for ever. The signal may arrive just
+    before the forked process waits for a lock. Then Python only notes that the handler should run, and goes on waiting.
     """
     os.register_at_fork(after_in_child=_reset)
 

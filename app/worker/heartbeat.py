@@ -24,7 +24,7 @@ _STEP: Final = 0.05
 
 async def beat(
     database: Database,
-    in_hand: Callable[[], Iterable[AttemptRef]],
+    attempts: Callable[[], Iterable[AttemptRef]],
     worker_id: UUID,
     *,
     pool: str,
@@ -32,13 +32,13 @@ async def beat(
 ) -> None:
     """Write the worker's row every 3 s until cancelled, then delete it.
 
-    ``in_hand`` returns the worker's attempts. ``slots`` returns the number of responsive slots: with 0 the worker is
+    ``attempts`` returns the worker's attempts. ``slots`` returns the number of responsive slots: with 0 the worker is
     alive, but cannot run tasks.
     """
     try:
-        await _until_a_slot_turns(slots)
+        await _until_a_slot_responds(slots)
         while True:
-            await _beat_once(database, [one.claim_token for one in in_hand()], worker_id, pool, slots())
+            await _beat_once(database, [one.claim_token for one in attempts()], worker_id, pool, slots())
             await asyncio.sleep(HEARTBEAT_INTERVAL)
     except asyncio.CancelledError:
         # The row is deleted only here, when the worker ends. After an error the next heartbeat follows, and without a
@@ -49,7 +49,7 @@ async def beat(
         raise
 
 
-async def _until_a_slot_turns(slots: Callable[[], int]) -> None:
+async def _until_a_slot_responds(slots: Callable[[], int]) -> None:
     # The slots of a new worker become responsive within a moment, and its first heartbeat should already count them.
     until = time.monotonic() + HEARTBEAT_INTERVAL
     while not slots() and time.monotonic() < until:  # noqa: ASYNC110 shared memory has no event to wait for

@@ -48,7 +48,7 @@ class Runtime:
         # asyncio itself keeps weak references only: without this set, a running task could be garbage-collected.
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closing = False
-        self._thread = threading.Thread(target=self._turn, name="runtime", daemon=True)
+        self._thread = threading.Thread(target=self._run_loop, name="runtime", daemon=True)
         self._thread.start()
         self.database, self.redis = self.run(self._connect(connections))
 
@@ -96,7 +96,7 @@ class Runtime:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(timeout=5)
 
-    def _turn(self) -> None:
+    def _run_loop(self) -> None:
         # A task's code may stop the loop, or raise an error in a callback that asyncio does not catch (SystemExit).
         while not self._is_closing and not self.loop.is_closed():
             try:

@@ -11,8 +11,8 @@ from scripts.stack.errors import StackError
 
 ROOT = Path(__file__).resolve().parents[2]
 _DEVELOPERS = {
-    # Two at once, each with servers of its own: much of the suite is waiting.
-    "test": ("pytest", "-n", "2", "--dist", "loadfile"),
+    # Three at once for two cores, each with servers of its own: nearly half of the suite is waiting.
+    "test": ("pytest", "-n", "3", "--dist", "loadfile"),
     "openapi": ("scripts.openapi_document",),
     "check": ("scripts.stack.checks",),
     "sdk": ("scripts.sdk_python",),

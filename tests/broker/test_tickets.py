@@ -168,15 +168,15 @@ async def test_reconcile_repairs(
     queues = [put(store, tenant, 2) for tenant in everyone]
     damage(store, queues[2])
     assert not is_sound(store)
-    mended = await tickets.reconcile(astore, everyone)
-    assert mended != tickets.Mended(joined=0, gone=0) or damage is lose_membership or damage is lose_members
+    repairs = await tickets.reconcile(astore, everyone)
+    assert repairs != tickets.Repairs(joined=0, gone=0) or damage is lose_membership or damage is lose_members
     assert is_sound(store)
 
 
 async def test_reconcile_keeps_the_order_of_those_in_line(astore: redis.asyncio.Redis, store: Redis) -> None:
     first, lost, last = (put(store, tenant) for tenant in tenants(3))
     store.lrem(RING.order, 0, lost)
-    assert await tickets.reconcile(astore) == tickets.Mended(joined=1, gone=0)
+    assert await tickets.reconcile(astore) == tickets.Repairs(joined=1, gone=0)
     assert in_line(store) == [first, last, lost]
 
 
@@ -184,5 +184,5 @@ async def test_reconcile_changes_nothing_in_a_sound_ring(astore: redis.asyncio.R
     everyone = tenants(3)
     before = [put(store, tenant) for tenant in everyone]
     idle: list[UUID] = tenants(2)
-    assert await tickets.reconcile(astore, everyone + idle) == tickets.Mended(joined=0, gone=0)
+    assert await tickets.reconcile(astore, everyone + idle) == tickets.Repairs(joined=0, gone=0)
     assert in_line(store) == before

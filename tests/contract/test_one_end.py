@@ -18,6 +18,13 @@ CALLERS: Final[dict[str, set[str]]] = {
     "publish_done": {"tasks/run/after_commit.py", "dispatch/loop.py"},
     "publish_cancel": {"tasks/run/after_commit.py"},
 }
+ENDS: Final = {"end", "end_as_leader"}
+# Who ends attempts, and what of after_commit follows there: the line of the attempt, and who waits is told of the end.
+FOLLOWING: Final[dict[str, set[str]]] = {
+    "worker/finish_writer.py": {"log", "wake", "after_commit"},
+    # The loop wakes those who wait, all together.
+    "dispatch/rescuer.py": {"warn_of_rescue", "is_final"},
+}
 
 
 def _name(call: ast.Call) -> str | None:
@@ -50,8 +57,27 @@ def test_the_line_of_an_attempt_is_written_in_one_place():
     assert writers == {"tasks/run/after_commit.py"}
 
 
-@pytest.mark.parametrize("name", ["end", "end_as_leader"])
-def test_whoever_ends_attempts_does_what_follows(name: str):
-    for caller in _callers(name):
-        text = (APP / caller).read_text()
-        assert "tasks.run" not in text or "after_commit" in text or caller == "tasks/run/end.py", caller
+def _called_of(module: str, path: Path) -> set[str]:
+    """Return the functions of a module that a file calls as ``module.function()``."""
+    return {
+        call.func.attr
+        for call in _calls(path)
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == module
+    }
+
+
+def test_whoever_ends_attempts_does_what_follows():
+    enders = {str(path.relative_to(APP)) for path in APP.rglob("*.py") if _called_of("end", path) & ENDS}
+    assert enders == set(FOLLOWING)
+    for ender, functions in FOLLOWING.items():
+        assert functions <= _called_of("after_commit", APP / ender), ender
+
+
+def test_the_functions_that_end_attempts_are_called_by_the_name_of_their_module():
+    """Else the test above would not see a caller."""
+    for path in APP.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "app.tasks.run.end":
+                assert not {name.name for name in node.names} & ENDS, path

@@ -1,28 +1,13 @@
 """Real workers keep the last free slot for others; a tenant with long tasks waits for its own."""
 
-import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 
-import asyncpg
 import pytest
 
-from tests.conftest import Stack, Tenant, wait_until
+from tests.conftest import Tenant, wait_until
 
-
-@pytest.fixture(autouse=True)
-def two_slots(stack: Stack) -> None:
-    """Wait until the dispatcher counts this stack's two slots alone: a killed worker of another test counts for 15 s."""
-
-    async def slots() -> int | None:
-        owner = await asyncpg.connect(stack.environment["DATABASE_URL"])
-        try:
-            found: int | None = await owner.fetchval("SELECT slots FROM pool_slots WHERE pool = 'prefork'")
-            return found
-        finally:
-            await owner.close()
-
-    wait_until(lambda: asyncio.run(slots()) == 2, "two slots")
+pytestmark = pytest.mark.usefixtures("quiet_stack")
 
 
 def test_three_long_tasks_of_one_tenant_let_an_urgent_one_of_another_start(make_tenant: Callable[..., Tenant]):

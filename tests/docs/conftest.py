@@ -10,13 +10,15 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
 from scripts.stack import ports
 from tests import log_scan
-from tests.conftest import ROOT
+from tests.conftest import ROOT, wait_until
 from tests.docs import pages
 
 _FOLDERS = ("app", "docs", "migrations", "scripts")
@@ -55,12 +57,23 @@ class Checkout:
 
     def run(self, page: Path) -> None:
         """Run a page's shell blocks in one shell, and hold what each prints against its ``# →`` lines."""
+        wait_until(self._rests, "the end of what other pages have submitted")
         blocks = [fence for fence in pages.fences(page, "sh") if not fence.mark.startswith("not run: ")]
         script = [f"printf '\\n{_border(n)}\\n'\n{self._filled_in(fence)}" for n, fence in enumerate(blocks)]
         printed = self.shell("\n".join(["set -eo pipefail", *script]))
         _, *outputs = re.split(rf"^{_border('[0-9]+')}$", printed, flags=re.MULTILINE)
         for fence, output in zip(blocks, outputs, strict=True):
             hold(fence.text, output)
+
+    def _rests(self) -> bool:
+        # A tenant that has a long task running waits for its end with the next one.
+        stack = json.loads((self.folder / ".data" / "stack.json").read_text())
+        now = datetime.now(UTC).isoformat()
+        headers = {"Authorization": f"Bearer {stack['demo']['api_key']}"}
+        with httpx.Client(base_url=stack["api_url"], headers=headers) as client:
+            tasks = client.get("/api/tasks?limit=100").json()["items"]
+            left = [task["task_id"] for task in tasks if task["finished_at"] is None]
+            return all(client.get(f"/api/tasks/{task_id}/status").json()["due_at"] > now for task_id in left)
 
     def shell(self, script: str) -> str:
         """Run a script in the copy; return what it printed. What it leaves in the background is killed."""

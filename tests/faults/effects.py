@@ -116,7 +116,7 @@ def _claim_token_of(context: TaskContext) -> str:
     from app.worker.jobs import _ThisProcess  # noqa: PLC0415
 
     pool = _ThisProcess.pool._asyncio_pool
-    return next(str(one.claim_token) for one in pool.in_hand() if one.task_id == context.task_id)
+    return next(str(one.claim_token) for one in pool.attempts() if one.task_id == context.task_id)
 
 
 def _claim_token() -> str:

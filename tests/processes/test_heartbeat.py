@@ -4,16 +4,16 @@ import time
 
 import pytest
 
-from app.processes.heartbeat import Turns
+from app.processes.heartbeat import Rounds
 
 
 def test_a_round_sets_the_age_back_and_replaces_the_details(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    turns = Turns()
+    rounds = Rounds()
     now = 107.0
-    assert (turns.age, turns.details) == (7.0, {})
-    turns.turned(leads=True)
-    assert (turns.age, turns.details) == (0.0, {"leads": True})
-    turns.turned()
-    assert turns.details == {}
+    assert (rounds.age, rounds.details) == (7.0, {})
+    rounds.ended(leads=True)
+    assert (rounds.age, rounds.details) == (0.0, {"leads": True})
+    rounds.ended()
+    assert rounds.details == {}

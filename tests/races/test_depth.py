@@ -110,20 +110,29 @@ class Deep:
         )  # fmt: skip
 
 
-@pytest.fixture(params=["", "unknown to statistics", "known to be empty", "planned while known to be empty"])
-async def deep(yard: Yard, request: pytest.FixtureRequest) -> AsyncIterator[Deep]:
+@pytest.fixture(
+    scope="module", params=["", "unknown to statistics", "known to be empty", "planned while known to be empty"]
+)
+def statistics(request: pytest.FixtureRequest) -> str:
+    """What the planner knows of the tables. Of a module: those of one kind run after each other and share the strangers."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def deep(yard: Yard, statistics: str) -> AsyncIterator[Deep]:
     # What other tests have left running is nobody's.
     await yard.owner.execute("UPDATE attempt SET finished_at = now() WHERE finished_at IS NULL")
-    if request.param == "unknown to statistics":
-        await _let_others_wait(yard)
-        await yard.owner.execute("VACUUM ANALYZE")
-    elif request.param:
+    if statistics == "unknown to statistics":
+        # Once: that tenants of earlier tests have come since leaves the next one as unknown.
+        if await _let_others_wait(yard):
+            await yard.owner.execute("VACUUM ANALYZE")
+    elif statistics:
         # As a new month's partitions are once they were vacuumed: to read all of them looks like nothing.
         tables = "task, attempt, result, backlog, idempotency_key, event, webhook_cursor, delivery, worker_time"
         await yard.owner.execute(f"TRUNCATE {tables} CASCADE")
         await yard.owner.execute("VACUUM ANALYZE")
     # A worker that starts on a new or restored database plans before there is a single page.
-    is_planned_while_empty = request.param.startswith("planned")
+    is_planned_while_empty = statistics.startswith("planned")
     made = Deep(yard, await yard.tenant(), is_planned_while_empty=is_planned_while_empty)
     yield made
     # Others count what is left to roll up, and the tables' rows against their counters.
@@ -133,14 +142,16 @@ async def deep(yard: Yard, request: pytest.FixtureRequest) -> AsyncIterator[Deep
         await database.close()
 
 
-async def _let_others_wait(yard: Yard) -> None:
-    """Fill the tables with many tenants' rows. By statistics of them one who comes next has next to none.
+async def _let_others_wait(yard: Yard) -> bool:
+    """Fill the tables with many tenants' rows, unless they are; by statistics of them one who comes next has next to none.
 
     Then every index that begins with the tenant looks as good as the right one.
     """
-    if await yard.owner.fetchval("SELECT count(DISTINCT tenant_id) FROM backlog") < STRANGERS:
-        for _ in range(STRANGERS):
-            await yard.tasks(await yard.tenant(), ROWS // 10)
+    if await yard.owner.fetchval("SELECT count(DISTINCT tenant_id) FROM backlog") >= STRANGERS:
+        return False
+    for _ in range(STRANGERS):
+        await yard.tasks(await yard.tenant(), ROWS // 10)
+    return True
 
 
 async def _submit(deep: Deep) -> None:

@@ -1,6 +1,8 @@
 """Generated requests, as each role: no error of ours, and every answer as the API document has it."""
 
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import schemathesis
@@ -16,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, wait_until
 from tests.security.test_matrix import ROWS
 from tests.security.world import PASSWORD, World
 
@@ -41,6 +43,16 @@ def keys(world: World) -> dict[str, str | None]:
         login = world.call("POST", "/api/auth/login", None, json={"email": email, "password": PASSWORD})
         found[role] = str(login.json()["access_token"])
     return found
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_goes_on(world: World) -> Iterator[None]:
+    """Cancel what was submitted: it would keep slots from the tests that follow, some of it for minutes."""
+    yield
+    waiting = "SELECT id FROM task WHERE tenant_id = $1 AND status IN ('PENDING', 'STARTED', 'RETRY')"
+    for row in world.sql(waiting, UUID(world.own.tenant_id)):
+        assert world.call("POST", f"/api/tasks/{row['id']}/cancel", world.own.api_key).status_code in {200, 202, 409}
+    wait_until(lambda: not world.sql(waiting, UUID(world.own.tenant_id)), "the end of what was submitted")
 
 
 @pytest.mark.parametrize("role", ROLES)

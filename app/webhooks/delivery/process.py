@@ -17,7 +17,7 @@ from app.core.log_limiter import LogLimiter
 from app.core.secrets import get_secrets
 from app.db import AWAY, Connection, Database
 from app.processes import heartbeat, schema
-from app.processes.heartbeat import Turns
+from app.processes.heartbeat import Rounds
 from app.webhooks import store
 from app.webhooks.delivery.attempt import LEASE, DeliveryAttempts
 from app.webhooks.delivery.endpoint_concurrency import PER_ENDPOINT, PER_TENANT, EndpointConcurrency
@@ -177,15 +177,15 @@ async def run(stopping: asyncio.Event) -> None:
     sender = Sender(settings.webhook_allowed_networks)
     deliveries = Deliveries(database, DeliveryAttempts(database, sender, secrets))
     fan_out = FanOut(database, settings.redis_url, deliveries.wake)
-    turns = Turns()
-    beating = asyncio.create_task(heartbeat.beat(database, "webhooks", turns), name="heartbeat")
+    rounds = Rounds()
+    beating = asyncio.create_task(heartbeat.beat(database, "webhooks", rounds), name="heartbeat")
     _log.info("webhooks are delivered")
     try:
         await schema.wait_until_it_fits(database, stopping)
         await fan_out.start()
         making = asyncio.create_task(_repeat("fan out", fan_out.round, stopping, lambda: None), name="fan out")
         waking = asyncio.create_task(_wake_when(stopping, fan_out, deliveries), name="wake")
-        await _repeat("deliver", lambda: _deliver(deliveries), stopping, turns.turned)
+        await _repeat("deliver", lambda: _deliver(deliveries), stopping, rounds.ended)
         await asyncio.gather(making, waking)
         await deliveries.drain()
     finally:

@@ -1,8 +1,8 @@
 """End a process in which one thread never lets another one run, because C code keeps Python's global lock (the GIL).
 
-No Python code can notice that, so the kernel does: a POSIX timer counts the thread's own CPU time (``timer_create(2)``)
-and sends a signal that ends the process, unless it is restarted in time. The timer does not count while the process is
-stopped or waits.
+No Python code can notice that, so the kernel does: a POSIX timer (``timer_create(2)``) counts the thread's CPU time.
+Unless it is restarted in time, it sends a signal that ends the process. It does not count while the process is stopped
+or waits.
 """
 
 import ctypes

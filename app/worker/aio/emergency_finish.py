@@ -14,7 +14,7 @@ from app.worker.finish_writer import FinishWriter
 from app.worker.runtime import Runtime
 
 
-async def write(aside: Runtime, in_hand: Sequence[AttemptRunner], blocking: AttemptRunner | None) -> None:
+async def write(aside: Runtime, runners: Sequence[AttemptRunner], blocking: AttemptRunner | None) -> None:
     """Write the end of every attempt of a process that is about to end.
 
     ``blocking`` is the attempt that blocks the loop; None if that is unknown. It fails, and the failure counts. An
@@ -22,15 +22,15 @@ async def write(aside: Runtime, in_hand: Sequence[AttemptRunner], blocking: Atte
     """
     # A second writer: the pool's own runs on the blocked loop. Nothing needs to be dropped, because the process ends.
     writing = FinishWriter(aside, lambda _: None)
-    runs = await asyncio.gather(*(_ran(aside.database, runner, blocking) for runner in in_hand))
+    runs = await asyncio.gather(*(_ran(aside.database, runner, blocking) for runner in runners))
     ended = await asyncio.gather(
-        *(writing.write(runner.claim, ran) for runner, ran in zip(in_hand, runs, strict=True)),
+        *(writing.write(runner.claim, ran) for runner, ran in zip(runners, runs, strict=True)),
         # One end that cannot be written must not prevent the others.
         return_exceptions=True,
     )
     results = [None if isinstance(one, BaseException) else one for one in ended]
     offers = after_commit.offers_for(
-        (runner.tenant_id, ASYNCIO, result) for runner, result in zip(in_hand, results, strict=True)
+        (runner.tenant_id, ASYNCIO, result) for runner, result in zip(runners, results, strict=True)
     )
     await tickets.offer_quietly(aside.redis, offers)
 

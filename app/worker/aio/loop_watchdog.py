@@ -59,7 +59,8 @@ class LoopWatchdog:
 
     def _run(self) -> None:
         while not self._is_closed.wait(_LOOK_SECONDS):
-            # That this thread runs proves that the GIL is free. If it is not, nobody winds and the kernel acts.
+            # This thread runs, so the GIL is free. If it could not run, nobody would restart the timer, and the kernel
+            # would end the process.
             self._alarm.wind()
             if self._stands_still(asyncio.current_task(self._runtime.loop), time.monotonic()):
                 self._alarm.stop()

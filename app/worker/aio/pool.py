@@ -59,7 +59,7 @@ class AsyncioPool:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._is_draining = False
-        self._visits = 0
+        self._serving = 0
         self._runners: dict[UUID, AttemptRunner] = {}
         self._limits: dict[UUID, int] = {}
         # No timeout: a claim that is made must reach its caller, or nobody would run it.
@@ -78,13 +78,13 @@ class AsyncioPool:
         """
         self._runtime.run(self._serve(tenant_id))
 
-    def in_hand(self) -> list[AttemptRunner]:
+    def attempts(self) -> list[AttemptRunner]:
         """Return the attempts whose ends are not written yet. Any thread may call it."""
         return list(self._runners.values())
 
     def run_by(self, task: "asyncio.Task[Any] | None") -> AttemptRunner | None:
         """Return the attempt to which an asyncio task belongs, or None. Any thread may call it."""
-        return next((one for one in self.in_hand() if task is not None and one.is_run_by(task)), None)
+        return next((one for one in self.attempts() if task is not None and one.is_run_by(task)), None)
 
     def tell(self, attempt: AttemptRunner, verdict: Verdict) -> None:
         """Make an attempt end that was cancelled, or that was taken away."""
@@ -107,9 +107,9 @@ class AsyncioPool:
         # Wakes the callers that wait for room: they see the drain and offer their tickets to other workers.
         self._has_room.set()
         # A claim under way adds its attempts only when Postgres has answered, so it is waited for first.
-        await self._until(lambda: not self._visits, _END_TIMEOUT_SECONDS)
+        await self._until(lambda: not self._serving, _END_TIMEOUT_SECONDS)
         await self._until(lambda: not self._runners, seconds)
-        for runner in self.in_hand():
+        for runner in self.attempts():
             runner.tell("drained")
         await self._until(lambda: not self._runners, _END_TIMEOUT_SECONDS)
         await self._offers.close()
@@ -121,13 +121,13 @@ class AsyncioPool:
             await asyncio.sleep(_STEP)
 
     async def _serve(self, tenant_id: UUID) -> None:
-        self._visits += 1
+        self._serving += 1
         try:
-            await self._visit(tenant_id)
+            await self._serve_tenants(tenant_id)
         finally:
-            self._visits -= 1
+            self._serving -= 1
 
-    async def _visit(self, tenant_id: UUID) -> None:
+    async def _serve_tenants(self, tenant_id: UUID) -> None:
         until = self._runtime.loop.time() + CONSUME_SECONDS
         tenants = [tenant_id]
         while tenants:
@@ -135,8 +135,8 @@ class AsyncioPool:
             tenants = []
             seconds = until - self._runtime.loop.time()
             if self._free and not self._is_draining and seconds > 0:
-                most = max(1, min(_MAX_TENANTS, self._free // _MIN_CLAIM))
-                tenants = await self._ticket_consumer.take(ASYNCIO, most, seconds=seconds)
+                max_tickets = max(1, min(_MAX_TENANTS, self._free // _MIN_CLAIM))
+                tenants = await self._ticket_consumer.take(ASYNCIO, max_tickets, seconds=seconds)
 
     async def _claim_for(self, tenant_id: UUID) -> None:
         while not self._free and not self._is_draining:

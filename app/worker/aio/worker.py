@@ -53,7 +53,7 @@ class AsyncioWorker:
             capacity=self._capacity,
             on_worn_out=self._drain_and_restart,
         )
-        cancellation_poller = CancellationPoller(self._runtime.database, pool.in_hand, pool.tell)
+        cancellation_poller = CancellationPoller(self._runtime.database, pool.attempts, pool.tell)
         self._runtime.on_duty(
             mark_alive=self._runtime.mark_alive,
             cancellation_poller=lambda: cancellation_poller.run(get_settings().redis_url),
@@ -62,7 +62,7 @@ class AsyncioWorker:
         self._loop_watchdog = LoopWatchdog(self._runtime, self._end_process, self._is_overdue)
         self._aside.on_duty(
             heartbeat=lambda: heartbeat.beat(
-                aside, pool.in_hand, self._worker_id, pool=ASYNCIO, slots=self._responsive_slots
+                aside, pool.attempts, self._worker_id, pool=ASYNCIO, slots=self._responsive_slots
             )
         )
 
@@ -107,13 +107,13 @@ class AsyncioWorker:
         assert self._asyncio_pool is not None  # noqa: S101 it has begun
         # The loop may go on at any moment, and must not claim attempts whose ends nobody would write.
         self._asyncio_pool.stop_claiming()
-        in_hand, blocking = self._asyncio_pool.in_hand(), self._asyncio_pool.run_by(holder)
+        attempts, blocking = self._asyncio_pool.attempts(), self._asyncio_pool.run_by(holder)
         _log.error(
             "the event loop stood still: the process ends",
-            extra=(after_commit.names(blocking) if blocking else {}) | {"attempts": len(in_hand)},
+            extra=(after_commit.names(blocking) if blocking else {}) | {"attempts": len(attempts)},
         )
         try:
-            self._aside.start(emergency_finish.write(self._aside, in_hand, blocking)).result(_WRITE_SECONDS)
+            self._aside.start(emergency_finish.write(self._aside, attempts, blocking)).result(_WRITE_SECONDS)
             self._aside.close()
         except Exception:  # noqa: BLE001 the dispatcher will end the others as lost
             _log.exception("cannot write all ends before the process ends: the dispatcher will end the others as lost")

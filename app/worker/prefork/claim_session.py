@@ -89,8 +89,8 @@ class ClaimSession:
         self._pool = pool
         # True while ``_give_back_stalled`` runs: one watcher is enough.
         self._is_guarded = False
-        # Tenants for which tickets were offered, tenants with more due tasks after the last claim, and tenants of which
-        # a finish has freed a slot that another task may use.
+        # Tenants for which tickets were offered; tenants that had more due tasks after their last claim; and tenants
+        # that need a ticket, because the end of an attempt has freed a slot for another task.
         self._have_offered: set[UUID] = set()
         self._have_more: set[UUID] = set()
         self._need_ticket: set[UUID] = set()
@@ -102,7 +102,8 @@ class ClaimSession:
     async def claim(self, tenants: Collection[UUID], *, is_ahead: bool = False) -> ClaimResult:
         """Claim for these tenants, up to the prefetch limit of each, and put the claims into the queue.
 
-        ``is_ahead`` is true if the main thread runs code meanwhile. Raises ``Unavailable``.
+        With ``is_ahead`` a single claim is watched too: it is given back if it waits too long behind a running task.
+        Raises ``Unavailable``.
         """
         # Claims that wait already count against the limit, so the queue never grows beyond it.
         waiting = self.queue.count_by_tenant()

@@ -54,7 +54,7 @@ class CoroutineRunner:
 
         try:
             with soft_time_limit.interrupt_with(interrupt):
-                _turn(loop, code.task)
+                _run_until_done(loop, code.task)
         finally:
             # Not in a process that the code has forked: the loop belongs to its parent.
             if os.getpid() == self._pid:
@@ -72,7 +72,7 @@ class CoroutineRunner:
         if loop.is_closed() or not (left := asyncio.all_tasks(loop)):
             return
         try:
-            _turn(loop, loop.create_task(_cancel(left)))
+            _run_until_done(loop, loop.create_task(_cancel(left)))
         except BaseException:  # noqa: BLE001 the attempt's code has ended, so this error must not become its result
             _log.exception("an asyncio task that a task left behind failed when it was cancelled")
         if not all(task.done() for task in left):
@@ -83,7 +83,7 @@ class CoroutineRunner:
             loop.close()
 
 
-def _turn(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+def _run_until_done(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
     """Run the loop until the task has ended, even if code stops the loop."""
     task.add_done_callback(lambda _: loop.stop())
     while not task.done():

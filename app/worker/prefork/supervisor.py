@@ -50,15 +50,15 @@ class Supervisor:
 
     async def run(self, redis_url: str) -> None:
         """Look at the shared attempts four times a second; poll Postgres every 3 s and after each cancel message."""
-        poller = CancellationPoller(self._runtime.database, self._shared_attempts.running, self._hear)
+        poller = CancellationPoller(self._runtime.database, self._shared_attempts.running, self._on_verdict)
         async with asyncio.TaskGroup() as group:
             group.create_task(poller.run(redis_url))
-            group.create_task(self._look_again_and_again())
+            group.create_task(self._keep_looking())
 
-    def _hear(self, attempt: SharedAttempt, verdict: Verdict) -> None:
+    def _on_verdict(self, attempt: SharedAttempt, verdict: Verdict) -> None:
         self._begin_end(attempt, self._end_cancelled if verdict == "cancelled" else self._end_fenced)
 
-    async def _look_again_and_again(self) -> None:
+    async def _keep_looking(self) -> None:
         while True:
             try:
                 self._look()
@@ -74,13 +74,13 @@ class Supervisor:
             self._begin(pid, self._orphan_processes.end())
         for attempt in held:
             if attempt.pid in gone:
-                self._begin_end(attempt, self._end_of_the_dead(attempt))
+                self._begin_end(attempt, self._end_for_dead_child(attempt))
             elif attempt.is_running and now >= attempt.ends_at:
                 self._begin_end(attempt, self._end_overdue)
         for child in self._stall_detector.look(now):
-            self._begin(child.pid, self._end_still(child))
+            self._begin(child.pid, self._end_stalled_child(child))
 
-    def _end_of_the_dead(self, attempt: SharedAttempt) -> _End:
+    def _end_for_dead_child(self, attempt: SharedAttempt) -> _End:
         if attempt.is_running:
             return self._end_crashed
         return self._end_unwritten if attempt.has_begun else self._end_unrun
@@ -143,7 +143,7 @@ class Supervisor:
         await self._write(attempt, outcomes.returned(0))
         self._shared_attempts.forget(attempt)
 
-    async def _end_still(self, child: Child) -> None:
+    async def _end_stalled_child(self, child: Child) -> None:
         if await process_kill.kill_child(child.pid, lambda: child in self._shared_attempts.children()):
             _log.error("the event loop of a child was blocked: the child was killed", extra={"child": child.pid})
 

@@ -1,0 +1,71 @@
+"""Tell the state of a stack whose task did not end: where it waits cannot be seen from its status alone."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import psutil
+from redis import Redis
+
+from app.broker.ring import RINGS
+
+_QUERIES: Final = {
+    "attempts that run": """
+        SELECT n.slug, t.task, t.pool, a.worker_id, now() - a.started_at AS age
+        FROM attempt a JOIN task t ON t.tenant_id = a.tenant_id AND t.id = a.task_id JOIN tenant n ON n.id = a.tenant_id
+        WHERE a.finished_at IS NULL""",
+    "due tasks": """
+        SELECT n.slug, n.status, n.queue_paused, b.pool, count(*) FROM backlog b JOIN tenant n ON n.id = b.tenant_id
+        WHERE b.due_at <= now() GROUP BY 1, 2, 3, 4""",
+    "slots of tenants": """
+        SELECT n.slug, s.running, s.running_asyncio, s.cap_prefork, s.cap_asyncio
+        FROM tenant_slots s JOIN tenant n ON n.id = s.tenant_id
+        WHERE s.running > 0 OR s.cap_prefork IS NOT NULL OR s.cap_asyncio IS NOT NULL""",
+    "pools": "SELECT *, now() - judged_at AS age FROM pool_slots",
+    "workers": "SELECT *, now() - heartbeat_at AS age FROM worker",
+    "long types": "SELECT task FROM long_task_type",
+    "statements": """
+        SELECT application_name, state, wait_event_type, wait_event, now() - query_start AS age, left(query, 60) AS query
+        FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()""",
+}
+_LOG_LINES: Final = 20
+
+
+def describe(environment: Mapping[str, str], pids: Mapping[str, int], folder: Path) -> str:
+    """Return a text for people: what Postgres, Redis, the processes and their logs in ``folder`` say now."""
+    parts = [*asyncio.run(_postgres(environment["DATABASE_URL"])), *_redis(environment["REDIS_URL"])]
+    for name, pid in pids.items():
+        parts += [f"process {name}:", *_tree(pid)]
+        parts += [f"  log: {line}" for line in (folder / f"{name}.log").read_text().splitlines()[-_LOG_LINES:]]
+    return "\n".join(parts)
+
+
+async def _postgres(url: str) -> list[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [f"{what}: {[dict(row) for row in await connection.fetch(sql)]}" for what, sql in _QUERIES.items()]
+    finally:
+        await connection.close()
+
+
+def _redis(url: str) -> Iterator[str]:
+    with Redis.from_url(url, decode_responses=True) as redis:
+        for ring in RINGS.values():
+            members = redis.smembers(ring.members)
+            tickets = {queue: redis.llen(queue) for queue in members}
+            order, ahead = redis.lrange(ring.order, 0, -1), redis.smembers(ring.ahead)
+            yield f"ring {ring.queue}: order {order} tickets {tickets} ahead {ahead}"
+        for client in redis.client_list():
+            if client["cmd"] in {"brpop", "eval", "evalsha"}:
+                yield f"client {client['addr']} {client['cmd']} flags {client['flags']} idle {client['idle']} s"
+
+
+def _tree(pid: int) -> Iterator[str]:
+    try:
+        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+            ports = [line.laddr.port for line in process.net_connections() if line.raddr]
+            yield f"  {process.pid} {process.status()}, {process.num_threads()} threads, ports {ports}"
+    except psutil.Error as error:
+        yield f"  {error}"
