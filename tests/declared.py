@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from app.tasks.types import TaskType
+from app.tasks.definition.types import TaskType
 
 
 class Nothing(BaseModel):

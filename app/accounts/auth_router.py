@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from app.accounts import oauth
 from app.accounts.address_limit import limit_of, limited
 from app.accounts.oauth import OAuthError
+from app.accounts.parts import AccountParts
 from app.accounts.schemas import KeySet, LoginRequest, OAuthProblem, PasswordRequest, TokenAnswer
 from app.core.errors import (
     InsufficientScope,
@@ -24,7 +25,7 @@ from app.core.errors import (
 )
 from app.http.problem import responses
 from app.http.strict_json import TINY, Bounds
-from app.identity.dependencies import CallerRoute, UnratedCaller, acting, authenticate, client_address
+from app.identity.dependencies import CallerRoute, UnratedCaller, acting, client_address
 
 
 class AuthRoute(CallerRoute):
@@ -38,7 +39,7 @@ class AuthRoute(CallerRoute):
     async def before_body(self, request: Request) -> None:
         """Authenticate when the operation needs it. These calls do not count against a tenant's rate."""
         if self.required_scopes is not None:
-            await authenticate(request)
+            await AccountParts.of(request).verifier.authenticate(request.scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, which counts the attempt first."""
@@ -105,7 +106,7 @@ async def create_token(request: Request) -> Response:
     try:
         fields = await _read(request)
         client = oauth.client(request.headers.getlist("authorization"), fields)
-        answer = await request.app.state.tokens.exchange(client, fields)
+        answer = await AccountParts.of(request).tokens.exchange(client, fields)
     except OAuthError as error:
         return _refuse(error)
     return JSONResponse(answer, headers=_NO_STORE)
@@ -157,7 +158,7 @@ async def revoke_token(request: Request) -> Response:
         return _refuse(error)
     if not fields.get("token"):
         return _refuse(OAuthError("invalid_request", "Send the token in the field token."))
-    await request.app.state.tokens.revoke(fields["token"], client_address(request))
+    await AccountParts.of(request).tokens.revoke(fields["token"], client_address(request))
     return Response(headers=_NO_STORE)
 
 
@@ -175,7 +176,7 @@ async def login(request: Request, response: Response, body: LoginRequest) -> Any
     The answer does not show whether a member has the address.
     """
     response.headers.update(_NO_STORE)
-    return await request.app.state.tokens.login(body.email, body.password)
+    return await AccountParts.of(request).tokens.login(body.email, body.password)
 
 
 @router.post(
@@ -189,7 +190,7 @@ async def login(request: Request, response: Response, body: LoginRequest) -> Any
 async def change_password(request: Request, response: Response, principal: UnratedCaller, body: PasswordRequest) -> Any:
     """Change a member's own password. Its earlier tokens are refused within 2 seconds; the answer has a new one."""
     response.headers.update(_NO_STORE)
-    return await request.app.state.tokens.change_password(
+    return await AccountParts.of(request).tokens.change_password(
         principal, acting(request, principal), body.current_password, body.new_password
     )
 
@@ -204,4 +205,4 @@ async def get_key_set(request: Request, response: Response) -> KeySet:
     """Return the public keys that verify our tokens (ES256). A new key is listed here before it signs tokens."""
     # A new key is published for 10 minutes before it signs, so a cached set always knows it.
     response.headers["Cache-Control"] = "public, max-age=300"
-    return KeySet(keys=request.app.state.tokens.published_keys())
+    return KeySet(keys=AccountParts.of(request).tokens.published_keys())

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request, Response
 
 from app.accounts import keys, members, passwords
+from app.accounts.parts import AccountParts
 from app.accounts.schemas import (
     Key,
     KeyPage,
@@ -18,7 +19,6 @@ from app.accounts.schemas import (
     NewMember,
     RotateRequest,
 )
-from app.accounts.tokens import Tokens
 from app.core import ids
 from app.core.errors import (
     EmailTaken,
@@ -59,7 +59,7 @@ _NO_STORE: Final = "no-store"
 async def list_keys(request: Request, principal: KeyManager, page: AskedPage) -> KeyPage:
     """List the tenant's keys, newest first, including ended ones."""
     tenant_id, before = principal.tenant_id, page.before(principal.tenant_id)
-    async with request.app.state.accounts.transaction(tenant_id) as connection:
+    async with AccountParts.of(request).accounts.transaction(tenant_id) as connection:
         found = await keys.page(connection, tenant_id, before=before, limit=page.limit + 1)
     items, next_cursor = page.cut(tenant_id, found)
     return KeyPage(items=[Key.model_validate(key) for key in items], next_cursor=next_cursor)
@@ -80,7 +80,7 @@ async def issue_key(request: Request, response: Response, principal: KeyManager,
     """
     scopes = principal.scopes if body.scopes is None else frozenset(body.scopes)
     keys.require_scopes(scopes, principal.scopes)
-    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+    async with AccountParts.of(request).accounts.transaction(principal.tenant_id) as connection:
         key, text = await keys.issue(
             connection,
             acting(request, principal),
@@ -112,7 +112,7 @@ async def rotate_key(
 ) -> NewKey:
     """Replace a key by one with the same name, scopes and length of life. During the overlap both are valid."""
     overlap = None if body is None else body.overlap_seconds
-    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+    async with AccountParts.of(request).accounts.transaction(principal.tenant_id) as connection:
         key, text = await keys.rotate(
             connection,
             acting(request, principal),
@@ -138,7 +138,7 @@ async def revoke_key(request: Request, principal: KeyManager, key_id: KeyId) -> 
 
     You cannot revoke a key with scopes that you do not have.
     """
-    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+    async with AccountParts.of(request).accounts.transaction(principal.tenant_id) as connection:
         await keys.revoke(
             connection, acting(request, principal), principal.tenant_id, _key_id(key_id), caller_scopes=principal.scopes
         )
@@ -160,7 +160,7 @@ def _key_id(text: str) -> str:
 async def list_members(request: Request, principal: KeyManager, page: AskedPage) -> MemberPage:
     """List the people who may log in, newest first."""
     tenant_id, before = principal.tenant_id, page.before(principal.tenant_id)
-    async with request.app.state.accounts.transaction(tenant_id) as connection:
+    async with AccountParts.of(request).accounts.transaction(tenant_id) as connection:
         found = await members.page(connection, tenant_id, before=before, limit=page.limit + 1)
     items, next_cursor = page.cut(tenant_id, found)
     return MemberPage(items=[_member(member) for member in items], next_cursor=next_cursor)
@@ -180,10 +180,10 @@ def _member(member: account.Member) -> Member:
 )
 async def add_member(request: Request, response: Response, principal: KeyManager, body: MemberRequest) -> NewMember:
     """Add a person who may log in, with your password or with a generated one that is shown once."""
-    tokens: Tokens = request.app.state.tokens
+    parts = AccountParts.of(request)
     # Everything that may refuse the call is checked before the password is hashed, because hashing is slow and no
     # transaction should stay open meanwhile. ``add`` checks again, since things may have changed by then.
-    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+    async with parts.accounts.transaction(principal.tenant_id) as connection:
         await members.check_room(
             connection,
             acting(request, principal),
@@ -192,10 +192,10 @@ async def add_member(request: Request, response: Response, principal: KeyManager
             caller_scopes=principal.scopes,
             issuer=principal.key_id,
         )
-    await tokens.check_address(members.normalise(body.email))
+    await parts.tokens.check_address(members.normalise(body.email))
     made = passwords.generate() if body.password is None else None
-    hashed = await tokens.hasher.hash(principal.tenant_id, body.password or made or "")
-    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+    hashed = await parts.tokens.hasher.hash(principal.tenant_id, body.password or made or "")
+    async with parts.accounts.transaction(principal.tenant_id) as connection:
         member = await members.add(
             connection,
             acting(request, principal),
@@ -219,7 +219,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
 )
 async def change_member(request: Request, principal: KeyManager, member_id: MemberId, body: MemberChange) -> Member:
     """Give a member another role, disable it or enable it again. The last owner who can log in stays an owner."""
-    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+    async with AccountParts.of(request).accounts.transaction(principal.tenant_id) as connection:
         changed = await members.change(
             connection,
             acting(request, principal),
@@ -242,7 +242,7 @@ async def change_member(request: Request, principal: KeyManager, member_id: Memb
 )
 async def remove_member(request: Request, principal: KeyManager, member_id: MemberId) -> None:
     """Remove a member. Its tokens are refused within 2 seconds; the API keys that it made stay valid."""
-    async with request.app.state.accounts.transaction(principal.tenant_id) as connection:
+    async with AccountParts.of(request).accounts.transaction(principal.tenant_id) as connection:
         await members.remove(
             connection,
             acting(request, principal),

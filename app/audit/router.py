@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.audit import log
 from app.audit.log import AuditFilter
+from app.audit.parts import AuditParts
 from app.core.errors import InvalidCursor, InvalidRequest, TooManyLists
 from app.http.document_rules import headers
 from app.http.problem import responses
@@ -65,7 +66,7 @@ async def list_audit_events(
     tenant_id = principal.tenant_id
     wanted = AuditFilter(action, actor, created_from, created_to)
     before = page.before(tenant_id)
-    async with page.place(tenant_id), request.app.state.accounts.transaction(tenant_id) as connection:
+    async with page.place(tenant_id), AuditParts.of(request).accounts.transaction(tenant_id) as connection:
         rows, read_to = await log.page(connection, tenant_id, wanted, before=before, limit=page.limit + 1)
     entries = [AuditEntry.model_validate(dict(row)) for row in rows]
     items, next_cursor = page.cut(tenant_id, entries, "event_id", read_to)

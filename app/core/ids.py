@@ -31,7 +31,12 @@ def new_id() -> UUID:
 
 def read(text: str) -> UUID | None:
     """Return the id in a caller's text, or None if the text is not an id."""
-    return UUID(text) if _ID.fullmatch(text) else None
+    return pgproto.UUID(text) if _ID.fullmatch(text) else None
+
+
+def canonical(text: str) -> str | None:
+    """Return the id in a caller's text in our own spelling, or None if the text is not an id."""
+    return text.lower() if _ID.fullmatch(text) else None
 
 
 def first_id_at(seconds: float) -> UUID:

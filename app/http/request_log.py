@@ -7,6 +7,7 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final, TypeAlias
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import ids
@@ -21,6 +22,25 @@ _CLIENT_GONE: Final = 499
 _VERSION: Final = (b"api-version", API_VERSION.encode())
 
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class LoggedApp(FastAPI):
+    """A FastAPI application with layers of its own around it, which answer most requests before FastAPI sees them."""
+
+    front: ASGIApp
+    """The outermost layer: a ``RequestLog``."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the layers answer a request; everything else is FastAPI's."""
+        if scope["type"] == "http":
+            scope["app"] = self
+            await self.front(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+    async def answer_by_fastapi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let FastAPI answer a request: the innermost layer."""
+        await super().__call__(scope, receive, send)
 
 
 class RequestLog:
@@ -97,10 +117,9 @@ def _with(headers: _Headers, more: Mapping[str, str]) -> _Headers:
 
 
 def _task_id(scope: Scope) -> str | None:
-    """Return the id of the task that is asked for. What is none is a text of the caller's, and stays out of the log."""
+    """Return the id of the task that is asked for. Any other text of the caller's stays out of the log."""
     named = scope.get("path_params", {}).get("task_id")
-    found = named and ids.read(named)
-    return str(found) if found else None
+    return named and ids.canonical(named)
 
 
 def _facts(scope: Scope, response: _Response) -> dict[str, Any]:

@@ -2,24 +2,25 @@
 
 import json
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from email.message import Message
 from math import isfinite
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import Receive
 
 from app.core import sanitize
 from app.core.errors import InvalidRequest, MalformedBody, PayloadTooLarge, UnsupportedMediaType
-from app.http import problem, query_parameters
+from app.http import problem
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
-# Of which the decoder makes no subclasses.
+# The decoder makes no subclasses of these.
 _CONTAINERS: Final = frozenset({dict, list})
 _NO_TYPE: Final = b"none/none"
 _INT64_DIGITS: Final = len(str(-(2**63)))
@@ -136,60 +137,38 @@ def _check_escapes(text: str, document: Any) -> None:
         raise MalformedBody("A string holds half of a surrogate pair. Send the character itself, as UTF-8.") from None
 
 
-class _JsonRequest(Request):
-    """A request whose body is read and parsed."""
+class Incoming(Generic[M]):
+    """The body of a request, which its reader receives when there is room, and parses where there is time."""
 
-    def __init__(self, request: Request, raw: bytes, document: Any) -> None:
-        super().__init__(request.scope, request.receive)
-        self._body = raw
-        self._document = document
+    def __init__(self, request: Request, model: type[M], bounds: Bounds) -> None:
+        """``model`` validates the document."""
+        self._request = request
+        self._model = model
+        self.bounds = bounds
+        self.raw = b""
+        self.document: Any = None
+        """The JSON document, once ``read`` has returned."""
 
-    async def json(self) -> Any:
-        return self._document
+    async def receive(self) -> bytes:
+        """Receive the body and return it. Raises the errors of ``strict_json.read``."""
+        self.raw = await read(self._request, self.bounds)
+        return self.raw
 
+    def read(self) -> M:
+        """Parse and validate the received body; a thread may do this.
 
-class StrictRoute(APIRoute):
-    """The ``route_class`` of every router: reads bodies and queries strictly. An empty body fails validation (422)."""
-
-    @property
-    def bounds(self) -> Bounds:
-        """Return the bounds of the body."""
-        return ORDINARY
-
-    async def before_body(self, request: Request) -> None:
-        """Look at the request before its body is read, or its query refused."""
-
-    async def parse(self, _request: Request, raw: bytes) -> Any:
-        """Return the document in a body."""
-        return loads(raw, self.bounds.depth)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Parse before FastAPI does: of a body it would turn our problems into a bare 400, of a query read the half."""
-        answer = super().get_route_handler()
-        takes_body, known = self.body_field is not None, query_parameters.names(self.dependant)
-        fields = _fields(self.body_field.field_info.annotation) if self.body_field is not None else 0
-
-        async def answer_strictly(request: Request) -> Response:
-            query = request.scope["query_string"]
-            faults = query_parameters.faults(query, known) if query else None
-            if faults or takes_body:
-                await self.before_body(request)
-            if faults:
-                raise RequestValidationError(faults)
-            if not takes_body:
-                return await answer(request)
-            raw = await read(request, self.bounds)
-            document = await self.parse(request, raw) if raw else None
-            problem.bound_members(document, fields)
-            return await answer(_JsonRequest(request, raw, document))
-
-        return answer_strictly
-
-
-def _fields(annotation: Any) -> int:
-    """Return how many members a body has at most: those of its model, which may be optional."""
-    models = (annotation, *get_args(annotation))
-    return next(len(model.model_fields) for model in models if hasattr(model, "model_fields"))
+        Raises ``MalformedBody`` and ``RequestValidationError``.
+        """
+        if not self.raw:
+            raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
+        self.document = loads(self.raw, self.bounds.depth)
+        problem.bound_members(self.document, len(self._model.model_fields))
+        try:
+            # FastAPI validates with the same option, so that all calls describe an error with the same words.
+            return self._model.model_validate(self.document, from_attributes=True)
+        except ValidationError as error:
+            faults = error.errors(include_url=False)[: problem.MAX_FAULTS]
+            raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
 
 
 async def read(request: Request, bounds: Bounds = ORDINARY) -> bytes:

@@ -1,11 +1,11 @@
 """Permissions as parameter types: ``principal: TaskWriter``. Each call counts against the tenant's rate.
 
-The rate is kept by a room above this one, which gives its ``count`` to ``app.state.count_call`` at the start.
+A room above this one keeps the rates: its ``count`` is ``IdentityParts.count_call``.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Request, Security
 from fastapi.dependencies.models import Dependant
@@ -15,19 +15,13 @@ from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 
-from app.core.errors import InsufficientScope, InvalidCredentials, Unauthenticated
-from app.http.strict_json import SMALL, Bounds, StrictRoute
+from app.core.errors import InsufficientScope
+from app.http.strict_json import SMALL, Bounds
+from app.http.strict_route import StrictRoute
 from app.identity import scopes
+from app.identity.credentials import REALM
+from app.identity.parts import IdentityParts
 from app.identity.principal import Actor, Principal
-from app.identity.verify import invalid_credentials
-
-if TYPE_CHECKING:
-    from app.identity.verify import Verifier
-
-_REALM: Final = 'Bearer realm="task-queue"'
-_API_KEY: Final = b"x-api-key"
-# The headers that may carry credentials. Both together are refused.
-_CREDENTIALS: Final = frozenset({b"authorization", _API_KEY})
 
 
 class _Documented(SecurityBase):
@@ -51,44 +45,6 @@ _HEADER: Final = _Documented(
 )
 
 
-def _credential(request: Request) -> str:
-    """Return the one credential that was sent."""
-    sent = [header for header in request.scope["headers"] if header[0] in _CREDENTIALS]
-    # A proxy in front and this process may each read another one of two credentials, so neither is accepted.
-    if len(sent) > 1:
-        raise InvalidCredentials(
-            "Credentials were sent more than once. Send one Authorization header or one X-API-Key header.",
-            headers={"WWW-Authenticate": f'{_REALM}, error="invalid_request"'},
-        )
-    name, value = sent[0] if sent else (_API_KEY, b"")
-    text = value.decode("latin-1")
-    scheme, _, found = ("bearer", "", text) if name == _API_KEY else text.partition(" ")
-    if scheme.lower() != "bearer" or not found.strip():
-        detail = "Send an API key or a token as Authorization: Bearer <…>, or an API key as X-API-Key."
-        raise Unauthenticated(detail, headers={"WWW-Authenticate": _REALM})
-    if name == _API_KEY and "." in found:
-        # Only a token contains a dot, and tokens are not accepted in X-API-Key.
-        raise invalid_credentials()
-    return found.strip()
-
-
-async def authenticate(request: Request) -> Principal:
-    """Return the caller. Also store it for the request's log line, which names the tenant."""
-    state = request.scope.setdefault("state", {})
-    # A request asks several times (before the body, as a dependency), but is verified once.
-    if "principal" not in state:
-        verifier: Verifier = request.app.state.verifier
-        state["principal"] = await verifier.verify(_credential(request))
-    principal: Principal = state["principal"]
-    return principal
-
-
-async def authenticate_again(request: Request) -> Principal:
-    """Verify the credentials once more, and return the caller. For long calls, whose key may be revoked meanwhile."""
-    verifier: Verifier = request.app.state.verifier
-    return await verifier.verify(_credential(request))
-
-
 async def caller(
     request: Request,
     required: SecurityScopes,
@@ -96,7 +52,11 @@ async def caller(
     _header: Annotated[None, Security(_HEADER)],
 ) -> Principal:
     """Return the caller, if its scopes allow the operation. Raises ``InsufficientScope``."""
-    return permitted(await authenticate(request), *required.scopes)
+    return permitted(await _authenticate(request), *required.scopes)
+
+
+async def _authenticate(request: Request) -> Principal:
+    return await IdentityParts.of(request).verifier.authenticate(request.scope)
 
 
 async def rated(request: Request, principal: Annotated[Principal, Security(caller)]) -> Principal:
@@ -106,7 +66,7 @@ async def rated(request: Request, principal: Annotated[Principal, Security(calle
 
 
 async def _count(request: Request, principal: Principal) -> None:
-    await request.app.state.count_call(request, principal)
+    await IdentityParts.of(request).count_call(request, principal)
 
 
 def permitted(principal: Principal, *required: str) -> Principal:
@@ -115,7 +75,7 @@ def permitted(principal: Principal, *required: str) -> Principal:
         needed = " ".join(required)
         raise InsufficientScope(
             f"This needs credentials with the scope {needed}.",
-            headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{needed}"'},
+            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{needed}"'},
         )
     return principal
 
@@ -132,7 +92,7 @@ class CallerRoute(StrictRoute):
         """Authenticate the caller, count the call and check the scopes, if the operation needs a caller."""
         # In this order: a call counts even if it is refused, and a stranger cannot make us read a body.
         if self.required_scopes is not None:
-            principal = await authenticate(request)
+            principal = await _authenticate(request)
             await _count(request, principal)
             permitted(principal, *self.required_scopes)
 

@@ -14,7 +14,7 @@ from app.core import ids
 from app.core.errors import InvalidCursor
 from app.core.timestamps import Timestamp
 from app.http import pagination
-from app.http.list_limit import ListLimit
+from app.http.parts import Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Page:
         if self.cursor is None:
             # The first page has a bound too: Postgres may plan a statement with an optional bound as a full scan.
             return ids.LAST
-        position = pagination.decode(tenant_id, self.cursor, self.request.app.state.cursor_key)
+        position = pagination.decode(tenant_id, self.cursor, Parts.of(self.request).cursor_key)
         kind, _, text = position.rpartition(":")
         if kind != self._kind:
             raise InvalidCursor("This cursor belongs to another list. Start again without a cursor.")
@@ -39,8 +39,7 @@ class Page:
 
     def place(self, tenant_id: UUID) -> AbstractAsyncContextManager[None]:
         """Take one of the tenant's places for expensive lists while it is read. Raises ``TooManyLists``."""
-        limit: ListLimit = self.request.app.state.list_limit
-        return limit.place(tenant_id)
+        return Parts.of(self.request).list_limit.place(tenant_id)
 
     def cut(
         self, tenant_id: UUID, found: Sequence[Any], name: str = "id", read_to: UUID | None = None
@@ -56,9 +55,14 @@ class Page:
         if last is None:
             return items, None
         position = f"{self._kind}:{last}"
-        cursor = pagination.encode(tenant_id, position, self.request.app.state.cursor_key)
+        cursor = pagination.encode(tenant_id, position, Parts.of(self.request).cursor_key)
         self.response.headers["Link"] = pagination.next_link(str(self.request.url), cursor)
         return items, cursor
+
+    @property
+    def link(self) -> str | None:
+        """Return the Link header of the page; None on the last one."""
+        return self.response.headers.get("Link")
 
     @property
     def _kind(self) -> str:
@@ -66,11 +70,15 @@ class Page:
         return self.request.url.path.rpartition("/")[2]
 
 
+Limit: TypeAlias = Annotated[int, Query(ge=1, le=100)]
+Cursor: TypeAlias = Annotated[str | None, Query(max_length=512)]
+
+
 def _page(
     request: Request,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=512)] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
 ) -> Page:
     return Page(limit, cursor, request, response)
 

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import inf
@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import asyncpg
 
-from app.core.errors import TenantSuspended, Unauthenticated, Unavailable
+from app.core.errors import TenantSuspended, Unavailable
 from app.db import AWAY, Database
-from app.identity import api_keys, store, tokens
+from app.identity import api_keys, credentials, store, tokens
 from app.identity.keyring import Keyring
 from app.identity.principal import Principal
 from app.identity.scopes import ROLES
@@ -68,17 +68,29 @@ class Verifier:
         self._touched_at = -inf
         self._pruned_at = -inf
 
+    async def authenticate(self, scope: MutableMapping[str, Any], *, is_again: bool = False) -> Principal:
+        """Return the caller of a request, by its ASGI scope. Also store it for the log line, which names the tenant.
+
+        With ``is_again`` the credentials are verified once more, for long calls, whose key may be revoked meanwhile.
+        """
+        state = scope.setdefault("state", {})
+        # A request asks several times (before the body, as a dependency), but is verified once.
+        if is_again or "principal" not in state:
+            state["principal"] = await self.verify(credentials.read(scope["headers"]))
+        principal: Principal = state["principal"]
+        return principal
+
     async def verify(self, credential: str) -> Principal:
         """Return the caller with these credentials.
 
         Raises ``Unauthenticated`` (the same answer whatever is wrong), ``TenantSuspended`` or ``Unavailable``.
         """
         if len(credential) > _MAX_LENGTH:
-            raise invalid_credentials()
+            raise credentials.invalid()
         digest = blake2b(credential.encode(), key=self._cache_key).digest()
         entry = self._remembered(digest) or await self._ask_once(digest, credential)
         if entry is None:
-            raise invalid_credentials()
+            raise credentials.invalid()
         principal = entry.principal
         if principal.status == "suspended":
             raise tenant_suspended()
@@ -209,14 +221,6 @@ class Verifier:
         if at - self._pruned_at >= _PRUNE_SECONDS:
             self._pruned_at = at
             await store.prune_tokens_any_tenant(connection)
-
-
-def invalid_credentials() -> Unauthenticated:
-    """Return the error for invalid credentials, whatever is wrong with them."""
-    return Unauthenticated(
-        "This API key or token is invalid, expired or revoked. Send a valid one.",
-        headers={"WWW-Authenticate": 'Bearer realm="task-queue", error="invalid_token"'},
-    )
 
 
 def tenant_suspended() -> TenantSuspended:

@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field
 from app.core import schema
 from app.core.errors import Unavailable
 from app.http.problem import responses
-from app.http.strict_json import StrictRoute
-from app.monitoring.readiness import ReadinessProbe, State
+from app.http.strict_route import StrictRoute
+from app.monitoring.parts import MonitoringParts
+from app.monitoring.readiness import State
 
 router: Final = APIRouter(route_class=StrictRoute, tags=["health"])
 
@@ -57,8 +58,7 @@ async def get_health() -> Health:
 )
 async def get_readiness(request: Request) -> Any:
     """Return whether Postgres is writable and has the expected schema. Other problems make it `degraded`."""
-    readiness: ReadinessProbe = request.app.state.readiness
-    state = readiness.state()
+    state = MonitoringParts.of(request).readiness.state()
     if state.faults:
         raise Unavailable(
             "The service is not ready. The field reasons says why, and what to do.",

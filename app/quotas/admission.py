@@ -1,51 +1,109 @@
-"""Check calls against the tenant's rate. Quotas of tasks are checked where tasks are stored (``tasks_accept``)."""
+"""Admit calls: who calls, whether they may, and whether the tenant's rate allows it.
+
+Quotas of tasks are checked where tasks are stored (``tasks_accept``). ``CALLS`` and ``SUBMITS`` are the rate classes of
+operations: the response to a submit reports what is left of the quotas, too.
+"""
 
 from collections.abc import Callable
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from redis.asyncio import Redis
+from fastapi import Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import Depends
+from starlette.requests import Request
 
-from app.core.errors import RateLimited
+from app.core.errors import Problem, RateLimited
+from app.identity.dependencies import caller, permitted
+from app.identity.principal import Principal
 from app.quotas import limits as policies
 from app.quotas.limits import Remaining
+from app.quotas.parts import QuotaParts
 from app.quotas.rate import Rates
+from app.tenants import plans
 from app.tenants.plans import Limits
 
+# Statuses of a submit that was refused before its quotas were checked: the response reports only the rate.
+_REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
 
-class Admission:
-    """Admits or refuses calls in one api process, by the tenant's rate."""
 
-    def __init__(self, redis: Redis) -> None:
-        """``redis`` stores the rates, and may be unavailable."""
-        self._rates = Rates(redis)
+class _CallRate:
+    """Calls that count against the rate only."""
 
-    def close(self) -> None:
-        """Stop asking Redis."""
-        self._rates.close()
+    gives: ClassVar[frozenset[str]] = frozenset({"principal"})
 
-    async def call(self, tenant_id: UUID, limits: Limits) -> dict[str, str]:
-        """Admit a call other than a submit; return its RateLimit fields. Raises ``RateLimited``."""
-        remaining = await self._ask_rate(tenant_id, limits, policies.call_policies)
-        return policies.fields(policies.call_policies(limits), remaining)
+    async def admit(self, request: Request, scope: str) -> dict[str, Any]:
+        """Return the caller. Raises ``Unauthenticated``, ``InsufficientScope`` and ``RateLimited``."""
+        principal = permitted(await QuotaParts.of(request).verifier.authenticate(request.scope), scope)
+        await count(request, principal)
+        return {"principal": principal}
 
-    async def submit(self, tenant_id: UUID, limits: Limits) -> list[Remaining]:
-        """Admit a submit before its body is read; return the remaining rate, for its answer. Raises ``RateLimited``."""
-        return await self._ask_rate(tenant_id, limits, policies.submit_policies)
+    def refused(self, request: Request, error: Exception) -> None:
+        """Do nothing: the answer has its RateLimit fields already."""
 
-    async def _ask_rate(
-        self, tenant_id: UUID, limits: Limits, policy_field: Callable[[Limits], str]
-    ) -> list[Remaining]:
-        rate = policies.rate_of(limits)
-        # An unlimited tenant costs Redis nothing.
-        if rate is None:
-            return []
-        answer = await self._rates.ask(tenant_id, rate)
-        remaining = policies.rate_remaining(rate, answer)
-        if not answer.is_allowed:
-            wait = policies.seconds(answer.wait)
-            raise RateLimited(
-                "Too many requests. Wait as long as Retry-After says.",
-                headers={"Retry-After": str(wait), **policies.fields(policy_field(limits), [remaining])},
-                **{"violated-policies": ["rate"], "limit": limits.requests_per_second, "retry_after": wait},
-            )
-        return [remaining]
+    def documented(self, scope: str) -> Depends:
+        """Return the permission, as the API document describes it."""
+        permission: Depends = Security(caller, scopes=[scope])
+        return permission
+
+
+class _SubmitRate(_CallRate):
+    """Calls that store tasks: ``rate`` is what remains of the rate, for an answer that reports the quotas as well."""
+
+    gives: ClassVar[frozenset[str]] = frozenset({"principal", "rate"})
+
+    async def admit(self, request: Request, scope: str) -> dict[str, Any]:
+        """Return the caller and what remains of its rate. Raises as for other calls.
+
+        A replay counts too: it is recognised only after the body was read.
+        """
+        parts = QuotaParts.of(request)
+        principal = permitted(await parts.verifier.authenticate(request.scope), scope)
+        limits = plans.limits_of(principal)
+        remaining = await ask_rate(parts.rates, principal.tenant_id, limits, policies.submit_policies)
+        request.scope["state"]["rate"] = remaining
+        return {"principal": principal, "rate": remaining}
+
+    def refused(self, request: Request, error: Exception) -> None:
+        """Report the remaining rate with a refusal that cost no quota, as other calls do."""
+        if isinstance(error, RequestValidationError) or (isinstance(error, Problem) and error.status in _REFUSED_EARLY):
+            state = request.scope["state"]
+            limits = plans.limits_of(state["principal"])
+            state["headers"] = policies.fields(policies.call_policies(limits), state["rate"])
+
+
+CALLS: Final = _CallRate()
+SUBMITS: Final = _SubmitRate()
+
+
+async def count(request: Request, principal: Principal) -> None:
+    """Count a call, once, before its body is read; the response reports the rate. Raises ``RateLimited``."""
+    state = request.scope["state"]
+    # A route may ask more than once (before the body and as a dependency), but the call counts once.
+    if "headers" not in state:
+        rates, limits = QuotaParts.of(request).rates, plans.limits_of(principal)
+        remaining = await ask_rate(rates, principal.tenant_id, limits, policies.call_policies)
+        state["headers"] = policies.fields(policies.call_policies(limits), remaining)
+
+
+async def ask_rate(
+    rates: Rates, tenant_id: UUID, limits: Limits, policy_field: Callable[[Limits], str]
+) -> list[Remaining]:
+    """Count a call and return what remains of the rate: nothing for an unlimited one. Raises ``RateLimited``.
+
+    ``policy_field`` returns the value of RateLimit-Policy for a refusal.
+    """
+    rate = policies.rate_of(limits)
+    # An unlimited tenant costs Redis nothing.
+    if rate is None:
+        return []
+    answer = await rates.ask(tenant_id, rate)
+    remaining = policies.rate_remaining(rate, answer)
+    if not answer.is_allowed:
+        wait = policies.seconds(answer.wait)
+        raise RateLimited(
+            "Too many requests. Wait as long as Retry-After says.",
+            headers={"Retry-After": str(wait), **policies.fields(policy_field(limits), [remaining])},
+            **{"violated-policies": ["rate"], "limit": limits.requests_per_second, "retry_after": wait},
+        )
+    return [remaining]

@@ -9,6 +9,7 @@ from app.core.errors import InvalidRequest
 from app.http.problem import responses
 from app.identity.dependencies import CallerRoute, UsageReader
 from app.quotas import usage
+from app.quotas.parts import QuotaParts
 from app.quotas.schemas import LimitList, UsageReport
 from app.tenants import plans
 from app.tenants.plans import Plan
@@ -20,7 +21,7 @@ router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["limits"
 async def list_limits(request: Request, principal: UsageReader) -> LimitList:
     """List every limit, with its source (plan or override) and its current use."""
     return await usage.limits(
-        request.app.state.reader, principal.tenant_id, cast("Plan", principal.plan), principal.overrides
+        QuotaParts.of(request).reader, principal.tenant_id, cast("Plan", principal.plan), principal.overrides
     )
 
 
@@ -39,4 +40,4 @@ async def get_usage(
 ) -> UsageReport:
     """Return the tasks of this day and month by task type, and those of each requested day."""
     contract = plans.limits_of(principal)
-    return await usage.report(request.app.state.reader, principal.tenant_id, contract, first, last)
+    return await usage.report(QuotaParts.of(request).reader, principal.tenant_id, contract, first, last)

@@ -1,6 +1,6 @@
 """Tasks from their submit to their end. A module of task types imports its names from here."""
 
-from app.tasks.context import SoftTimeLimitExceeded, TaskCancelled, TaskContext
-from app.tasks.types import task
+from app.tasks.definition.context import SoftTimeLimitExceeded, TaskCancelled, TaskContext
+from app.tasks.definition.types import task
 
 __all__ = ["SoftTimeLimitExceeded", "TaskCancelled", "TaskContext", "task"]

@@ -4,9 +4,9 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
-from app.tasks import types
+from app.tasks.definition import types
+from app.tasks.definition.types import TaskType
 from app.tasks.schemas import DEFAULT_TASK, BatchRequest, SubmitOptions, SubmitRequest
-from app.tasks.types import TaskType
 
 _REF: Final = "#/components/schemas/{model}"
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,18 +9,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.core.errors import BacklogFull, DailyQuotaExceeded, InvalidRequest, MonthlyQuotaExceeded, Problem
+from app.http.json_response import JsonResponse
 from app.quotas import limits as policies
 from app.quotas.limits import Remaining
 from app.quotas.schemas import Grant, Quota
-from app.tasks.reading import Detail, StoredResult
-from app.tasks.schemas import TaskStatus
-from app.tasks.status import FINAL
+from app.tasks.read.reading import Detail, StoredResult
+from app.tasks.schemas import CancelResponse, TaskPage, TaskStatus
+from app.tasks.status import FINAL, Status
 from app.tasks.submit.decision import Accepted, Refused
 from app.tasks.submit.new_tasks import InvalidTask
 from app.tenants.plans import UNLIMITED, Limits
 
-_NONE: Final[Mapping[str, str]] = MappingProxyType({})
-_JSON: Final = (b"content-type", b"application/json")
 _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 _QUOTA_PROBLEMS: Final[Mapping[Quota, tuple[type[Problem], str]]] = {
@@ -38,20 +36,6 @@ _QUOTA_PROBLEMS: Final[Mapping[Quota, tuple[type[Problem], str]]] = {
         "As many tasks wait as the plan allows. Wait until some have run, cancel some, or ask for a larger plan.",
     ),
 }
-
-
-class _Json(Response):
-    """A response whose JSON is already text. It skips the checks of headers in ``Response``, which cost time."""
-
-    def __init__(self, text: str, status: int = 200, headers: Mapping[str, str] = _NONE) -> None:
-        self.status_code = status
-        self.background = None
-        self.body = text.encode()
-        self.raw_headers = [
-            (b"content-length", b"%d" % len(self.body)),
-            _JSON,
-            *((name.lower().encode(), value.encode()) for name, value in headers.items()),
-        ]
 
 
 def require_accepted(decided: Accepted | Refused, limits: Limits, rate: Sequence[Remaining]) -> Accepted:
@@ -83,13 +67,13 @@ def accepted(accepted: Accepted, limits: Limits, rate: Sequence[Remaining], retr
     more = "" if retry_of is None else f',"retry_of":"{retry_of}"'
     body = f'{{"task_id":"{task_id}","status":"{accepted.status}"{more}}}'
     headers = {"Location": f"/api/tasks/{task_id}", **_headers(accepted, limits, rate)}
-    return _Json(body, _status(accepted), headers)
+    return JsonResponse(body, _status(accepted), headers)
 
 
 def batch(accepted: Accepted, limits: Limits, rate: Sequence[Remaining]) -> Response:
     """Return 202 with the outcome of each task; 200 if the same Idempotency-Key stored them before."""
     body = f'{{"outcomes":[{",".join(_outcomes(accepted))}]}}'
-    return _Json(body, _status(accepted), _headers(accepted, limits, rate))
+    return JsonResponse(body, _status(accepted), _headers(accepted, limits, rate))
 
 
 def _outcomes(accepted: Accepted) -> Iterator[str]:
@@ -145,15 +129,25 @@ def _ledger_remaining(limits: Limits, grant: Grant) -> list[Remaining]:
     return remaining
 
 
+def cancelled(found: CancelResponse) -> Response:
+    """Return 200 for a task that has ended, 202 for one that still runs."""
+    return JsonResponse(found.model_dump_json(), 202 if found.status is Status.STARTED else 200)
+
+
+def page(found: TaskPage, link: str | None) -> Response:
+    """Return 200 and a page of tasks, with a link to the next one."""
+    return JsonResponse(found.model_dump_json(), headers={"Link": link} if link else {})
+
+
 def status(found: TaskStatus) -> Response:
     """Return 200 and the status of the task."""
-    return _Json(found.model_dump_json())
+    return JsonResponse(found.model_dump_json())
 
 
 def detail(found: Detail) -> Response:
     """Return 200 and everything about a task but its result."""
     # The stored payload is JSON already and may be long, so it is not parsed again.
-    return _Json(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
+    return JsonResponse(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
 
 
 class _Nothing(Response):
@@ -169,6 +163,6 @@ def result(found: StoredResult | None) -> Response:
         return _Nothing()
     if found.status in FINAL:
         parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
-        return _Json(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')
+        return JsonResponse(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')
     pending = f'{{"detail":"Result not available yet","task_id":"{found.task_id}","status":"{found.status}"}}'
-    return _Json(pending, 202, {"Retry-After": "1"})
+    return JsonResponse(pending, 202, {"Retry-After": "1"})

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from app.core import backoff, failpoints, traceparent
 from app.db import Database
-from app.tasks import payloads, store, types
-from app.tasks.context import Progress, TaskCancelled, TaskContext
+from app.tasks import store
+from app.tasks.definition import payloads, types
+from app.tasks.definition.context import Progress, TaskCancelled, TaskContext
 from app.tasks.run import outcomes
 from app.tasks.run.attempts import Claim, Outcome
 from app.tenants import plans

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from app.core.errors import Unavailable
 from app.db import Database
-from app.tasks import types
+from app.tasks.definition import types
 from app.tasks.run.attempts import AttemptRef
 from app.tasks.run.timing import HEARTBEAT_INTERVAL
 from app.worker import store

@@ -31,7 +31,7 @@ from app.core import logging as structured_logging
 from app.core.config import get_settings
 from app.db import Database
 from app.processes import schema
-from app.tasks import types
+from app.tasks.definition import types
 from app.worker.aio.worker import AsyncioWorker
 from app.worker.pools import WorkerPool
 from app.worker.prefork.worker import PreforkWorker

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from app.tasks.context import Progress
+from app.tasks.definition.context import Progress
 
 # Seconds between two writes of one attempt.
 INTERVAL: Final = 0.25

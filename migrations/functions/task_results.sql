@@ -3,7 +3,7 @@
 -- Parameters. p_tenants, p_ids: pairs of tenant and task.
 -- Returns. One row for each task that exists, with the number of its pair (from 1); result and error as JSON text.
 -- Locks. None.
--- Called by. app/tasks/store.py.
+-- Called by. app/tasks/read/store.py.
 CREATE OR REPLACE FUNCTION task_results(p_tenants uuid[], p_ids uuid[])
 RETURNS TABLE (number bigint, status text, result text, error text)
 LANGUAGE plpgsql

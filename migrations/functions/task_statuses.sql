@@ -2,7 +2,7 @@
 -- Parameters. p_tenants, p_ids: pairs of tenant and task.
 -- Returns. One row for each task that exists, with the number of its pair (from 1).
 -- Locks. None.
--- Called by. app/tasks/store.py.
+-- Called by. app/tasks/read/store.py.
 CREATE OR REPLACE FUNCTION task_statuses(p_tenants uuid[], p_ids uuid[])
 RETURNS TABLE (
     number bigint, task text, status text, attempt integer, max_attempts integer, progress jsonb,

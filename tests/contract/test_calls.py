@@ -9,6 +9,7 @@ import pytest
 from app.admin import offboarding_store
 from app.quotas.schemas import Demand
 from app.tasks import store
+from app.tasks.read import store as read_store
 from app.tasks.submit.new_tasks import NewTask
 from tests.conftest import ROOT
 
@@ -25,7 +26,12 @@ _CALL = re.compile(r"\b(\w+)\((p_\w+ => [^()]*(?:\(\)[^()]*)*)\)")
 
 
 def _texts() -> list[str]:
-    made = [value for module in (store, offboarding_store) for value in vars(module).values() if isinstance(value, str)]
+    made = [
+        value
+        for module in (store, read_store, offboarding_store)
+        for value in vars(module).values()
+        if isinstance(value, str)
+    ]
     return [*made, *(path.read_text() for path in _STORES)]
 
 

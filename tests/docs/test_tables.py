@@ -21,9 +21,9 @@ from app.core.config import Settings
 from app.core.errors import Problem
 from app.http import protocol_limits
 from app.identity import scopes
+from app.tasks.definition.types import TaskType
 from app.tasks.schemas import WaitingReason
 from app.tasks.status import Status
-from app.tasks.types import TaskType
 from app.tenants import plans
 from app.webhooks.delivery import retry_schedule
 from scripts.stack import parts

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Body, FastAPI, Request
 from pydantic import BaseModel, ConfigDict
 
 from app.http import problem
-from app.http.strict_json import MAX_BODY_BYTES, StrictRoute
+from app.http.strict_json import MAX_BODY_BYTES
+from app.http.strict_route import StrictRoute
 
 JSON = {"Content-Type": "application/json"}
 

@@ -9,8 +9,9 @@ import pytest
 from fastapi import FastAPI, Request
 
 from app.http import problem
+from app.http.list_limit import ListLimit
 from app.http.request_log import RequestLog
-from app.identity import scopes
+from app.identity import credentials, scopes
 from app.identity.dependencies import (
     KeyManager,
     TaskReader,
@@ -20,8 +21,9 @@ from app.identity.dependencies import (
     WebhookManager,
     rated,
 )
+from app.identity.parts import IdentityParts
 from app.identity.principal import Principal
-from app.identity.verify import invalid_credentials
+from app.identity.verify import Verifier
 
 KEY = "the-key"
 CALLER = Principal(
@@ -35,24 +37,31 @@ CALLER = Principal(
 )
 
 
-class OneKey:
+class OneKey(Verifier):
     """Stands where the database would be asked."""
+
+    def __init__(self) -> None:
+        """Ask nothing."""
 
     async def verify(self, credential: str) -> Principal:
         if credential != KEY:
-            raise invalid_credentials()
+            raise credentials.invalid()
         return CALLER
 
 
 def _app() -> FastAPI:
     app = FastAPI()
-    app.state.verifier = OneKey()
     app.state.counted = []
 
     async def count(_request: Request, principal: Principal) -> None:
         app.state.counted.append(principal.slug)
 
-    app.state.count_call = count
+    async def require_postgres() -> None:
+        """Postgres is not asked."""
+
+    IdentityParts(
+        list_limit=ListLimit(1, require_postgres), cursor_key=b"", verifier=OneKey(), count_call=count
+    ).attach(app)
 
     @app.get("/read")
     async def read(principal: TaskReader) -> str:

@@ -16,7 +16,7 @@ TENANT = uuid.uuid4()
 
 
 def _page(path: str, cursor: str | None = None, limit: int = 2) -> Page:
-    app = SimpleNamespace(state=SimpleNamespace(cursor_key=b"k" * 32))
+    app = SimpleNamespace(parts=SimpleNamespace(cursor_key=b"k" * 32))
     scope: dict[str, Any] = {
         "type": "http", "app": app, "path": path, "server": ("test", 80), "scheme": "http", "query_string": b"limit=2",
         "headers": [],

@@ -12,16 +12,22 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
+from starlette.requests import Request
+
 from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.errors import Problem
 from app.db import Database
+from app.http.strict_json import Incoming
 from app.identity.principal import Principal
-from app.quotas.admission import Admission
-from app.tasks import bodies, responses
+from app.quotas import admission
+from app.quotas import limits as policies
+from app.quotas.rate import Rates
+from app.tasks import responses, submit_calls
 from app.tasks.run.attempts import AttemptEnd, Outcome
 from app.tasks.run.end import cancel
 from app.tasks.run.end import end as end_attempts
+from app.tasks.schemas import BATCH_BOUNDS, BatchRequest, SubmitRequest
 from app.tasks.submit.accept import Acceptor
 from app.tenants import plans
 from tests.claims import claim_for
@@ -43,20 +49,23 @@ async def submit(
     """Submit so many tasks (or batches of ``batch``) of each tenant, whose limits are overrides of the free plan."""
     redis = redis_connections.connect(get_settings().redis_url)
     writer, reader = Database("tq_submit", size=1), Database("tq_api", size=1)
-    gate = Admission(redis)
+    rates = Rates(redis)
     acceptor = Acceptor(writer, reader, redis)
     happened: Counter[str] = Counter()
     wanted = iter([tenant_id for _ in range(count) for tenant_id in tenants])
     request = {"task": "echo", "payload": 1} | options
-    raw = json.dumps({"tasks": [request] * batch} if batch else request).encode()
+    body: Incoming[Any] = Incoming(Request({"type": "http"}), BatchRequest if batch else SubmitRequest, BATCH_BOUNDS)
+    body.raw = json.dumps({"tasks": [request] * batch} if batch else request).encode()
 
     async def lane() -> None:
         for tenant_id in wanted:
             caller = Principal(UUID(tenant_id), "a", "free", tenants[tenant_id], "active", frozenset(), "key")
             try:
-                rate = await gate.submit(caller.tenant_id, plans.limits_of(caller))
-                read = bodies.read_batch if batch else bodies.read_submit
-                specs, idempotency = read(caller, raw, None)
+                rate = await admission.ask_rate(
+                    rates, caller.tenant_id, plans.limits_of(caller), policies.submit_policies
+                )
+                read = submit_calls.read_batch if batch else submit_calls.read_submit
+                specs, idempotency = read(caller, body, None)
                 decided = await acceptor.accept(specs, idempotency)
                 accepted = responses.require_accepted(decided, specs.limits, rate)
                 told = ["accepted"]
@@ -70,7 +79,7 @@ async def submit(
 
     await asyncio.gather(*(lane() for _ in range(_LANES)))
     await acceptor.close()
-    gate.close()
+    rates.close()
     for database in (writer, reader):
         await database.close()
     await redis.aclose()

@@ -15,11 +15,13 @@ from app.db import Connection, Database
 from app.dispatch import slot_store
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
-from app.tasks import list_store, store, sweep_store
+from app.tasks import store, sweep_store
+from app.tasks.read import list_store
+from app.tasks.read import store as read_store
+from app.tasks.read.task_filter import TaskFilter
 from app.tasks.run import cancellation
 from app.tasks.run.attempts import Outcome
 from app.tasks.run.end import cancel, expire
-from app.tasks.task_filter import TaskFilter
 from app.tenants import plans
 from app.webhooks import store as webhook_store
 from tests.claims import claim_for
@@ -307,7 +309,7 @@ async def _fan_out_in_vain(deep: Deep) -> None:
 
 
 async def _attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
-    return await store.attempts(connection, tenant_id, task_id) == []
+    return await read_store.attempts(connection, tenant_id, task_id) == []
 
 
 def _reads_in_vain(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
@@ -358,10 +360,10 @@ async def _due_in_vain(deep: Deep) -> None:
 IN_VAIN: dict[str, Call] = {
     "idempotency key": _release_keys_in_vain,
     "claim and finish": _run_in_vain,
-    "result": _reads_in_vain(lambda c, tenant_id, task_id: store.results_any_tenant(c, [(tenant_id, task_id)])),
-    "status": _reads_in_vain(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)])),
-    "request": _reads_in_vain(store.request),
-    "attempts": _reads_in_vain(store.attempts),
+    "result": _reads_in_vain(lambda c, tenant_id, task_id: read_store.results_any_tenant(c, [(tenant_id, task_id)])),
+    "status": _reads_in_vain(lambda c, tenant_id, task_id: read_store.statuses_any_tenant(c, [(tenant_id, task_id)])),
+    "request": _reads_in_vain(read_store.request),
+    "attempts": _reads_in_vain(read_store.attempts),
     "due tenants": _due_in_vain,
     "lost attempts": _lost,
     "delivery": _deliver_in_vain,
@@ -376,9 +378,17 @@ CALLS: list[tuple[str, str, Call]] = [
     ("submit", "tq_submit", _submit),
     ("idempotency key", "tq_submit", _take_and_release_key),
     ("claim and finish", "tq_worker", _run),
-    ("result", "tq_api", _reads(lambda c, tenant_id, task_id: store.results_any_tenant(c, [(tenant_id, task_id)]))),
-    ("status", "tq_api", _reads(lambda c, tenant_id, task_id: store.statuses_any_tenant(c, [(tenant_id, task_id)]))),
-    ("request", "tq_api", _reads(store.request)),
+    (
+        "result",
+        "tq_api",
+        _reads(lambda c, tenant_id, task_id: read_store.results_any_tenant(c, [(tenant_id, task_id)])),
+    ),
+    (
+        "status",
+        "tq_api",
+        _reads(lambda c, tenant_id, task_id: read_store.statuses_any_tenant(c, [(tenant_id, task_id)])),
+    ),
+    ("request", "tq_api", _reads(read_store.request)),
     ("page", "tq_api", _first_page(TaskFilter())),
     ("filtered page", "tq_api", _first_page(TaskFilter(task="echo"))),
     ("last page", "tq_api", _last_page),

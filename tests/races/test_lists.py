@@ -10,9 +10,9 @@ import pytest
 from app.audit import store as audit_store
 from app.audit.store import AuditFilter
 from app.core import ids
-from app.tasks import list_store
+from app.tasks.read import list_store
+from app.tasks.read.task_filter import TaskFilter
 from app.tasks.status import Status
-from app.tasks.task_filter import TaskFilter
 from tests.races.conftest import Yard
 
 ROWS = 50_000

@@ -5,7 +5,7 @@ import uuid
 from typing import Any, cast
 
 from app.broker.wakeups import Waiters
-from app.tasks.reading import Reading
+from app.tasks.read.reading import Reading
 from app.tasks.run.attempts import Outcome
 from app.tasks.schemas import TaskAndAttempts
 from tests.claims import claim_for

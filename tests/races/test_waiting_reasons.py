@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from app.tasks import store
+from app.tasks.read import store
 from tests.claims import claim_for
 from tests.races.conftest import Yard
 

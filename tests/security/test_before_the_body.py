@@ -9,11 +9,11 @@ import pytest
 
 from tests.conftest import Stack, Tenant
 from tests.quotas import conftest as of_quotas
-from tests.tasks import test_fast_path as of_the_fast_path
+from tests.tasks import test_operations as of_operations
 
 Limited = Callable[..., Tenant]
 limited = of_quotas.limited
-twins = of_the_fast_path.twins
+routed = of_operations.routed
 
 _JSON = {"Content-Type": "application/json"}
 _LOGIN = "/api/auth/login"
@@ -43,10 +43,10 @@ def _answer_to_head(url: str, path: str, length: int, *headers: str, source: str
         return client.recv(100)[9:12].decode()
 
 
-@pytest.fixture(params=["api", "twins"])
+@pytest.fixture(params=["api", "routed"])
 def url(request: pytest.FixtureRequest, stack: Stack) -> str:
     """Either way of answering the same calls."""
-    return str(request.getfixturevalue("twins")) if request.param == "twins" else stack.url
+    return str(request.getfixturevalue("routed")) if request.param == "routed" else stack.url
 
 
 @pytest.mark.parametrize("path", ["/api/tasks/submit", "/api/tasks/batch", "/api/keys", "/api/members"])

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field, RootModel, Strict
 
-from app.tasks import payloads
+from app.tasks.definition import payloads
 from tests.declared import task_type
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.conftest import Stack, Tenant, wait_until
-from tests.tasks.test_fast_path import twins  # noqa: F401 the same stack without its fast path
+from tests.tasks.test_operations import routed  # noqa: F401 an api of the same stack without its dispatcher
 
 
 def _log_of(stack: Stack, name: str, request_id: str) -> dict[str, Any] | None:
@@ -18,11 +18,11 @@ def _log_of(stack: Stack, name: str, request_id: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-@pytest.mark.parametrize("name", ["api", "api-twins"])
+@pytest.mark.parametrize("name", ["api", "api-routed"])
 def test_a_wait_whose_client_has_gone_ends_at_once(
     stack: Stack, acme: Tenant, request: pytest.FixtureRequest, name: str
 ):
-    url = urlsplit(request.getfixturevalue("twins") if name == "api-twins" else stack.url)
+    url = urlsplit(request.getfixturevalue("routed") if name == "api-routed" else stack.url)
     task_id, request_id = acme.submit(task="echo", delay_seconds=3600), f"gone-{name}"
     with socket.create_connection((url.hostname or "", url.port or 0)) as client:
         head = f"GET /api/tasks/{task_id}/result?wait=30 HTTP/1.1\r\nHost: api\r\nX-Request-ID: {request_id}\r\n"

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.tasks.context import Progress
+from app.tasks.definition.context import Progress
 from app.worker.progress import INTERVAL, ProgressReporter
 from tests.conftest import wait_until
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from app.tasks.context import Progress
+from app.tasks.definition.context import Progress
 
 
 class AttemptRef(Protocol):

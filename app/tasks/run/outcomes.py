@@ -7,8 +7,8 @@ from math import isfinite
 from typing import Any, Final, Protocol
 
 from app.core import backoff, sanitize
+from app.tasks.definition.types import TaskType
 from app.tasks.run.attempts import Outcome
-from app.tasks.types import TaskType
 
 MAX_LOST: Final = 5
 """A task fails after this many lost attempts, because its code may be what kills the workers."""

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from app.core import ids
 from app.core.config import get_settings
 from app.core.errors import InvalidRequest
-from app.tasks import payloads, types
+from app.tasks.definition import payloads, types
 from app.tasks.schemas import DEFAULT_PRIORITY, DEFAULT_TASK, SubmitOptions, SubmitRequest
 from app.tasks.submit.new_tasks import NewTask
 from app.tenants.plans import Limits

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from app.tasks.context import SoftTimeLimitExceeded
+from app.tasks.definition.context import SoftTimeLimitExceeded
 from app.tasks.run import outcomes
 from app.tasks.run.attempts import Claim, Outcome
 from app.tasks.run.timing import WORKER_GRACE

@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Final, TypeVar
 
-from app.tasks.context import SoftTimeLimitExceeded
+from app.tasks.definition.context import SoftTimeLimitExceeded
 from app.worker.coroutine_interrupt import InterruptibleCoroutine
 from app.worker.prefork import soft_time_limit
 

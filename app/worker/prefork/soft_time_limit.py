@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeAlias
 
-from app.tasks.context import SoftTimeLimitExceeded
+from app.tasks.definition.context import SoftTimeLimitExceeded
 
 Interrupt: TypeAlias = Callable[[SoftTimeLimitExceeded, FrameType | None], None]
 

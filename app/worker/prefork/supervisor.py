@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from app.core import failpoints
-from app.tasks import types
+from app.tasks.definition import types
 from app.tasks.run import after_commit, outcomes
 from app.tasks.run.attempts import AttemptEnd, Outcome
 from app.tasks.run.cancellation import Verdict

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core import ids
 from app.db import Connection
-from app.tasks.task_filter import TaskFilter
+from app.tasks.read.task_filter import TaskFilter
 
 if TYPE_CHECKING:
     import asyncpg

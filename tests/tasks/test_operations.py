@@ -1,8 +1,7 @@
-"""The fast path answers as its twins do, the routes that the API document describes."""
+"""The task calls answer as their table declares, from the dispatcher and through FastAPI's routing alike."""
 
 import re
 import subprocess
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from app.tasks import fast_path
+from app.core.errors import InvalidRequest
+from app.http import dispatcher
+from app.http.operation import Operation
+from app.main import EVERY_CALL
+from app.tasks.operations import OPERATIONS
 from scripts.stack import ports
 from tests.conftest import Stack, Tenant, wait_until
 
@@ -99,15 +102,16 @@ READS = [
 
 
 @pytest.fixture(scope="module")
-def twins(stack: Stack) -> Iterator[str]:
+def routed(stack: Stack) -> Iterator[str]:
+    """Return the address of an api without its dispatcher."""
     port = ports.free_port()
     url = f"http://127.0.0.1:{port}"
-    stack.start("api-twins", "uvicorn", "tests.tasks.twins:app", "--port", str(port), "--no-access-log")
+    stack.start("api-routed", "uvicorn", "tests.tasks.routed:app", "--port", str(port), "--no-access-log")
     try:
-        wait_until(lambda: _answers(url), "the twins")
+        wait_until(lambda: _answers(url), "the routed api")
         yield url
     finally:
-        stack.stop("api-twins")
+        stack.stop("api-routed")
 
 
 def _answers(url: str) -> bool:
@@ -119,7 +123,7 @@ def _answers(url: str) -> bool:
 
 @dataclass
 class Side:
-    """The api, or its twin, with a tenant of its own whose queue is paused: what is left of its backlog is certain."""
+    """An api with a tenant of its own whose queue is paused: what is left of its backlog is certain."""
 
     url: str
     tenant: Tenant
@@ -130,12 +134,15 @@ class Side:
 @pytest.fixture(scope="module")
 def sides(
     stack: Stack,
-    twins: str,
+    routed: str,
     make_tenant: Callable[..., Tenant],
     admin: Callable[..., subprocess.CompletedProcess[str]],
 ) -> list[Side]:
     """Return both; each has submitted as many tasks as the other."""
-    made = [Side(stack.url, make_tenant("fast", plan="pro"), {}), Side(twins, make_tenant("twin", plan="pro"), {})]
+    made = [
+        Side(stack.url, make_tenant("dispatched", plan="pro"), {}),
+        Side(routed, make_tenant("routed", plan="pro"), {}),
+    ]
     # One that waited behind another task may have been given back, and has another number.
     while {side.tenant.status(side.ids["task"])["attempt"] for side in made if side.ids} != {1}:
         for side in made:
@@ -150,7 +157,7 @@ def sides(
 
 @pytest.fixture(scope="module")
 def both(sides: list[Side]) -> Callable[..., None]:
-    """Return what sends one request to either and holds the answers equal."""
+    """Return what sends one request to either, and holds the answers equal and declared."""
 
     def ask(method: str, path: Callable[[Side], str], headers: dict[str, str], content: bytes | None = None) -> None:
         answers = []
@@ -160,9 +167,33 @@ def both(sides: list[Side]) -> Callable[..., None]:
                 method, side.url + path(side), headers=sent, content=content, timeout=20, trust_env=False
             )
             answers.append(_comparable(answer))
+            _check_declared(_operation(method, httpx.URL(side.url + path(side)).path), answer)
         assert answers[0] == answers[1]
 
     return ask
+
+
+def _operation(method: str, path: str) -> Operation:
+    parts = path.split("/")
+    templates = [operation for operation in OPERATIONS if operation.method == method]
+    fits = [each for each in templates if _fits(each.path.split("/"), parts)]
+    return min(fits, key=lambda each: each.path.count("{"))
+
+
+def _fits(template: list[str], parts: list[str]) -> bool:
+    pairs = zip(template, parts, strict=False)
+    return len(template) == len(parts) and all(one == other or one.startswith("{") for one, other in pairs)
+
+
+def _check_declared(operation: Operation, answer: httpx.Response) -> None:
+    if answer.status_code in operation.answers:
+        declared = operation.answers[answer.status_code]
+        found = declared.model.model_validate_json(answer.text)
+        assert found.model_dump(mode="json", exclude_unset=True) == answer.json()
+        assert {name for name in declared.headers if name not in answer.headers} == set()
+    else:
+        problems = {(kind.code, kind.status) for kind in (*operation.problems, *EVERY_CALL, InvalidRequest)}
+        assert (answer.json()["code"], answer.status_code) in problems
 
 
 def _comparable(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
@@ -200,30 +231,34 @@ def test_reads_of_others_are_answered_alike(both: Callable[..., None], acme: Ten
         both("GET", lambda _, name=name: f"/api/tasks/{others}/{name}", {"Prefer": "wait=1"})
 
 
-def _scope(method: str, path: str, query: bytes = b"", *headers: tuple[bytes, bytes]) -> dict[str, Any]:
-    return {"method": method, "path": path, "query_string": query, "headers": list(headers)}
+def _scope(method: str, path: str) -> dict[str, Any]:
+    return {"type": "http", "method": method, "path": path}
 
 
 @pytest.mark.parametrize(
-    ("operation_id", "scope"),
+    ("operation_id", "method", "path"),
     [
-        ("submit_task", _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b"one"))),
-        ("get_task_status", _scope("GET", f"/api/tasks/{UNKNOWN}/status")),
-        ("get_task_result", _scope("GET", f"/api/tasks/{UNKNOWN}/result", b"wait=30")),
-        ("submit_tasks", _scope("POST", "/api/tasks/batch")),
-        ("get_task_status", _scope("GET", f"/api/tasks/{UNKNOWN.upper()}/status")),
-        (None, _scope("GET", "/api/tasks/submit")),
-        (None, _scope("GET", "/api/tasks/batch")),
-        (None, _scope("POST", "/api/tasks/submit", b"x=1")),
-        (None, _scope("GET", f"/api/tasks/{UNKNOWN}/status", b"x=1")),
-        (None, _scope("POST", "/api/tasks/submit", b"", (b"traceparent", b"x"))),
-        (None, _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b"a"), (b"idempotency-key", b"a"))),
-        (None, _scope("POST", "/api/tasks/submit", b"", (b"idempotency-key", b'"a"'))),
-        (None, _scope("GET", f"/api/tasks/{uuid.UUID(UNKNOWN).hex}/status")),
-        (None, _scope("GET", f"/api/tasks/{UNKNOWN}/result", b"wait=30.5")),
-        (None, _scope("GET", f"/api/tasks/{UNKNOWN}/result", b"", (b"prefer", b"wait=5"))),
+        ("submit_task", "POST", "/api/tasks/submit"),
+        ("submit_tasks", "POST", "/api/tasks/batch"),
+        ("list_tasks", "GET", "/api/tasks"),
+        ("list_task_types", "GET", "/api/task-types"),
+        ("get_task", "GET", f"/api/tasks/{UNKNOWN}"),
+        ("get_task_status", "GET", f"/api/tasks/{UNKNOWN.upper()}/status"),
+        ("get_task_result", "GET", "/api/tasks/nonsense/result"),
+        ("cancel_task", "POST", f"/api/tasks/{UNKNOWN}/cancel"),
+        ("retry_task", "POST", f"/api/tasks/{UNKNOWN}/retry"),
+        (None, "GET", "/api/tasks/submit"),
+        (None, "GET", "/api/tasks/batch"),
+        (None, "HEAD", "/api/tasks"),
+        (None, "POST", f"/api/tasks/{UNKNOWN}/status"),
+        (None, "GET", f"/api/tasks/{UNKNOWN}/status/"),
+        (None, "GET", "/api/tasks//status"),
+        (None, "GET", "/api/keys"),
     ],
 )
-def test_what_is_ordinary_takes_the_fast_path(operation_id: str | None, scope: dict[str, Any]):
-    ordinary = fast_path._ordinary(scope)
-    assert (ordinary and ordinary[0]) == operation_id
+def test_the_dispatcher_finds_each_operation_and_nothing_else(operation_id: str | None, method: str, path: str):
+    async def other(scope: Any, receive: Any, send: Any) -> None:
+        """Nothing is answered here."""
+
+    found = dispatcher.Dispatcher(other, dispatcher.router(OPERATIONS, "tasks").routes, {}).find(_scope(method, path))
+    assert (found and found.operation.id) == operation_id

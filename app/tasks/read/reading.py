@@ -11,10 +11,10 @@ from app.core import ids
 from app.core.batcher import Batcher
 from app.core.errors import NotFound, Unavailable
 from app.db import Database
-from app.tasks import list_store, store
+from app.tasks.read import list_store, store
+from app.tasks.read.task_filter import TaskFilter
 from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus, TaskSummary
 from app.tasks.status import FINAL, Status
-from app.tasks.task_filter import TaskFilter
 
 T = TypeVar("T")
 

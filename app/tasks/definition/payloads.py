@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from app.core import validation_errors
-from app.tasks.types import TaskType
+from app.tasks.definition.types import TaskType
 
 # Describing an error costs time, and one payload can contain a hundred thousand of them.
 _MAX_FAULTS: Final = 20

@@ -1,0 +1,119 @@
+"""Open everything that the API process needs to answer requests, and close it at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from redis.asyncio import Redis
+
+from app.accounts.parts import AccountParts
+from app.accounts.tokens import Tokens
+from app.broker import timelines
+from app.broker.redis_check import RedisCheck
+from app.broker.wakeups import Waiters
+from app.core import open_files
+from app.core import redis as redis_connections
+from app.core.config import get_settings
+from app.core.secrets import get_secrets
+from app.db import Database
+from app.http import pagination
+from app.http.list_limit import ListLimit
+from app.identity.keyring import Keyring
+from app.identity.verify import Verifier
+from app.monitoring.parts import MonitoringParts
+from app.monitoring.readiness import ReadinessProbe
+from app.quotas import admission
+from app.quotas.rate import Rates
+from app.tasks import partitions
+from app.tasks.large_bodies import LargeBodies
+from app.tasks.parts import TaskParts
+from app.tasks.read.reading import Reading
+from app.tasks.submit.accept import Acceptor
+
+# With the time to get a connection, a caller is told within 2 s that Postgres does not answer.
+_COMMAND_TIMEOUT: Final = 1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiParts(TaskParts, AccountParts, MonitoringParts):
+    """All parts of an API process. A handler asks for those of its room, for example ``TaskParts``."""
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[ApiParts]:
+    """Yield the parts of this process, which run until the context ends."""
+    settings, secrets = get_settings(), get_secrets()
+    async with AsyncExitStack() as stack:
+        redis = redis_connections.connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        # Before the first connection to Postgres, which may be an old primary.
+        await timelines.exchange(redis)
+        _keep_up(stack, "timelines", timelines.follow(redis))
+        waiters = Waiters(settings.redis_url)
+        await waiters.start()
+        stack.push_async_callback(waiters.close)
+        databases = _Databases(*(_database(stack, f"tq_{role}") for role in _Databases._fields))
+        keys = Keyring(settings.secrets_file)
+        verifier = Verifier(databases.auth, secrets.pepper, keys)
+        _keep_up(stack, "open-files", open_files.OpenFiles().run())
+        _keep_up(stack, "auth-epoch", verifier.run())
+        # No dispatcher may have run for long, and a backup may be of another month.
+        _keep_up(stack, "partitions", partitions.keep_as_submitter())
+        reading = Reading(databases.api, waiters)
+        stack.push_async_callback(reading.close)
+        parts = ApiParts(
+            list_limit=ListLimit(settings.database_pool_size, reading.require_postgres),
+            cursor_key=pagination.derive_key(secrets.pepper(secrets.pepper_id)),
+            verifier=verifier,
+            count_call=admission.count,
+            accounts=databases.account,
+            tokens=Tokens(databases.account, databases.auth, verifier, keys),
+            rates=Rates(redis),
+            reader=databases.api,
+            acceptor=Acceptor(databases.submit, databases.api, redis),
+            large_bodies=LargeBodies(),
+            reading=reading,
+            redis=redis,
+            readiness=_readiness(redis, waiters, databases),
+        )
+        _close_later(stack, parts)
+        await parts.readiness.start()
+        yield parts
+
+
+class _Databases(NamedTuple):
+    """The connections of the process, by what they log in as: ``tq_api`` and so on."""
+
+    api: Database
+    submit: Database
+    auth: Database
+    account: Database
+
+
+def _close_later(stack: AsyncExitStack, parts: ApiParts) -> None:
+    """Close the parts when the context ends, the last one first."""
+    stack.callback(parts.rates.close)
+    stack.push_async_callback(parts.acceptor.close)
+    stack.callback(parts.large_bodies.close)
+    stack.callback(parts.tokens.close)
+    stack.push_async_callback(parts.readiness.close)
+
+
+def _readiness(redis: Redis, waiters: Waiters, databases: Sequence[Database]) -> ReadinessProbe:
+    """Return the probe that looks at the servers; ``databases`` are left when Postgres turns out to be read-only."""
+    # A connection of its own: it must not wait behind the requests.
+    own = Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT)
+    return ReadinessProbe(own, RedisCheck(redis), others=databases, is_subscribed=lambda: waiters.healthy)
+
+
+def _keep_up(stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
+    """Run something in the background until the application ends."""
+    stack.callback(asyncio.create_task(work, name=name).cancel)
+
+
+def _database(stack: AsyncExitStack, role: str) -> Database:
+    database = Database(role, command_timeout=_COMMAND_TIMEOUT)
+    stack.push_async_callback(database.close)
+    return database

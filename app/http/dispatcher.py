@@ -1,0 +1,196 @@
+"""Answer the operations in front of FastAPI, whose routing and validation cost more than most calls' work."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, get_args, get_origin
+
+from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.core.errors import Problem
+from app.http.arguments import Arguments
+from app.http.json_response import JsonResponse
+from app.http.operation import Operation
+from app.http.parts import Parts
+from app.http.strict_json import Incoming
+
+
+class OperationRoute(APIRoute):
+    """Answers one operation, for the dispatcher and for FastAPI alike; FastAPI documents it."""
+
+    operation: Operation
+
+    @classmethod
+    def add(cls, router: APIRouter, operation: Operation) -> None:
+        """Add the route of an operation to a router."""
+        router.add_api_route(
+            operation.path,
+            _documented(operation),
+            methods=[operation.method],
+            operation_id=operation.id,
+            summary=operation.summary,
+            status_code=operation.status,
+            response_model=operation.answers[operation.status].model,
+            responses=operation.responses(),
+            dependencies=[operation.rate.documented(operation.scope)],
+            route_class_override=cls,
+        )
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """``endpoint`` is what ``add`` has made of an operation."""
+        super().__init__(path, endpoint, **options)
+        operation: Operation = endpoint.operation  # type: ignore[attr-defined]
+        parameters = inspect.signature(operation.handler, eval_str=True).parameters
+        self.operation = operation
+        self._arguments = Arguments(self.dependant)
+        self._given = tuple(operation.rate.gives & parameters.keys())
+        self._takes_request = "request" in parameters
+        self._parts = next(((name, kind) for name, kind in _types(parameters) if _is_parts(kind)), None)
+        self._body = _body_model(parameters)
+
+    def hides(self, operation: Operation) -> bool:
+        """Return whether this route answers what is meant for the operation."""
+        return operation.method == self.operation.method and self.path_regex.match(operation.path) is not None
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the way in which FastAPI answers the operation."""
+        return self.answer
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a request: admit the caller, read the parameters, then the body, and call the handler."""
+        operation = self.operation
+        given = await operation.rate.admit(request, operation.scope)
+        try:
+            arguments = self._arguments.read(request.scope)
+            for name in self._given:
+                arguments[name] = given[name]
+            if self._takes_request:
+                arguments["request"] = request
+            if self._parts is not None:
+                name, kind = self._parts
+                arguments[name] = kind.of(request)
+            if self._body is not None:
+                arguments["body"] = await self._read_body(request, *self._body)
+            answer = await operation.handler(**arguments)
+        except (RequestValidationError, Problem) as error:
+            operation.rate.refused(request, error)
+            raise
+        return answer if isinstance(answer, Response) else JsonResponse(answer.model_dump_json(), operation.status)
+
+    async def _read_body(self, request: Request, model: type[BaseModel], is_incoming: bool) -> Any:
+        body = Incoming(request, model, self.operation.bounds)
+        if is_incoming:
+            return body
+        await body.receive()
+        return body.read()
+
+
+def _types(parameters: Mapping[str, inspect.Parameter]) -> Iterable[tuple[str, Any]]:
+    return ((name, parameter.annotation) for name, parameter in parameters.items())
+
+
+def _is_parts(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Parts)
+
+
+def _body_model(parameters: Mapping[str, inspect.Parameter]) -> tuple[type[BaseModel], bool] | None:
+    """Return the model of the body, and whether the handler receives it itself."""
+    if "body" not in parameters:
+        return None
+    kind = parameters["body"].annotation
+    return (get_args(kind)[0], True) if get_origin(kind) is Incoming else (kind, False)
+
+
+def _documented(operation: Operation) -> Callable[..., Any]:
+    """Return a function from which FastAPI reads the operation's parameters, body and description; it is not called."""
+    parameters = inspect.signature(operation.handler, eval_str=True).parameters
+    body = _body_model(parameters)
+
+    async def endpoint() -> None:
+        """Stand for the handler."""
+
+    endpoint.__name__, endpoint.__doc__ = operation.id, operation.handler.__doc__
+    endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            parameter.replace(annotation=body[0]) if name == "body" and body else parameter
+            for name, parameter in parameters.items()
+            if name != "request" and name not in operation.rate.gives and not _is_parts(parameter.annotation)
+        ]
+    )
+    endpoint.operation = operation  # type: ignore[attr-defined]
+    return endpoint
+
+
+def router(operations: Iterable[Operation], tag: str) -> APIRouter:
+    """Return a router with the routes of operations, for FastAPI and for ``Dispatcher``.
+
+    Raises ``ValueError`` for an operation that FastAPI would never find, because it takes the first path that matches.
+    """
+    made = APIRouter(tags=[tag])
+    for operation in operations:
+        for earlier in made.routes:
+            if isinstance(earlier, OperationRoute) and earlier.hides(operation):
+                raise ValueError(f"{operation.path} must stand before {earlier.path} in the table.")
+        OperationRoute.add(made, operation)
+    return made
+
+
+class Dispatcher:
+    """ASGI middleware that answers operations, and passes every other request on. It stands inside the request log."""
+
+    def __init__(self, app: ASGIApp, routes: Iterable[Any], handlers: Mapping[Any, Any]) -> None:
+        """``handlers`` render errors, by type; those of ``routes`` that are no operations are left to ``app``."""
+        self._app = app
+        self._handlers = handlers
+        self._fixed: dict[str, dict[str, OperationRoute]] = {}
+        self._templates: dict[tuple[str, int, str], list[OperationRoute]] = {}
+        for route in routes:
+            if not isinstance(route, OperationRoute):
+                continue
+            if route.param_convertors:
+                self._templates.setdefault(_key(route.operation.method, route.path), []).append(route)
+            else:
+                self._fixed.setdefault(route.path, {})[route.operation.method] = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an operation."""
+        route = self.find(scope) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route
+        request = Request(scope, receive)
+        try:
+            response = await route.answer(request)
+        except Exception as error:  # noqa: BLE001 there is a handler for each
+            response = await self._handler(error)(request, error)
+        await response(scope, receive, send)
+
+    def find(self, scope: Scope) -> OperationRoute | None:
+        """Return the route of a request, and note the parameters of its path; None if no operation has this path."""
+        path, method = scope["path"], scope["method"]
+        if (by_method := self._fixed.get(path)) is not None:
+            scope["path_params"] = {}
+            # A fixed path is never taken for an id: with the wrong method it is a 405, which FastAPI answers.
+            return by_method.get(method)
+        key = _key(method, path)
+        for candidates in (self._templates.get(key, ()), self._templates.get((*key[:2], ""), ())):
+            for route in candidates:
+                if found := route.path_regex.match(path):
+                    scope["path_params"] = found.groupdict()
+                    return route
+        return None
+
+    def _handler(self, error: Exception) -> Callable[[Request, Exception], Awaitable[Response]]:
+        return next(self._handlers[kind] for kind in type(error).__mro__ if kind in self._handlers)  # type: ignore[no-any-return]
+
+
+def _key(method: str, path: str) -> tuple[str, int, str]:
+    """Return what a path and its template have in common: the number of segments, and the last one if it is fixed."""
+    last = path.rpartition("/")[2]
+    return method, path.count("/"), "" if last.startswith("{") else last

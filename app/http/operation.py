@@ -1,0 +1,95 @@
+"""Declare the calls of the API: each operation is one entry of a table, with one handler.
+
+``app.http.dispatcher`` answers the operations, and makes the routes by which FastAPI writes the API document. To add a
+call, write its handler and add an ``Operation`` to the table of its room, for example ``app/tasks/operations.py``.
+
+A handler is a coroutine function that returns a ``Response``, or a model as the first of the ``answers``. Its docstring
+is the description of the operation, its name the operation's id. It receives what its parameters ask for:
+
+- ``request: Request``;
+- a parameter whose type is a subclass of ``Parts``: the parts of the process;
+- what the rate class gives: ``principal``, and ``rate`` for a submit;
+- ``body``: a model, read and validated, or ``Incoming[Model]``, which the handler receives itself;
+- every other parameter is one of the path, the query or the headers, declared as for FastAPI.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from fastapi.params import Depends
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core.errors import Problem
+from app.http import problem
+from app.http.document_rules import headers
+from app.http.strict_json import SMALL, Bounds
+
+Handler: TypeAlias = Callable[..., Awaitable[Response | BaseModel]]
+
+
+class RateClass(Protocol):
+    """The way in which calls of one kind are admitted and counted. A room above this one knows callers and rates."""
+
+    @property
+    def gives(self) -> frozenset[str]:
+        """Return the names of what ``admit`` returns."""
+
+    async def admit(self, request: Request, scope: str) -> Mapping[str, Any]:
+        """Return the caller, for the handler. Raises if the caller is unknown, lacks the scope or calls too often."""
+
+    def refused(self, request: Request, error: Exception) -> None:
+        """Add to the answer what an admitted call reports when it ends in this error."""
+
+    def documented(self, scope: str) -> Depends:
+        """Return the permission, as the API document describes it."""
+
+
+class Answer(NamedTuple):
+    """An answer of an operation, for the API document."""
+
+    model: type[BaseModel]
+    description: str = "Successful Response"
+    headers: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A call of the API."""
+
+    method: str
+    path: str
+    """The template of its path: ``/api/tasks/{task_id}``."""
+    handler: Handler
+    summary: str
+    scope: str
+    """The scope that the caller needs."""
+    rate: RateClass
+    answers: Mapping[int, Answer]
+    """By status; the first is the usual one."""
+    problems: Sequence[type[Problem]] = ()
+    """The errors that only some calls have."""
+    bounds: Bounds = SMALL
+    """The bounds of its body."""
+
+    @property
+    def id(self) -> str:
+        """Return the operation's id, which names the method of generated clients."""
+        return self.handler.__name__
+
+    @property
+    def status(self) -> int:
+        """Return the usual status."""
+        return next(iter(self.answers))
+
+    def responses(self) -> dict[int | str, dict[str, Any]]:
+        """Return the ``responses`` of its FastAPI route."""
+        documented: dict[int | str, dict[str, Any]] = problem.responses(*self.problems)
+        for status, answer in self.answers.items():
+            entry: dict[str, Any] = headers(*answer.headers) if answer.headers else {}
+            if status != self.status:
+                entry = {"model": answer.model, "description": answer.description} | entry
+            documented[status] = entry
+        return documented

@@ -1,0 +1,31 @@
+"""The parts of a running API process that its routes use, as one typed object.
+
+Each room with routes declares the parts that it uses, in a subclass of ``Parts``. ``app.api_parts`` has all of them.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from fastapi import FastAPI
+from starlette.requests import Request
+
+from app.http.list_limit import ListLimit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts that routes of every room use."""
+
+    list_limit: ListLimit
+    cursor_key: bytes
+    """The key that signs the cursors of lists."""
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Return the parts of the process that answers the request."""
+        parts: Self = request.scope["app"].parts
+        return parts
+
+    def attach(self, app: FastAPI) -> None:
+        """Let the routes of an application find these parts."""
+        app.parts = self  # type: ignore[attr-defined]  # ``of`` has its type

@@ -1,0 +1,154 @@
+"""The table of the task calls. ``app.http.operation`` says what an entry and its handler may have."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.core.errors import (
+    BacklogFull,
+    DailyQuotaExceeded,
+    IdempotencyConflict,
+    IdempotencyMismatch,
+    IllegalState,
+    InvalidCursor,
+    InvalidRequest,
+    MalformedBody,
+    MonthlyQuotaExceeded,
+    NotFound,
+    PayloadTooLarge,
+    TooManyLargeBodies,
+    TooManyLists,
+    UnsupportedMediaType,
+)
+from app.http.operation import Answer, Operation
+from app.http.strict_json import ORDINARY
+from app.identity.scopes import TASKS_READ, TASKS_WRITE
+from app.quotas.admission import CALLS, SUBMITS
+from app.tasks import submit_calls, task_calls
+from app.tasks.schemas import (
+    BATCH_BOUNDS,
+    BatchResponse,
+    CancelResponse,
+    ResultPending,
+    RetryResponse,
+    SubmitResponse,
+    TaskDetail,
+    TaskPage,
+    TaskResult,
+    TaskStatus,
+    TaskTypeList,
+)
+
+_BODY: Final = (MalformedBody, PayloadTooLarge, UnsupportedMediaType)
+_SUBMIT: Final = (
+    InvalidRequest,
+    IdempotencyConflict,
+    IdempotencyMismatch,
+    TooManyLargeBodies,
+    BacklogFull,
+    DailyQuotaExceeded,
+    MonthlyQuotaExceeded,
+)
+_REPLAY: Final = ("Location", "Idempotency-Replayed")
+
+OPERATIONS: Final[Sequence[Operation]] = (
+    Operation(
+        method="POST",
+        path="/api/tasks/submit",
+        handler=submit_calls.submit_task,
+        summary="Submit a task",
+        scope=TASKS_WRITE,
+        rate=SUBMITS,
+        bounds=ORDINARY,
+        answers={
+            202: Answer(SubmitResponse, headers=["Location"]),
+            200: Answer(SubmitResponse, "This Idempotency-Key made this task before.", _REPLAY),
+        },
+        problems=[*_BODY, *_SUBMIT],
+    ),
+    Operation(
+        method="POST",
+        path="/api/tasks/batch",
+        handler=submit_calls.submit_tasks,
+        summary="Submit many tasks",
+        scope=TASKS_WRITE,
+        rate=SUBMITS,
+        bounds=BATCH_BOUNDS,
+        answers={
+            202: Answer(BatchResponse),
+            200: Answer(BatchResponse, "This Idempotency-Key made these tasks before.", ["Idempotency-Replayed"]),
+        },
+        problems=[*_BODY, *_SUBMIT],
+    ),
+    Operation(
+        method="POST",
+        path="/api/tasks/{task_id}/cancel",
+        handler=task_calls.cancel_task,
+        summary="Cancel a task",
+        scope=TASKS_WRITE,
+        rate=CALLS,
+        answers={200: Answer(CancelResponse), 202: Answer(CancelResponse, "It runs, and ends within 5 s.")},
+        problems=[NotFound, IllegalState],
+    ),
+    Operation(
+        method="POST",
+        path="/api/tasks/{task_id}/retry",
+        handler=submit_calls.retry_task,
+        summary="Run an ended task again",
+        scope=TASKS_WRITE,
+        rate=SUBMITS,
+        answers={
+            202: Answer(RetryResponse, headers=["Location"]),
+            200: Answer(RetryResponse, "A replay of an earlier request.", _REPLAY),
+        },
+        problems=[NotFound, IllegalState, *_SUBMIT],
+    ),
+    Operation(
+        method="GET",
+        path="/api/tasks/{task_id}/status",
+        handler=task_calls.get_task_status,
+        summary="Get the status of a task",
+        scope=TASKS_READ,
+        rate=CALLS,
+        answers={200: Answer(TaskStatus)},
+        problems=[NotFound],
+    ),
+    Operation(
+        method="GET",
+        path="/api/tasks/{task_id}/result",
+        handler=task_calls.get_task_result,
+        summary="Get the result of a task",
+        scope=TASKS_READ,
+        rate=CALLS,
+        answers={200: Answer(TaskResult), 202: Answer(ResultPending, "It has not ended yet.", ["Retry-After"])},
+        problems=[NotFound],
+    ),
+    Operation(
+        method="GET",
+        path="/api/tasks/{task_id}",
+        handler=task_calls.get_task,
+        summary="Get a task with its attempts",
+        scope=TASKS_READ,
+        rate=CALLS,
+        answers={200: Answer(TaskDetail)},
+        problems=[NotFound, TooManyLists],
+    ),
+    Operation(
+        method="GET",
+        path="/api/tasks",
+        handler=task_calls.list_tasks,
+        summary="List tasks",
+        scope=TASKS_READ,
+        rate=CALLS,
+        answers={200: Answer(TaskPage, headers=["Link"])},
+        problems=[InvalidCursor, InvalidRequest, TooManyLists],
+    ),
+    Operation(
+        method="GET",
+        path="/api/task-types",
+        handler=task_calls.list_task_types,
+        summary="List the task types",
+        scope=TASKS_READ,
+        rate=CALLS,
+        answers={200: Answer(TaskTypeList, headers=["ETag"])},
+    ),
+)

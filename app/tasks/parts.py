@@ -1,0 +1,20 @@
+"""The parts of the API process that the task calls use."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from app.quotas.parts import QuotaParts
+from app.tasks.large_bodies import LargeBodies
+from app.tasks.read.reading import Reading
+from app.tasks.submit.accept import Acceptor
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskParts(QuotaParts):
+    """The parts that the handlers of the task calls use."""
+
+    acceptor: Acceptor
+    large_bodies: LargeBodies
+    reading: Reading
+    redis: Redis

@@ -1,0 +1,1 @@
+"""Read tasks: their status, attempts, results and lists."""

@@ -1,0 +1,55 @@
+"""SQL that reads tasks. Every statement names the tenant, and runs under policies that do so too."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from app.db import Connection, call
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_CALL_RESULTS: Final = call("task_results", "tenants", "ids")
+_RESULTS: Final = f"SELECT number, status, result, error FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
+
+_CALL_STATUSES: Final = call("task_statuses", "tenants", "ids")
+_STATUSES: Final = f"""
+SELECT number, task, status, attempt, max_attempts, progress, waiting_reason, cancel_requested, error, created_at,
+    due_at, started_at, finished_at
+FROM {_CALL_STATUSES}
+"""  # noqa: S608 a constant of names
+
+_REQUEST = """
+SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expires_at, timeout_seconds, retry_of,
+    webhook_url
+FROM task WHERE tenant_id = $1 AND id = $2
+"""
+
+_ATTEMPTS = """
+SELECT attempt, status, error, started_at, finished_at FROM attempt
+WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
+"""
+
+
+async def results_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record]":
+    """Return the results of (tenant, id) pairs, with the number of each pair from 1; unknown tasks have no row."""
+    return list(await connection.fetch(_RESULTS, *_columns(wanted)))
+
+
+async def statuses_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record]":
+    """Return the states of (tenant, id) pairs, with the number of each pair from 1; unknown tasks have no row."""
+    return list(await connection.fetch(_STATUSES, *_columns(wanted)))
+
+
+def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:
+    return [tenant_id for tenant_id, _ in wanted], [task_id for _, task_id in wanted]
+
+
+async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
+    """Return the request of a task, and its status."""
+    return await connection.fetchrow(_REQUEST, tenant_id, task_id)
+
+
+async def attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> "list[asyncpg.Record]":
+    """Return every attempt of a task, in order."""
+    return list(await connection.fetch(_ATTEMPTS, tenant_id, task_id))

@@ -1,0 +1,143 @@
+"""Handlers of the calls that store tasks: submit, batch and retry.
+
+A small body is read on the event loop, a large one in a thread.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core import traceparent as traceparents
+from app.http.strict_json import Incoming
+from app.identity.principal import Principal
+from app.quotas.limits import Remaining
+from app.tasks import responses
+from app.tasks.large_bodies import is_large
+from app.tasks.parameters import IdempotencyKey, TaskId, TraceParent
+from app.tasks.parts import TaskParts
+from app.tasks.schemas import BatchRequest, SubmitRequest
+from app.tasks.submit import batch, repeat, validation
+from app.tasks.submit.decision import Accepted
+from app.tasks.submit.idempotency import fingerprint
+from app.tasks.submit.new_tasks import Idempotency, TaskSpecs
+from app.tenants import plans
+from app.tenants.plans import Limits
+
+Rate: TypeAlias = Sequence[Remaining]
+Wanted: TypeAlias = tuple[TaskSpecs, Idempotency | None]
+"""The return type of the functions that read what a request asks for."""
+
+
+async def submit_task(
+    request: Request,
+    principal: Principal,
+    rate: Rate,
+    parts: TaskParts,
+    body: Incoming[SubmitRequest],
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
+) -> Response:
+    """Accept a task: a 202 means that it is stored and will finish."""
+    _log_trace(request, traceparent)
+    with parts.large_bodies.receiving(principal.tenant_id, request.scope["headers"], body.bounds.size):
+        raw = await body.receive()
+        read = partial(read_submit, principal, body, idempotency_key, traceparent)
+        accepted, limits = await _accept(parts, principal, rate, raw, read)
+    request.scope["state"]["task_id"] = str(accepted.task_ids[0])
+    return responses.accepted(accepted, limits, rate)
+
+
+async def submit_tasks(
+    request: Request,
+    principal: Principal,
+    rate: Rate,
+    parts: TaskParts,
+    body: Incoming[BatchRequest],
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
+) -> Response:
+    """Accept many tasks at once. Each is checked by itself, and the outcomes say which are stored.
+
+    All of them are stored in one transaction. The batch counts as one request for the rate limit. A 429 means that no
+    task was accepted.
+    """
+    _log_trace(request, traceparent)
+    with parts.large_bodies.receiving(principal.tenant_id, request.scope["headers"], body.bounds.size):
+        raw = await body.receive()
+        read = partial(read_batch, principal, body, idempotency_key, traceparent)
+        accepted, limits = await _accept(parts, principal, rate, raw, read)
+        return responses.batch(accepted, limits, rate)
+
+
+async def retry_task(
+    request: Request,
+    principal: Principal,
+    rate: Rate,
+    parts: TaskParts,
+    task_id: TaskId,
+    idempotency_key: IdempotencyKey = None,
+    traceparent: TraceParent = None,
+) -> Response:
+    """Run an ended task again as a new one, which counts against the quotas."""
+    _log_trace(request, traceparent)
+    ended = await repeat.find_ended(parts.reader, principal.tenant_id, task_id)
+
+    def read() -> Wanted:
+        specs = repeat.specs(principal.tenant_id, plans.limits_of(principal), task_id, ended, traceparent)
+        return specs, _idempotency(idempotency_key, {"retry_of": str(task_id)}, b"")
+
+    accepted, limits = await _accept(parts, principal, rate, ended["payload"].encode(), read)
+    return responses.accepted(accepted, limits, rate, retry_of=task_id)
+
+
+async def _accept(
+    parts: TaskParts, principal: Principal, rate: Rate, raw: bytes, read: Callable[[], Wanted]
+) -> tuple[Accepted, Limits]:
+    """Store the tasks that ``read`` finds in the text ``raw``; ``rate`` is the remaining rate, for the answer.
+
+    Raises the errors of ``read`` and of ``Acceptor.accept``, ``TooManyLargeBodies``, and the 429 of a limit that has
+    refused all tasks.
+    """
+    # A small body is read right here: the extra coroutine of a thread would cost more than the reading.
+    wanted = await parts.large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
+    specs, idempotency = wanted
+    decided = await parts.acceptor.accept(specs, idempotency)
+    return responses.require_accepted(decided, specs.limits, rate), specs.limits
+
+
+def read_submit(
+    principal: Principal, body: Incoming[SubmitRequest], key: str | None, traceparent: str | None = None
+) -> Wanted:
+    """Return what a submit asks for. Raises ``MalformedBody``, ``RequestValidationError`` and ``InvalidRequest``."""
+    limits = plans.limits_of(principal)
+    task = validation.new_task(principal.tenant_id, limits, body.read(), traceparent)
+    return TaskSpecs(principal.tenant_id, limits, (task,)), _idempotency(key, body.document, body.raw)
+
+
+def read_batch(
+    principal: Principal, body: Incoming[BatchRequest], key: str | None, traceparent: str | None = None
+) -> Wanted:
+    """Return the tasks of a batch; those that cannot be stored are listed as ``invalid``. Raises as a submit does."""
+    limits = plans.limits_of(principal)
+    specs = batch.read(principal.tenant_id, limits, body.read().tasks, traceparent)
+    return specs, _idempotency(key, body.document, body.raw)
+
+
+def _idempotency(key: str | None, document: Any, raw: bytes) -> Idempotency | None:
+    if key is None:
+        return None
+    document = validation.without_nulls(document)
+    if isinstance(document, dict) and isinstance(items := document.get("tasks"), list):
+        document = {**document, "tasks": [validation.without_nulls(item) for item in items]}
+    return Idempotency(key, fingerprint(document, is_large=is_large(raw)))
+
+
+def _count(wanted: Wanted) -> int:
+    return len(wanted[0].tasks)
+
+
+def _log_trace(request: Request, traceparent: str | None) -> None:
+    request.scope["state"]["trace_id"] = traceparents.trace_id(traceparent)

@@ -1,0 +1,113 @@
+"""Handlers of the calls that follow and cancel a task, and of the lists."""
+
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.http import openapi
+from app.identity.paging import AskedTime, Cursor, Limit, Page
+from app.identity.principal import Principal
+from app.tasks import responses
+from app.tasks.definition import types
+from app.tasks.parameters import (
+    Prefer,
+    StatusFilter,
+    TagFilter,
+    TaskId,
+    TypeFilter,
+    Wait,
+    seconds_to_wait,
+)
+from app.tasks.parts import TaskParts
+from app.tasks.read.reading import Caller
+from app.tasks.read.task_filter import TaskFilter
+from app.tasks.run import cancellation
+from app.tasks.schemas import CancelResponse, TaskPage, TaskTypeInfo, TaskTypeList
+
+
+async def cancel_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
+    """End a waiting task at once, a running one within 5 s. Its slot stays in use until its code has stopped."""
+    status = await cancellation.cancel(parts.reader, parts.redis, principal.tenant_id, task_id)
+    return responses.cancelled(CancelResponse(task_id=task_id, status=status))
+
+
+async def get_task_status(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
+    """Return the task's status and progress, and the reason if it waits."""
+    return responses.status(await parts.reading.status(principal.tenant_id, task_id))
+
+
+async def get_task_result(
+    request: Request, principal: Principal, parts: TaskParts, task_id: TaskId, wait: Wait = 0, prefer: Prefer = None
+) -> Response:
+    """Return the result if the task has ended. With `wait` the answer comes as soon as the task ends."""
+    caller = Caller(
+        still_may=partial(parts.verifier.authenticate, request.scope, is_again=True), gone=partial(_gone, request)
+    )
+    seconds = seconds_to_wait(wait, prefer)
+    return responses.result(await parts.reading.result(principal.tenant_id, task_id, seconds, caller))
+
+
+async def _gone(request: Request) -> None:
+    # Other messages are parts of a body, which has no meaning in a GET request.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def get_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
+    """Return everything about the task except its result, with each attempt."""
+    # A payload may be large and all tenants share the connections, so this counts as a list.
+    async with parts.list_limit.place(principal.tenant_id):
+        return responses.detail(await parts.reading.detail(principal.tenant_id, task_id))
+
+
+async def list_tasks(
+    request: Request,
+    principal: Principal,
+    parts: TaskParts,
+    status: StatusFilter = None,
+    task: TypeFilter = None,
+    tag: TagFilter = None,
+    created_from: AskedTime | None = None,
+    created_to: AskedTime | None = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Response:
+    """List the tenant's tasks, newest first.
+
+    With a filter, one call reads at most 20,000 tasks. So a page may be short or empty and still have a `next_cursor`.
+    """
+    wanted = TaskFilter(status, task, tag, created_from, created_to)
+    tenant_id, page = principal.tenant_id, Page(limit, cursor, request, Response())
+    before = page.before(tenant_id)
+    async with page.place(tenant_id):
+        found, read_to = await parts.reading.page(tenant_id, wanted, before=before, limit=limit + 1)
+    items, next_cursor = page.cut(tenant_id, found, "task_id", read_to)
+    return responses.page(TaskPage(items=items, next_cursor=next_cursor), page.link)
+
+
+async def list_task_types(request: Request) -> Response:
+    """List every task type, with the JSON schemas of its payload and result."""
+    return await _TASK_TYPES(request)
+
+
+def _task_types() -> str:
+    known = TaskTypeList(
+        items=[
+            TaskTypeInfo(
+                name=task_type.name,
+                summary=task_type.summary,
+                pool=task_type.pool,
+                max_attempts=task_type.max_attempts,
+                time_limit=task_type.time_limit,
+                payload_schema=task_type.payload.model_json_schema(),
+                result_schema=task_type.result.json_schema(),
+            )
+            for task_type in types.all_types().values()
+        ]
+    )
+    return known.model_dump_json()
+
+
+_TASK_TYPES: Final = openapi.kept(_task_types)

@@ -1,0 +1,184 @@
+"""Operations, through a small table: what a handler receives, what is refused, and what the API document says."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Path, Query, Request
+from fastapi.params import Depends
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from starlette.responses import Response
+
+from app.core.errors import InsufficientScope, NotFound, RateLimited
+from app.http import dispatcher, problem
+from app.http.json_response import JsonResponse
+from app.http.list_limit import ListLimit
+from app.http.operation import Answer, Operation
+from app.http.parts import Parts
+from app.http.request_log import LoggedApp, RequestLog
+from app.http.strict_json import Bounds, Incoming
+
+JSON = {"Content-Type": "application/json"}
+Name = Annotated[str, Path(min_length=2)]
+Upper = Annotated[Annotated[str, AfterValidator(str.upper)] | None, Query(max_length=5)]
+
+
+class Order(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    count: int
+
+
+class Placed(BaseModel):
+    """What was placed."""
+
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopParts(Parts):
+    shop: str
+
+
+class Rate:
+    """Admits everybody but those who say that they may not."""
+
+    gives = frozenset({"principal"})
+
+    def __init__(self) -> None:
+        self.refusals: list[int] = []
+
+    async def admit(self, request: Request, scope: str) -> dict[str, Any]:
+        who = request.headers.get("x-who", "ann")
+        if who == "nobody":
+            raise InsufficientScope(f"This needs credentials with the scope {scope}.")
+        if who == "often":
+            raise RateLimited("Too many requests.")
+        return {"principal": who}
+
+    def refused(self, _request: Request, error: Exception) -> None:
+        self.refusals.append(getattr(error, "status", 422))
+
+    def documented(self, _scope: str) -> Depends:
+        return Depends(lambda: None)
+
+
+async def place_order(
+    request: Request, principal: str, parts: ShopParts, body: Order, name: Name, note: Upper = None
+) -> Placed:
+    """Place an order."""
+    assert request.url.path.endswith(name)
+    return Placed(told=f"{principal} {parts.shop} {name} {note} {body.count}")
+
+
+async def store_order(body: Incoming[Order]) -> Response:
+    """Store an order; its body is received here."""
+    raw = await body.receive()
+    return JsonResponse(Placed(told=f"{len(raw)} {body.read().count} {body.document}").model_dump_json(), 202)
+
+
+async def find_order(name: Name, number: Annotated[int, Query(ge=1)]) -> Placed:
+    """Find an order."""
+    raise NotFound(f"There is no order {number}.")
+
+
+def _table(rate: Rate) -> list[Operation]:
+    def one(method: str, path: str, handler: Callable[..., Awaitable[Response | BaseModel]], status: int) -> Operation:
+        return Operation(
+            method=method, path=path, handler=handler, summary="An order", scope="orders:write", rate=rate,
+            answers={status: Answer(Placed)}, problems=[NotFound], bounds=Bounds(size=40),
+        )  # fmt: skip
+
+    return [
+        one("POST", "/shops/orders", store_order, 202),
+        one("POST", "/shops/{name}", place_order, 201),
+        one("GET", "/shops/{name}/order", find_order, 200),
+    ]
+
+
+@pytest.fixture
+def rate() -> Rate:
+    return Rate()
+
+
+@pytest.fixture(params=["dispatcher", "fastapi"])
+async def client(request: pytest.FixtureRequest, rate: Rate) -> AsyncIterator[httpx.AsyncClient]:
+    """Return a client of the table, which either way answers."""
+    app = LoggedApp()
+    problem.install(app, away=())
+    router = dispatcher.router(_table(rate), tag="orders")
+    app.include_router(router)
+    dispatched = dispatcher.Dispatcher(app.answer_by_fastapi, router.routes, app.exception_handlers)
+    app.front = RequestLog(dispatched if request.param == "dispatcher" else app.answer_by_fastapi)
+
+    async def nothing() -> None:
+        """Postgres is not asked."""
+
+    ShopParts(list_limit=ListLimit(1, nothing), cursor_key=b"", shop="corner").attach(app)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as connected:
+        yield connected
+
+
+async def test_a_handler_receives_what_its_parameters_ask_for(client: httpx.AsyncClient):
+    answer = await client.post("/shops/tea?note=hot", content=b'{"count": 3}', headers=JSON)
+    assert (answer.status_code, answer.json()) == (201, {"told": "ann corner tea HOT 3"})
+    assert answer.headers["x-request-id"]
+
+
+async def test_a_handler_may_receive_its_body_itself(client: httpx.AsyncClient, rate: Rate):
+    answer = await client.post("/shops/orders", content=b'{"count": 3}', headers=JSON)
+    assert (answer.status_code, answer.json()) == (202, {"told": "12 3 {'count': 3}"})
+    too_large = await client.post("/shops/orders", content=b" " * 41, headers=JSON)
+    assert (too_large.status_code, rate.refusals) == (413, [413])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "places"),
+    [
+        ("/shops/t?note=toolong", b'{"count": 3}', 422, ["name", "note"]),
+        ("/shops/tea?note=a&note=b", b'{"count": 3}', 422, ["note"]),
+        ("/shops/tea?other=1", b'{"count": 3}', 422, ["other"]),
+        ("/shops/tea", b'{"count": "3", "more": 1}', 422, ["#/count", "#/more"]),
+        ("/shops/tea", b"", 422, ["#"]),
+        ("/shops/tea", b"{", 400, []),
+        ("/shops/t", b"{", 422, ["name"]),
+    ],
+)
+async def test_a_wrong_call_is_told_each_place(
+    client: httpx.AsyncClient, rate: Rate, path: str, body: bytes, status: int, places: list[str]
+):
+    refused = await client.post(path, content=body, headers=JSON)
+    faults = refused.json().get("errors", [])
+    found = [fault.get("pointer") or fault.get("parameter") for fault in faults]
+    assert (refused.status_code, sorted(found), rate.refusals) == (status, sorted(places), [status])
+
+
+async def test_a_parameter_without_a_default_is_required(client: httpx.AsyncClient):
+    missing = await client.get("/shops/tea/order")
+    assert (missing.status_code, [fault["parameter"] for fault in missing.json()["errors"]]) == (422, ["number"])
+    found = await client.get("/shops/tea/order?number=2")
+    assert (found.status_code, found.json()["detail"]) == (404, "There is no order 2.")
+
+
+@pytest.mark.parametrize(("who", "status"), [("nobody", 403), ("often", 429)])
+async def test_who_is_not_admitted_is_refused_first(client: httpx.AsyncClient, rate: Rate, who: str, status: int):
+    refused = await client.post("/shops/t?other=1", content=b"{", headers=JSON | {"X-Who": who})
+    assert (refused.status_code, rate.refusals) == (status, [])
+
+
+def test_an_operation_behind_one_that_takes_its_path_is_refused(rate: Rate):
+    with pytest.raises(ValueError, match="/shops/orders must stand before"):
+        dispatcher.router(reversed(_table(rate)), tag="orders")
+
+
+def test_the_api_document_describes_the_table(rate: Rate):
+    app = FastAPI()
+    app.include_router(dispatcher.router(_table(rate), tag="orders"))
+    described = app.openapi()["paths"]["/shops/{name}"]["post"]
+    assert (described["operationId"], described["description"]) == ("place_order", "Place an order.")
+    assert [parameter["name"] for parameter in described["parameters"]] == ["name", "note"]
+    assert described["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Order"}
+    assert {"201", "404"} <= described["responses"].keys()
+    assert app.openapi()["paths"]["/shops/orders"]["post"]["requestBody"]["required"] is True
