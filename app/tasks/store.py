@@ -27,6 +27,7 @@ class _End(NamedTuple):
     progress: str | None
     delay_seconds: float
     seconds: float | None
+    has_webhook: bool
 
 
 _CALL_ACCEPT: Final = call("tasks_accept", "tenants", *Demand._fields, *NewTask._fields)
@@ -195,7 +196,7 @@ def _row_of(end: AttemptEnd) -> _End:
     return _End(
         tenant_id=ref.tenant_id, task_id=ref.task_id, claim_token=ref.claim_token, status=outcome.status,
         attempt_status=outcome.attempt_status, result=outcome.result, error=error, progress=progress,
-        delay_seconds=outcome.delay_seconds, seconds=end.seconds,
+        delay_seconds=outcome.delay_seconds, seconds=end.seconds, has_webhook=end.has_webhook,
     )  # fmt: skip
 
 
@@ -213,37 +214,18 @@ async def report_progress(
     )  # fmt: skip
 
 
-# A separate statement, because a statement sees the rows as they were when it began: the next one begins after the lock
-# is granted, and sees what the previous owner of the lock wrote.
-_LOCK_SLOTS = "SELECT FROM tenant_slots WHERE tenant_id = $1 FOR UPDATE"
-
-_REVOKE_WAITING = """
--- taken: removes the task from the backlog. A claim removes the same row, so only one of the two gets the task.
-WITH taken AS (
-    DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
--- counted: keeps the number of waiting tasks right, which is computed as admitted + returned - departed.
-), counted AS (
-    UPDATE tenant_slots SET departed = departed + 1 WHERE tenant_id = $1 AND EXISTS (SELECT FROM taken)
-)
-UPDATE task k
-SET status = 'REVOKED', error = $3::jsonb || jsonb_build_object('attempt', k.attempt), finished_at = now(),
-    cancel_requested_at = CASE WHEN $4 THEN NULL ELSE now() END
--- By the key and not by a join with taken: such a plan may read every task of the tenant.
-WHERE k.tenant_id = $1 AND k.id = $2 AND EXISTS (SELECT FROM taken)
-RETURNING k.task, k.status, k.attempt, k.error, k.tags, k.webhook_url, k.finished_at
-"""
+_CALL_REVOKE: Final = call("waiting_revoke", "tenant", "task", "error", "is_expiry")
+_REVOKE: Final = f"SELECT status FROM {_CALL_REVOKE}"  # noqa: S608 a constant of names
 
 
 async def revoke_waiting(
     connection: Connection, tenant_id: UUID, task_id: UUID, error: "dict[str, Any]", *, is_expiry: bool = False
-) -> "asyncpg.Record | None":
-    """End a waiting task as REVOKED and return its row; None if it does not wait.
+) -> bool:
+    """End a waiting task as REVOKED. Return False if it does not wait (migrations/functions: waiting_revoke).
 
     ``error`` is the JSON object to store. With ``is_expiry`` the task ends only if its time to start has passed.
-    Locks the tenant's slots and then the task, as every claim and end does: another order could deadlock.
     """
-    await connection.execute(_LOCK_SLOTS, tenant_id)
-    return await connection.fetchrow(_REVOKE_WAITING, tenant_id, task_id, error, is_expiry)
+    return await connection.fetchrow(_REVOKE, tenant_id, task_id, error, is_expiry) is not None
 
 
 async def request_cancel(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
