@@ -33,8 +33,8 @@ _SMALL_BYTES: Final = 1_000
 _MAX_RUNNING: Final = 3
 _MAX_RUNNING_OF_ONE: Final = 2
 # Bytes of bodies that are in memory or being received.
-_MAX_IN_HAND_OF_ONE: Final = 16 * 1024 * 1024
-_MAX_IN_HAND: Final = 64 * 1024 * 1024
+_MAX_RESERVED_OF_ONE: Final = 16 * 1024 * 1024
+_MAX_RESERVED: Final = 64 * 1024 * 1024
 _MAX_WAITING_OF_ONE: Final = 64
 # A Content-Length with this many digits counts as unlimited, and is not converted.
 _MAX_DIGITS: Final = 12
@@ -56,7 +56,7 @@ _SMALL: Final = nullcontext()
 class _TenantBodies:
     """The large bodies of one tenant."""
 
-    in_hand: int = 0
+    reserved: int = 0
     """Bytes of the tenant's bodies that are being received or read."""
     running: int = 0
     free_at: float = 0.0
@@ -72,7 +72,7 @@ class LargeBodies:
         self._threads = ThreadPoolExecutor(_MAX_RUNNING, thread_name_prefix="large-bodies")
         # In the order in which tenants are served: a tenant that was served moves to the end.
         self._tenants: dict[UUID, _TenantBodies] = {}
-        self._in_hand = 0
+        self._reserved = 0
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -95,17 +95,17 @@ class LargeBodies:
     @contextmanager
     def _room(self, tenant_id: UUID, size: int) -> Iterator[None]:
         tenant = self._tenant(tenant_id)
-        if tenant.in_hand + size > _MAX_IN_HAND_OF_ONE:
+        if tenant.reserved + size > _MAX_RESERVED_OF_ONE:
             raise _too_many(1.0)
-        if self._in_hand + size > _MAX_IN_HAND:
+        if self._reserved + size > _MAX_RESERVED:
             raise Unavailable
-        tenant.in_hand += size
-        self._in_hand += size
+        tenant.reserved += size
+        self._reserved += size
         try:
             yield
         finally:
-            tenant.in_hand -= size
-            self._in_hand -= size
+            tenant.reserved -= size
+            self._reserved -= size
             self._forget_idle(tenant_id)
 
     async def read(self, tenant_id: UUID, raw: bytes, work: Callable[[], T], count: Callable[[T], int]) -> T:
@@ -202,7 +202,7 @@ class LargeBodies:
     def _forget_idle(self, tenant_id: UUID) -> None:
         # Only tenants with a body or a pause are kept, so that memory does not grow with the number of tenants.
         tenant = self._tenants.get(tenant_id)
-        is_busy = tenant and (tenant.in_hand or tenant.running or tenant.waiting)
+        is_busy = tenant and (tenant.reserved or tenant.running or tenant.waiting)
         if tenant and not is_busy and tenant.free_at <= asyncio.get_running_loop().time():
             del self._tenants[tenant_id]
 

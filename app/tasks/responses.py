@@ -93,20 +93,20 @@ def _outcomes(accepted: Accepted) -> Iterator[str]:
 
 def _refused_outcomes(refused: Refused) -> list[str]:
     kind, detail = _QUOTA_PROBLEMS[refused.policy]
-    return [_compact({"error": _told(kind, detail) | {"retry_after": refused.retry_after}})] * refused.tasks
+    return [_compact({"error": _error(kind, detail) | {"retry_after": refused.retry_after}})] * refused.tasks
 
 
 def _invalid_outcome(task: InvalidTask, place: int) -> str:
     """Return the outcome of an invalid task, with pointers that start at the root of the body."""
-    told = _told(InvalidRequest, task.detail)
+    error = _error(InvalidRequest, task.detail)
     if task.errors:
-        told["errors"] = [
+        error["errors"] = [
             {**fault, "pointer": f"#/tasks/{place}{fault['pointer'].removeprefix('#')}"} for fault in task.errors
         ]
-    return _compact({"error": told})
+    return _compact({"error": error})
 
 
-def _told(kind: type[Problem], detail: str) -> dict[str, Any]:
+def _error(kind: type[Problem], detail: str) -> dict[str, Any]:
     return {"code": kind.code, "status": kind.status, "title": kind.title, "detail": detail}
 
 

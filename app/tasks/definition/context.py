@@ -65,7 +65,7 @@ def _note(note: object) -> str | None:
         return None
     try:
         # The note comes from a task's own code: its ``__str__`` may raise anything, and must not end the attempt.
-        told = note if isinstance(note, str) else str(note)
+        text = note if isinstance(note, str) else str(note)
     except sanitize.UNREADABLE:
         return None
-    return sanitize.text(told, _MAX_NOTE) or None
+    return sanitize.text(text, _MAX_NOTE) or None

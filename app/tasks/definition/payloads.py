@@ -11,16 +11,16 @@ from app.tasks.definition.types import TaskType
 # Describing an error costs time, and one payload can contain a hundred thousand of them.
 _MAX_FAULTS: Final = 20
 # The errors that fit into the message of a failed attempt.
-_MAX_TOLD: Final = 5
+_MAX_IN_MESSAGE: Final = 5
 
 
 class UnusablePayload(ValueError):  # noqa: N818 tenants read it as the error's type
     """The payload does not match its task type; the message says where and why, without repeating the input."""
 
-    def __init__(self, told: Sequence[dict[str, str]]) -> None:
-        """``told`` are the first faults, each with a ``pointer`` (JSON pointer into the request) and a ``detail``."""
-        super().__init__("; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in told[:_MAX_TOLD]))
-        self.faults = list(told)
+    def __init__(self, faults: Sequence[dict[str, str]]) -> None:
+        """``faults`` are the first faults, each with a ``pointer`` (JSON pointer into the request) and a ``detail``."""
+        super().__init__("; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in faults[:_MAX_IN_MESSAGE]))
+        self.faults = list(faults)
 
 
 def read(task_type: TaskType, payload: str) -> Any:

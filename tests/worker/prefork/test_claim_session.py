@@ -42,7 +42,7 @@ def test_short_tasks_are_not_held_behind_a_long_one(acme: Tenant):
 def test_tenants_that_share_a_claim_do_not_wait_for_a_long_task_of_one_of_them(
     acme: Tenant, globex: Tenant, make_tenant: Callable[..., Tenant]
 ):
-    others = [globex, *(make_tenant(f"shares-a-claim-{number}") for number in range(4))]
+    others = [globex, *(make_tenant(f"shares-with-a-sleeper-{number}") for number in range(4))]
     # From these the slots learn that tasks are short: they take the next tenants in the ring together.
     for tenant in [acme, *others]:
         for task_id in [tenant.submit(task="echo", payload=n) for n in range(10)]:
