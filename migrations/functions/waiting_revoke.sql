@@ -8,14 +8,22 @@
 CREATE OR REPLACE FUNCTION waiting_revoke(p_tenant uuid, p_task uuid, p_error jsonb, p_is_expiry boolean)
 RETURNS TABLE (status text)
 LANGUAGE plpgsql
+SET enable_sort = off
 AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM FROM tenant_slots s WHERE s.tenant_id = p_tenant FOR UPDATE;
     RETURN QUERY
     WITH taken AS (
-        DELETE FROM backlog b
-        WHERE b.tenant_id = p_tenant AND b.task_id = p_task AND (NOT p_is_expiry OR b.expires_at <= now())
+        -- The order lets the key alone answer: by two equalities the index of due work may look as good, and it reads all
+        -- that the tenant has waiting (docs/decisions/0010-plans-whatever-statistics-know.md).
+        DELETE FROM backlog b USING (
+            SELECT w.ctid AS row_place FROM backlog w
+            WHERE w.tenant_id = p_tenant AND w.task_id >= p_task AND w.task_id <= p_task
+              AND (NOT p_is_expiry OR w.expires_at <= now())
+            ORDER BY w.task_id LIMIT 1
+        ) AS found
+        WHERE b.ctid = found.row_place
         RETURNING b.task_id
     ), ended AS (
         UPDATE task k

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("quiet_stack")
 
 
 def test_three_long_tasks_of_one_tenant_let_an_urgent_one_of_another_start(make_tenant: Callable[..., Tenant]):
-    fred, bravo = make_tenant("slots-fred", plan="free"), make_tenant("slots-bravo")
+    fred, bravo = make_tenant("slots-fred"), make_tenant("slots-bravo")
     long = [fred.submit(task="long_task", payload={"seconds": 600, "steps": 600}) for _ in range(3)]
     wait_until(lambda: any(fred.status(task_id)["status"] == "STARTED" for task_id in long), "a long task to start")
     assert bravo.result(bravo.submit(task="echo", payload=1, priority=9))["status"] == "SUCCESS"
@@ -24,7 +24,7 @@ def test_three_long_tasks_of_one_tenant_let_an_urgent_one_of_another_start(make_
 
 
 def test_what_a_long_tasks_slot_was_kept_from_starts_when_it_ends(make_tenant: Callable[..., Tenant]):
-    tenant = make_tenant("slots-gina", plan="free")
+    tenant = make_tenant("slots-gina")
     tasks = [tenant.submit(task="long_task", payload={"seconds": 1.2, "steps": 1}) for _ in range(3)]
     assert {tenant.result(task_id)["status"] for task_id in tasks} == {"SUCCESS"}
     # One after the other, though two slots were free: the second one was kept from this tenant all the time.

@@ -336,6 +336,14 @@ async def _expire(deep: Deep) -> None:
     assert await expire(deep.database("tq_worker"), deep.tenant_id, task_id)
 
 
+async def _cancel_in_vain(deep: Deep) -> None:
+    assert await cancel(deep.database("tq_api"), deep.tenant_id, uuid.uuid4()) is None
+
+
+async def _expire_in_vain(deep: Deep) -> None:
+    assert not await expire(deep.database("tq_worker"), deep.tenant_id, uuid.uuid4())
+
+
 async def _release_keys_in_vain(deep: Deep) -> None:
     async with deep.database("tq_submit").transaction(deep.tenant_id) as connection:
         taken = wanted(deep.tenant_id, plans.PLANS["enterprise"], (new_task(deep.tenant_id),), "none")
@@ -364,6 +372,8 @@ IN_VAIN: dict[str, Call] = {
     "status": _reads_in_vain(lambda c, tenant_id, task_id: read_store.statuses_any_tenant(c, [(tenant_id, task_id)])),
     "request": _reads_in_vain(read_store.request),
     "attempts": _reads_in_vain(read_store.attempts),
+    "cancel": _cancel_in_vain,
+    "expire": _expire_in_vain,
     "due tenants": _due_in_vain,
     "lost attempts": _lost,
     "delivery": _deliver_in_vain,
