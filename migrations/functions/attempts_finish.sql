@@ -1,16 +1,15 @@
--- Purpose. End attempts by their claim tokens: each becomes what its outcome says, and its task ends, waits again, or
---   is revoked where its tenant has asked for a cancel meanwhile.
--- Parameters. One element for each end, the same place in every array. p_tenant_id, p_task_id, p_claim_token: which
---   attempt, and the proof of the right to end it. p_status: the task's next status (SUCCESS, FAILURE, REVOKED, RETRY, PENDING).
---   p_attempt_status: the attempt's (SUCCESS, FAILURE, REVOKED, LOST, RETURNED). p_result: JSON text, null for
---   none. p_error: a JSON object, null for none. p_progress: JSON text, null to keep what is stored. p_delay_seconds:
---   seconds before the next attempt. p_seconds: seconds of a worker that it took, null for all the time since the
---   claim. p_has_webhook: false where it is known that the task has no webhook_url.
--- Returns. One row for each end, in their order. outcome: ended; already, where this end was written before; fenced,
---   where the token is no longer valid. Of the ended ones: the task's status, whether the tenant had no slot free
---   before (frees_slot), and whether a webhook is to be sent (has_webhook).
--- Locks. tenant_slots in the order of tenant ids, in a statement of its own; then task, attempt, and the rows that it
---   inserts.
+-- Purpose. End attempts by their claim tokens. Each attempt gets the status of its outcome. Its task ends or waits again;
+--   a task that would wait again ends REVOKED if its tenant has asked for a cancel.
+-- Parameters. One element for each end, at the same place in every array. p_tenant_id, p_task_id: the task.
+--   p_claim_token: the token of the attempt, which proves the right to end it. p_status: the task's next status
+--   (SUCCESS, FAILURE, REVOKED, RETRY, PENDING). p_attempt_status: the attempt's status (SUCCESS, FAILURE, REVOKED, LOST,
+--   RETURNED). p_result: JSON text, null for none. p_error: a JSON object, null for none. p_progress: JSON text, null to
+--   keep the stored one. p_delay_seconds: seconds before the next attempt. p_seconds: seconds that a worker spent on the
+--   attempt, null for all the time since the claim. p_has_webhook: false if it is known that the task has no webhook_url.
+-- Returns. One row for each end, in the order of the arrays. outcome is one of: ended; already, if the same end was
+--   written before; fenced, if the token is no longer valid. If it is ended: the task's status, whether the tenant had no
+--   slot free before (frees_slot), and whether a webhook has to be sent (has_webhook).
+-- Locks. tenant_slots in the order of tenant ids, in a statement of its own; then task and attempt.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION attempts_finish(
     p_tenant_id uuid[], p_task_id uuid[], p_claim_token uuid[], p_status text[], p_attempt_status text[],
@@ -26,39 +25,48 @@ AS $$
 DECLARE
     wants smallint;
 BEGIN
+    -- Row-level security shows and accepts rows of these tenants only, until the transaction ends.
     PERFORM set_config('app.tenant_ids', p_tenant_id::text, true);
-    -- In the order in which tasks_claim locks them.
+    -- Locks the slots in the same order as tasks_claim, so that the two cannot deadlock. It is a statement of its own:
+    -- only a statement that begins after the lock sees what the last holder of the lock has written.
     SELECT coalesce(bit_or(l.features), 0) INTO wants FROM (
         SELECT s.features FROM tenant_slots s WHERE s.tenant_id = ANY(p_tenant_id) ORDER BY s.tenant_id FOR UPDATE
     ) AS l;
-    -- Two statements: one that writes no event pays nothing for the log. The second is the first with the events; a
-    -- test (tests/contract/test_functions.py) holds them together.
+    -- There are two statements. The first writes no events, so a tenant without a log pays nothing for it. The second is
+    -- the first with the events added; tests/contract/test_functions.py fails if they differ in anything else.
     IF wants & 1 = 0 AND true <> ALL(p_has_webhook) THEN
         RETURN QUERY
         WITH given AS MATERIALIZED (
+            -- The ends, numbered by their place in the arrays. MATERIALIZED: two parts read it.
+            -- waits: the outcome asks for another attempt (RETRY), or does not count the attempt (PENDING).
             SELECT g.*, g.next IN ('RETRY', 'PENDING') AS waits
             FROM unnest(p_tenant_id, p_task_id, p_claim_token, p_status, p_attempt_status, p_result, p_error, p_progress,
                         p_delay_seconds, p_seconds) WITH ORDINALITY
                 AS g (tenant_id, task_id, token, next, attempt_status, result, error, progress, delay, seconds, number)
         ), ended AS (
+            -- Changes the tasks whose latest attempt has this token and runs. The last part says what the others are.
             UPDATE task k
             SET status = CASE WHEN g.waits AND k.cancel_requested_at IS NOT NULL THEN 'REVOKED' ELSE g.next END,
                 error = CASE WHEN g.waits AND k.cancel_requested_at IS NOT NULL
                              THEN '{"type": "Cancelled", "message": "cancelled on request"}' ELSE g.error::jsonb END
                         || jsonb_build_object('attempt', k.attempt),
                 failed_attempts = k.failed_attempts + (g.attempt_status = 'FAILURE')::integer,
-                -- What was taken away, or given back, keeps its place in line.
+                -- A lost or returned attempt without a delay keeps due_at, so its task keeps its place in the backlog.
                 due_at = CASE WHEN g.next = 'RETRY' OR (g.waits AND g.delay > 0) THEN now() + make_interval(secs => g.delay)
                               ELSE k.due_at END,
                 progress = coalesce(g.progress::jsonb, k.progress),
                 finished_at = CASE WHEN g.waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END
             FROM given g
+            -- Rows are compared so that only the key can answer and no merge join is possible, whatever the statistics say.
+            -- The comparison of id selects the partition (docs/decisions/0010-plans-whatever-statistics-know.md).
             WHERE (k.tenant_id, k.id) >= (g.tenant_id, g.task_id) AND (k.tenant_id, k.id) <= (g.tenant_id, g.task_id)
               AND k.id = g.task_id AND k.claim_token = g.token AND k.status = 'STARTED'
             RETURNING k.tenant_id, k.id, k.task, k.pool, k.priority, k.status, k.attempt, k.due_at, k.finished_at, g.number,
                 g.attempt_status, g.result, g.error AS attempt_error, g.seconds,
+                -- Only code that ran to its end shows that the tenant's tasks are short. Null seconds never do.
                 g.seconds <= 1 AND g.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS is_short
         ), closed AS (
+            -- Ends the attempts of these tasks. Rows are compared for the same reason as above.
             UPDATE attempt a
             SET status = e.attempt_status, error = e.attempt_error::jsonb || jsonb_build_object('attempt', e.attempt),
                 finished_at = now()
@@ -68,16 +76,24 @@ BEGIN
             RETURNING a.tenant_id, e.task, e.attempt_status,
                 coalesce(e.seconds, extract(epoch FROM now() - a.started_at)::double precision) AS seconds
         ), timed AS (
+            -- Time of attempts whose code has ended. It is only inserted, so that no end waits for another. usage_roll_up
+            -- adds it up.
             INSERT INTO worker_time (tenant_id, day, task, seconds)
             SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, sum(c.seconds) FROM closed c
             WHERE c.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') GROUP BY c.tenant_id, c.task
         ), kept AS (
+            -- The result has a table of its own, so that a task's row stays small. A task that returns nothing has the
+            -- result null.
             INSERT INTO result (tenant_id, task_id, result)
             SELECT e.tenant_id, e.id, coalesce(e.result, 'null')::json FROM ended e WHERE e.status = 'SUCCESS'
         ), waiting AS (
+            -- Tasks that wait again. is_scheduled: the dispatcher offers their tickets when they are due. expires_at is null,
+            -- because only a task that was never claimed expires.
             INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
             SELECT e.tenant_id, e.id, e.pool, e.priority, e.due_at, true, NULL FROM ended e WHERE e.finished_at IS NULL
         ), freed AS (
+            -- Frees the slots, once for each tenant. If an attempt has ended within a second, the tenant counts as one with short
+            -- tasks for 2 s: a tenant without a cap of its own then has none at all (slots_cap).
             UPDATE tenant_slots s
             SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
                 returned = s.returned + c.waiting,
@@ -94,11 +110,12 @@ BEGIN
                 FROM ended e GROUP BY e.tenant_id
             ) AS c
             WHERE s.tenant_id = c.tenant_id
+            -- The slots as they were before: was the tenant at its limit, or did a cap keep its due tasks back in this pool?
             RETURNING s.tenant_id, s.running + c.ended >= s.running_limit
                 OR (s.held_back & 1 <> 0 AND c.ended > c.asyncio) OR (s.held_back & 2 <> 0 AND c.asyncio > 0) AS frees_slot
         )
         SELECT g.number::integer, CASE WHEN e.number IS NOT NULL THEN 'ended' ELSE coalesce((
-                -- With EXISTS a plan may read every attempt there is.
+                -- Was the same end written before? LIMIT 1 and not EXISTS, with which a plan may read all attempts.
                 SELECT 'already' FROM attempt a
                 WHERE a.tenant_id = g.tenant_id AND a.task_id = g.task_id AND a.claim_token = g.token
                   AND a.status = g.attempt_status
@@ -106,36 +123,44 @@ BEGIN
             ), 'fenced') END,
             e.status, f.frees_slot
             , false
+        -- LEFT JOIN: each end gets a row, also one that changed nothing.
         FROM given g LEFT JOIN ended e ON e.number = g.number LEFT JOIN freed f ON f.tenant_id = e.tenant_id
         ORDER BY g.number;
         RETURN;
     END IF;
     RETURN QUERY
     WITH given AS MATERIALIZED (
+        -- The ends, numbered by their place in the arrays. MATERIALIZED: two parts read it.
+        -- waits: the outcome asks for another attempt (RETRY), or does not count the attempt (PENDING).
         SELECT g.*, g.next IN ('RETRY', 'PENDING') AS waits
         FROM unnest(p_tenant_id, p_task_id, p_claim_token, p_status, p_attempt_status, p_result, p_error, p_progress,
                     p_delay_seconds, p_seconds) WITH ORDINALITY
             AS g (tenant_id, task_id, token, next, attempt_status, result, error, progress, delay, seconds, number)
     ), ended AS (
+        -- Changes the tasks whose latest attempt has this token and runs. The last part says what the others are.
         UPDATE task k
         SET status = CASE WHEN g.waits AND k.cancel_requested_at IS NOT NULL THEN 'REVOKED' ELSE g.next END,
             error = CASE WHEN g.waits AND k.cancel_requested_at IS NOT NULL
                          THEN '{"type": "Cancelled", "message": "cancelled on request"}' ELSE g.error::jsonb END
                     || jsonb_build_object('attempt', k.attempt),
             failed_attempts = k.failed_attempts + (g.attempt_status = 'FAILURE')::integer,
-            -- What was taken away, or given back, keeps its place in line.
+            -- A lost or returned attempt without a delay keeps due_at, so its task keeps its place in the backlog.
             due_at = CASE WHEN g.next = 'RETRY' OR (g.waits AND g.delay > 0) THEN now() + make_interval(secs => g.delay)
                           ELSE k.due_at END,
             progress = coalesce(g.progress::jsonb, k.progress),
             finished_at = CASE WHEN g.waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END
         FROM given g
+        -- Rows are compared so that only the key can answer and no merge join is possible, whatever the statistics say.
+        -- The comparison of id selects the partition (docs/decisions/0010-plans-whatever-statistics-know.md).
         WHERE (k.tenant_id, k.id) >= (g.tenant_id, g.task_id) AND (k.tenant_id, k.id) <= (g.tenant_id, g.task_id)
           AND k.id = g.task_id AND k.claim_token = g.token AND k.status = 'STARTED'
         RETURNING k.tenant_id, k.id, k.task, k.pool, k.priority, k.status, k.attempt, k.due_at, k.finished_at, g.number,
             g.attempt_status, g.result, g.error AS attempt_error, g.seconds,
             event_type(k.status) AS event_type, k.webhook_url IS NOT NULL AND k.finished_at IS NOT NULL AS has_webhook,
+            -- Only code that ran to its end shows that the tenant's tasks are short. Null seconds never do.
             g.seconds <= 1 AND g.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS is_short
     ), closed AS (
+        -- Ends the attempts of these tasks. Rows are compared for the same reason as above.
         UPDATE attempt a
         SET status = e.attempt_status, error = e.attempt_error::jsonb || jsonb_build_object('attempt', e.attempt),
             finished_at = now()
@@ -145,20 +170,31 @@ BEGIN
         RETURNING a.tenant_id, e.task, e.attempt_status,
             coalesce(e.seconds, extract(epoch FROM now() - a.started_at)::double precision) AS seconds
     ), timed AS (
+        -- Time of attempts whose code has ended. It is only inserted, so that no end waits for another. usage_roll_up
+        -- adds it up.
         INSERT INTO worker_time (tenant_id, day, task, seconds)
         SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, sum(c.seconds) FROM closed c
         WHERE c.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') GROUP BY c.tenant_id, c.task
     ), kept AS (
+        -- The result has a table of its own, so that a task's row stays small. A task that returns nothing has the
+        -- result null.
         INSERT INTO result (tenant_id, task_id, result)
         SELECT e.tenant_id, e.id, coalesce(e.result, 'null')::json FROM ended e WHERE e.status = 'SUCCESS'
     ), waiting AS (
+        -- Tasks that wait again. is_scheduled: the dispatcher offers their tickets when they are due. expires_at is null,
+        -- because only a task that was never claimed expires.
         INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
         SELECT e.tenant_id, e.id, e.pool, e.priority, e.due_at, true, NULL FROM ended e WHERE e.finished_at IS NULL
     ), freed AS (
+        -- Frees the slots, once for each tenant. If an attempt has ended within a second, the tenant counts as one with short
+        -- tasks for 2 s: a tenant without a cap of its own then has none at all (slots_cap).
         UPDATE tenant_slots s
         SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
             returned = s.returned + c.waiting,
+            -- Takes the numbers of all events at once. The row stays locked until the commit, so numbers have no gaps and become
+            -- visible in their order (docs/decisions/0014-event-log.md).
             event_seq = s.event_seq + CASE WHEN s.features & 1 <> 0 THEN c.events ELSE c.webhooks END,
+            -- The last number that may have a webhook. It may be too high, never too low: all new numbers are included.
             webhook_seq = CASE WHEN c.webhooks = 0 THEN s.webhook_seq WHEN s.features & 1 <> 0 THEN s.event_seq + c.events
                                ELSE s.event_seq + c.webhooks END,
             short_until_prefork = CASE WHEN c.has_short_prefork THEN now() + interval '2 seconds'
@@ -176,11 +212,14 @@ BEGIN
             FROM ended e GROUP BY e.tenant_id
         ) AS c
         WHERE s.tenant_id = c.tenant_id
+        -- The slots as they were before: was the tenant at its limit, or did a cap keep its due tasks back in this pool?
         RETURNING s.tenant_id, s.running + c.ended >= s.running_limit
             OR (s.held_back & 1 <> 0 AND c.ended > c.asyncio) OR (s.held_back & 2 <> 0 AND c.asyncio > 0) AS frees_slot
+            -- The switch is read again for each tenant, because p_tenant_id may mix tenants with and without a log.
             , s.features & 1 <> 0 AS logs_all
             , s.event_seq - CASE WHEN s.features & 1 <> 0 THEN c.events ELSE c.webhooks END AS seq_before
     ), logged AS (
+        -- Numbers the events in the order of the ends. Without a log (features bit 1) only ends with a webhook are events.
         INSERT INTO event (tenant_id, seq, type, subject, attempt, webhook_seq)
         SELECT n.tenant_id, n.seq, n.event_type, n.id, n.attempt, CASE WHEN n.has_webhook THEN n.seq END FROM (
             SELECT e.*, f.seq_before + row_number() OVER (PARTITION BY e.tenant_id ORDER BY e.number) AS seq
@@ -189,7 +228,7 @@ BEGIN
         ) AS n
     )
     SELECT g.number::integer, CASE WHEN e.number IS NOT NULL THEN 'ended' ELSE coalesce((
-            -- With EXISTS a plan may read every attempt there is.
+            -- Was the same end written before? LIMIT 1 and not EXISTS, with which a plan may read all attempts.
             SELECT 'already' FROM attempt a
             WHERE a.tenant_id = g.tenant_id AND a.task_id = g.task_id AND a.claim_token = g.token
               AND a.status = g.attempt_status
@@ -197,6 +236,7 @@ BEGIN
         ), 'fenced') END,
         e.status, f.frees_slot
         , e.has_webhook
+    -- LEFT JOIN: each end gets a row, also one that changed nothing.
     FROM given g LEFT JOIN ended e ON e.number = g.number LEFT JOIN freed f ON f.tenant_id = e.tenant_id
     ORDER BY g.number;
 END $$;

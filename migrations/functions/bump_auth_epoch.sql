@@ -1,6 +1,6 @@
--- Purpose. Move the auth epoch, so that every process forgets the callers that it remembers.
+-- Purpose. Increase the auth epoch, so that every process forgets the callers that it remembers.
 -- Parameters. None.
--- Returns. Null: it is a trigger.
+-- Returns. Null, because it is a trigger.
 -- Locks. The one row of auth_epoch.
 -- Called by. triggers of tenant, api_key, member and revoked_token.
 CREATE OR REPLACE FUNCTION bump_auth_epoch()

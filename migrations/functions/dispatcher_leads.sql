@@ -1,10 +1,11 @@
--- Purpose. Tell whether the dispatcher with this token leads at this moment: by the clock, not by the transaction's
---   beginning. Each sweep asks in the statement that changes something, so that a leader which stood still changes
---   nothing when it goes on.
+-- Purpose. Return whether the dispatcher with this token leads at this moment. The clock counts, not the beginning of the
+--   transaction. Each sweep calls this in the statement that changes something. So a leader that was suspended for longer
+--   than its lease changes nothing when it continues.
 -- Parameters. p_token: the token of its lease.
--- Returns. Whether it leads.
+-- Returns. True if it leads.
 -- Locks. None.
--- Called by. app/tasks/store.py, app/tasks/sweep_store.py, app/quotas/store.py, app/dispatch/slot_store.py.
+-- Called by. app/tasks/store.py, app/tasks/sweep_store.py, app/quotas/store.py, app/events/store.py,
+--   app/dispatch/slot_store.py.
 CREATE OR REPLACE FUNCTION dispatcher_leads(p_token uuid)
 RETURNS boolean
 LANGUAGE sql SECURITY DEFINER

@@ -1,9 +1,10 @@
--- Purpose. Drop the days of events that lie wholly before a time. A busy day is left for the next time, and so is one
---   that holds an event without its delivery.
--- Parameters. p_before: a time; one within the event_hours of some tenant counts as their end, since no caller may
---   delete what is kept.
+-- Purpose. Drop the days of events that are completely before a time. A day stays for the next call if it is in use, or if it
+--   contains an event whose delivery is not made yet.
+-- Parameters. p_before: a time. If it is within the longest event_hours of any tenant, the end of these hours counts instead,
+--   because no caller may delete what has to be kept.
 -- Returns. How many days were dropped.
--- Locks. Each day in turn, ACCESS EXCLUSIVE, for at most 50 ms.
+-- Locks. Each day, then with its drop also event and its DEFAULT partition, ACCESS EXCLUSIVE, until the transaction ends;
+--   waits for at most 50 ms for each lock.
 -- Called by. app/events/store.py.
 CREATE OR REPLACE FUNCTION drop_event_days(p_before timestamptz)
 RETURNS integer
@@ -27,7 +28,9 @@ BEGIN
           AND to_date(right(c.relname, 8), 'YYYYMMDD') + interval '1 day' <= oldest_kept
     LOOP
         BEGIN
+            -- Locked first, so that no event is added between the check and the drop.
             EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', old.name);
+            -- Is every delivery of this day made? Only for tenants whose cursor is behind, the index of the day is read.
             EXECUTE format(
                 'SELECT NOT EXISTS (SELECT FROM tenant_slots s LEFT JOIN webhook_cursor c ON c.tenant_id = s.tenant_id '
                 'WHERE s.webhook_seq > coalesce(c.seq, 0) AND EXISTS (SELECT FROM %I e '
@@ -36,6 +39,7 @@ BEGIN
                 EXECUTE format('DROP TABLE %I', old.name);
                 dropped := dropped + 1;
             END IF;
+        -- The block is a subtransaction, so a day that is in use does not undo the others.
         EXCEPTION WHEN lock_not_available THEN
             CONTINUE;
         END;

@@ -1,8 +1,9 @@
--- Purpose. Drop the partitions that lie wholly before a time and are empty. A busy one is left for the next time:
---   nobody waits for this. The current month and those to come stay, whatever p_before says.
+-- Purpose. Drop the partitions that are completely before a time and empty. A partition that is in use stays for the next
+--   call. The current month and later ones stay, whatever p_before is.
 -- Parameters. p_before: a time.
--- Returns. How many were dropped.
--- Locks. Each partition in turn, ACCESS EXCLUSIVE, for at most 50 ms.
+-- Returns. How many partitions were dropped.
+-- Locks. Each partition, then with its drop also its table and the DEFAULT partition, ACCESS EXCLUSIVE, until the transaction
+--   ends; waits for at most 50 ms for each lock.
 -- Called by. app/tasks/sweep_store.py.
 CREATE OR REPLACE FUNCTION drop_partitions(p_before timestamptz)
 RETURNS integer
@@ -23,12 +24,14 @@ BEGIN
           AND to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' <= least(p_before, now())
     LOOP
         BEGIN
+            -- Locked first, so that no row is added between the check and the drop.
             EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', old.name);
             EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I)', old.name) INTO is_empty;
             IF is_empty THEN
                 EXECUTE format('DROP TABLE %I', old.name);
                 dropped := dropped + 1;
             END IF;
+        -- The block is a subtransaction, so a partition that is in use does not undo the others.
         EXCEPTION WHEN lock_not_available THEN
             CONTINUE;
         END;

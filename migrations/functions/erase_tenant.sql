@@ -1,8 +1,8 @@
--- Purpose. Erase a part of a tenant that is marked deleted. When none of its large tables has a row left, the tenant
---   itself goes, with its keys, members, secrets, slots and usage.
--- Parameters. p_tenant: the tenant. p_limit: rows of each table.
--- Returns. How many rows went, by table; then the name tenant.
--- Locks. The row of tenant, then the rows that it deletes.
+-- Purpose. Erase a part of a tenant that is marked deleted. When its large tables have no rows left, erase the tenant itself,
+--   with its keys, members, secrets, slots and usage.
+-- Parameters. p_tenant: the tenant. p_limit: the maximum number of rows of each table.
+-- Returns. How many rows were erased from each table; at the end a row with the name tenant.
+-- Locks. The row of tenant, then the rows that it deletes; with the tenant itself also auth_epoch, by a trigger.
 -- Called by. app/admin/offboarding_store.py.
 CREATE OR REPLACE FUNCTION erase_tenant(p_tenant uuid, p_limit integer)
 RETURNS TABLE (name text, erased bigint)
@@ -13,10 +13,13 @@ DECLARE
     going record;
     total bigint := 0;
 BEGIN
+    -- While this lock is held, nothing that refers to the tenant can be inserted: a foreign key needs to share the row.
     PERFORM FROM tenant t WHERE t.id = p_tenant AND t.status = 'deleted' FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'tenant % is not marked deleted', p_tenant USING ERRCODE = 'TQ003';
     END IF;
+    -- The large tables, in batches: one transaction for all rows would be too long. backlog, event and audit_event have no
+    -- foreign key to tenant, so no cascade would erase their rows.
     FOR going IN SELECT * FROM (VALUES
         ('backlog', 'task_id'), ('event', 'seq'), ('delivery', 'id'), ('result', 'task_id'),
         ('attempt', 'task_id, attempt'), ('task', 'id'), ('idempotency_key', 'key'), ('audit_event', 'id')) AS v (relation, key)
@@ -30,6 +33,7 @@ BEGIN
         IF erased > 0 THEN RETURN NEXT; END IF;
     END LOOP;
     IF total = 0 THEN
+        -- The small tables are erased by the cascade of the last DELETE. Their rows are counted first, for the answer.
         FOR going IN SELECT c.relname AS relation FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid
             WHERE f.contype = 'f' AND f.confrelid = 'tenant'::regclass AND c.relkind = 'r' AND NOT c.relispartition
             ORDER BY c.relname

@@ -1,5 +1,5 @@
--- Purpose. Return the id of an event. It is computed, not stored: a UUIDv7 with the event's time and a hash of what the
---   event says. An event that takes the number of one that was lost (a database that was set back) has another id.
+-- Purpose. Return the id of an event. It is computed and not stored: a UUIDv7 of the event's time and a hash of its columns.
+--   After a database was restored to an earlier state, a new event may get the number of a lost one; its id is different.
 -- Parameters. p_tenant, p_seq, p_type, p_subject, p_created_at: the columns of event.
 -- Returns. The id.
 -- Locks. None.

@@ -1,7 +1,6 @@
--- Purpose. Return the type of the event that a task's new status is.
+-- Purpose. Return the type of the event for a task's new status.
 -- Parameters. p_status: the task's status after an attempt, a cancel or an expiry.
--- Returns. The number that event.type has; null for PENDING, since an attempt that was taken away, or given back, is
---   no event.
+-- Returns. The number for event.type. Null for PENDING, because a lost or returned attempt is no event.
 -- Locks. None.
 -- Called by. attempts_finish, waiting_revoke.
 CREATE OR REPLACE FUNCTION event_type(p_status text)

@@ -1,6 +1,6 @@
--- Purpose. Make one month of one table.
+-- Purpose. Make the partition of one month of one table.
 -- Parameters. p_parent: the table. p_month: any time of the month.
--- Returns. Whether it was missing.
+-- Returns. Whether the partition was missing.
 -- Locks. As partition_attach.
 -- Called by. scripts/benchmark/archive.py.
 CREATE OR REPLACE FUNCTION make_partition(p_parent text, p_month timestamptz)

@@ -1,7 +1,7 @@
--- Purpose. Make all months and days of all tables, in one transaction: for a new database.
+-- Purpose. Make all months and days of all tables in one transaction, for a new database.
 -- Parameters. p_months_ahead: months after this one. p_days_ahead: days after today.
--- Returns. How many were made.
--- Locks. As partition_step, of every table.
+-- Returns. How many partitions were made.
+-- Locks. As partition_step, for every table.
 -- Called by. migrations/schema/partitions.sql.
 CREATE OR REPLACE FUNCTION make_partitions(p_months_ahead integer, p_days_ahead integer)
 RETURNS integer

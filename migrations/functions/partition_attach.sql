@@ -1,8 +1,7 @@
--- Purpose. Make the partition of a month or a day, move the rows that lie in DEFAULT into it, and attach it. The one function that
---   makes a partition.
+-- Purpose. Make the partition of a month or a day, move the rows that are in the DEFAULT partition into it, and attach it.
 -- Parameters. p_table: the table. p_start: the first moment of the month or day.
 -- Returns. How many rows it moved.
--- Locks. The table, then its DEFAULT partition, ACCESS EXCLUSIVE; waits for at most 250 ms.
+-- Locks. The table, then its DEFAULT partition, ACCESS EXCLUSIVE; waits for at most 250 ms for each.
 -- Called by. partition_step, make_partition.
 CREATE OR REPLACE FUNCTION partition_attach(p_table text, p_start timestamptz)
 RETURNS bigint
@@ -23,6 +22,7 @@ BEGIN
     low := partition_literal(t.unit, p_start);
     high := partition_literal(t.unit, p_start + ('1 ' || t.unit)::interval);
     EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', p_table);
+    -- spare is the name of the DEFAULT partition. Its indexes and checks are the ones that the new partition needs.
     IF t.spare IS NULL THEN
         EXECUTE format('CREATE TABLE public.%I (LIKE %I INCLUDING ALL) WITH (%s)',
             made, p_table, partition_parameters(p_table));
@@ -30,6 +30,7 @@ BEGIN
         EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', t.spare);
         EXECUTE format('CREATE TABLE public.%I (LIKE %I INCLUDING ALL) WITH (%s)',
             made, t.spare, partition_parameters(p_table));
+        -- The rows move before the partition is attached: Postgres refuses to attach it while DEFAULT has rows of its range.
         EXECUTE format('WITH gone AS (DELETE FROM %1$I WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING *) '
             'INSERT INTO %5$I SELECT * FROM gone', t.spare, t.key, low, high, made);
         GET DIAGNOSTICS moved = ROW_COUNT;

@@ -1,8 +1,8 @@
--- Purpose. Return the smallest UUIDv7 of a time: the bound of a month.
+-- Purpose. Return the smallest UUIDv7 of a time, which is the bound of a month's partition.
 -- Parameters. p_month: a time.
 -- Returns. The id.
 -- Locks. None.
--- Called by. the functions of partitions, prune_tasks, prune_account.
+-- Called by. partition_exists, partition_literal, prune_tasks, prune_account.
 CREATE OR REPLACE FUNCTION partition_bound(p_month timestamptz)
 RETURNS uuid
 LANGUAGE sql STABLE

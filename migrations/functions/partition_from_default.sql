@@ -1,8 +1,8 @@
--- Purpose. Make the DEFAULT partition itself the partition of a run of months or days, and a new, empty DEFAULT: for one that
---   holds too much to be moved.
--- Parameters. p_table: the table. p_first, p_last: the first moments of the first and the last of them.
--- Returns. How many rows the new partition holds.
--- Locks. The table, then its DEFAULT partition, ACCESS EXCLUSIVE; waits for at most 250 ms.
+-- Purpose. Turn the DEFAULT partition into the partition of a run of months or days, and make a new, empty DEFAULT. It is used
+--   when DEFAULT has too many rows to move them.
+-- Parameters. p_table: the table. p_first, p_last: the first moments of the first and the last month or day.
+-- Returns. How many rows the new partition contains.
+-- Locks. The table, then its DEFAULT partition, ACCESS EXCLUSIVE; waits for at most 250 ms for each.
 -- Called by. partition_step.
 CREATE OR REPLACE FUNCTION partition_from_default(p_table text, p_first timestamptz, p_last timestamptz)
 RETURNS bigint
@@ -28,6 +28,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %I RENAME TO %I', t.spare, made);
     EXECUTE format('CREATE TABLE public.%I (LIKE %I INCLUDING ALL) WITH (%s)',
         t.spare, made, partition_parameters(p_table));
+    -- The few rows outside of the run move to the new DEFAULT.
     EXECUTE format('WITH gone AS (DELETE FROM %1$I WHERE NOT (%2$I >= %3$L AND %2$I < %4$L) RETURNING *) '
         'INSERT INTO %5$I SELECT * FROM gone', made, t.key, low, high, t.spare);
     EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', p_table, made, low, high);

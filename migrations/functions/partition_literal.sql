@@ -1,6 +1,6 @@
--- Purpose. Return the bound of a partition as the text of a literal.
--- Parameters. p_unit: month or day. p_start: the first moment of one.
--- Returns. The smallest UUIDv7 of a month's first moment; a day's first moment itself.
+-- Purpose. Return the bound of a partition as text.
+-- Parameters. p_unit: month or day. p_start: the first moment of the month or day.
+-- Returns. For a month the smallest UUIDv7 of its first moment, for a day its first moment.
 -- Locks. None.
 -- Called by. partition_attach, partition_from_default, partitions_default_periods.
 CREATE OR REPLACE FUNCTION partition_literal(p_unit text, p_start timestamptz)

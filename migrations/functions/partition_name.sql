@@ -1,6 +1,6 @@
 -- Purpose. Return the name of the partition of a month or a day.
--- Parameters. p_table: the table. p_unit: month or day. p_start: the first moment of it.
--- Returns. The table's name, _p, and YYYYMM or YYYYMMDD.
+-- Parameters. p_table: the table. p_unit: month or day. p_start: the first moment of the month or day.
+-- Returns. The table's name, then _p, then YYYYMM or YYYYMMDD.
 -- Locks. None.
 -- Called by. partition_attach, partition_from_default.
 CREATE OR REPLACE FUNCTION partition_name(p_table text, p_unit text, p_start timestamptz)

@@ -1,5 +1,6 @@
--- Purpose. Return the storage parameters of a table's partitions. An update that finds room in its page and changes
---   no index is free of index writes; a month of ten million rows is vacuumed a twentieth at a time.
+-- Purpose. Return the storage parameters of a table's partitions. fillfactor: an update that finds space in its page, and
+--   changes no indexed column, writes no index. result and event are never updated. Scale factors of 0.05: a month with ten
+--   million rows is vacuumed when a twentieth of it has changed.
 -- Parameters. p_parent: the table.
 -- Returns. The text between the parentheses of WITH (...).
 -- Locks. None.

@@ -1,7 +1,7 @@
--- Purpose. Make one month or day that is missing, or whose rows lie in DEFAULT. One call is one transaction, so that
---   each holds its locks for a short time.
+-- Purpose. Make one month or day that is missing, or whose rows are in the DEFAULT partition. Each call is a transaction of
+--   its own, so that locks are held for a short time.
 -- Parameters. p_table: the table. p_ahead: months after this one, at most 12, or days after today, at most 31.
--- Returns. What was made (YYYYMM or YYYYMMDD) and how many rows moved into it; no row when nothing is left to do.
+-- Returns. What was made (YYYYMM or YYYYMMDD) and how many rows it moved or contains; no row if nothing is left to do.
 -- Locks. An advisory lock, so that one process at a time makes partitions; then as partition_attach.
 -- Called by. app/tasks/sweep_store.py, make_partitions.
 CREATE OR REPLACE FUNCTION partition_step(p_table text, p_ahead integer)
@@ -23,7 +23,9 @@ BEGIN
     pattern := CASE t.unit WHEN 'month' THEN 'YYYYMM' ELSE 'YYYYMMDD' END;
     PERFORM pg_advisory_xact_lock(hashtext('make_partitions'));
     IF t.spare IS NOT NULL AND pg_table_size(format('%I', t.spare)::regclass) > 4 * 1024 * 1024 THEN
-        -- Those that have no partition, in runs that no partition interrupts; of them the run with the most rows.
+        -- DEFAULT is larger than 4 MiB, so moving its rows would hold the lock for too long. It becomes a partition itself,
+        -- for one run of months or days without a partition between them. Periods of one run have the same number of existing
+        -- partitions before them. The run with the most rows is taken, so that the fewest are moved out.
         SELECT min(r.start) AS first, max(r.start) AS last INTO run FROM (
             SELECT d.start, d.count, (
                 SELECT count(*) FROM generate_series(
@@ -37,6 +39,7 @@ BEGIN
             RETURN;
         END IF;
     END IF;
+    -- The earliest period that is missing: of those ahead, and of those that have rows in DEFAULT.
     SELECT w.start INTO missing FROM (
         SELECT date_trunc(t.unit, now()) + n * step AS start
         FROM generate_series(0, least(p_ahead, CASE t.unit WHEN 'month' THEN 12 ELSE 31 END)) AS n

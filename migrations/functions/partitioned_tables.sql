@@ -1,9 +1,10 @@
--- Purpose. Return the tables that have a partition for each month, or for each day.
+-- Purpose. Return the tables that have a partition for each month or for each day.
 -- Parameters. None.
--- Returns. Name, the column that is partitioned by, the name of the DEFAULT partition, and the unit: month, where that
---   column is an id, or day, where it is a time.
+-- Returns. The table's name, the column of its partition key, the name of its DEFAULT partition, and the unit: month if the
+--   column is an id, day if it is a time.
 -- Locks. None.
--- Called by. app/tasks/sweep_store.py, the functions of partitions.
+-- Called by. app/tasks/sweep_store.py, partition_step, partition_exists, partition_attach, partition_from_default,
+--   partitions_default_periods, make_partitions.
 CREATE OR REPLACE FUNCTION partitioned_tables()
 RETURNS TABLE (name text, key text, spare text, unit text)
 LANGUAGE sql STABLE

@@ -1,6 +1,7 @@
--- Purpose. Count the rows of a DEFAULT partition by month or day, within the next two years.
+-- Purpose. Count the rows of a DEFAULT partition by month or day, up to two years from now. A later time comes from a wrong
+--   clock, and gets no partition.
 -- Parameters. p_table: the table.
--- Returns. The first moment of each, and its rows.
+-- Returns. The first moment of each month or day, and the number of its rows.
 -- Locks. None.
 -- Called by. partition_step.
 CREATE OR REPLACE FUNCTION partitions_default_periods(p_table text)

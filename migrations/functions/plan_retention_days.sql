@@ -1,5 +1,5 @@
--- Purpose. Return how many days ended tasks of a plan are kept, unless the tenant has a limit of its own. A test
---   holds it against app/tenants/plans.py.
+-- Purpose. Return for how many days ended tasks of a plan are kept. A tenant may have a limit of its own. A test compares this
+--   with app/tenants/plans.py.
 -- Parameters. p_plan: the plan.
 -- Returns. Days.
 -- Locks. None.

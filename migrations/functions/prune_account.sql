@@ -1,8 +1,8 @@
--- Purpose. Delete a tenant's keys that were revoked, or ended, more than 90 days ago, and its audit events that are
---   older than 400 days. Both are found by their ids, which carry their time.
--- Parameters. p_tenant: the tenant. p_limit: rows of each table.
--- Returns. How many rows went.
--- Locks. The rows that it deletes.
+-- Purpose. Delete a tenant's API keys that were revoked or expired more than 90 days ago, and its audit events that are older
+--   than 400 days. Both are found by their ids, which contain their time.
+-- Parameters. p_tenant: the tenant. p_limit: the maximum number of rows of each table.
+-- Returns. How many rows were deleted.
+-- Locks. The rows that it deletes; with a key also auth_epoch, by a trigger.
 -- Called by. app/tasks/sweep_store.py.
 CREATE OR REPLACE FUNCTION prune_account(p_tenant uuid, p_limit integer)
 RETURNS integer
@@ -13,6 +13,7 @@ DECLARE
     old_keys uuid[];
     old_events uuid[];
 BEGIN
+    -- Rows are found first, then deleted by their keys (docs/decisions/0010-plans-whatever-statistics-know.md).
     SELECT array_agg(old.id) INTO old_keys FROM (
         SELECT k.id FROM api_key k
         WHERE k.tenant_id = p_tenant AND k.id < partition_bound(now() - interval '90 days')
@@ -25,7 +26,7 @@ BEGIN
         ORDER BY e.id LIMIT p_limit
     ) AS old;
     IF old_keys IS NOT NULL THEN
-        -- A DELETE, even of no row, moves the auth epoch: every process would forget its callers for nothing.
+        -- Even a DELETE of no row increases the auth epoch, and every process would forget its callers without need.
         DELETE FROM api_key k WHERE k.tenant_id = p_tenant AND k.id = ANY(old_keys);
     END IF;
     DELETE FROM audit_event e WHERE e.tenant_id = p_tenant AND e.id = ANY(old_events);

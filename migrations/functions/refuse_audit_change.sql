@@ -1,6 +1,6 @@
--- Purpose. Refuse a change of an audit event.
+-- Purpose. Refuse to change an audit event.
 -- Parameters. None.
--- Returns. Nothing: it raises TQ002.
+-- Returns. Nothing, because it raises TQ002.
 -- Locks. None.
 -- Called by. a trigger of audit_event.
 CREATE OR REPLACE FUNCTION refuse_audit_change()

@@ -1,6 +1,6 @@
--- Purpose. Refuse a change of a task that has ended.
+-- Purpose. Refuse to change a task that has ended.
 -- Parameters. None.
--- Returns. Nothing: it raises TQ001.
+-- Returns. Nothing, because it raises TQ001.
 -- Locks. None.
 -- Called by. a trigger of task.
 CREATE OR REPLACE FUNCTION refuse_terminal_change()

@@ -1,7 +1,7 @@
--- Purpose. Return how many slots of a pool a tenant may have: the one place that decides it.
--- Parameters. p_cap: the tenant's cap in the pool, null for none. p_short_until: until then it counts as one with
---   short tasks. p_unjudged: the pool's unjudged_cap, null where its row is not fresh.
--- Returns. Slots; 2147483647 where there is no cap.
+-- Purpose. Return how many slots of a pool a tenant may have. No other code decides this.
+-- Parameters. p_cap: the tenant's cap in the pool, null for none. p_short_until: until then it counts as a tenant with short
+--   tasks. p_unjudged: the pool's unjudged_cap, null if its row is not fresh.
+-- Returns. Slots; 2147483647 if there is no cap.
 -- Locks. None.
 -- Called by. tasks_claim, task_statuses, app/tasks/sweep_store.py.
 CREATE OR REPLACE FUNCTION slots_cap(p_cap integer, p_short_until timestamptz, p_unjudged integer)

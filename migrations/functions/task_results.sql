@@ -1,5 +1,5 @@
--- Purpose. Return how tasks ended, for several callers in one statement and outside of any transaction. Each pair is
---   looked up by the key alone.
+-- Purpose. Return the statuses, results and errors of tasks, for several callers in one statement and outside any
+--   transaction. Each pair is looked up by the key alone.
 -- Parameters. p_tenants, p_ids: pairs of tenant and task.
 -- Returns. One row for each task that exists, with the number of its pair (from 1); result and error as JSON text.
 -- Locks. None.
@@ -11,9 +11,12 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN
+    -- Row-level security shows rows of these tenants only, until the statement's own transaction ends.
     PERFORM set_config('app.tenant_ids', p_tenants::text, true);
     RETURN QUERY
         SELECT u.number, k.status, r.result::text, k.error::text
+        -- LATERAL with LIMIT 1: each row is found by its key, one probe for each pair, whatever the statistics say.
+        -- LEFT JOIN: only a task that succeeded has a result.
         FROM unnest(p_tenants, p_ids) WITH ORDINALITY AS u (tenant_id, id, number)
         CROSS JOIN LATERAL (
             SELECT w.status, w.error FROM task w WHERE w.tenant_id = u.tenant_id AND w.id = u.id LIMIT 1

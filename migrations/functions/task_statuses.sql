@@ -1,4 +1,5 @@
--- Purpose. Return where tasks stand, as task_results does, with what a waiting one waits for (waiting_reason).
+-- Purpose. Return the status of tasks for several callers in one statement, and for a waiting task what it waits for
+--   (waiting_reason).
 -- Parameters. p_tenants, p_ids: pairs of tenant and task.
 -- Returns. One row for each task that exists, with the number of its pair (from 1).
 -- Locks. None.
@@ -14,15 +15,18 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 BEGIN
+    -- Row-level security shows rows of these tenants only, until the transaction ends.
     PERFORM set_config('app.tenant_ids', p_tenants::text, true);
     RETURN QUERY
         SELECT u.number, k.task, k.status, k.attempt::integer, k.max_attempts::integer, k.progress,
             CASE
+                -- The first reason that applies: what the tenant or its operator has set, then time, then slots, then workers.
                 WHEN k.status NOT IN ('PENDING', 'RETRY') THEN NULL
                 WHEN t.status = 'suspended' THEN 'SUSPENDED'
                 WHEN t.queue_paused THEN 'QUEUE_PAUSED'
                 WHEN k.due_at > now() AND k.status = 'RETRY' THEN 'RETRY_BACKOFF'
-                -- Given back by a worker that lacks its type, it waits for no time but for another worker.
+                -- Only a task that was never claimed waits for its time. A task that a worker without its type has given
+                -- back also has a due_at in the future, but it waits for another worker.
                 WHEN k.due_at > now() AND k.attempt = 0 THEN 'SCHEDULED'
                 WHEN s.running >= s.running_limit OR s.in_pool >= slots_cap(s.cap, s.short_until, p.unjudged)
                     THEN 'TENANT_CONCURRENCY'
@@ -31,12 +35,15 @@ BEGIN
                 ELSE 'QUEUED'
             END,
             k.cancel_requested_at IS NOT NULL, k.error, k.created_at, k.due_at, k.started_at, k.finished_at
+        -- LATERAL with LIMIT 1: each row is found by its key, one probe for each pair, whatever the statistics say. The
+        -- generic plan (see above) is made once, because planning costs more than the call.
         FROM unnest(p_tenants, p_ids) WITH ORDINALITY AS u (tenant_id, id, number)
         CROSS JOIN LATERAL (
             SELECT * FROM task w WHERE w.tenant_id = u.tenant_id AND w.id = u.id LIMIT 1
         ) AS k
         CROSS JOIN LATERAL (SELECT w.status, w.queue_paused FROM tenant w WHERE w.id = u.tenant_id LIMIT 1) AS t
         CROSS JOIN LATERAL (
+            -- The numbers of the task's pool.
             SELECT w.running, w.running_limit,
                 CASE k.pool WHEN 'asyncio' THEN w.running_asyncio ELSE w.running - w.running_asyncio END AS in_pool,
                 CASE k.pool WHEN 'asyncio' THEN w.cap_asyncio ELSE w.cap_prefork END AS cap,
@@ -44,6 +51,8 @@ BEGIN
             FROM tenant_slots w WHERE w.tenant_id = u.tenant_id LIMIT 1
         ) AS s
         CROSS JOIN LATERAL (
+            -- The pool's cap for tenants that are not judged yet, null without a fresh row. An ended task does not need it.
+            -- OFFSET 0 keeps Postgres from copying the subquery to each place that uses it.
             SELECT (
                 SELECT w.unjudged_cap FROM pool_slots w
                 WHERE k.finished_at IS NULL AND w.pool = k.pool AND w.judged_at > now() - interval '15 seconds'

@@ -1,15 +1,13 @@
--- Purpose. Count tasks of several tenants and store those that are granted: the oldest of each tenant. One statement,
---   and a transaction of its own.
--- Parameters. p_tenants: each once. p_asked, p_day_limit, p_month_limit, p_backlog_limit: how many tasks of each, and its
---   limits, as usage_reserve. The others are
---   columns of the tasks, in which a tenant's tasks stand oldest first; a column of a single element holds for all,
---   up to p_time_limit_seconds, and an empty one is null for all. p_id has all of them. p_payload: JSON text.
---   p_time_limit_seconds, p_timeout_seconds, p_delay_seconds, p_expires_seconds: seconds, the last two from now.
---   p_tags: a JSON array.
--- Returns. As usage_reserve.
--- Locks. tenant_admitted in the order of tenant ids (usage_reserve); then the rows that it inserts, usage_by_task in
---   the order of its key; where a type is long, tenant_slots in the order of tenant ids, then pool_slots in the
---   order of pools.
+-- Purpose. Count new tasks of several tenants and store those that the limits allow: the oldest of each tenant. It runs as
+--   one statement, in a transaction of its own.
+-- Parameters. p_tenants: the tenants, each once. p_asked: how many tasks each of them asks for. p_day_limit,
+--   p_month_limit, p_backlog_limit: its limits, as in usage_reserve. The others are columns of the tasks; the tasks of a
+--   tenant stand oldest first. p_id has an element for each task. Of the columns up to p_time_limit_seconds, one with a
+--   single element holds for all tasks; an empty one of the rest is null for all. p_payload: JSON text. p_time_limit_seconds,
+--   p_timeout_seconds: seconds. p_delay_seconds, p_expires_seconds: seconds from now. p_tags: a JSON array.
+-- Returns. The same as usage_reserve.
+-- Locks. tenant_admitted in the order of tenant ids, then usage (usage_reserve); then usage_by_task in the order of its
+--   key. If a type is long, also tenant_slots in the order of tenant ids, then pool_slots in the order of pools.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_accept(
     p_tenants uuid[], p_asked integer[], p_day_limit bigint[], p_month_limit bigint[], p_backlog_limit bigint[],
@@ -34,8 +32,12 @@ DECLARE
     counts integer[];
     ignored text;
 BEGIN
+    -- Row-level security shows and accepts rows of these tenants only, until the transaction ends. The long types are read
+    -- in the same statement, because one statement costs less than two.
     SELECT set_config('app.tenant_ids', p_tenants::text, true), ARRAY(SELECT t.task FROM long_task_type t)
     INTO ignored, long_types;
+    -- The rows of usage_reserve are the answer. The grants are also kept in arrays, because the statement below needs
+    -- them.
     FOR tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in IN
         SELECT r.tenant_id, r.granted, r.refused_by, r.day_used, r.month_used, r.waiting, r.day_ends_in, r.month_ends_in
         FROM usage_reserve(p_tenants, p_asked, p_day_limit, p_month_limit, p_backlog_limit) AS r
@@ -45,6 +47,8 @@ BEGIN
         RETURN NEXT;
     END LOOP;
     WITH incoming AS MATERIALIZED (
+        -- The tasks that are granted: those of each tenant up to its number, oldest first. coalesce repeats a column of one
+        -- element. MATERIALIZED: computed once for the three parts that insert; no part reads what another one inserts.
         SELECT w.*, greatest(now(), coalesce(w.scheduled_for, now() + make_interval(secs => w.delay))) AS due_at,
             now() + make_interval(secs => w.expires) AS expires_at
         FROM (
@@ -63,6 +67,7 @@ BEGIN
         ) AS w JOIN unnest(counted, grants) AS g (tenant_id, granted) ON g.tenant_id = w.tenant_id
         WHERE w.place <= g.granted
     ), stored AS (
+        -- The time of a task in the future is kept in scheduled_at; due_at changes with each retry.
         INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, scheduled_at, expires_at, max_attempts,
                           time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
         SELECT i.tenant_id, i.id, i.task, i.pool, i.priority, i.payload::json, i.due_at,
@@ -71,7 +76,7 @@ BEGIN
             i.webhook_url, i.retry_of, i.traceparent
         FROM incoming i
     ), counted_by_task AS (
-        -- In the order of the key, as usage_roll_up does: two that met in another order would lock each other out.
+        -- Counts in the order of the key, the same as usage_roll_up, so that the two cannot deadlock.
         INSERT INTO usage_by_task AS g (tenant_id, day, task, tasks)
         SELECT i.tenant_id, (now() AT TIME ZONE 'UTC')::date, i.task, count(*) FROM incoming i
         GROUP BY 1, 3 ORDER BY 1, 3
@@ -80,9 +85,10 @@ BEGIN
     INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at, is_long)
     SELECT i.tenant_id, i.id, i.pool, i.priority, i.due_at, i.due_at > now(), i.expires_at, i.task = ANY(long_types)
     FROM incoming i;
+    -- A tenant with long tasks gets a cap before the first of them starts (slots_judge_long).
     IF long_types && p_task THEN
-        -- All slots in the order in which claims and ends lock them, and only then the pools, in one order too: two
-        -- accepts whose tenants and pools cross would otherwise wait for each other.
+        -- Counts the due long tasks of each tenant and pool, at most as many as were granted. By pool first: in this order
+        -- slots_judge_long locks the pools.
         SELECT array_agg(l.tenant_id), array_agg(l.pool), array_agg(least(l.n, l.granted)) INTO judged, pools, counts FROM (
             SELECT g.tenant_id, coalesce(u.pool, p_pool[1]) AS pool, count(*)::integer AS n, min(g.granted) AS granted
             FROM unnest(p_tenant_id, p_id, p_task, p_pool, p_delay_seconds, p_scheduled_at)
@@ -93,6 +99,8 @@ BEGIN
               AND coalesce(u.scheduled_for, now() + make_interval(secs => coalesce(u.delay, 0))) <= now()
             GROUP BY 1, 2 ORDER BY 2, 1
         ) AS l;
+        -- First all slots are locked in the order of claims and ends, then the pools in one order too. Otherwise two
+        -- accepts with the same tenants and pools in different orders could deadlock.
         PERFORM FROM tenant_slots s WHERE s.tenant_id = ANY(judged) ORDER BY s.tenant_id FOR NO KEY UPDATE;
         PERFORM slots_judge_long(j.tenant_id, j.pool, j.n) FROM unnest(judged, pools, counts) AS j (tenant_id, pool, n);
     END IF;

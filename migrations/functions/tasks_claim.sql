@@ -1,10 +1,10 @@
--- Purpose. Claim due tasks of several tenants for one worker: the next by priority and age of each, as many as its
---   limits and caps leave. Its commit need not reach the disk: the token fences, so a claim that a crash takes back
---   is simply given again.
--- Parameters. p_pool: the worker's pool. p_worker: the worker. p_tenants, p_limits: how many at most of each tenant.
--- Returns. One row for each claimed task, with the token that proves the right to end it; deadline_at is the hard
---   limit and its grace; has_more: the tenant has more due work and a slot for it.
--- Locks. tenant_slots in the order of tenant ids; then backlog, skipping rows that somebody holds, then task.
+-- Purpose. Claim due tasks of several tenants for one worker. Each tenant's next tasks by priority and age are claimed, as
+--   many as its limits and caps allow.
+-- Parameters. p_pool: the worker's pool. p_worker: the worker's id. p_tenants: the tenants. p_limits: the maximum number
+--   of tasks for each of them.
+-- Returns. One row for each claimed task, with the token that proves the right to end it. deadline_at: the hard limit plus
+--   the grace. has_more: the tenant has more due tasks and a slot for them.
+-- Locks. tenant_slots in the order of tenant ids; then backlog, skipping rows that are locked; then task.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_claim(p_pool text, p_worker uuid, p_tenants uuid[], p_limits integer[])
 RETURNS TABLE (
@@ -21,13 +21,19 @@ DECLARE
     unjudged integer;
     pool_bit smallint := CASE p_pool WHEN 'asyncio' THEN 2 ELSE 1 END;
 BEGIN
-    -- The claim token fences: a claim that a crash takes back is simply given again.
+    -- The commit does not wait for the disk. If a crash undoes it, the tasks are claimed again with new tokens, and a worker
+    -- with an old token can end nothing. The tenants of row-level security are set in the same statement, to save one.
+    -- unjudged stays null if the dispatcher has not judged the pool lately: then there are no caps.
     SELECT set_config('synchronous_commit', 'off', true), set_config('app.tenant_ids', p_tenants::text, true), (
         SELECT p.unjudged_cap FROM pool_slots p WHERE p.pool = p_pool AND p.judged_at > now() - interval '15 seconds'
     ) INTO ignored, ignored, unjudged;
     RETURN QUERY
-    -- Slots are locked in one order, here and in attempts_finish: in another, two workers would lock each other out.
     WITH free AS MATERIALIZED (
+        -- Locks the slots of the tenants and finds how many tasks each may start: of_limit by its running limit, of_pool by
+        -- its cap in the pool. Tenants are locked in the same order as in attempts_finish, so that two workers cannot
+        -- deadlock. MATERIALIZED: two parts read the rows, and the locks must be taken once.
+        -- most: a prefork child claims a batch and runs it one after the other in one slot, so its claim may exceed the cap;
+        -- in the asyncio pool each task takes a slot.
         SELECT f.*, least(f.of_limit, f.of_pool) AS slots,
             CASE WHEN f.of_pool < 1 THEN 0 WHEN p_pool = 'asyncio' THEN least(f.wanted, f.of_limit, f.of_pool)
                  ELSE least(f.wanted, f.of_limit) END AS most
@@ -45,6 +51,11 @@ BEGIN
             FOR UPDATE OF s
         ) AS f
     ), due AS MATERIALIZED (
+        -- Each tenant's next tasks, locked. LATERAL with a LIMIT for each priority: the index is read in its own order, at
+        -- most f.most rows of each, and the backlog is not sorted. Only these few rows are sorted by the time since when
+        -- they are due, where each step of priority counts as one minute more. SKIP LOCKED: a claim must not wait for a row
+        -- that somebody else holds. Expired tasks are left to the dispatcher, which ends them. MATERIALIZED: the rows are
+        -- locked and numbered once.
         SELECT f.tenant_id, first.task_id, first.row_place, first.place
         FROM free f CROSS JOIN LATERAL (
             SELECT b.task_id, b.row_place, row_number() OVER () AS place FROM (
@@ -61,29 +72,35 @@ BEGIN
         ) AS first
         WHERE f.most > 0
     ), taken AS (
-        -- By its place: the row is locked, and no plan can read more.
+        -- Deletes the rows by their place (ctid): they are locked, so the place is right, and no plan can read more.
         DELETE FROM backlog b USING due WHERE b.ctid = due.row_place
         RETURNING b.tenant_id, b.task_id, due.place
     ), started AS (
+        -- Starts the tasks, with a new token each. A task whose row of the backlog was left over by mistake is not started.
         UPDATE task k
         SET status = 'STARTED', attempt = k.attempt + 1, claim_token = gen_random_uuid(),
             started_at = coalesce(k.started_at, now()), progress = NULL
         FROM taken
+        -- Only the key can answer a comparison of rows; id alone selects the partition
+        -- (docs/decisions/0010-plans-whatever-statistics-know.md).
         WHERE (k.tenant_id, k.id) >= (taken.tenant_id, taken.task_id)
           AND (k.tenant_id, k.id) <= (taken.tenant_id, taken.task_id)
           AND k.id = taken.task_id AND k.status IN ('PENDING', 'RETRY')
         RETURNING k.*, taken.place, now() + make_interval(secs => k.time_limit_seconds + 5) AS deadline_at
     ), attempts AS (
+        -- One row for each attempt. A data-modifying WITH runs to its end even if nothing reads it.
         INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at)
         SELECT k.tenant_id, k.id, k.attempt, k.claim_token, p_worker, k.deadline_at FROM started k
     ), counts AS MATERIALIZED (
+        -- For each tenant: rows that left the backlog, and tasks that started. They differ if such a row was left over.
         SELECT seen.tenant_id, count(*) FILTER (WHERE NOT seen.is_started)::integer AS taken,
             count(*) FILTER (WHERE seen.is_started)::integer AS claimed
         FROM (SELECT t.tenant_id, false FROM taken t UNION ALL SELECT k.tenant_id, true FROM started k)
             AS seen (tenant_id, is_started)
         GROUP BY seen.tenant_id
     ), more AS MATERIALIZED (
-        -- Once for each tenant, not for each task. What is being taken still counts: one more than that is more.
+        -- Is more due for the tenant? This is asked once, not for each task, and only if the answer matters. All parts see
+        -- the backlog as it was before the deletion, so more is due if it has one task more than were taken.
         SELECT f.tenant_id, f.plan, f.result_bytes, c.taken, c.claimed, f.slots > f.wanted AS has_slot,
             c.taken = f.most AND (f.slots > f.wanted OR f.of_pool < f.of_limit) AND (
                 SELECT count(*) > c.taken FROM (
@@ -95,8 +112,11 @@ BEGIN
                 ) AS seen
             ) AS has_due
         FROM free f LEFT JOIN counts c ON c.tenant_id = f.tenant_id
+        -- Also tenants that got nothing because of their cap, if held_back does not say so yet.
         WHERE c.taken > 0 OR (f.of_pool < 1 AND f.of_limit > 0 AND f.held_back & pool_bit = 0)
     ), counted AS (
+        -- Counts what has started and left. Notes in held_back whether the cap kept due tasks back in this pool, so that
+        -- the end of an attempt there knows that it frees a slot (attempts_finish). A tenant without a change is not written.
         UPDATE tenant_slots s
         SET running = s.running + coalesce(m.claimed, 0), departed = s.departed + coalesce(m.taken, 0),
             running_asyncio = s.running_asyncio + CASE p_pool WHEN 'asyncio' THEN coalesce(m.claimed, 0) ELSE 0 END,
@@ -109,5 +129,6 @@ BEGIN
         k.time_limit_seconds, k.timeout_seconds, k.deadline_at, k.cancel_requested_at IS NOT NULL, k.traceparent,
         m.plan, m.result_bytes, k.webhook_url IS NOT NULL, m.has_due AND m.has_slot
     FROM started k JOIN more m ON m.tenant_id = k.tenant_id
+    -- The first task of each tenant, then the second of each: a worker with several tenants starts with all of them.
     ORDER BY k.place;
 END $$;

@@ -1,10 +1,9 @@
--- Purpose. Count more tasks for several tenants, in their day, month and backlog, as far as their limits allow. All
---   tenants go through each statement together: each statement reads the transaction's scope again, which is as long
---   as there are tenants.
--- Parameters. p_tenants: each once. p_counts: how many tasks of each. p_day_limits, p_month_limits, p_backlog_limits:
---   -1 is no limit.
--- Returns. For each tenant, in the order of ids: how many were granted, which limit refused the rest (of several the
---   one that lasts longest), what is used with them, and in how many seconds day and month end (UTC).
+-- Purpose. Count more tasks of several tenants in their day, month and backlog, as far as their limits allow. Each statement
+--   handles all tenants together, because each statement reads the transaction's list of tenants again.
+-- Parameters. p_tenants: the tenants, each once. p_counts: how many tasks each of them asks for. p_day_limits,
+--   p_month_limits, p_backlog_limits: its limits; -1 means no limit.
+-- Returns. For each tenant, in the order of ids: how many tasks were granted; which limit refused the rest (if several did,
+--   the one that lasts longest); what is used including them; in how many seconds the day and the month end (UTC).
 -- Locks. tenant_admitted in the order of tenant ids; then usage.
 -- Called by. tasks_accept.
 CREATE OR REPLACE FUNCTION usage_reserve(
@@ -29,8 +28,8 @@ DECLARE
 BEGIN
     day_ends_in := ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')));
     month_ends_in := ceil(extract(epoch FROM month + interval '1 month' - (now() AT TIME ZONE 'UTC')));
-    -- The one lock of a tenant's submits: what follows is written only by who holds it. In the order of the ids, and
-    -- new rows before any is locked: in another order, two processes would lock each other out.
+    -- tenant_admitted is the one lock of a tenant's submits: only its holder writes what follows. Rows are locked in the
+    -- order of ids, and missing rows are inserted before any is locked, so that two processes cannot deadlock.
     IF (SELECT count(*) FROM tenant_admitted a WHERE a.tenant_id = ANY(p_tenants)) < cardinality(p_tenants) THEN
         INSERT INTO tenant_admitted (tenant_id) SELECT u.t FROM unnest(p_tenants) AS u (t) ORDER BY u.t
         ON CONFLICT DO NOTHING;
@@ -38,8 +37,8 @@ BEGIN
     SELECT array_agg(l.tenant_id), array_agg(l.admitted) INTO tenants, admitted
     FROM (SELECT a.tenant_id, a.admitted FROM tenant_admitted a WHERE a.tenant_id = ANY(p_tenants)
           ORDER BY a.tenant_id FOR NO KEY UPDATE) AS l;
-    -- A statement after the lock, so that it sees what its last holder wrote. Slots are not locked: a claim or a cancel
-    -- that has not committed yet makes this count too high, never too low.
+    -- This statement begins after the lock, so it sees what the last holder wrote. tenant_slots is not locked: a claim or a
+    -- cancel that has not committed yet makes this count too high, never too low.
     FOR wanted IN
         SELECT u.t, u.n,
             coalesce((SELECT g.used FROM usage g
@@ -52,22 +51,26 @@ BEGIN
         FROM unnest(p_tenants, p_counts, p_day_limits, p_month_limits, p_backlog_limits) AS u (t, n, d, m, b)
         ORDER BY u.t
     LOOP
+        -- least() ignores null, so an unlimited quota does not restrict.
         room := greatest(0, least(wanted.most_of_day - wanted.day, wanted.most_of_month - wanted.month,
                                   wanted.most_of_backlog - wanted.backlog, wanted.n));
         tenant_id := wanted.t;
         granted := room;
+        -- The limit that lasts longest is named: a month before a day, and a day before the backlog.
         refused_by := CASE WHEN room = wanted.n THEN NULL
                            WHEN wanted.most_of_month - wanted.month <= room THEN 'month'
                            WHEN wanted.most_of_day - wanted.day <= room THEN 'day' ELSE 'backlog' END;
         day_used := wanted.day + room;
         month_used := wanted.month + room;
         waiting := wanted.backlog + room;
+        -- Only tenants that got something are written below.
         IF room > 0 THEN
             given := given || wanted.t;
             grants := grants || granted;
         END IF;
         RETURN NEXT;
     END LOOP;
+    -- The holders of the locks add to their own rows only, so no order is needed here.
     IF given IS NOT NULL THEN
         UPDATE tenant_admitted a SET admitted = a.admitted + g.n
         FROM unnest(given, grants) AS g (t, n) WHERE a.tenant_id = g.t;

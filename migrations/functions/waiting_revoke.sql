@@ -1,9 +1,8 @@
--- Purpose. End a task that waits: its tenant has cancelled it, or it has not started in time.
--- Parameters. p_tenant, p_task: which task. p_error: a JSON object. p_is_expiry: end it only if its time to start has
---   passed, and do not note it as a cancel.
--- Returns. One row if it waited and has ended now.
--- Locks. tenant_slots in a statement of its own, as in every claim and end: any other order could deadlock; then
---   backlog, task and the rows that it inserts.
+-- Purpose. End a task that waits, because its tenant cancels it or because it has not started in time.
+-- Parameters. p_tenant, p_task: the task. p_error: a JSON object. p_is_expiry: true ends the task only if its time to start
+--   has passed, and does not record a cancel.
+-- Returns. One row with the new status if the task waited and has ended now.
+-- Locks. tenant_slots in a statement of its own, then backlog and task.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION waiting_revoke(p_tenant uuid, p_task uuid, p_error jsonb, p_is_expiry boolean)
 RETURNS TABLE (status text)
@@ -12,11 +11,14 @@ SET enable_sort = off
 AS $$
 #variable_conflict use_column
 BEGIN
+    -- Slots come first, as in every claim and end: another order could deadlock. It is a statement of its own, because only a
+    -- statement that begins after the lock sees what the last holder has written.
     PERFORM FROM tenant_slots s WHERE s.tenant_id = p_tenant FOR UPDATE;
     RETURN QUERY
     WITH taken AS (
-        -- The order lets the key alone answer: by two equalities the index of due work may look as good, and it reads all
-        -- that the tenant has waiting (docs/decisions/0010-plans-whatever-statistics-know.md).
+        -- Deletes the row of the backlog, which gives the right to end the task. ORDER BY, with sorts off (see above), lets
+        -- only the key answer. With two equalities, the index of due work may look as good, and it reads everything that the
+        -- tenant has waiting (docs/decisions/0010-plans-whatever-statistics-know.md). LIMIT 1 and ctid: one row, by its place.
         DELETE FROM backlog b USING (
             SELECT w.ctid AS row_place FROM backlog w
             WHERE w.tenant_id = p_tenant AND w.task_id >= p_task AND w.task_id <= p_task
@@ -29,10 +31,12 @@ BEGIN
         UPDATE task k
         SET status = 'REVOKED', error = p_error || jsonb_build_object('attempt', k.attempt), finished_at = now(),
             cancel_requested_at = CASE WHEN p_is_expiry THEN NULL ELSE now() END
-        -- By the key: joined with what was taken, a plan may read every task of the tenant.
+        -- Finds the task by its key. Joined with taken, a plan may read every task of the tenant.
         WHERE k.tenant_id = p_tenant AND k.id = p_task AND EXISTS (SELECT FROM taken)
         RETURNING k.id, k.status, k.attempt, k.webhook_url IS NOT NULL AS has_webhook
     ), counted AS (
+        -- Counts that a task has left the backlog, and takes a number for the event. There is one if the tenant has a log
+        -- (features bit 1) or the task has a webhook.
         UPDATE tenant_slots s
         SET departed = s.departed + 1,
             event_seq = s.event_seq + (s.features & 1 <> 0 OR c.has_webhook)::integer,
@@ -41,6 +45,8 @@ BEGIN
         WHERE s.tenant_id = p_tenant AND EXISTS (SELECT FROM taken)
         RETURNING s.event_seq, s.features & 1 <> 0 OR c.has_webhook AS is_logged
     ), logged AS (
+        -- Writes the event with the number that was taken. The row of the slots stays locked until the commit, so numbers have
+        -- no gaps and become visible in their order (docs/decisions/0014-event-log.md).
         INSERT INTO event (tenant_id, seq, type, subject, attempt, webhook_seq)
         SELECT p_tenant, c.event_seq, event_type(e.status), e.id, e.attempt,
             CASE WHEN e.has_webhook THEN c.event_seq END

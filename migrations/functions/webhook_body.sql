@@ -1,8 +1,8 @@
--- Purpose. Return the body of the event of a task's end: exactly these bytes are stored, signed and sent with every
---   attempt. The result is handed through as the text that is stored.
+-- Purpose. Return the body of the event for the end of a task. Exactly these bytes are stored, signed and sent with every
+--   attempt. The result is copied as the text that is stored.
 -- Parameters. p_type: event.type. p_id, p_task, p_status, p_error, p_attempt, p_tags, p_finished_at: the columns of the
 --   ended task. p_result: the text of its result, null for none.
--- Returns. JSON (app/webhooks/schemas.py: TaskEvent). A result of more than 64 KiB is left out: result is null, and
+-- Returns. JSON (app/webhooks/schemas.py: TaskEvent). A result of more than 64 KiB is left out: then result is null and
 --   result_omitted is true.
 -- Locks. None.
 -- Called by. webhook_fan_out.

@@ -1,10 +1,9 @@
--- Purpose. Make deliveries of the events that have a webhook_url, from where each tenant's cursor stands, and move the
---   cursor. Both are one transaction, and the id of a delivery is that of its event: each event is one delivery,
---   whatever ends when. The commit need not reach the disk: what a crash takes back is made again, with the same id.
--- Parameters. p_tenants: the tenants to look at. p_limit: events of each.
--- Returns. For each tenant that had any: how many deliveries are new, and whether there may be more events.
--- Locks. tenant (FOR KEY SHARE: none is erased meanwhile), then webhook_cursor in the order of tenant ids; both skip
---   rows that somebody holds. Who holds a cursor sees to it that its tenant is looked at again.
+-- Purpose. Make deliveries of the events that have a webhook_url, beginning after each tenant's cursor, and move the cursor.
+--   Both happen in one transaction, and the id of a delivery is computed from its event. So each event gets one delivery.
+-- Parameters. p_tenants: the tenants to look at. p_limit: the maximum number of events of each tenant.
+-- Returns. For each tenant that had new events: how many deliveries were made, and whether there may be more events.
+-- Locks. tenant (FOR KEY SHARE, so that the tenant is not erased meanwhile), then webhook_cursor, both in the order of tenant
+--   ids. Both skip rows that are locked: the process that holds a cursor looks at its tenant again.
 -- Called by. app/webhooks/store.py.
 CREATE OR REPLACE FUNCTION webhook_fan_out(p_tenants uuid[], p_limit integer)
 RETURNS TABLE (tenant_id uuid, made integer, has_more boolean)
@@ -18,7 +17,10 @@ DECLARE
     head bigint;
     page record;
 BEGIN
+    -- The commit does not wait for the disk. If a crash undoes it, the deliveries are made again with the same ids.
     PERFORM set_config('synchronous_commit', 'off', true);
+    -- Tenants whose latest event with a webhook is after their cursor. LATERAL with LIMIT 1: each row is found by its key,
+    -- whatever the statistics say. Most tenants have no such event, and nothing is locked for them.
     SELECT array_agg(l.id) INTO behind FROM (
         SELECT t.id FROM unnest(p_tenants) AS u (id)
         CROSS JOIN LATERAL (
@@ -30,24 +32,31 @@ BEGIN
         ORDER BY t.id FOR KEY SHARE OF t SKIP LOCKED
     ) AS l;
     IF behind IS NULL THEN RETURN; END IF;
+    -- A tenant gets its cursor with its first such event. ON CONFLICT: another process may insert it at the same time.
     INSERT INTO webhook_cursor (tenant_id)
     SELECT u.id FROM unnest(behind) AS u (id)
     WHERE NOT EXISTS (SELECT FROM webhook_cursor c WHERE c.tenant_id = u.id) ORDER BY u.id
     ON CONFLICT DO NOTHING;
+    -- SKIP LOCKED: another process makes the deliveries of this tenant now.
     FOR at IN
         SELECT c.tenant_id, c.seq, c.read_from FROM webhook_cursor c
         WHERE c.tenant_id = ANY(behind) ORDER BY c.tenant_id FOR UPDATE SKIP LOCKED
     LOOP
-        -- After the lock: what its last holder has made is seen. Events up to the head are visible, since numbers are
-        -- taken and committed in one order.
+        -- The head is read after the cursor is locked. All events up to it are visible, because numbers are taken and
+        -- committed in one order.
         SELECT s.webhook_seq INTO head FROM tenant_slots s WHERE s.tenant_id = at.tenant_id;
         CONTINUE WHEN head <= at.seq;
         WITH found AS MATERIALIZED (
+            -- The next events with a webhook, up to the head. read_from leaves out the partitions of earlier days.
+            -- MATERIALIZED: two parts read it.
             SELECT e.tenant_id, e.seq, e.type, e.subject, e.created_at FROM event e
             WHERE e.tenant_id = at.tenant_id AND e.webhook_seq > at.seq AND e.webhook_seq <= head
               AND e.created_at >= at.read_from
             ORDER BY e.webhook_seq LIMIT p_limit
         ), stored AS (
+            -- One delivery for each event. LATERAL with LIMIT 1: the task and its result are found by their keys.
+            -- ON CONFLICT: if the cursor was set back, the delivery already exists with the same id.
+            -- url_key: the URL without query and fragment.
             INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body)
             SELECT f.tenant_id, event_id(f.tenant_id, f.seq, f.type, f.subject, f.created_at), f.subject,
                 event_type_name(f.type), k.webhook_url, k.url_key, k.body
@@ -65,8 +74,9 @@ BEGIN
         SELECT count(*)::integer AS events, max(f.seq) AS seq, max(f.created_at) AS created_at,
             (SELECT count(*)::integer FROM stored) AS made
         INTO page FROM found f;
-        -- A transaction that begins earlier may commit later, and a failover may lead to a clock that is
-        -- behind, so reading begins a day before the latest event.
+        -- If the page was not full, everything up to the head is done. Reading begins a day before the latest event, because
+        -- created_at is not in the order of seq: a transaction that began earlier may commit later, and after a failover the
+        -- clock may be behind.
         UPDATE webhook_cursor c
         SET seq = CASE WHEN page.events < p_limit THEN head ELSE page.seq END,
             read_from = CASE WHEN page.events < p_limit THEN now() ELSE page.created_at END - interval '1 day'

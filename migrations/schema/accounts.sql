@@ -1,13 +1,13 @@
--- Who may act for a tenant: API keys, members, revoked tokens, and the number that tells every process of a change.
+-- The credentials of tenants: API keys, members and revoked tokens; and the number by which every process notices a change.
 
 CREATE TABLE auth_epoch (
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
     epoch bigint NOT NULL
 ) WITH (fillfactor = 50);
 INSERT INTO auth_epoch (epoch) VALUES (1);
-COMMENT ON TABLE auth_epoch IS 
-    'One row. Every process reads it each second, and forgets the callers that it remembers when it has moved.';
-COMMENT ON COLUMN auth_epoch.epoch IS 'Moved by triggers with every change of a tenant, key, member or revocation.';
+COMMENT ON TABLE auth_epoch IS
+    'One row. Every process reads it each second. If it has changed, the process forgets the callers that it remembers.';
+COMMENT ON COLUMN auth_epoch.epoch IS 'Triggers increase it with every change of a tenant, key, member or revocation.';
 
 CREATE TABLE api_key (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
@@ -24,10 +24,16 @@ CREATE TABLE api_key (
     replaced_by text,
     PRIMARY KEY (tenant_id, id)
 );
+COMMENT ON COLUMN api_key.id IS 'UUIDv7: it contains its time.';
 COMMENT ON COLUMN api_key.key_id IS 'The public part of the key.';
 COMMENT ON COLUMN api_key.digest IS 'HMAC-SHA256 of the whole key under the pepper pepper_id.';
+COMMENT ON COLUMN api_key.pepper_id IS 'Names a pepper of the secrets file.';
+COMMENT ON COLUMN api_key.scopes IS 'Names of scopes (app/identity/scopes.py).';
+COMMENT ON COLUMN api_key.expires_at IS 'The key is invalid from this time on; null if it does not expire.';
+COMMENT ON COLUMN api_key.revoked_at IS 'Null if it was not revoked.';
+COMMENT ON COLUMN api_key.last_used_at IS 'Written at most once a minute; null if it was never used.';
 COMMENT ON COLUMN api_key.replaced_by IS
-    'The key_id that took its place in a rotation; both are valid until expires_at of this one.';
+    'The key_id of its successor after a rotation; both are valid until expires_at of this key.';
 CREATE TRIGGER api_key_epoch AFTER INSERT OR DELETE OR UPDATE OF digest, pepper_id, scopes, expires_at, revoked_at
     ON api_key FOR EACH STATEMENT EXECUTE FUNCTION bump_auth_epoch();
 
@@ -42,10 +48,12 @@ CREATE TABLE member (
     disabled_at timestamptz,
     PRIMARY KEY (tenant_id, id)
 );
-COMMENT ON TABLE member IS 'A person of a tenant, who logs in by e-mail and password.';
-COMMENT ON COLUMN member.email IS 'In lower case, and unique over all tenants: a login names no tenant.';
+COMMENT ON TABLE member IS 'A person of a tenant, who logs in with an e-mail address and a password.';
+COMMENT ON COLUMN member.email IS 'In lower case, and unique over all tenants, because a login does not name a tenant.';
+COMMENT ON COLUMN member.role IS 'Decides the scopes of the member (app/identity/scopes.py).';
 COMMENT ON COLUMN member.password_hash IS 'Argon2id, with its parameters.';
-COMMENT ON COLUMN member.token_version IS 'A token that names another version is invalid.';
+COMMENT ON COLUMN member.token_version IS 'A token with another version is invalid.';
+COMMENT ON COLUMN member.disabled_at IS 'A disabled member cannot log in; null if the member is not disabled.';
 CREATE TRIGGER member_epoch AFTER INSERT OR DELETE OR UPDATE OF role, token_version, disabled_at
     ON member FOR EACH STATEMENT EXECUTE FUNCTION bump_auth_epoch();
 
@@ -56,9 +64,11 @@ CREATE TABLE revoked_token (
     PRIMARY KEY (tenant_id, jti)
 );
 CREATE INDEX revoked_token_expires ON revoked_token (expires_at);
-COMMENT ON TABLE revoked_token IS 'A token that was revoked before its end.';
-COMMENT ON COLUMN revoked_token.expires_at IS 'The row is deleted after it, when the token has ended anyway.';
--- Not at a delete: what is deleted has expired for everybody. By row: a second revocation of a token moves nothing.
+COMMENT ON TABLE revoked_token IS 'A token that was revoked before it expired.';
+COMMENT ON COLUMN revoked_token.jti IS 'The claim jti of the token.';
+COMMENT ON COLUMN revoked_token.expires_at IS 'When the token expires. The row is deleted later, because the token is then invalid anyway.';
+-- Not for a DELETE: a deleted row is of a token that has expired. FOR EACH ROW: a second revocation of a token inserts no
+-- row and changes nothing.
 CREATE TRIGGER revoked_token_epoch AFTER INSERT ON revoked_token
     FOR EACH ROW EXECUTE FUNCTION bump_auth_epoch();
 

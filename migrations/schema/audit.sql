@@ -12,8 +12,10 @@ CREATE TABLE audit_event (
     address text
 );
 CREATE INDEX audit_event_tenant ON audit_event (tenant_id, id);
-COMMENT ON TABLE audit_event IS 'One act on a tenant''s or the operator''s things. Append-only, by a trigger.';
+COMMENT ON TABLE audit_event IS 'One change by a tenant or by the operator. A trigger makes the table append-only.';
+COMMENT ON COLUMN audit_event.id IS 'UUIDv7: it contains its time.';
+COMMENT ON COLUMN audit_event.tenant_id IS 'Null for a change that belongs to no tenant.';
 COMMENT ON COLUMN audit_event.action IS 'Past tense: tenant.created, key.revoked.';
-COMMENT ON COLUMN audit_event.address IS 'The client''s address, where the act came over HTTP.';
+COMMENT ON COLUMN audit_event.address IS 'Network address of the client, for a change over HTTP; null otherwise.';
 CREATE TRIGGER audit_event_append_only BEFORE UPDATE ON audit_event
     FOR EACH ROW EXECUTE FUNCTION refuse_audit_change();

@@ -10,7 +10,7 @@ CREATE TABLE webhook_secret (
 );
 COMMENT ON COLUMN webhook_secret.sealed IS
     'AES-256-GCM under a key of the tenant (docs/security.md), with the key''s id in the clear.';
-COMMENT ON COLUMN webhook_secret.expires_at IS 'Several are valid during a rotation; after this time this one is not.';
+COMMENT ON COLUMN webhook_secret.expires_at IS 'The secret is invalid from this time on; null for the newest one. Several are valid during a rotation.';
 
 CREATE TABLE delivery (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
@@ -30,14 +30,18 @@ CREATE TABLE delivery (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX delivery_due ON delivery (due_at) WHERE status = 'PENDING';
 CREATE INDEX delivery_url_key ON delivery (tenant_id, url_key, due_at) WHERE status = 'PENDING';
-COMMENT ON TABLE delivery IS 'One event to one URL: the exact bytes to send, and when to try next.';
-COMMENT ON COLUMN delivery.status IS 'PENDING, DELIVERED, or FAILED: every attempt is used up.';
+COMMENT ON TABLE delivery IS 'One event for one URL, with the exact bytes to send and the time of the next attempt.';
+COMMENT ON COLUMN delivery.id IS 'The id of the event (functions/event_id.sql), so an event never gets two deliveries.';
+COMMENT ON COLUMN delivery.event_type IS 'The name of the event''s type (functions/event_type_name.sql).';
+COMMENT ON COLUMN delivery.body IS 'Exactly these bytes are signed and sent with every attempt.';
+COMMENT ON COLUMN delivery.status IS 'PENDING, DELIVERED, or FAILED if every attempt has failed.';
 COMMENT ON COLUMN delivery.attempt IS 'Attempts so far.';
-COMMENT ON COLUMN delivery.due_at IS 'When to try next; while it is being tried, the end of the lease.';
-COMMENT ON COLUMN delivery.claim_token IS 'Token of the attempt under way. It fences, as task.claim_token does.';
+COMMENT ON COLUMN delivery.due_at IS 'Time of the next attempt; while an attempt runs, the end of its lease.';
+COMMENT ON COLUMN delivery.claim_token IS 'Token of the attempt that runs; null if none does. A write for the attempt must name it.';
+COMMENT ON COLUMN delivery.finished_at IS 'Null while the status is PENDING.';
 COMMENT ON COLUMN delivery.url_key IS
-    'The URL without its query. Due deliveries are taken by this key, one after the other, '
-    'so that a receiver that answers slowly keeps no other waiting.';
+    'The URL without query and fragment. Due deliveries are taken from one key after the other, so that no receiver '
+    'waits for a slow one.';
 
 CREATE TABLE delivery_attempt (
     tenant_id uuid NOT NULL,
@@ -50,5 +54,6 @@ CREATE TABLE delivery_attempt (
     PRIMARY KEY (tenant_id, delivery_id, attempt),
     FOREIGN KEY (tenant_id, delivery_id) REFERENCES delivery ON DELETE CASCADE
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
-COMMENT ON COLUMN delivery_attempt.duration_ms IS 'Milliseconds from its start to the answer, or to the error.';
-COMMENT ON COLUMN delivery_attempt.response_status IS 'HTTP status; null where no answer came.';
+COMMENT ON COLUMN delivery_attempt.attempt IS 'Number of the attempt, from 1.';
+COMMENT ON COLUMN delivery_attempt.duration_ms IS 'Milliseconds from its start to the answer or the error.';
+COMMENT ON COLUMN delivery_attempt.response_status IS 'HTTP status; null if no answer came.';

@@ -1,6 +1,6 @@
--- The partitions of task, attempt and result, one for each month of UUIDv7, and of event, one for each day. Each table
--- has a DEFAULT for a row whose month or day is missing. One function makes them (functions/partition_attach.sql), with
--- the storage parameters of partition_parameters.
+-- The partitions: one for each month of the UUIDv7 in task, attempt and result, and one for each day of event. Each table
+-- has a DEFAULT partition for rows whose month or day is missing. functions/partition_attach.sql makes the others, with the
+-- storage parameters of functions/partition_parameters.sql. The DEFAULTs come first, because the others are made like them.
 
 DO $$
 DECLARE

@@ -1,4 +1,4 @@
--- The processes as they report themselves, the lease of the leading dispatcher, and the slots of each pool.
+-- The processes as they report themselves, the lease of the leading dispatcher, the slots of each pool, and the long types.
 
 CREATE TABLE worker (
     id uuid PRIMARY KEY,
@@ -12,10 +12,12 @@ CREATE TABLE worker (
     pid integer
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE worker IS 'One worker process, from its start to its end.';
+COMMENT ON COLUMN worker.pool IS 'prefork or asyncio.';
 COMMENT ON COLUMN worker.slots IS 'How many tasks it runs at once.';
+COMMENT ON COLUMN worker.task_types IS 'Names of the task types that it can run.';
 COMMENT ON COLUMN worker.claim_tokens IS 'Tokens of the attempts that it runs now.';
 COMMENT ON COLUMN worker.heartbeat_at IS
-    'Written every few seconds. A worker is dead when it is 15 s old (app/processes/heartbeat.py).';
+    'Written every few seconds. If it is 15 s old, the worker counts as dead (app/processes/heartbeat.py).';
 COMMENT ON COLUMN worker.pid IS 'Process id of its main process on its host.';
 
 CREATE TABLE process_heartbeat (
@@ -29,8 +31,8 @@ CREATE TABLE process_heartbeat (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE process_heartbeat IS 'One dispatcher or webhooks process, from its start to its end.';
 COMMENT ON COLUMN process_heartbeat.details IS
-    'round_age: seconds since its last round, at the heartbeat; of a dispatcher also leads.';
-COMMENT ON COLUMN process_heartbeat.heartbeat_at IS 'As worker.heartbeat_at.';
+    'round_age: seconds from its last round to the heartbeat. A dispatcher also has leads: whether it leads.';
+COMMENT ON COLUMN process_heartbeat.heartbeat_at IS 'The same as worker.heartbeat_at.';
 
 CREATE TABLE dispatcher_lease (
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
@@ -40,10 +42,11 @@ CREATE TABLE dispatcher_lease (
 ) WITH (fillfactor = 50);
 INSERT INTO dispatcher_lease DEFAULT VALUES;
 COMMENT ON TABLE dispatcher_lease IS
-    'One row: which dispatcher leads, and until when. Single statements take and renew it: no session holds it.';
-COMMENT ON COLUMN dispatcher_lease.holder IS 'Host and process, for people.';
+    'One row: which dispatcher leads, and until when. Single statements take and renew the lease; it needs no session.';
+COMMENT ON COLUMN dispatcher_lease.holder IS 'Host and process, for people to read.';
 COMMENT ON COLUMN dispatcher_lease.token IS
-    'Of this lead alone: every sweep names it in the statement that changes something.';
+    'New for each leader. Every sweep names it in the statement that changes something (functions/dispatcher_leads.sql).';
+COMMENT ON COLUMN dispatcher_lease.expires_at IS 'By the clock of Postgres. After this time, another dispatcher may lead.';
 
 CREATE TABLE pool_slots (
     pool text PRIMARY KEY,
@@ -53,13 +56,14 @@ CREATE TABLE pool_slots (
     judged_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE pool_slots IS
-    'A pool''s slots, as the dispatcher has seen them last. Without a fresh row '
+    'The slots of a pool at the dispatcher''s last look. Without a fresh row '
     '(no dispatcher, no worker, a single slot) no tenant has a cap.';
-COMMENT ON COLUMN pool_slots.unjudged_cap IS 'Slots for a tenant of which it is not known yet how long its tasks run.';
+COMMENT ON COLUMN pool_slots.slots IS 'Slots of all living workers of the pool.';
+COMMENT ON COLUMN pool_slots.unjudged_cap IS 'The cap of a tenant whose tasks have not been measured yet.';
 COMMENT ON COLUMN pool_slots.free_for_long IS
     'Slots that tenants with long tasks may still take before only the reserved one is left.';
 COMMENT ON COLUMN pool_slots.judged_at IS
-    'The row is fresh for 15 s, as a worker is (app/processes/heartbeat.py).';
+    'The row is fresh for 15 s, the same time after which a worker is dead (app/processes/heartbeat.py).';
 
 CREATE TABLE long_task_type (
     task text PRIMARY KEY,

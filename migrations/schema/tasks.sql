@@ -33,19 +33,28 @@ CREATE TABLE task (
 COMMENT ON TABLE task IS
     'A tenant''s unit of work. PENDING -> STARTED -> SUCCESS | FAILURE | REVOKED, STARTED -> RETRY -> STARTED. '
     'A row that has ended never changes, by a trigger. Partitioned by the month in its id.';
-COMMENT ON COLUMN task.id IS 'UUIDv7: it carries its time.';
+COMMENT ON COLUMN task.id IS 'UUIDv7: it contains its time.';
 COMMENT ON COLUMN task.task IS 'Name of the task type.';
+COMMENT ON COLUMN task.pool IS 'The pool whose workers run it: prefork or asyncio.';
 COMMENT ON COLUMN task.priority IS '0 to 9; 9 is the most urgent.';
-COMMENT ON COLUMN task.payload IS 'The text that came: json and not jsonb, which would change numbers (docs/decisions/0011-json-as-it-came.md).';
+COMMENT ON COLUMN task.payload IS
+    'The text that was submitted. json and not jsonb, which would change numbers (docs/decisions/0011-json-as-it-came.md).';
 COMMENT ON COLUMN task.due_at IS 'When it may run: at once, at scheduled_at, or after the back-off of a retry.';
-COMMENT ON COLUMN task.expires_at IS 'A task that has not started by then ends REVOKED.';
+COMMENT ON COLUMN task.scheduled_at IS 'The time in the future that the submit asked for; null if it asked for none.';
+COMMENT ON COLUMN task.expires_at IS 'A task that has not started by then ends REVOKED; null if it does not expire.';
 COMMENT ON COLUMN task.attempt IS 'Number of the latest attempt; 0 before the first.';
-COMMENT ON COLUMN task.failed_attempts IS 'Attempts that count against max_attempts.';
+COMMENT ON COLUMN task.failed_attempts IS 'Attempts that count against max_attempts. Lost and returned ones do not.';
+COMMENT ON COLUMN task.max_attempts IS 'After this many failed attempts the task ends with FAILURE.';
 COMMENT ON COLUMN task.time_limit_seconds IS 'Hard limit of one attempt, in seconds.';
-COMMENT ON COLUMN task.timeout_seconds IS 'Soft limit that the submit asked for, in seconds.';
-COMMENT ON COLUMN task.claim_token IS 'Token of the latest attempt. It fences: a write that does not name it changes nothing.';
+COMMENT ON COLUMN task.timeout_seconds IS 'Soft limit of one attempt that the submit asked for, in seconds; null if it asked for none.';
+COMMENT ON COLUMN task.claim_token IS 'Token of the latest attempt. A write for an attempt must name it, or it changes nothing.';
+COMMENT ON COLUMN task.cancel_requested_at IS 'When a cancel was requested; null if none was.';
 COMMENT ON COLUMN task.error IS '{type, message, attempt} of the latest failure.';
-COMMENT ON COLUMN task.progress IS '{done, total, note}, as the latest attempt reported it last.';
+COMMENT ON COLUMN task.retry_of IS 'The task that this one repeats, by a call of the tenant; null for other tasks.';
+COMMENT ON COLUMN task.traceparent IS 'W3C trace context of the submit; null if it had none.';
+COMMENT ON COLUMN task.started_at IS 'Start of the first attempt; null before it.';
+COMMENT ON COLUMN task.finished_at IS 'When the task ended with SUCCESS, FAILURE or REVOKED; null before.';
+COMMENT ON COLUMN task.progress IS '{done, total, note}: the last report of the latest attempt.';
 CREATE TRIGGER task_terminal BEFORE UPDATE ON task FOR EACH ROW
     WHEN (OLD.status IN ('SUCCESS', 'FAILURE', 'REVOKED')) EXECUTE FUNCTION refuse_terminal_change();
 
@@ -63,13 +72,21 @@ CREATE TABLE attempt (
     finished_at timestamptz,
     PRIMARY KEY (tenant_id, task_id, attempt)
 ) PARTITION BY RANGE (task_id);
--- By worker, for the rescuer. finished_at and not status: a plan that looks for one attempt by its key must not take
--- this index for a better one.
+-- By worker, for the rescuer. The condition is finished_at and not status, because a plan that looks for one attempt by its
+-- key must not choose this index.
 CREATE INDEX attempt_running ON attempt (worker_id) WHERE finished_at IS NULL;
 COMMENT ON TABLE attempt IS
     'One run of a task: STARTED, then SUCCESS, FAILURE or REVOKED, or LOST or RETURNED, which do not count.';
+COMMENT ON COLUMN attempt.attempt IS 'Number of the attempt, from 1.';
+COMMENT ON COLUMN attempt.status IS
+    'SUCCESS, FAILURE, REVOKED: its code has ended. LOST: its worker is gone, or its deadline is over. '
+    'RETURNED: its worker has given it back.';
+COMMENT ON COLUMN attempt.claim_token IS 'Stays after the end, so that a repeated end is recognised (functions/attempts_finish.sql).';
+COMMENT ON COLUMN attempt.worker_id IS 'The worker that claimed it. No foreign key: attempts are kept longer than workers.';
+COMMENT ON COLUMN attempt.error IS '{type, message, attempt}; null without an error.';
 COMMENT ON COLUMN attempt.deadline_at IS
-    'The hard limit and 5 s more (functions/tasks_claim.sql): after it the attempt is lost, whatever its worker says.';
+    'Start, hard limit and 5 s (functions/tasks_claim.sql). After this time the attempt is lost, even if its worker lives.';
+COMMENT ON COLUMN attempt.finished_at IS 'Null while it runs.';
 
 CREATE TABLE result (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
@@ -77,10 +94,10 @@ CREATE TABLE result (
     result json NOT NULL,
     PRIMARY KEY (tenant_id, task_id)
 ) PARTITION BY RANGE (task_id);
-COMMENT ON COLUMN result.result IS 'What the task returned, as the text that came.';
+COMMENT ON COLUMN result.result IS 'What the task returned, as the JSON text that the worker sent.';
 
--- Its tenant is that of its task, in whose transaction alone it is written: a foreign key here would cost a fifth of a
--- submit and would hold nothing that the task's own foreign key does not hold.
+-- No foreign keys: a row is written only in the transaction that writes its task, and the task has one. Another one here
+-- would cost a fifth of a submit and would guarantee nothing more.
 CREATE TABLE backlog (
     tenant_id uuid NOT NULL,
     task_id uuid NOT NULL,
@@ -92,16 +109,20 @@ CREATE TABLE backlog (
     is_long boolean NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, task_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
--- The pool comes first: where statistics do not know a tenant, an index that begins with the tenant looks as good as the
--- primary key, and a lookup of one task would read all that its tenant has waiting.
+-- The pool comes first. If the statistics do not know a tenant, an index that begins with the tenant looks as good as the
+-- primary key, and a lookup of one task would read all tasks that its tenant has waiting.
 CREATE INDEX backlog_due ON backlog (pool, tenant_id, priority, due_at);
 CREATE INDEX backlog_expiring ON backlog (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX backlog_long ON backlog (tenant_id, pool, due_at) WHERE is_long;
 CREATE INDEX backlog_scheduled ON backlog (due_at) WHERE is_scheduled;
 COMMENT ON TABLE backlog IS
-    'A waiting task. Who deletes the row has the right to run or end the task. Small, so that a claim costs the same over '
-    'any number of partitions (docs/decisions/0003-backlog-table.md).';
-COMMENT ON COLUMN backlog.is_scheduled IS 'Due in the future when it was written: the dispatcher offers its ticket.';
+    'A waiting task. The transaction that deletes the row may start or end the task. Rows are few and small, so that a '
+    'claim costs the same with any number of tasks and partitions (docs/decisions/0003-backlog-table.md).';
+COMMENT ON COLUMN backlog.priority IS 'The same as task.priority: 0 to 9; 9 is the most urgent.';
+COMMENT ON COLUMN backlog.due_at IS 'The same as task.due_at: not claimed before this time.';
+COMMENT ON COLUMN backlog.expires_at IS
+    'The same as task.expires_at: not claimed from this time on. Null also if the task was claimed before.';
+COMMENT ON COLUMN backlog.is_scheduled IS 'True if it was due in the future when it was written, or came back from an attempt: the dispatcher offers its ticket.';
 COMMENT ON COLUMN backlog.is_long IS 'Its task type was known to be long when it was written.';
 
 CREATE TABLE idempotency_key (
@@ -114,6 +135,9 @@ CREATE TABLE idempotency_key (
     PRIMARY KEY (tenant_id, key)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX idempotency_key_created ON idempotency_key (created_at);
-COMMENT ON TABLE idempotency_key IS 'The key of a request, the fingerprint of its body and the first task that it made; kept 24 h.';
+COMMENT ON TABLE idempotency_key IS
+    'The key of a request, the fingerprint of its body and the first task that it made. Kept for 24 h.';
+COMMENT ON COLUMN idempotency_key.fingerprint IS
+    'Hash of the body (app/tasks/submit/idempotency.py). The same key with another fingerprint is refused.';
 COMMENT ON COLUMN idempotency_key.answer IS
-    'What the request was answered with, where that names several tasks; null where task_id says all.';
+    'The answer to the request if it names several tasks; null if task_id is enough.';

@@ -1,4 +1,4 @@
--- Tenants, how many of each one's tasks run, and how many it has ever put into its backlog.
+-- Tenants, how many tasks of each run, and how many it has ever put into its backlog.
 
 CREATE TABLE tenant (
     id uuid PRIMARY KEY,
@@ -13,12 +13,14 @@ CREATE TABLE tenant (
 );
 COMMENT ON TABLE tenant IS 'A customer.';
 COMMENT ON COLUMN tenant.slug IS 'Unique name for people and commands: lower case letters, digits and hyphens, at most 63.';
-COMMENT ON COLUMN tenant.status IS 'active; suspended: every call is answered 403 and nothing starts; deleted: its rows are being erased.';
-COMMENT ON COLUMN tenant.queue_paused IS 'Nothing starts, but calls are answered.';
+COMMENT ON COLUMN tenant.plan IS 'Decides the limits (app/tenants/plans.py).';
+COMMENT ON COLUMN tenant.status IS
+    'active; suspended: every call gets 403, and nothing starts; deleted: its rows are being erased.';
+COMMENT ON COLUMN tenant.queue_paused IS 'True while no task starts. Calls are still answered.';
 COMMENT ON COLUMN tenant.limits IS 'Overrides of single limits of the plan, by name (app/tenants/plans.py).';
-COMMENT ON COLUMN tenant.token_version IS 'A token that names another version is invalid.';
+COMMENT ON COLUMN tenant.token_version IS 'A token with another version is invalid.';
 
--- The row is the serialisation point of a tenant: every claim and every end locks it.
+-- Every claim and every end of a tenant locks its row, so they happen one after the other.
 CREATE TABLE tenant_slots (
     tenant_id uuid PRIMARY KEY REFERENCES tenant ON DELETE CASCADE,
     running integer NOT NULL DEFAULT 0 CHECK (running >= 0),
@@ -37,34 +39,34 @@ CREATE TABLE tenant_slots (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX tenant_slots_capped ON tenant_slots (tenant_id) WHERE cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL;
 COMMENT ON TABLE tenant_slots IS
-    'What a tenant runs now. waiting = tenant_admitted.admitted + returned - departed: no row counts the tasks that wait.';
+    'How many tasks of a tenant run. The number that wait is computed: tenant_admitted.admitted + returned - departed.';
 COMMENT ON COLUMN tenant_slots.running IS 'Tasks that run now, in both pools.';
-COMMENT ON COLUMN tenant_slots.running_limit IS 'Most tasks that may run at once: the plan''s limit or its override.';
+COMMENT ON COLUMN tenant_slots.running_limit IS 'How many tasks may run at once: the plan''s limit or its override.';
 COMMENT ON COLUMN tenant_slots.returned IS
     'Tasks that ever came back into the backlog from an attempt. waiting = admitted + returned - departed.';
 COMMENT ON COLUMN tenant_slots.departed IS
     'Tasks that ever left the backlog: claimed, cancelled or expired. waiting = admitted + returned - departed.';
 COMMENT ON COLUMN tenant_slots.running_asyncio IS 'The part of running that is in the asyncio pool.';
 COMMENT ON COLUMN tenant_slots.cap_prefork IS
-    'Slots of the prefork pool that a tenant with long tasks may have; null where it is not known to have long tasks.';
+    'Slots of the prefork pool that a tenant with long tasks may have; null if it is not known to have any.';
 COMMENT ON COLUMN tenant_slots.cap_asyncio IS 'The same for the asyncio pool.';
 COMMENT ON COLUMN tenant_slots.short_until_prefork IS
-    'Until then the tenant counts as one with short tasks: one has just ended within a second. It needs no cap.';
+    'Until then the tenant counts as one with short tasks and needs no cap, because one has just ended within a second.';
 COMMENT ON COLUMN tenant_slots.short_until_asyncio IS 'The same for the asyncio pool.';
-COMMENT ON COLUMN tenant_slots.held_back IS 'Bits of the pools (1 prefork, 2 asyncio) in which a cap has kept due work back.';
+COMMENT ON COLUMN tenant_slots.held_back IS 'Bits of the pools (1 prefork, 2 asyncio) in which a cap has kept due tasks back.';
 COMMENT ON COLUMN tenant_slots.features IS
-    'The one switch for what the tenant uses, in bits: 1 all its events are logged (event_hours > 0; without it only '
-    'those that have a webhook are), 2 something of it is gated (nothing sets that yet).';
+    'Features that the tenant uses, in bits. 1: all its events are logged (event_hours > 0); otherwise only events with a '
+    'webhook are. 2: reserved, nothing sets it yet.';
 COMMENT ON COLUMN tenant_slots.event_seq IS
-    'Number of the tenant''s latest event: taken under the lock of this row, so without gaps.';
+    'Number of the tenant''s latest event. It is taken under the lock of this row, so numbers have no gaps.';
 COMMENT ON COLUMN tenant_slots.webhook_seq IS
-    'A number of event_seq: events up to it may have a webhook. Deliveries are due while webhook_cursor.seq is smaller.';
+    'Number of the latest event that may have a webhook. While webhook_cursor.seq is smaller, deliveries have to be made.';
 
 CREATE TABLE tenant_admitted (
     tenant_id uuid PRIMARY KEY REFERENCES tenant ON DELETE CASCADE,
     admitted bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE tenant_admitted IS
-    'The one row that a tenant''s submits lock. It is apart from tenant_slots so that submits do not wait for claims and ends.';
+    'The one row that a tenant''s submits lock. It is not part of tenant_slots, so that submits do not wait for claims and ends.';
 COMMENT ON COLUMN tenant_admitted.admitted IS
     'Tasks that submits ever let into the backlog. waiting = admitted + returned - departed (of tenant_slots).';

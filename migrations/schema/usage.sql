@@ -1,4 +1,4 @@
--- What each tenant has used.
+-- How much each tenant has used.
 
 CREATE TABLE usage (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
@@ -9,6 +9,7 @@ CREATE TABLE usage (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE usage IS 'Tasks accepted in a period, counted in the transaction that inserts them.';
 COMMENT ON COLUMN usage.starts_on IS 'First day of the period, in UTC.';
+COMMENT ON COLUMN usage.used IS 'Tasks accepted in the period.';
 
 CREATE TABLE usage_by_task (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
@@ -19,8 +20,8 @@ CREATE TABLE usage_by_task (
     worker_seconds double precision NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, day, task)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
-COMMENT ON TABLE usage_by_task IS 'One day of one task type.';
-COMMENT ON COLUMN usage_by_task.day IS 'In UTC: of the submit for tasks, of the end for attempts and their time.';
+COMMENT ON TABLE usage_by_task IS 'What a tenant has used of one task type on one day.';
+COMMENT ON COLUMN usage_by_task.day IS 'In UTC. tasks are counted on the day of the submit, attempts and worker_seconds on the day of the end.';
 COMMENT ON COLUMN usage_by_task.tasks IS 'Tasks accepted.';
 COMMENT ON COLUMN usage_by_task.attempts IS 'Attempts whose code has ended.';
 COMMENT ON COLUMN usage_by_task.worker_seconds IS 'Seconds that these attempts took.';
@@ -34,6 +35,6 @@ CREATE TABLE worker_time (
     attempts integer NOT NULL DEFAULT 1
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE worker_time IS
-    'Attempts of one task type that ended together. Insert-only, so that no end waits for another; usage_roll_up adds them up.';
-COMMENT ON COLUMN worker_time.day IS 'In UTC.';
-COMMENT ON COLUMN worker_time.seconds IS 'Seconds of a worker that they took in all.';
+    'Attempts of one task type that ended together. Ends only insert, so that none waits for another. usage_roll_up adds up.';
+COMMENT ON COLUMN worker_time.day IS 'Day of the end, in UTC.';
+COMMENT ON COLUMN worker_time.seconds IS 'Seconds that a worker spent on all of them together.';
