@@ -36,8 +36,8 @@ class Calls:
         return method in methods_of(self.at(path)) if path in self._fixed else None
 
     def meant(self, path: str) -> list[APIRoute]:
-        """Return what answers where the path has no slash too many, or begins as all calls do."""
-        plain = "/" + _SLASHES.sub("/", path).strip("/")
+        """Return what answers where the path has no slash or line break too many, or begins as all calls do."""
+        plain = "/" + _SLASHES.sub("/", path).strip("/\n")
         return self.at(plain) or self.at(f"/api{plain}")
 
 
@@ -46,26 +46,35 @@ def methods_of(routes: Iterable[APIRoute]) -> set[str]:
     return {method for route in routes for method in route.methods or ()}
 
 
-class _WrongMethod(BaseRoute):
-    """Answers the wrong methods of fixed paths, before what is last in the path is taken for an id."""
+class _NoCall(BaseRoute):
+    """Refuses, before other routes are tried, what Starlette would take for another call.
+
+    A path that ends in a line break, because ``$`` in the pattern of a route also matches before one. And the wrong
+    methods of fixed paths, because what is last in the path would be taken for an id.
+    """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match the path of a call that does not take the method."""
-        is_ours = scope["type"] == "http" and self._calls.has_fixed(scope["path"], scope["method"]) is False
+        """Match such a request."""
+        is_ours = scope["type"] == "http" and self._status(scope) is not None
         return (Match.FULL if is_ours else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 no answer of its own
-        """Refuse; the handler of a 405 says what is taken."""
-        raise HTTPException(405)
+        """Refuse; the handlers of a 404 and a 405 name the call that was meant."""
+        raise HTTPException(self._status(scope) or 404)
+
+    def _status(self, scope: Scope) -> int | None:
+        if scope["path"].endswith("\n"):
+            return 404
+        return 405 if self._calls.has_fixed(scope["path"], scope["method"]) is False else None
 
 
 def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
     """Let each 404 and 405 of the app's own name the call that was meant. Begin with what is to be matched first."""
     calls = Calls(routes)
-    app.router.routes.insert(0, _WrongMethod(calls))
+    app.router.routes.insert(0, _NoCall(calls))
 
     async def missing(request: Request, error: Exception) -> Response:
         meant = calls.meant(request.scope["path"])
