@@ -15,12 +15,12 @@ from app.core import schema
 from app.core.config import get_settings
 from app.db import primary
 
-_PARTITION = re.compile(r"^(task|attempt|result)_(p\d{6}|default)$")
+_PARTITION = re.compile(r"^(?:(?:task|attempt|result)_(?:p\d{6}|default)|event_(?:p\d{8}|default))$")
 _LOCK = 0x7471_6D69  # "tqmi"; any number does that nothing else in the database locks
 
 
 def _is_ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
-    # Partitions come and go by the month; the models know their parents.
+    # Partitions come and go by the month or day; the models know their parents.
     return not (kind == "table" and name and _PARTITION.match(name))
 
 

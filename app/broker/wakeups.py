@@ -24,15 +24,43 @@ _CANCEL: Final = "cancel"
 # can read Redis learns nothing else.
 _DONE: Final = "done"
 _ID_BYTES: Final = 16
+# The ids of tenants that have new events for webhooks, in the same form.
+_WEBHOOK: Final = "webhook"
 # The longest wait in seconds while no message can arrive.
 _BLIND_STEP: Final = 0.25
 
 
-async def publish_done(redis: Redis, task_ids: Iterable[UUID]) -> None:
-    """Wake the requests that wait for these tasks, by one message. Raises ``RedisError``."""
-    message = b"".join(task_id.bytes for task_id in task_ids)
-    if message:
-        await redis.publish(_DONE, message)
+async def publish_done(redis: Redis, task_ids: Iterable[UUID], webhooks: Iterable[UUID] = ()) -> None:
+    """Wake the requests that wait for these tasks, by one message. Raises ``RedisError``.
+
+    ``webhooks`` are tenants that have events to send: another message, in the same round trip, wakes who sends them.
+    """
+    done = b"".join(task_id.bytes for task_id in task_ids)
+    tenants = b"".join(tenant_id.bytes for tenant_id in set(webhooks))
+    if not tenants:
+        if done:
+            await redis.publish(_DONE, done)
+        return
+    async with redis.pipeline(transaction=False) as pipeline:
+        # Each is only noted, so there is nothing to await yet.
+        pipeline.publish(_DONE, done)
+        pipeline.publish(_WEBHOOK, tenants)
+        await pipeline.execute()
+
+
+def webhook_subscription(
+    redis_url: str, on_tenants: Callable[[Iterable[UUID]], None], on_change: Callable[[], None]
+) -> Subscription:
+    """Return a subscription that calls ``on_tenants`` with tenants that have events for webhooks.
+
+    ``on_change`` is called when messages begin or cease to arrive. A message that makes no sense is ignored.
+    """
+
+    def hear(data: bytes) -> None:
+        whole = len(data) - len(data) % _ID_BYTES
+        on_tenants(UUID(bytes=data[start : start + _ID_BYTES]) for start in range(0, whole, _ID_BYTES))
+
+    return Subscription(redis_url, _WEBHOOK, hear, on_change)
 
 
 async def publish_cancel(redis: Redis, task_id: UUID) -> None:

@@ -28,10 +28,12 @@ class DueTasks:
         self.looked_until: datetime | None = None
         """The database's time of the last look; None before the first one."""
 
-    async def end_expired(self) -> list[UUID]:
-        """End waiting tasks that have passed their expiry; return the ids of those that this call has ended."""
+    async def end_expired(self) -> list[tuple[UUID, UUID]]:
+        """End waiting tasks that have passed their expiry; return tenant and id of those that this call has ended."""
         expired = await sweep_store.expired_any_tenant(self._connection, _MAX_EXPIRED)
-        return [task_id for tenant_id, task_id in expired if await expire(self._worker, tenant_id, task_id)]
+        return [
+            (tenant_id, task_id) for tenant_id, task_id in expired if await expire(self._worker, tenant_id, task_id)
+        ]
 
     async def fallen_due(self) -> list[tuple[UUID, str]]:
         """Return the tenants and pools that have tasks whose time came since the last look: they need a ticket."""

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from app.dispatch.leadership import Lead
+from app.events import store as event_store
 from app.tasks import sweep_store
 from app.tenants import plans, retention
 
@@ -60,4 +61,6 @@ class Pruner:
             # plans is over.
             longest = max([*ages.values(), timedelta(days=plans.MAX_RETENTION_DAYS)])
             await sweep_store.drop_partitions_any_tenant(self._connection, longest, self._fence)
+            kept = await retention.longest_event_log_any_tenant(self._connection)
+            await event_store.drop_days_any_tenant(self._connection, kept, self._fence)
         return taken

@@ -26,8 +26,8 @@ class Rescued(NamedTuple):
 
     offers: list[tuple[UUID, str]]
     """Tenants and pools that need a ticket: a slot is free again, and mostly a task waits again."""
-    ended: list[UUID]
-    """Tasks that have ended. Clients may wait for their results."""
+    ended: list[tuple[UUID, UUID]]
+    """Tenant and id of tasks that have ended. Clients and webhooks may wait for them."""
 
 
 class Rescuer:
@@ -49,7 +49,7 @@ class Rescuer:
         await sweep_store.forget_dead_workers_any_tenant(self._connection, self._fence)
         return Rescued(
             [(lost.tenant_id, lost.pool) for lost, _ in rescued],
-            [lost.task_id for lost, ended in rescued if after_commit.is_final(ended)],
+            [(lost.tenant_id, lost.task_id) for lost, ended in rescued if after_commit.is_final(ended)],
         )
 
     async def _take_away(self, lost: Lost) -> FinishResult | None:

@@ -3,6 +3,7 @@
 from app.models.account import ApiKey, AuthEpoch, Member, RevokedToken
 from app.models.audit_event import AuditEvent
 from app.models.delivery import Delivery, DeliveryAttempt, WebhookSecret
+from app.models.event import Event, WebhookCursor
 from app.models.process import ProcessHeartbeat
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
 from app.models.tenant import Tenant, TenantSlots
@@ -18,6 +19,7 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "DispatcherLease",
+    "Event",
     "IdempotencyKey",
     "LongTaskType",
     "Member",
@@ -31,6 +33,7 @@ __all__ = [
     "TenantSlots",
     "Usage",
     "UsageByTask",
+    "WebhookCursor",
     "WebhookSecret",
     "Worker",
     "WorkerTime",

@@ -60,7 +60,9 @@ class TenantSlots(SQLModel, table=True):
     short_until_asyncio: datetime | None = moment()
     held_back: int = default("0", sa_type=SmallInteger)
     """Bits of the pools (1 prefork, 2 asyncio) in which a cap has delayed due tasks."""
-    features: int = default("0", sa_type=SmallInteger)
-    """Bits of what the tenant uses: 1 its events are logged, 2 something of it is gated. Nothing sets it yet."""
+    features: int = default("1", sa_type=SmallInteger)
+    """Bits of what the tenant uses: 1 all its events are logged, 2 something of it is gated (nothing sets that yet)."""
     event_seq: int = default("0", sa_type=BigInteger)
     """Number of the tenant's latest event, taken under the lock of this row."""
+    webhook_seq: int = default("0", sa_type=BigInteger)
+    """Events up to this number may have a webhook. Deliveries are due while ``WebhookCursor.seq`` is smaller."""

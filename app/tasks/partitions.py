@@ -1,6 +1,6 @@
-"""Create the monthly partitions of task, attempt and result in advance, and move early rows into them.
+"""Create the partitions of task, attempt, result (monthly) and event (daily) in advance, and move early rows into them.
 
-``scripts/admin migrate``, the api and the dispatcher do this when they start. A row whose month is missing is stored in
+``scripts/admin migrate``, the api and the dispatcher do this when they start. A row whose partition is missing is in
 a DEFAULT partition and served like any other, until one of them moves it (``partition_step``).
 """
 
@@ -17,7 +17,8 @@ from app.tasks import sweep_store
 
 _log = logging.getLogger(__name__)
 
-MONTHS_AHEAD: Final = 1
+AHEAD: Final = {"month": 1, "day": 7}
+"""Partitions to create after the current one, by the unit of the table."""
 INTERVAL: Final = 3600.0
 _MAX_STEPS: Final = 200
 _BUSY_PAUSE: Final = 0.25
@@ -25,16 +26,16 @@ _BUSY_ATTEMPTS: Final = 5
 
 
 async def keep_any_tenant(connection: Connection, fence: UUID | None = None, *, attempts: int = _BUSY_ATTEMPTS) -> int:
-    """Make the months that are missing and empty the DEFAULT partitions; return how many rows were moved.
+    """Make the partitions that are missing and empty the DEFAULT ones; return how many rows were moved.
 
-    Each month of each table is one transaction, which locks only that table; if others have locked it, there are up to
+    Each partition is one transaction, which locks only its table; if others have locked it, there are up to
     ``attempts`` attempts. After an error the other tables are still done, and the first error is raised at the end.
     ``fence`` is the token of a dispatcher's lease.
     """
     moved, failed = 0, None
-    for table in await sweep_store.partitioned_tables_any_tenant(connection):
+    for table, unit in await sweep_store.partitioned_tables_any_tenant(connection):
         try:
-            moved += await _keep(connection, table, fence, attempts)
+            moved += await _keep(connection, table, AHEAD[unit], fence, attempts=attempts)
         except asyncpg.PostgresError as error:
             failed = failed or error
     if failed is not None:
@@ -42,24 +43,26 @@ async def keep_any_tenant(connection: Connection, fence: UUID | None = None, *, 
     return moved
 
 
-async def _keep(connection: Connection, table: str, fence: UUID | None, attempts: int) -> int:
+async def _keep(connection: Connection, table: str, ahead: int, fence: UUID | None, *, attempts: int) -> int:
     moved = 0
     for _ in range(_MAX_STEPS):
-        step = await _step(connection, table, fence, attempts)
+        step = await _step(connection, table, ahead, fence, attempts=attempts)
         if step is None:
             break
-        month, rows = step
+        period, rows = step
         moved += rows
         level = logging.WARNING if rows else logging.INFO
-        # Rows before their month are unusual: a clock that is ahead, a stack that was off, an old backup.
-        _log.log(level, "a month was made", extra={"table": table, "month": month, "rows_moved": rows})
+        # Rows before their partition are unusual: a clock that is ahead, a stack that was off, an old backup.
+        _log.log(level, "a partition was made", extra={"table": table, "period": period, "rows_moved": rows})
     return moved
 
 
-async def _step(connection: Connection, table: str, fence: UUID | None, attempts: int) -> tuple[str, int] | None:
+async def _step(
+    connection: Connection, table: str, ahead: int, fence: UUID | None, *, attempts: int
+) -> tuple[str, int] | None:
     for left in reversed(range(attempts)):
         try:
-            return await sweep_store.partition_step_any_tenant(connection, table, MONTHS_AHEAD, fence)
+            return await sweep_store.partition_step_any_tenant(connection, table, ahead, fence)
         except asyncpg.LockNotAvailableError:
             if not left:
                 raise
@@ -68,7 +71,7 @@ async def _step(connection: Connection, table: str, fence: UUID | None, attempts
 
 
 async def keep_as_submitter() -> None:
-    """Create missing months at the start of an api process, then each hour: a dispatcher may not be running."""
+    """Create missing partitions at the start of an api process, then each hour: a dispatcher may not be running."""
     keeping = duty.Duty("partitions", INTERVAL)
     while True:
         await keeping.run(_keep_once)

@@ -27,6 +27,7 @@ class _End(NamedTuple):
     progress: str | None
     delay_seconds: float
     seconds: float | None
+    has_webhook: bool
 
 
 _CALL_ACCEPT: Final = call("tasks_accept", "tenants", *Demand._fields, *NewTask._fields)
@@ -183,7 +184,7 @@ def _row_of(end: AttemptEnd) -> _End:
     return _End(
         tenant_id=ref.tenant_id, task_id=ref.task_id, claim_token=ref.claim_token, status=outcome.status,
         attempt_status=outcome.attempt_status, result=outcome.result, error=error, progress=progress,
-        delay_seconds=outcome.delay_seconds, seconds=end.seconds,
+        delay_seconds=outcome.delay_seconds, seconds=end.seconds, has_webhook=end.has_webhook,
     )  # fmt: skip
 
 
@@ -201,33 +202,15 @@ async def report_progress(
     )  # fmt: skip
 
 
-# A separate statement: only one that begins after the lock sees what the previous owner of the lock wrote.
-_LOCK_SLOTS = "SELECT FROM tenant_slots WHERE tenant_id = $1 FOR UPDATE"
-
-_REVOKE_WAITING = """
-WITH taken AS (
-    DELETE FROM backlog WHERE tenant_id = $1 AND task_id = $2 AND (NOT $4 OR expires_at <= now()) RETURNING task_id
-), counted AS (
-    UPDATE tenant_slots SET departed = departed + 1 WHERE tenant_id = $1 AND EXISTS (SELECT FROM taken)
-)
-UPDATE task k
-SET status = 'REVOKED', error = $3::jsonb || jsonb_build_object('attempt', k.attempt), finished_at = now(),
-    cancel_requested_at = CASE WHEN $4 THEN NULL ELSE now() END
--- By the key: joined with what was taken, a plan may read every task of the tenant.
-WHERE k.tenant_id = $1 AND k.id = $2 AND EXISTS (SELECT FROM taken)
-RETURNING k.task, k.status, k.attempt, k.error, k.tags, k.webhook_url, k.finished_at
-"""
+_CALL_REVOKE: Final = call("waiting_revoke", "tenant", "task", "error", "is_expiry")
+_REVOKE: Final = f"SELECT status FROM {_CALL_REVOKE}"  # noqa: S608 a constant of names
 
 
 async def revoke_waiting(
     connection: Connection, tenant_id: UUID, task_id: UUID, error: "dict[str, Any]", *, is_expiry: bool = False
-) -> "asyncpg.Record | None":
-    """End a task that waits (with ``is_expiry`` only one past its time to start); None when it does not wait.
-
-    The tenant's slots are locked first, as in every claim and end: any other order could deadlock.
-    """
-    await connection.execute(_LOCK_SLOTS, tenant_id)
-    return await connection.fetchrow(_REVOKE_WAITING, tenant_id, task_id, error, is_expiry)
+) -> bool:
+    """End a task that waits (with ``is_expiry`` only one past its time to start); False when it does not wait."""
+    return await connection.fetchrow(_REVOKE, tenant_id, task_id, error, is_expiry) is not None
 
 
 async def request_cancel(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:

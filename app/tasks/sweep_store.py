@@ -196,22 +196,22 @@ async def drop_partitions_any_tenant(connection: Connection, retention: timedelt
     return dropped or 0
 
 
-async def partitioned_tables_any_tenant(connection: Connection) -> list[str]:
-    """Return the tables that are partitioned by month."""
-    return [row["name"] for row in await connection.fetch("SELECT name FROM partitioned_tables()")]
+async def partitioned_tables_any_tenant(connection: Connection) -> list[tuple[str, str]]:
+    """Return the tables that are partitioned by time, and their unit: ``month`` or ``day``."""
+    return [(row["name"], row["unit"]) for row in await connection.fetch("SELECT name, unit FROM partitioned_tables()")]
 
 
 async def partition_step_any_tenant(
-    connection: Connection, table: str, months_ahead: int, fence: UUID | None
+    connection: Connection, table: str, ahead: int, fence: UUID | None
 ) -> "tuple[str, int] | None":
-    """Make one month that is missing, or whose rows lie in DEFAULT (migrations/functions: partition_step).
+    """Make one month or day that is missing, or whose rows lie in DEFAULT (migrations/functions: partition_step).
 
-    Returns the month and how many rows moved to it from DEFAULT; None when nothing is left to do. ``fence`` is None
-    when the caller is not the dispatcher.
+    Returns its name and how many rows moved to it from DEFAULT; None when nothing is left to do. ``ahead`` counts
+    months or days after this one. ``fence`` is None when the caller is not the dispatcher.
     """
-    step = "SELECT month, moved FROM partition_step(p_table => $1, p_months_ahead => $2)"
+    step = "SELECT period, moved FROM partition_step(p_table => $1, p_ahead => $2)"
     if fence is None:
-        row = await connection.fetchrow(step, table, months_ahead)
+        row = await connection.fetchrow(step, table, ahead)
     else:
-        row = await connection.fetchrow(f"{step} WHERE (SELECT dispatcher_leads($3))", table, months_ahead, fence)
-    return (row["month"], row["moved"]) if row else None
+        row = await connection.fetchrow(f"{step} WHERE (SELECT dispatcher_leads($3))", table, ahead, fence)
+    return (row["period"], row["moved"]) if row else None

@@ -31,6 +31,8 @@ class Limits:
     webhook_endpoints: int
     retention_days: int
     """Days that an ended task is kept."""
+    event_hours: int
+    """Hours that an event can be read, never more than the retention. 0: only what a webhook needs is logged."""
     weight: int
     """Share of the workers when tenants compete."""
 
@@ -51,6 +53,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         api_keys=5,
         webhook_endpoints=3,
         retention_days=7,
+        event_hours=24,
         weight=1,
     ),
     "pro": Limits(
@@ -65,6 +68,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         api_keys=50,
         webhook_endpoints=20,
         retention_days=30,
+        event_hours=168,
         weight=2,
     ),
     "enterprise": Limits(
@@ -79,12 +83,15 @@ PLANS: Final[Mapping[str, Limits]] = {
         api_keys=1_000,
         webhook_endpoints=200,
         retention_days=90,
+        event_hours=720,
         weight=4,
     ),
 }
 
 MAX_RETENTION_DAYS: Final = max(plan.retention_days for plan in PLANS.values())
 """The longest retention of a plan. An override may be longer."""
+MAX_EVENT_HOURS: Final = max(plan.event_hours for plan in PLANS.values())
+"""The longest event log of a plan. An override may be longer."""
 
 # Lowest and highest override. A rate or weight of 0 would divide by zero. 0 running or 0 a day stops the tenant.
 _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
@@ -99,6 +106,7 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "api_keys": (0, 100_000),
     "webhook_endpoints": (0, 10_000),
     "retention_days": (1, 3_650),
+    "event_hours": (0, 87_600),
     "weight": (1, 100),
 }
 _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per_day", "tasks_per_month"})
@@ -135,7 +143,9 @@ def effective(plan: str, overrides: Mapping[str, int]) -> Limits:
 # Each request computes its limits, and few tenants have overrides.
 @lru_cache(maxsize=1024)
 def _effective(plan: str, overrides: tuple[tuple[str, int], ...]) -> Limits:
-    return replace(PLANS[plan], **{name: value for name, value in overrides if name in NAMES})
+    limits = replace(PLANS[plan], **{name: value for name, value in overrides if name in NAMES})
+    # What an event says is read from its task.
+    return replace(limits, event_hours=min(limits.event_hours, limits.retention_days * 24))
 
 
 def validation_error(name: str, value: int | None) -> str | None:

@@ -79,13 +79,18 @@ async def set_contract(connection: Connection, tenant_id: UUID, plan: str, limit
     await connection.execute("UPDATE tenant SET plan = $2, limits = $3 WHERE id = $1", tenant_id, plan, dict(limits))
 
 
-async def set_running_limit(connection: Connection, tenant_id: UUID, running_limit: int) -> None:
-    """Write how many tasks may run at once. If the tenant has no row of slots yet, it is created."""
+async def set_slots(connection: Connection, tenant_id: UUID, *, running_limit: int, logs_events: bool) -> None:
+    """Write how many tasks may run at once, and whether all events are logged.
+
+    If the tenant has no row of slots yet, it is created.
+    """
     await connection.execute(
-        "INSERT INTO tenant_slots (tenant_id, running_limit) VALUES ($1, $2)"
-        " ON CONFLICT (tenant_id) DO UPDATE SET running_limit = excluded.running_limit",
+        "INSERT INTO tenant_slots AS s (tenant_id, running_limit, features) VALUES ($1, $2, $3::boolean::integer)"
+        " ON CONFLICT (tenant_id) DO UPDATE SET running_limit = excluded.running_limit,"
+        " features = s.features & ~1 | excluded.features",
         tenant_id,
         running_limit,
+        logs_events,
     )
 
 

@@ -58,7 +58,7 @@ async def create(
     tenant_id = new_id()
     if not await store.insert(connection, tenant_id, slug=slug, name=name, plan=plan):
         raise SlugTaken("A tenant with this slug already exists. Choose another slug.")
-    await store.set_running_limit(connection, tenant_id, plans.PLANS[plan].running)
+    await _write_slots(connection, tenant_id, plans.PLANS[plan])
     webhook_secret = await _add_webhook_secret(connection, tenant_id, secrets)
     await audit.record(connection, tenant_id, actor, "tenant.created", slug, {"plan": plan, "name": name})
     return await find(connection, slug), webhook_secret
@@ -112,9 +112,13 @@ async def set_limits(
 
 
 async def _write_contract(connection: Connection, tenant_id: UUID, plan: str, limits: Mapping[str, int]) -> None:
-    # The claim reads the running limit from tenant_slots, next to the count. Both tables must agree at every moment.
     await store.set_contract(connection, tenant_id, plan, limits)
-    await store.set_running_limit(connection, tenant_id, plans.effective(plan, limits).running)
+    await _write_slots(connection, tenant_id, plans.effective(plan, limits))
+
+
+async def _write_slots(connection: Connection, tenant_id: UUID, limits: plans.Limits) -> None:
+    # Claims and ends read these from tenant_slots, which they lock. It must agree with the contract at every moment.
+    await store.set_slots(connection, tenant_id, running_limit=limits.running, logs_events=limits.event_hours > 0)
 
 
 async def suspend(connection: Connection, actor: Actor, tenant_id: UUID) -> TenantRecord:

@@ -26,7 +26,10 @@ class TaskSucceededData(_TaskFacts):
     """The task, with what it returned."""
 
     status: Literal["SUCCESS"]
-    result: JsonValue
+    result: JsonValue = Field(description="What the task returned; null if it was left out.")
+    result_omitted: Literal[True] | None = Field(
+        None, description="Present if the result has more than 64 KiB of JSON: fetch it by the task's id."
+    )
 
 
 class TaskFailedData(_TaskFacts):

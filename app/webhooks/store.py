@@ -1,12 +1,12 @@
-"""SQL of deliveries. The process that delivers sees those of all tenants; a process that writes one, its tenant's."""
+"""SQL of deliveries, for the process that makes them of events and sends them. It sees those of all tenants."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from app.db import Connection, affected
+from app.db import Connection, affected, call
 from app.webhooks.url_key import EndpointKey
 
 if TYPE_CHECKING:
@@ -17,16 +17,14 @@ START: Final[EndpointKey] = (UUID(int=0), "")
 
 
 @dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """One event for one endpoint, not sent yet."""
+class FannedOut:
+    """The deliveries that were made of one tenant's events."""
 
     tenant_id: UUID
-    id: UUID
-    task_id: UUID
-    event_type: str
-    url: str
-    url_key: str
-    body: str
+    made: int
+    """New deliveries."""
+    has_more: bool
+    """True if there may be more events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +57,15 @@ class DeliveryClaim:
         return (self.tenant_id, self.url_key)
 
 
-_INSERT: Final = """
-INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+# One by one, by the key: a join may compare each tenant with each.
+_BEHIND: Final = """
+SELECT s.tenant_id FROM tenant_slots s
+LEFT JOIN LATERAL (SELECT c.seq FROM webhook_cursor c WHERE c.tenant_id = s.tenant_id LIMIT 1) AS c ON true
+WHERE s.webhook_seq > coalesce(c.seq, 0)
 """
+
+_CALL_FAN_OUT: Final = call("webhook_fan_out", "tenants", "limit")
+_FAN_OUT: Final = f"SELECT tenant_id, made, has_more FROM {_CALL_FAN_OUT}"  # noqa: S608 a constant of names
 
 _OLDEST_DUE: Final = """
 SELECT tenant_id, url_key, id FROM delivery WHERE status = 'PENDING' AND due_at <= now() ORDER BY due_at LIMIT $1
@@ -143,9 +146,18 @@ WHERE d.ctid = one.place
 """
 
 
-async def insert_any_tenant(connection: Connection, deliveries: Sequence[NewDelivery]) -> None:
-    """Insert deliveries that are due at once."""
-    await connection.execute(_INSERT, *zip(*map(astuple, deliveries), strict=True))
+async def behind_any_tenant(connection: Connection) -> list[UUID]:
+    """Return the tenants with events that may have to become deliveries."""
+    return [row["tenant_id"] for row in await connection.fetch(_BEHIND)]
+
+
+async def fan_out_any_tenant(connection: Connection, tenant_ids: Sequence[UUID], limit: int) -> list[FannedOut]:
+    """Make deliveries of the next ``limit`` events of each tenant (migrations/functions: webhook_fan_out).
+
+    Each event becomes one delivery, however many processes do this. A tenant that is missing in the answer has none,
+    or another process is at it.
+    """
+    return [FannedOut(**row) for row in await connection.fetch(_FAN_OUT, tenant_ids, limit)]
 
 
 async def oldest_due_any_tenant(connection: Connection, limit: int) -> list[DueDelivery]:

@@ -58,9 +58,8 @@ class FinishWriter:
         except Exception as error:  # noqa: BLE001 it is returned to the callers, and each of them tries other ways
             # One end that cannot be written must not prevent the others, so each is written alone.
             written = [error] if len(ends) == 1 else [await self._write_alone(attempt_end) for attempt_end in ends]
-        self._forget(
-            [each.ref for each, result in zip(ends, written, strict=True) if not isinstance(result, Exception)]
-        )
+        pairs = zip(ends, written, strict=True)
+        self._forget([(each, result) for each, result in pairs if not isinstance(result, Exception)])
         return written
 
     async def _write_alone(self, attempt_end: AttemptEnd) -> _Written:
@@ -71,6 +70,7 @@ class FinishWriter:
 
     async def _write_reduced(self, attempt_end: AttemptEnd, error: Exception) -> FinishResult | None:
         """Write an end that could not be written as it is. It runs outside the batch, so that no other end waits."""
+        written: FinishResult | None = None
         try:
             for pause, reduced in _reductions(attempt_end, error):
                 # Only the type of the error is logged: its text may quote what the tenant's code returned.
@@ -79,15 +79,18 @@ class FinishWriter:
                 await asyncio.sleep(pause)
                 result = await self._write_alone(reduced)
                 if not isinstance(result, Exception):
-                    return result
+                    written = result
+                    return written
                 error = result
             raise error
         finally:
-            self._forget([attempt_end.ref])
+            self._forget([(attempt_end, written)])
 
-    def _forget(self, attempts: Sequence[AttemptRef]) -> None:
-        self._drop(attempts)
-        self._runtime.spawn(after_commit.wake(self._runtime.redis, [attempt.task_id for attempt in attempts]))
+    def _forget(self, written: Sequence[tuple[AttemptEnd, FinishResult | None]]) -> None:
+        refs, results = [each.ref for each, _ in written], [result for _, result in written]
+        self._drop(refs)
+        webhooks = after_commit.with_webhooks([each for each, _ in written], results)
+        self._runtime.spawn(after_commit.wake(self._runtime.redis, [ref.task_id for ref in refs], webhooks=webhooks))
 
 
 def _reductions(attempt_end: AttemptEnd, error: Exception) -> Iterator[tuple[float, AttemptEnd]]:

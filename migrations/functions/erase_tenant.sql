@@ -18,8 +18,8 @@ BEGIN
         RAISE EXCEPTION 'tenant % is not marked deleted', p_tenant USING ERRCODE = 'TQ003';
     END IF;
     FOR going IN SELECT * FROM (VALUES
-        ('backlog', 'task_id'), ('delivery', 'id'), ('result', 'task_id'), ('attempt', 'task_id, attempt'),
-        ('task', 'id'), ('idempotency_key', 'key'), ('audit_event', 'id')) AS v (relation, key)
+        ('backlog', 'task_id'), ('event', 'seq'), ('delivery', 'id'), ('result', 'task_id'),
+        ('attempt', 'task_id, attempt'), ('task', 'id'), ('idempotency_key', 'key'), ('audit_event', 'id')) AS v (relation, key)
     LOOP
         EXECUTE format(
             'DELETE FROM %1$I WHERE tenant_id = $1 AND (%2$s) IN (SELECT %2$s FROM %1$I WHERE tenant_id = $1 LIMIT $2)',

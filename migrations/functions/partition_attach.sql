@@ -1,10 +1,10 @@
--- Purpose. Make a month's partition, move the rows that lie in DEFAULT into it, and attach it. The one function that
+-- Purpose. Make the partition of a month or a day, move the rows that lie in DEFAULT into it, and attach it. The one function that
 --   makes a partition.
--- Parameters. p_table: the table. p_month: the month's first moment.
+-- Parameters. p_table: the table. p_start: the first moment of the month or day.
 -- Returns. How many rows it moved.
 -- Locks. The table, then its DEFAULT partition, ACCESS EXCLUSIVE; waits for at most 250 ms.
 -- Called by. partition_step, make_partition.
-CREATE OR REPLACE FUNCTION partition_attach(p_table text, p_month timestamptz)
+CREATE OR REPLACE FUNCTION partition_attach(p_table text, p_start timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp
@@ -13,12 +13,15 @@ SET lock_timeout = '250ms'
 AS $$
 DECLARE
     t record;
-    made text := format('%s_p%s', p_table, to_char(p_month, 'YYYYMM'));
-    low uuid := partition_bound(p_month);
-    high uuid := partition_bound(p_month + interval '1 month');
+    made text;
+    low text;
+    high text;
     moved bigint := 0;
 BEGIN
     SELECT * INTO STRICT t FROM partitioned_tables() WHERE name = p_table;
+    made := partition_name(p_table, t.unit, p_start);
+    low := partition_literal(t.unit, p_start);
+    high := partition_literal(t.unit, p_start + ('1 ' || t.unit)::interval);
     EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', p_table);
     IF t.spare IS NULL THEN
         EXECUTE format('CREATE TABLE public.%I (LIKE %I INCLUDING ALL) WITH (%s)',

@@ -1,6 +1,6 @@
--- Purpose. Make the DEFAULT partition itself the partition of a run of months, and a new, empty DEFAULT: for one that
+-- Purpose. Make the DEFAULT partition itself the partition of a run of months or days, and a new, empty DEFAULT: for one that
 --   holds too much to be moved.
--- Parameters. p_table: the table. p_first, p_last: the first moments of the first and the last month.
+-- Parameters. p_table: the table. p_first, p_last: the first moments of the first and the last of them.
 -- Returns. How many rows the new partition holds.
 -- Locks. The table, then its DEFAULT partition, ACCESS EXCLUSIVE; waits for at most 250 ms.
 -- Called by. partition_step.
@@ -13,12 +13,15 @@ SET lock_timeout = '250ms'
 AS $$
 DECLARE
     t record;
-    made text := format('%s_p%s', p_table, to_char(p_last, 'YYYYMM'));
-    low uuid := partition_bound(p_first);
-    high uuid := partition_bound(p_last + interval '1 month');
+    made text;
+    low text;
+    high text;
     held bigint;
 BEGIN
     SELECT * INTO STRICT t FROM partitioned_tables() WHERE name = p_table;
+    made := partition_name(p_table, t.unit, p_last);
+    low := partition_literal(t.unit, p_first);
+    high := partition_literal(t.unit, p_last + ('1 ' || t.unit)::interval);
     EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', p_table);
     EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', t.spare);
     EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', p_table, t.spare);

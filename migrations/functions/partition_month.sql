@@ -2,7 +2,7 @@
 -- Parameters. p_id: the id.
 -- Returns. The month's first moment, in UTC.
 -- Locks. None.
--- Called by. partitions_default_months.
+-- Called by. partitions_default_periods.
 CREATE OR REPLACE FUNCTION partition_month(p_id uuid)
 RETURNS timestamptz
 LANGUAGE sql STABLE

@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION partition_parameters(p_parent text)
 RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
-    SELECT CASE p_parent WHEN 'result' THEN '' ELSE 'fillfactor = 70, ' END
+    SELECT CASE WHEN p_parent IN ('result', 'event') THEN '' ELSE 'fillfactor = 70, ' END
         || 'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000,'
         || ' autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_insert_threshold = 10000,'
         || ' autovacuum_analyze_scale_factor = 0.05, autovacuum_analyze_threshold = 1000'

@@ -31,8 +31,9 @@ CREATE TABLE tenant_slots (
     short_until_prefork timestamptz,
     short_until_asyncio timestamptz,
     held_back smallint NOT NULL DEFAULT 0,
-    features smallint NOT NULL DEFAULT 0,
-    event_seq bigint NOT NULL DEFAULT 0
+    features smallint NOT NULL DEFAULT 1,
+    event_seq bigint NOT NULL DEFAULT 0,
+    webhook_seq bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX tenant_slots_capped ON tenant_slots (tenant_id) WHERE cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL;
 COMMENT ON TABLE tenant_slots IS
@@ -52,10 +53,12 @@ COMMENT ON COLUMN tenant_slots.short_until_prefork IS
 COMMENT ON COLUMN tenant_slots.short_until_asyncio IS 'The same for the asyncio pool.';
 COMMENT ON COLUMN tenant_slots.held_back IS 'Bits of the pools (1 prefork, 2 asyncio) in which a cap has kept due work back.';
 COMMENT ON COLUMN tenant_slots.features IS
-    'The one switch for what the tenant uses, in bits: 1 its events are logged, 2 something of it is gated. '
-    'Nothing sets it yet.';
+    'The one switch for what the tenant uses, in bits: 1 all its events are logged (event_hours > 0; without it only '
+    'those that have a webhook are), 2 something of it is gated (nothing sets that yet).';
 COMMENT ON COLUMN tenant_slots.event_seq IS
     'Number of the tenant''s latest event: taken under the lock of this row, so without gaps.';
+COMMENT ON COLUMN tenant_slots.webhook_seq IS
+    'A number of event_seq: events up to it may have a webhook. Deliveries are due while webhook_cursor.seq is smaller.';
 
 CREATE TABLE tenant_admitted (
     tenant_id uuid PRIMARY KEY REFERENCES tenant ON DELETE CASCADE,

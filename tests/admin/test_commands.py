@@ -1,5 +1,6 @@
 """Each command: what it prints, what it changes, how it ends."""
 
+import asyncio
 import base64
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from subprocess import CompletedProcess, run
 from typing import Any
 
+import asyncpg
 import pytest
 
 Admin = Callable[..., CompletedProcess[str]]
@@ -82,6 +84,29 @@ def test_running_limit_follows_plan_and_override(admin: Admin, slug: str) -> Non
     assert _running_limit(admin, slug) == 7
     admin("tenant", "set-limit", slug, "running=")
     assert _running_limit(admin, slug) == 20
+
+
+def test_event_hours_of_0_switch_the_log_off_and_an_override_that_goes_switches_it_on(
+    admin: Admin, slug: str, environment: dict[str, str]
+) -> None:
+    _create(admin, slug)
+    found = [_features(environment, slug)]
+    for change in ("event_hours=0", "running=7", "event_hours=5", "event_hours=0", "event_hours="):
+        assert admin("tenant", "set-limit", slug, change).returncode == 0
+        found.append(_features(environment, slug))
+    assert found == [1, 0, 0, 1, 0, 1]
+
+
+def _features(environment: dict[str, str], slug: str) -> int:
+    async def read() -> int:
+        owner = await asyncpg.connect(environment["DATABASE_URL"])
+        try:
+            statement = "SELECT features FROM tenant_slots s JOIN tenant t ON t.id = s.tenant_id WHERE t.slug = $1"
+            return int(await owner.fetchval(statement, slug))
+        finally:
+            await owner.close()
+
+    return asyncio.run(read())
 
 
 def _running_limit(admin: Admin, slug: str) -> Any:

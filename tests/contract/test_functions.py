@@ -41,6 +41,19 @@ def test_every_parameter_of_a_function_is_explained():
             assert set(parameters) <= set(re.findall(r"\bp_\w+", told)), name
 
 
+def test_an_end_that_writes_events_does_all_that_another_does():
+    """Its statement is that of a tenant without a log, with lines that were added; both stand in one function."""
+    body = re.sub(r" *--[^\n]*", "", (_FUNCTIONS / "attempts_finish.sql").read_text().partition("AS $$")[2])
+    plain, logged = ([line.strip() for line in part.splitlines()] for part in body.split("RETURN QUERY")[1:])
+    plain = plain[: plain.index("RETURN;")]
+    assert plain[-1] == "ORDER BY g.number;"
+    # It writes no event, so no webhook is to be sent.
+    plain.remove(", false")
+    left = iter(logged)
+    assert [line for line in plain if line not in left] == []
+    assert not any(word in line for line in plain for word in ("event", "webhook"))
+
+
 def test_the_page_on_security_shows_the_matrix():
     columns = [f"`{role}`" for role in secrets.ROLES]
     told = {

@@ -19,7 +19,7 @@ PROCESSES = {
     "app.dispatch.loop": _API | _TABLES | _CELERY | _CLIENT | {"typer", "click"},
     # Celery brings click.
     "app.worker.jobs": _API | _TABLES | _CLIENT | {"typer"},
-    "app.webhooks.delivery.process": _API | _TABLES | _CELERY | {"typer", "redis", "click", "rich", "pygments"},
+    "app.webhooks.delivery.process": _API | _TABLES | _CELERY | {"typer", "click", "rich", "pygments"},
 }
 
 

@@ -24,6 +24,7 @@ WRITERS: Final[dict[str, set[str]]] = {
     "tasks_accept": {"tasks"},
     "tasks_claim": {"tasks"},
     "attempts_finish": {"tasks"},
+    "waiting_revoke": {"tasks"},
     "prune_tasks": {"tasks"},
     "cancel_tenant": {"admin"},
     "erase_tenant": {"admin"},
@@ -34,7 +35,8 @@ WRITERS: Final[dict[str, set[str]]] = {
     "partition_attach": set(),
     "partition_from_default": set(),
     "partition_step": {"tasks"},
-    "partitions_default_months": set(),
+    "partitions_default_periods": set(),
+    "drop_event_days": {"events"},
 }
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from app.core.logging import JsonLine, redact
+from app.core.logging import JsonLine, redact, write
 
 KEY = "tq_live_abcdefghijkl_" + "S" * 46
 HOOK = "whsec_SSSSSSSSSSSS+/SSSSSSSSSSSS="
@@ -71,3 +71,16 @@ def test_a_line_is_one_object_with_the_extras(lines: tuple[logging.Logger, io.St
     assert parsed["tenant_id"] == str(UUID(int=1))
     assert parsed["time"].endswith("+00:00")
     assert "code" not in parsed
+
+
+@pytest.mark.parametrize("facts", [{}, {"code": None}, {"route": 'a "quoted" one', "status": 200, "seconds": 1.5}])
+def test_a_line_of_every_request_is_the_same_object_as_one_with_extras(
+    facts: dict[str, Any], lines: tuple[logging.Logger, io.StringIO]
+) -> None:
+    logger, written = lines
+    write(logger, 'a "message"', facts)
+    logger.info('a "message"', extra=facts)
+    one, other = map(json.loads, written.getvalue().splitlines())
+    assert one.pop("time")[:16] == other.pop("time")[:16]
+    assert one == other
+    assert list(one) == list(other)

@@ -30,7 +30,12 @@ _TENANTS: Final[dict[str, tuple[str, int, dict[str, int]]]] = {
 }
 
 _UNDER_WAY: Final = "SELECT count(*) FROM task WHERE status IN ('PENDING', 'STARTED', 'RETRY')"
-_UNSENT: Final = "SELECT count(*) FROM delivery WHERE status = 'PENDING' AND url ~ '/(ok|moody)$'"
+# Events that have no delivery yet, and deliveries.
+_UNSENT: Final = """
+SELECT (SELECT count(*) FROM tenant_slots s LEFT JOIN webhook_cursor c ON c.tenant_id = s.tenant_id
+        WHERE s.webhook_seq > coalesce(c.seq, 0))
+    + (SELECT count(*) FROM delivery WHERE status = 'PENDING' AND url ~ '/(ok|moody)$')
+"""
 # The schedule of retries (5 s, 5 minutes, ...) is not what is tested here.
 _HASTEN: Final = """
 UPDATE delivery SET due_at = now() WHERE status = 'PENDING' AND claim_token IS NULL AND due_at > now()

@@ -93,7 +93,8 @@ def test_the_limits_are_told_with_their_source_and_what_is_used(limited: Limited
     assert told["backlog"] == {"limit": 1000, "source": "plan", "used": 3}
     assert told["running"] == {"limit": 2, "source": "plan", "used": 0}
     assert told["requests_per_second"] == {"limit": 10, "source": "plan", "used": None}
-    assert len(told) == 12
+    assert told["event_hours"] == {"limit": 24, "source": "plan", "used": None}
+    assert len(told) == 13
 
 
 def test_what_runs_is_told_while_it_runs(limited: Limited):

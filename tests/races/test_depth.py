@@ -70,7 +70,8 @@ class Deep:
         owner = self.yard.owner
         await owner.execute("DELETE FROM backlog WHERE tenant_id = $1 AND task_id = ANY($2)", self.tenant_id, done)
         await owner.execute(
-            "UPDATE task SET status = 'SUCCESS', attempt = 1, finished_at = now() WHERE tenant_id = $1 AND id = ANY($2)",
+            "UPDATE task SET status = 'SUCCESS', attempt = 1, finished_at = now(), webhook_url = 'https://a.example.com/'"
+            " WHERE tenant_id = $1 AND id = ANY($2)",
             self.tenant_id, done,
         )  # fmt: skip
         await owner.execute(
@@ -93,6 +94,17 @@ class Deep:
             " FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, number),"
             " LATERAL (SELECT CASE WHEN number % 2 = 0 THEN 'PENDING' ELSE 'DELIVERED' END AS status) AS s",
             self.tenant_id, done,
+        )  # fmt: skip
+        # Each third one has a webhook, and none of them has its delivery.
+        await owner.execute(
+            "INSERT INTO event (tenant_id, seq, type, subject, attempt, webhook_seq)"
+            " SELECT $1, s.event_seq + number, 1, id, 1, CASE WHEN number % 3 = 0 THEN s.event_seq + number END"
+            " FROM unnest($2::uuid[]) WITH ORDINALITY AS u (id, number), tenant_slots s WHERE s.tenant_id = $1",
+            self.tenant_id, done,
+        )  # fmt: skip
+        await owner.execute(
+            "UPDATE tenant_slots SET event_seq = event_seq + $2, webhook_seq = event_seq + $2 WHERE tenant_id = $1",
+            self.tenant_id, len(done),
         )  # fmt: skip
         await owner.execute(
             "INSERT INTO worker_time (tenant_id, day, task, seconds) SELECT $1, now(), 'echo', 1 FROM unnest($2::uuid[])",
@@ -118,7 +130,7 @@ async def deep(yard: Yard, statistics: str) -> AsyncIterator[Deep]:
             await yard.owner.execute("VACUUM ANALYZE")
     elif statistics:
         # As a new month's partitions are once they were vacuumed: to read all of them looks like nothing.
-        tables = "task, attempt, result, backlog, idempotency_key, delivery, worker_time"
+        tables = "task, attempt, result, backlog, idempotency_key, event, webhook_cursor, delivery, worker_time"
         await yard.owner.execute(f"TRUNCATE {tables} CASCADE")
         await yard.owner.execute("VACUUM ANALYZE")
     # A worker that starts on a new or restored database plans before there is a single page.
@@ -257,10 +269,11 @@ async def _verdicts(deep: Deep) -> None:
 
 async def _deliver(deep: Deep) -> None:
     delivery_id, url = uuid.uuid4(), "https://a.example.com/"
-    await webhook_store.insert_any_tenant(
-        deep.yard.owner,
-        [webhook_store.NewDelivery(deep.tenant_id, delivery_id, delivery_id, "task.succeeded", url, url, "{}")],
-    )
+    await deep.yard.owner.execute(
+        "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body)"
+        " VALUES ($1, $2, $2, 'task.succeeded', $3, $3, '{}')",
+        deep.tenant_id, delivery_id, url,
+    )  # fmt: skip
     due = [webhook_store.DueDelivery(delivery_id, (deep.tenant_id, url))]
     async with deep.database("tq_webhook").connection() as connection:
         await webhook_store.oldest_due_any_tenant(connection, 10)
@@ -271,6 +284,28 @@ async def _deliver(deep: Deep) -> None:
             connection, deep.tenant_id, claim, status="DELIVERED", delay=timedelta(), duration_ms=1,
             response_status=204, error=None,
         )  # fmt: skip
+
+
+async def _fan_out(deep: Deep) -> None:
+    """The next five events that have a webhook; at first there are no more."""
+    done = await deep.yard.tasks(deep.tenant_id, 5, webhook_url="https://a.example.com/")
+    for task_id in done:
+        assert await cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
+    async with deep.database("tq_webhook").connection() as connection:
+        [fanned_out] = await webhook_store.fan_out_any_tenant(connection, [deep.tenant_id], 5)
+    assert fanned_out.made in {0, 5}
+
+
+async def _fan_out_in_vain(deep: Deep) -> None:
+    async with deep.database("tq_webhook").connection() as connection:
+        await webhook_store.fan_out_any_tenant(connection, [deep.tenant_id], 5)
+        # As after an event whose delivery another process has made.
+        await deep.yard.owner.execute(
+            "UPDATE tenant_slots SET webhook_seq = event_seq + 1, event_seq = event_seq + 1 WHERE tenant_id = $1",
+            deep.tenant_id,
+        )
+        [fanned_out] = await webhook_store.fan_out_any_tenant(connection, [deep.tenant_id], 5)
+    assert not fanned_out.made
 
 
 async def _attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
@@ -332,6 +367,7 @@ IN_VAIN: dict[str, Call] = {
     "due tenants": _due_in_vain,
     "lost attempts": _lost,
     "delivery": _deliver_in_vain,
+    "fan out": _fan_out_in_vain,
     "schedules": _time_passes,
     "prune": _prune,
     "roll up": _roll_up,
@@ -361,6 +397,7 @@ CALLS: list[tuple[str, str, Call]] = [
     ("due tenants", "tq_dispatch", _due),
     ("lost attempts", "tq_dispatch", _lost),
     ("delivery", "tq_webhook", _deliver),
+    ("fan out", "tq_webhook", _fan_out),
     ("attempts", "tq_api", _reads(_attempts)),
     ("schedules", "tq_dispatch", _time_passes),
     ("slot caps", "tq_dispatch", _judge),

@@ -17,6 +17,7 @@ from app.core.errors import Unavailable
 from app.db import connect
 from app.dispatch.loop import Sweeps
 from app.dispatch.postgres_contact import PostgresContact
+from app.events import store as event_store
 from app.tasks import partitions, sweep_store
 from app.tasks.run.attempts import Outcome
 from tests import operator_commands
@@ -25,6 +26,7 @@ from tests.conftest import Servers, role_url
 from tests.races.conftest import Yard, finish
 
 TABLES = ("task", "attempt", "result")
+"""The tables with months; event has days."""
 _NAME = "partitions"
 
 
@@ -56,8 +58,9 @@ async def bare(settings: dict[str, str]) -> AsyncIterator[Yard]:
     """A database without one month: whatever is stored lies in DEFAULT."""
     owner = await asyncpg.connect(settings["DATABASE_URL"])
     try:
-        await owner.execute("TRUNCATE tenant CASCADE")
-        for row in await owner.fetch(f"SELECT relname FROM pg_class WHERE relname ~ '^({'|'.join(TABLES)})_p[0-9]+$'"):
+        await owner.execute("TRUNCATE tenant, event CASCADE")
+        found = f"SELECT relname FROM pg_class WHERE relname ~ '^({'|'.join(TABLES)}|event)_p[0-9]+$'"
+        for row in await owner.fetch(found):
             await owner.execute(f"DROP TABLE {row['relname']}")
         yield Yard(owner, settings)
     finally:
@@ -139,7 +142,7 @@ async def test_what_was_moved_is_kept_as_every_month_is(bare: Yard):
 
 
 async def test_a_large_default_becomes_the_partition_of_its_months_and_rows_of_others_move_on(bare: Yard):
-    await bare.owner.execute("SELECT make_partitions(0)")
+    await bare.owner.execute("SELECT make_partitions(0, 0)")
     many, gap, few = await _store(bare, 65, 20), await _store(bare, 125, 2), await _store(bare, -70)
     # Much more than 4 MB, which does not compress.
     await bare.owner.execute(
@@ -286,6 +289,118 @@ async def test_a_busy_month_is_left_for_the_next_time(bare: Yard):
         await other.close()
 
 
+async def _event(yard: Yard, tenant_id: UUID, days: float, *, webhook: bool = False) -> int:
+    """Write an event so many days from now; return its number."""
+    seq: int = await yard.owner.fetchval(
+        "UPDATE tenant_slots SET event_seq = event_seq + 1, webhook_seq = CASE WHEN $2 THEN event_seq + 1 ELSE webhook_seq END"
+        " WHERE tenant_id = $1 RETURNING event_seq",
+        tenant_id, webhook,
+    )  # fmt: skip
+    await yard.owner.execute(
+        "INSERT INTO event (tenant_id, seq, type, subject, attempt, created_at, webhook_seq)"
+        " VALUES ($1, $2::bigint, 1, gen_random_uuid(), 1, now() + $3::interval, CASE WHEN $4 THEN $2::bigint END)",
+        tenant_id, seq, timedelta(days=days), webhook,
+    )  # fmt: skip
+    return seq
+
+
+async def _days_of_events(yard: Yard, tenant_id: UUID) -> list[str]:
+    rows = await yard.owner.fetch(
+        "SELECT tableoid::regclass::text AS place FROM event WHERE tenant_id = $1 ORDER BY created_at", tenant_id
+    )
+    return [row["place"] for row in rows]
+
+
+def _day(days: float) -> str:
+    return f"event_p{datetime.now(UTC) + timedelta(days=days):%Y%m%d}"
+
+
+async def test_seven_days_of_events_are_made_ahead_and_events_without_their_day_move_into_it(bare: Yard):
+    tenant_id = await bare.tenant()
+    for days in (-40, -1, 0, 3, 9):
+        await _event(bare, tenant_id, days)
+    assert await _days_of_events(bare, tenant_id) == ["event_default"] * 5
+    assert await partitions.keep_any_tenant(bare.owner) == 5
+    assert await _days_of_events(bare, tenant_id) == [_day(days) for days in (-40, -1, 0, 3, 9)]
+    made = await bare.owner.fetch(
+        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'event'::regclass"
+    )
+    assert {row["name"] for row in made} == {_day(days) for days in (-40, -1, *range(8), 9)} | {"event_default"}
+
+
+async def test_a_large_default_becomes_the_partition_of_its_days(bare: Yard):
+    tenant_id = await bare.tenant()
+    # More than 4 MB, which are not copied.
+    await bare.owner.execute(
+        "INSERT INTO event (tenant_id, seq, type, subject, attempt, created_at)"
+        " SELECT $1, n, 1, gen_random_uuid(), 1, now() - interval '2 days' + n % 2 * interval '1 day'"
+        " FROM generate_series(1, 60000) AS n",
+        tenant_id,
+    )
+    large = await bare.owner.fetchval("SELECT 'event_default'::regclass::oid")
+    await partitions.keep_any_tenant(bare.owner)
+    assert await bare.owner.fetchval("SELECT $1::text::regclass::oid", _day(-1)) == large
+    assert await bare.owner.fetchval("SELECT count(*) FROM ONLY event_default") == 0
+    assert await bare.owner.fetchval("SELECT count(*) FROM event WHERE created_at < now()") == 60_000
+
+
+async def test_days_of_events_are_dropped_after_the_longest_event_hours_of_any_tenant(bare: Yard):
+    tenant_id, fence = await bare.tenant(), await bare.fence()
+    for days in (-45, -32, -29, 0):
+        await _event(bare, tenant_id, days)
+    await partitions.keep_any_tenant(bare.owner)
+    # Whatever the caller asks for, what a tenant may read is kept: 720 hours, or more by an override.
+    await bare.owner.execute("UPDATE tenant SET limits = '{\"event_hours\": 960}' WHERE id = $1", tenant_id)
+    assert await event_store.drop_days_any_tenant(bare.owner, timedelta(), uuid.uuid4()) == 0
+    assert await event_store.drop_days_any_tenant(bare.owner, timedelta(), fence) == 1
+    assert await _days_of_events(bare, tenant_id) == [_day(days) for days in (-32, -29, 0)]
+    await bare.owner.execute("UPDATE tenant SET limits = '{}' WHERE id = $1", tenant_id)
+    assert await event_store.drop_days_any_tenant(bare.owner, timedelta(days=40), fence) == 0
+    assert await event_store.drop_days_any_tenant(bare.owner, timedelta(hours=720), fence) == 1
+    assert await _days_of_events(bare, tenant_id) == [_day(days) for days in (-29, 0)]
+
+
+async def test_a_day_stays_until_its_webhooks_have_their_deliveries_and_while_it_is_busy(bare: Yard):
+    tenant_id, fence = await bare.tenant(), await bare.fence()
+    seq = await _event(bare, tenant_id, -40, webhook=True)
+    await _event(bare, tenant_id, -39)
+    await partitions.keep_any_tenant(bare.owner)
+    # The other day has no webhook.
+    assert await event_store.drop_days_any_tenant(bare.owner, timedelta(days=31), fence) == 1
+    assert await _days_of_events(bare, tenant_id) == [_day(-40)]
+    await bare.owner.execute("INSERT INTO webhook_cursor (tenant_id, seq) VALUES ($1, $2)", tenant_id, seq)
+    other = await asyncpg.connect(bare.environment["DATABASE_URL"])
+    try:
+        async with other.transaction():
+            await other.execute(f"LOCK TABLE {_day(-40)} IN ACCESS SHARE MODE")
+            assert await event_store.drop_days_any_tenant(bare.owner, timedelta(days=31), fence) == 0
+        assert await event_store.drop_days_any_tenant(bare.owner, timedelta(days=31), fence) == 1
+    finally:
+        await other.close()
+
+
+async def test_a_task_whose_webhook_has_no_delivery_yet_is_not_pruned(bare: Yard):
+    [hooked], [plain] = await _store(bare, -200), await _store(bare, -200)
+    await bare.owner.execute("ALTER TABLE task DISABLE TRIGGER task_terminal")
+    await bare.owner.execute("UPDATE task SET webhook_url = 'https://a.example.com/' WHERE id = $1", hooked)
+    await bare.owner.execute("ALTER TABLE task ENABLE TRIGGER task_terminal")
+    tenants = {
+        task_id: await bare.owner.fetchval("SELECT tenant_id FROM task WHERE id = $1", task_id)
+        for task_id in (hooked, plain)
+    }
+    seqs = {task_id: await _event(bare, tenant_id, -200, webhook=True) for task_id, tenant_id in tenants.items()}
+    fence = await bare.fence()
+
+    async def prune(task_id: UUID) -> int:
+        return await sweep_store.prune(bare.owner, tenants[task_id], timedelta(days=100), 10, fence)
+
+    assert [await prune(hooked), await prune(plain)] == [0, 1]
+    await bare.owner.execute(
+        "INSERT INTO webhook_cursor (tenant_id, seq) VALUES ($1, $2)", tenants[hooked], seqs[hooked]
+    )
+    assert await prune(hooked) == 1
+
+
 async def test_migrate_makes_the_months_of_a_schema_that_is_the_newest_already(bare: Yard):
     stored = await _store(bare)
     _admin(bare.environment, "migrate")
@@ -307,7 +422,7 @@ async def test_a_role_that_keeps_no_months_may_not(bare: Yard):
 async def test_only_a_table_with_months_has_months(bare: Yard, name: str):
     connection = await connect(role_url(bare.environment, "tq_submit"))
     try:
-        with pytest.raises(asyncpg.PostgresError, match="no table with months"):
+        with pytest.raises(asyncpg.PostgresError, match="no table with months or days"):
             await connection.fetch("SELECT * FROM partition_step($1, 1)", name)
         await connection.fetch("SELECT * FROM partition_step('task', 1000)")
         for _ in range(20):
@@ -333,7 +448,7 @@ async def test_an_api_keeps_the_months_and_goes_on_while_it_cannot(bare: Yard, m
     try:
         async with asyncio.timeout(30):
             # The row has moved a moment before that is logged.
-            while not any(record.message == "a month was made" for record in caplog.records):  # noqa: ASYNC110 a log
+            while not any(record.message == "a partition was made" for record in caplog.records):  # noqa: ASYNC110 a log
                 await asyncio.sleep(0.05)
     finally:
         keeping.cancel()
@@ -341,4 +456,4 @@ async def test_an_api_keeps_the_months_and_goes_on_while_it_cannot(bare: Yard, m
     assert (await _places_of_tasks(bare, stored)) == {f"task_p{_month(0)}"}
     [failed] = [record for record in caplog.records if record.message == "a duty has failed"]
     assert (failed.duty, failed.failures) == ("partitions", 1)
-    assert any(record.rows_moved == 1 for record in caplog.records if record.message == "a month was made")
+    assert any(record.rows_moved == 1 for record in caplog.records if record.message == "a partition was made")

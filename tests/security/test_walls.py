@@ -82,6 +82,11 @@ async def test_the_retention_inside_the_database_is_that_of_the_plans(owner: asy
     assert known == {name: plan.retention_days for name, plan in plans.PLANS.items()}
 
 
+async def test_the_hours_of_events_inside_the_database_are_those_of_the_plans(owner: asyncpg.Connection):
+    known = {name: await owner.fetchval("SELECT plan_event_hours($1)", name) for name in plans.PLANS}
+    assert known == {name: plan.event_hours for name, plan in plans.PLANS.items()}
+
+
 @pytest.mark.parametrize(("override", "age", "goes"), [(None, 8, 1), (None, 6, 0), (20, 19, 0), (20, 21, 1), (3, 4, 1)])
 async def test_a_caller_prunes_nothing_that_is_within_its_tenants_retention(
     owner: asyncpg.Connection, dispatcher: asyncpg.Connection, override: int | None, age: int, goes: int

@@ -31,7 +31,16 @@ def test_enterprise_has_no_rate_and_no_quota() -> None:
 
 @given(PLANS, OVERRIDES)
 def test_override_wins_and_the_plan_fills_the_rest(plan: str, overrides: dict[str, int]) -> None:
-    assert asdict(plans.effective(plan, overrides)) == {**asdict(plans.PLANS[plan]), **overrides}
+    expected = {**asdict(plans.PLANS[plan]), **overrides}
+    expected["event_hours"] = min(expected["event_hours"], 24 * expected["retention_days"])
+    assert asdict(plans.effective(plan, overrides)) == expected
+
+
+def test_events_are_never_kept_longer_than_their_tasks() -> None:
+    assert [plans.PLANS[plan].event_hours for plan in ("free", "pro", "enterprise")] == [24, 168, 720]
+    assert plans.effective("enterprise", {"retention_days": 2}).event_hours == 48
+    assert plans.effective("enterprise", {"event_hours": 87_600}).event_hours == 90 * 24
+    assert plans.effective("enterprise", {"event_hours": 0}).event_hours == 0
 
 
 def test_override_of_a_limit_that_no_longer_exists_is_passed_over() -> None:

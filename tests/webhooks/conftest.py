@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +17,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from app.webhooks import events
-from app.webhooks.events import TaskEnded
+from app.core import ids
 from tests import log_scan
 from tests.conftest import ROOT, role_url, wait_until
 from tests.webhooks.receiver import Receiver
@@ -32,36 +31,82 @@ class Customer:
     secret: str
 
 
+@dataclass(frozen=True)
+class TaskEnded:
+    """A task that has ended, as its row says it."""
+
+    tenant_id: UUID
+    task_id: UUID
+    task: str
+    status: str
+    result: str | None
+    """JSON; None for a task without a row in result."""
+    error: dict[str, Any] | None
+    attempt_count: int
+    tags: Sequence[str]
+    finished_at: datetime
+    webhook_url: str | None
+
+
 def ended(tenant_id: UUID, url: str | None, **changes: Any) -> TaskEnded:
     """Return the end of a task, SUCCESS unless said otherwise."""
     facts = {
-        "tenant_id": tenant_id, "task_id": uuid.uuid4(), "task": "echo", "status": "SUCCESS", "result": '{"answer":42}',
+        "tenant_id": tenant_id, "task_id": ids.new_id(), "task": "echo", "status": "SUCCESS", "result": '{"answer":42}',
         "error": None, "attempt_count": 1, "tags": ["a", "ü"], "finished_at": datetime.now(UTC), "webhook_url": url,
     }  # fmt: skip
     return TaskEnded(**(facts | changes))
 
 
+_STORE = """
+WITH ended AS (
+    INSERT INTO task (tenant_id, id, task, pool, status, priority, payload, due_at, attempt, max_attempts,
+                      time_limit_seconds, error, tags, webhook_url, finished_at)
+    VALUES ($1, $2, $3, 'prefork', $4, 4, '{}', now(), $5, 3, 9, $6, $7, $8, $9)
+), kept AS (
+    INSERT INTO result (tenant_id, task_id, result) SELECT $1, $2, $10::json WHERE $10::text IS NOT NULL
+), counted AS (
+    UPDATE tenant_slots s SET event_seq = s.event_seq + 1,
+        webhook_seq = CASE WHEN $8::text IS NULL THEN s.webhook_seq ELSE s.event_seq + 1 END
+    WHERE s.tenant_id = $1 RETURNING s.event_seq
+)
+INSERT INTO event (tenant_id, seq, type, subject, attempt, webhook_seq)
+SELECT $1, c.event_seq, event_type($4), $2, $5, CASE WHEN $8::text IS NOT NULL THEN c.event_seq END FROM counted c
+"""
+
+
 class Rows:
-    """The database, as its owner sees it and as a worker writes to it."""
+    """The database, as its owner sees it and as the process that delivers changes it."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._runner = asyncio.Runner()
         self._owner = self._runner.run(asyncpg.connect(environment["DATABASE_URL"]))
-        self._worker = self._runner.run(asyncpg.connect(role_url(environment, "tq_worker")))
+        self._webhook = self._runner.run(asyncpg.connect(role_url(environment, "tq_webhook")))
 
     def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         return self._runner.run(self._owner.fetch(sql, *args))
 
     def emit(self, *ends: TaskEnded) -> list[UUID]:
-        """Emit each event as a worker does; return the tasks' ids."""
-        self._runner.run(self._emit(ends))
+        """Store each ended task with its event, and make the deliveries; return the tasks' ids."""
+        self.store(*ends)
+        self.fan_out(*{end.tenant_id for end in ends})
         return [end.task_id for end in ends]
 
-    async def _emit(self, ends: tuple[TaskEnded, ...]) -> None:
-        async with self._worker.transaction():
-            tenants = ",".join({str(end.tenant_id) for end in ends})
-            await self._worker.execute("SELECT set_config('app.tenant_ids', $1, true)", f"{{{tenants}}}")
-            await events.emit(self._worker, ends)
+    def store(self, *ends: TaskEnded) -> None:
+        """Store each ended task with its event."""
+        self._runner.run(self._store(ends))
+
+    def fan_out(self, *tenant_ids: UUID, limit: int = 1000) -> list[asyncpg.Record]:
+        """Make the deliveries of these tenants' events."""
+        return self._runner.run(self._webhook.fetch("SELECT * FROM webhook_fan_out($1, $2)", tenant_ids, limit))
+
+    async def _store(self, ends: tuple[TaskEnded, ...]) -> None:
+        async with self._owner.transaction():
+            for end in ends:
+                await self._owner.execute(
+                    _STORE, end.tenant_id, end.task_id, end.task, end.status, end.attempt_count,
+                    json.dumps(end.error) if end.error else None, list(end.tags), end.webhook_url, end.finished_at,
+                    end.result,
+                )  # fmt: skip
 
     def delivery(self, task_id: UUID) -> asyncpg.Record:
         """The delivery of a task's event."""
@@ -91,7 +136,7 @@ class Rows:
         return self.attempts(task_id)
 
     def close(self) -> None:
-        for connection in (self._owner, self._worker):
+        for connection in (self._owner, self._webhook):
             self._runner.run(connection.close())
         self._runner.close()
 
@@ -142,9 +187,13 @@ def neighbour(make_customer: Callable[[], Customer]) -> Customer:
 
 @pytest.fixture
 def rows(environment: dict[str, str], customer: Customer, neighbour: Customer) -> Iterator[Rows]:
-    """The database without deliveries."""
+    """The database without deliveries, and without events of other tests that could become any."""
     made = Rows(environment)
     made.fetch("DELETE FROM delivery")
+    made.fetch(
+        "INSERT INTO webhook_cursor (tenant_id, seq) SELECT tenant_id, webhook_seq FROM tenant_slots"
+        " ON CONFLICT (tenant_id) DO UPDATE SET seq = excluded.seq"
+    )
     yield made
     made.close()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.webhooks import url_key, urls
+from app.webhooks import urls
 
 LOCAL = (ip_network("127.0.0.0/8"), ip_network("fd11::/16"))
 
@@ -114,15 +114,3 @@ def test_whatever_is_accepted_names_a_host_that_no_resolver_takes_for_an_address
         assert "." in host
         assert host.rpartition(".")[2][0].isalpha()
         assert not urls.literal(host)
-
-
-@given(st.text())
-@example("https://a.b/c?d=1#e")
-@example("x" * 5_000)
-def test_an_endpoint_is_found_in_any_text(url: str):
-    assert "?" not in url_key.url_key(url)
-    assert len(url_key.url_key(url)) <= url_key.MAX_LENGTH
-
-
-def test_an_endpoint_is_the_url_without_its_query():
-    assert url_key.url_key("https://a.b/c/d?e=f?g#h") == "https://a.b/c/d"

@@ -6,7 +6,7 @@ dispatcher offers tickets for due tasks.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -36,7 +36,7 @@ async def after_commit(
     """
     for attempt_end, result in zip(ends, results, strict=True):
         log(attempt_end, result)
-    await wake(redis, [attempt_end.ref.task_id for attempt_end in ends])
+    await wake(redis, [attempt_end.ref.task_id for attempt_end in ends], webhooks=with_webhooks(ends, results))
     refs = [attempt_end.ref for attempt_end in ends]
     if offers := offers_for((ref.tenant_id, pool, result) for ref, result in zip(refs, results, strict=True)):
         await tickets.offer_quietly(redis, offers)
@@ -53,9 +53,20 @@ def is_final(result: FinishResult) -> bool:
     return result.status in FINAL
 
 
-async def wake(redis: Redis, task_ids: Sequence[UUID], *, seconds: float = _WAKE_TIMEOUT) -> None:
-    """Wake the requests that wait for these tasks, with one message that may take ``seconds``. Never raises."""
-    await _quietly(lambda: wakeups.publish_done(redis, task_ids), seconds)
+def with_webhooks(ends: Sequence[AttemptEnd], results: Sequence[FinishResult | None]) -> set[UUID]:
+    """Return the tenants that have webhooks to be sent after these ends."""
+    pairs = zip(ends, results, strict=True)
+    return {attempt_end.ref.tenant_id for attempt_end, result in pairs if result is not None and result.has_webhook}
+
+
+async def wake(
+    redis: Redis, task_ids: Sequence[UUID], *, webhooks: Collection[UUID] = (), seconds: float = _WAKE_TIMEOUT
+) -> None:
+    """Wake the requests that wait for these tasks, and the sending of these tenants' webhooks. Never raises.
+
+    It is one round trip, which may take ``seconds``.
+    """
+    await _quietly(lambda: wakeups.publish_done(redis, task_ids, webhooks), seconds)
 
 
 async def ask_workers_to_end(redis: Redis, task_ids: Sequence[UUID], *, seconds: float = _WAKE_TIMEOUT) -> None:

@@ -46,7 +46,7 @@ class Claim:
     result_bytes: int | None
     """The tenant's override of its plan's limit."""
     has_webhook: bool
-    """True if the task's end is an event."""
+    """True if the task has a webhook_url."""
     has_more: bool
     """True if the tenant has more due work, and a slot for it."""
 
@@ -86,7 +86,7 @@ class AttemptEnd:
     seconds: float | None = None
     """Seconds for which its code ran; None counts all the time since its claim."""
     has_webhook: bool = True
-    """False if it is known that the task's end needs no webhook event."""
+    """False if it is known that the task has no webhook_url."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,8 @@ class FinishResult:
     """The task's status after it."""
     frees_slot: bool
     """True if the tenant had no slot free before."""
+    has_webhook: bool = False
+    """True if the task has ended, and a webhook may have to be sent."""
 
     @property
     def needs_ticket(self) -> bool:

@@ -7,11 +7,10 @@ from uuid import UUID
 
 from app.core import failpoints, retry
 from app.core.errors import LeadLost, Unavailable
-from app.db import Connection, Database
+from app.db import Database
 from app.tasks import store
 from app.tasks.run import outcomes
 from app.tasks.run.attempts import AttemptEnd, FinishResult, Outcome
-from app.webhooks import events
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +21,9 @@ _CANCEL_LOOKS: Final = 5
 async def end(worker: Database, ends: Sequence[AttemptEnd]) -> list[FinishResult | None]:
     """Write the ends of attempts; return the effect of each, None for one that had been taken away.
 
-    A task that waits for another attempt and was cancelled meanwhile ends REVOKED. It repeats the write for as long as
-    Postgres is unavailable; the token makes that harmless. Without webhook events it is one round trip.
+    A task that waits for another attempt and was cancelled meanwhile ends REVOKED. The events are written in the same
+    transaction, which is one round trip. It repeats the write for as long as Postgres is unavailable; the token makes
+    that harmless.
     """
     return await retry.until_back(lambda: _end(worker, ends), Unavailable, warn)
 
@@ -46,33 +46,21 @@ def warn(_: Exception, pause: float) -> None:
 
 
 async def _end(worker: Database, ends: Sequence[AttemptEnd], fence: UUID | None = None) -> list[FinishResult | None]:
-    if any(attempt_end.has_webhook for attempt_end in ends):
-        rows = await _end_with_events(worker, ends, fence)
-    else:
-        async with worker.statement() as connection:
-            failpoints.hit("finish.before_commit")
-            rows = await store.finish_any_tenant(connection, ends, fence)
+    async with worker.statement() as connection:
+        failpoints.hit("finish.before_commit")
+        rows = await store.finish_any_tenant(connection, ends, fence)
     failpoints.hit("finish.after_commit")
     # A dispatcher that no longer leads gets no row at all, so zip is strict only if there are rows.
     return [_result(row, attempt_end.outcome) for row, attempt_end in zip(rows, ends, strict=bool(rows))]
 
 
-async def _end_with_events(worker: Database, ends: Sequence[AttemptEnd], fence: UUID | None) -> list[Any]:
-    async with worker.transaction(*{attempt_end.ref.tenant_id for attempt_end in ends}) as connection:
-        rows = await store.finish_any_tenant(connection, ends, fence)
-        final = [(row, each) for row, each in zip(rows, ends, strict=bool(rows)) if row["finished_at"] is not None]
-        await events.emit(
-            connection,
-            [_event(each.ref.tenant_id, each.ref.task_id, row, each.outcome.result) for row, each in final],
-        )
-        failpoints.hit("finish.before_commit")
-    return rows
-
-
 def _result(row: Any, outcome: Outcome) -> FinishResult | None:
     if row["outcome"] == "ended":
-        return FinishResult(row["status"], frees_slot=row["frees_slot"])
-    return FinishResult(outcome.status, frees_slot=True) if row["outcome"] == "already" else None
+        return FinishResult(row["status"], frees_slot=row["frees_slot"], has_webhook=row["has_webhook"])
+    if row["outcome"] == "already":
+        # What followed the first write is not known, so all of it is done again.
+        return FinishResult(outcome.status, frees_slot=True, has_webhook=True)
+    return None
 
 
 async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
@@ -82,9 +70,7 @@ async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
     """
     async with api.transaction(tenant_id) as connection:
         for _ in range(_CANCEL_LOOKS):
-            revoked = await store.revoke_waiting(connection, tenant_id, task_id, outcomes.CANCELLED)
-            if revoked is not None:
-                await _emit(connection, tenant_id, task_id, revoked)
+            if await store.revoke_waiting(connection, tenant_id, task_id, outcomes.CANCELLED):
                 return "REVOKED"
             if await store.request_cancel(connection, tenant_id, task_id):
                 return "STARTED"
@@ -97,26 +83,4 @@ async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
 async def expire(worker: Database, tenant_id: UUID, task_id: UUID) -> bool:
     """End a waiting task that has expired; return False if it was claimed or had ended before."""
     async with worker.transaction(tenant_id) as connection:
-        revoked = await store.revoke_waiting(connection, tenant_id, task_id, outcomes.EXPIRED, is_expiry=True)
-        if revoked is not None:
-            await _emit(connection, tenant_id, task_id, revoked)
-    return revoked is not None
-
-
-async def _emit(connection: Connection, tenant_id: UUID, task_id: UUID, row: Any) -> None:
-    await events.emit(connection, [_event(tenant_id, task_id, row, None)])
-
-
-def _event(tenant_id: UUID, task_id: UUID, row: Any, result: str | None) -> events.TaskEnded:
-    return events.TaskEnded(
-        tenant_id=tenant_id,
-        task_id=task_id,
-        task=row["task"],
-        status=row["status"],
-        result=result,
-        error=row["error"],
-        attempt_count=row["attempt"],
-        tags=row["tags"],
-        finished_at=row["finished_at"],
-        webhook_url=row["webhook_url"],
-    )
+        return await store.revoke_waiting(connection, tenant_id, task_id, outcomes.EXPIRED, is_expiry=True)

@@ -1,4 +1,4 @@
-"""Run the process that delivers: claim what is due, start an attempt for each claim, and wait when nothing is due."""
+"""Run the process that delivers: make deliveries of events, claim what is due, and start an attempt for each claim."""
 
 import asyncio
 import logging
@@ -21,6 +21,7 @@ from app.processes.heartbeat import Rounds
 from app.webhooks import store
 from app.webhooks.delivery.attempt import LEASE, DeliveryAttempts
 from app.webhooks.delivery.endpoint_concurrency import PER_ENDPOINT, PER_TENANT, EndpointConcurrency
+from app.webhooks.delivery.fan_out import FanOut
 from app.webhooks.delivery.sender import Sender
 from app.webhooks.store import START, DeliveryClaim, DueDelivery
 from app.webhooks.url_key import EndpointKey
@@ -28,8 +29,8 @@ from app.webhooks.url_key import EndpointKey
 _log = logging.getLogger(__name__)
 _log_limiter = LogLimiter(_log)
 
-# Polled: a NOTIFY with each delivery would make every task's finish wait for the one before it (a lock of the whole
-# database, held through the commit). One probe of an index finds that nothing is due.
+# For deliveries that fall due again, and for those that another process makes: this one's own wake it at once. Polled,
+# because a NOTIFY would make commits wait for each other. One probe of an index finds that nothing is due.
 _INTERVAL: Final = 0.25
 _CLAIM_INTERVAL: Final = 0.005
 """Seconds between two claims, at least, so that each takes several deliveries."""
@@ -54,11 +55,13 @@ class Deliveries:
         # Endpoints where more was due than was claimed, and those of them where a place has become free.
         self._crowded: set[EndpointKey] = set()
         self._freed: set[EndpointKey] = set()
-        self._has_freed = asyncio.Event()
+        self._is_woken = False
+        self._has_changed = asyncio.Event()
 
     async def claim_due(self) -> None:
         """Start the deliveries that are due and within the limits. Raises what Postgres raises when it is away."""
         self._crowded.clear()
+        self._is_woken = False
         seen = await self._claim(lambda connection: store.oldest_due_any_tenant(connection, _MAX_DUE))
         # The look was full, so there are more, perhaps behind one endpoint that hangs. Then look at each endpoint.
         is_round = seen < _MAX_DUE
@@ -66,15 +69,21 @@ class Deliveries:
             await self._claim(self._find_by_endpoint)
             is_round = self._place == START
 
-    async def refill_until_next_look(self, stopping: asyncio.Event) -> None:
-        """For 0.25 s, start the next delivery of a crowded endpoint as soon as it has a place again."""
+    def wake(self) -> None:
+        """Let the next look come at once."""
+        self._is_woken = True
+        self._has_changed.set()
+
+    async def refill_until_next_look(self) -> None:
+        """For 0.25 s, or until ``wake``, start the next delivery of a crowded endpoint once it has a place again."""
         loop = asyncio.get_running_loop()
         next_look = loop.time() + _INTERVAL
-        while not stopping.is_set() and (left := next_look - loop.time()) > 0:
-            await _wait(self._has_freed if self._crowded else stopping, left)
-            self._has_freed.clear()
+        await asyncio.sleep(_CLAIM_INTERVAL)
+        while not self._is_woken and (left := next_look - loop.time()) > 0:
+            await _wait(self._has_changed, left)
+            self._has_changed.clear()
             await self._refill()
-            await _wait(stopping, _CLAIM_INTERVAL)
+            await asyncio.sleep(_CLAIM_INTERVAL)
 
     async def drain(self) -> None:
         """Wait for the deliveries in flight; after 10 s cancel the rest and make them due again for other processes."""
@@ -149,7 +158,8 @@ class Deliveries:
         claim = self._in_flight.pop(running)
         self._concurrency.give_back(claim.endpoint_key)
         self._freed.add(claim.endpoint_key)
-        self._has_freed.set()
+        if claim.endpoint_key in self._crowded:
+            self._has_changed.set()
         if not running.cancelled() and (error := running.exception()):
             _log.error("delivery broke off", exc_info=error, extra={"delivery_id": str(claim.id)})
 
@@ -166,31 +176,50 @@ async def run(stopping: asyncio.Event) -> None:
     database = Database("tq_webhook")
     sender = Sender(settings.webhook_allowed_networks)
     deliveries = Deliveries(database, DeliveryAttempts(database, sender, secrets))
+    fan_out = FanOut(database, settings.redis_url, deliveries.wake)
     rounds = Rounds()
     beating = asyncio.create_task(heartbeat.beat(database, "webhooks", rounds), name="heartbeat")
     _log.info("webhooks are delivered")
-    delivering = Duty("deliver", passes=lambda error: isinstance(error, _AWAY) and not isinstance(error, ValueError))
     try:
         await schema.wait_until_it_fits(database, stopping)
-        while not stopping.is_set():
-            try:
-                # Any other error costs a pause: the deliveries in flight go on, and so does the process.
-                await delivering.run(lambda: _deliver(deliveries, stopping))
-                await _wait(stopping, delivering.seconds_left)
-            except _AWAY as error:
-                _log_limiter.warn("webhooks wait for Postgres", reason=type(error).__name__)
-                await _wait(stopping, _AWAY_INTERVAL)
-            rounds.ended()
+        await fan_out.start()
+        making = asyncio.create_task(_repeat("fan out", fan_out.round, stopping, lambda: None), name="fan out")
+        waking = asyncio.create_task(_wake_when(stopping, fan_out, deliveries), name="wake")
+        await _repeat("deliver", lambda: _deliver(deliveries), stopping, rounds.ended)
+        await asyncio.gather(making, waking)
         await deliveries.drain()
     finally:
+        await fan_out.close()
         beating.cancel()
         await asyncio.wait([beating], timeout=_CLAIM_TIMEOUT)
         await database.close()
 
 
-async def _deliver(deliveries: Deliveries, stopping: asyncio.Event) -> None:
+async def _repeat(
+    name: str, work: Callable[[], Awaitable[None]], stopping: asyncio.Event, done: Callable[[], None]
+) -> None:
+    """Do this again and again until ``stopping`` is set; ``done`` is called after each time."""
+    duty = Duty(name, passes=lambda error: isinstance(error, _AWAY) and not isinstance(error, ValueError))
+    while not stopping.is_set():
+        try:
+            # Any other error costs a pause: the deliveries in flight go on, and so does the process.
+            await duty.run(work)
+            await _wait(stopping, duty.seconds_left)
+        except _AWAY as error:
+            _log_limiter.warn("webhooks wait for Postgres", reason=type(error).__name__)
+            await _wait(stopping, _AWAY_INTERVAL)
+        done()
+
+
+async def _wake_when(stopping: asyncio.Event, fan_out: FanOut, deliveries: Deliveries) -> None:
+    await stopping.wait()
+    fan_out.wake()
+    deliveries.wake()
+
+
+async def _deliver(deliveries: Deliveries) -> None:
     await deliveries.claim_due()
-    await deliveries.refill_until_next_look(stopping)
+    await deliveries.refill_until_next_look()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 _SIGNAL: Final = signal.SIGVTALRM
 
 
-class _Event(ctypes.Structure):
+class _SignalEvent(ctypes.Structure):
     """``struct sigevent`` of Linux. The padding stands for members that are not used here."""
 
     _fields_ = (
@@ -49,7 +49,7 @@ class CpuWatchdog:
         self._seconds = seconds
         # The default action of the signal ends the process. A blocked signal would wait for ever.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [_SIGNAL])
-        event = _Event(number=_SIGNAL, notify=0)
+        event = _SignalEvent(number=_SIGNAL, notify=0)
         clock = time.pthread_getcpuclockid(thread)
         if self._libc.timer_create(ctypes.c_int(clock), ctypes.byref(event), ctypes.byref(self._timer)):
             number = ctypes.get_errno()

@@ -1,0 +1,1 @@
+"""The event log: what happened to each tenant's tasks, numbered without gaps."""

@@ -1,0 +1,41 @@
+"""Tables of the event log."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Index, SmallInteger, text
+from sqlmodel import Field, SQLModel
+
+from app.models.columns import Timestamp, created, datetime, default, tenant_key
+
+
+class Event(SQLModel, table=True):
+    """Something that happened to a task. Rows never change, and are partitioned by day."""
+
+    __table_args__ = (
+        Index("event_seq", "tenant_id", "seq"),
+        Index("event_webhook_seq", "tenant_id", "webhook_seq", postgresql_where=text("webhook_seq IS NOT NULL")),
+        {"postgresql_partition_by": "RANGE (created_at)"},
+    )
+
+    tenant_id: UUID = Field(primary_key=True)
+    subject: UUID
+    """The task."""
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    """Number among the tenant's events, without gaps."""
+    created_at: datetime = created()
+    attempt: int
+    type: int = Field(sa_type=SmallInteger)
+    """1 ``task.succeeded``, 2 ``task.failed``, 3 ``task.revoked``, 4 ``task.retrying``."""
+    webhook_seq: int | None = Field(default=None, sa_type=BigInteger)
+    """The same as ``seq`` for an event that is sent to the task's webhook_url."""
+
+
+class WebhookCursor(SQLModel, table=True):
+    """The place in a tenant's events up to which they have become deliveries."""
+
+    __tablename__ = "webhook_cursor"
+
+    tenant_id: UUID = tenant_key()
+    seq: int = default("0", sa_type=BigInteger)
+    read_from: datetime = default("'-infinity'", sa_type=Timestamp)
+    """Events after ``seq`` were created at this time or later."""

@@ -1,0 +1,12 @@
+-- Purpose. Return the name of an event's type.
+-- Parameters. p_type: event.type.
+-- Returns. The name that clients see.
+-- Locks. None.
+-- Called by. webhook_body, webhook_fan_out.
+CREATE OR REPLACE FUNCTION event_type_name(p_type smallint)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT CASE p_type WHEN 1 THEN 'task.succeeded' WHEN 2 THEN 'task.failed' WHEN 3 THEN 'task.revoked'
+           WHEN 4 THEN 'task.retrying' END
+$$;

@@ -1,0 +1,38 @@
+-- The event log, and how far each tenant's webhooks have read it.
+
+-- No foreign keys: an event is written in the transaction that changes its task, which has them.
+CREATE TABLE event (
+    tenant_id uuid NOT NULL,
+    subject uuid NOT NULL,
+    seq bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    attempt integer NOT NULL,
+    type smallint NOT NULL CHECK (type BETWEEN 1 AND 4),
+    webhook_seq bigint
+) PARTITION BY RANGE (created_at);
+-- Not unique: a unique index would need created_at. The lock of tenant_slots makes each number unique.
+CREATE INDEX event_seq ON event (tenant_id, seq);
+CREATE INDEX event_webhook_seq ON event (tenant_id, webhook_seq) WHERE webhook_seq IS NOT NULL;
+COMMENT ON TABLE event IS
+    'What happened to a tenant''s tasks, written in the transaction that makes it true (docs/decisions/0014-event-log.md). '
+    'Rows never change. What an event says of its task is read from task and attempt. Partitioned by day.';
+COMMENT ON COLUMN event.subject IS 'The task.';
+COMMENT ON COLUMN event.seq IS
+    'Number of the event among its tenant''s, from 1. Numbers have no gaps, and are committed in their order.';
+COMMENT ON COLUMN event.attempt IS 'The task''s latest attempt; 0 before the first.';
+COMMENT ON COLUMN event.type IS
+    '1 task.succeeded, 2 task.failed, 3 task.revoked, 4 task.retrying (functions/event_type_name.sql).';
+COMMENT ON COLUMN event.webhook_seq IS
+    'The same as seq where the event is sent to the task''s webhook_url; null elsewhere. A column of its own, so that '
+    'only one index can answer the search for them.';
+
+CREATE TABLE webhook_cursor (
+    tenant_id uuid PRIMARY KEY REFERENCES tenant ON DELETE CASCADE,
+    seq bigint NOT NULL DEFAULT 0,
+    read_from timestamptz NOT NULL DEFAULT '-infinity'
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
+COMMENT ON TABLE webhook_cursor IS
+    'How far a tenant''s events have become deliveries. Whoever makes deliveries holds the row until they are committed.';
+COMMENT ON COLUMN webhook_cursor.seq IS 'Events up to this number have their deliveries.';
+COMMENT ON COLUMN webhook_cursor.read_from IS
+    'Events after seq were created at this time or later: days before it need not be read.';
