@@ -4,15 +4,19 @@ FastAPI's own reading gives the same values and errors at several times the cost
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic.fields import FieldInfo
 from starlette.types import Scope
 
 from app.http import query_parameters
+
+_DOCUMENTATION: Final = (FieldInfo, WithJsonSchema)
+"""What may stand among the rules of a parameter without being one."""
 
 
 class _Parameter:
@@ -26,9 +30,7 @@ class _Parameter:
         self.loc = (field.field_info.in_.value, field.alias)
         self.missing = {"type": "missing", "loc": self.loc, "msg": "Field required"}
         self._validate = field.validate
-        rules = getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata
-        # A reader of our own needs nothing of pydantic, whose way to it would cost as much as the reading.
-        self.read: Any = next((rule.func for rule in rules if isinstance(rule, PlainValidator)), None)
+        self.read = _reader(getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata)
 
     def take(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
         """Add the value of a text to ``values``, or what is wrong with it to ``faults``."""
@@ -38,6 +40,12 @@ class _Parameter:
             faults += found
 
 
+def _reader(rules: Sequence[Any]) -> Any:
+    """Return a reader of our own that is the only rule. It needs nothing of pydantic, which would double its cost."""
+    rules = [rule for rule in rules if not isinstance(rule, _DOCUMENTATION)]
+    return rules[0].func if len(rules) == 1 and isinstance(rules[0], PlainValidator) else None
+
+
 class Arguments:
     """The parameters of one operation, as FastAPI has read them from the handler's signature."""
 
@@ -45,10 +53,15 @@ class Arguments:
         """``dependant`` has the fields, with their names, defaults and rules."""
         self._path = [_Parameter(field) for field in dependant.path_params]
         self._query = {field.alias: _Parameter(field) for field in dependant.query_params}
-        self._headers = {field.alias.encode(): _Parameter(field) for field in dependant.header_params}
+        self._headers = {field.alias.lower().encode(): _Parameter(field) for field in dependant.header_params}
         others = [*self._query.values(), *self._headers.values()]
         self._defaults = {parameter.name: parameter.default for parameter in others if not parameter.is_required}
         self._required = [parameter for parameter in others if parameter.is_required]
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of the handler's parameters that ``read`` may give."""
+        return {parameter.name for parameter in (*self._path, *self._query.values(), *self._headers.values())}
 
     def read(self, scope: Scope) -> dict[str, Any]:
         """Return the values by the names of the handler's parameters. Raises ``RequestValidationError``."""
@@ -56,9 +69,13 @@ class Arguments:
         faults: list[Any] = []
         for parameter in self._path:
             text = scope["path_params"][parameter.alias]
-            if parameter.read is not None:
+            if parameter.read is None:
+                parameter.take(text, values, faults)
+                continue
+            try:
                 values[parameter.name] = parameter.read(text)
-            else:
+            except ValueError:
+                # Once more with pydantic, which describes the fault.
                 parameter.take(text, values, faults)
         if query := scope["query_string"]:
             self._read_query(query, values, faults)
