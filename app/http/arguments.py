@@ -16,7 +16,7 @@ from starlette.types import Scope
 from app.http import query_parameters
 
 _DOCUMENTATION: Final = (FieldInfo, WithJsonSchema)
-"""What may stand among the rules of a parameter without being one."""
+"""These stand among the rules of a parameter, and are none."""
 
 
 class _Parameter:
@@ -38,6 +38,14 @@ class _Parameter:
         values[self.name], found = self._validate(text, values, loc=self.loc)
         if found:
             faults += found
+
+    def take_by_reader(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
+        """Do the same with a reader of our own, which may raise a ``Problem``."""
+        try:
+            values[self.name] = self.read(text)
+        except ValueError:
+            # Once more with pydantic, which describes the fault.
+            self.take(text, values, faults)
 
 
 def _reader(rules: Sequence[Any]) -> Any:
@@ -67,22 +75,19 @@ class Arguments:
         """Return the values by the names of the handler's parameters. Raises ``RequestValidationError``."""
         values = self._defaults.copy()
         faults: list[Any] = []
-        for parameter in self._path:
-            text = scope["path_params"][parameter.alias]
-            if parameter.read is None:
-                parameter.take(text, values, faults)
-                continue
-            try:
-                values[parameter.name] = parameter.read(text)
-            except ValueError:
-                # Once more with pydantic, which describes the fault.
-                parameter.take(text, values, faults)
         if query := scope["query_string"]:
             self._read_query(query, values, faults)
         if self._headers:
             self._read_headers(scope["headers"], values, faults)
         if self._required:
             faults += [parameter.missing for parameter in self._required if parameter.name not in values]
+        for parameter in self._path:
+            text = scope["path_params"][parameter.alias]
+            if parameter.read is None:
+                parameter.take(text, values, faults)
+            elif not faults:
+                # After the others: a wrong request is a 422, whether its id is unknown or no id at all (404).
+                parameter.take_by_reader(text, values, faults)
         if faults:
             raise RequestValidationError(faults)
         return values

@@ -33,6 +33,10 @@ def _even_number(text: str) -> int:
     return int(text)
 
 
+def _no_such_number(_text: str) -> int:
+    raise NotFound("There is no such number.")
+
+
 def _below_ten(number: int) -> int:
     if number >= 10:
         raise ValueError("Send a number below 10")
@@ -240,6 +244,22 @@ async def _even(number: Annotated[int, PlainValidator(_even_number), Path()]) ->
 
 async def _checked(number: Annotated[int, PlainValidator(int), AfterValidator(_below_ten), Path()]) -> Placed:
     return Placed(told=str(number))
+
+
+async def _none_such(number: Annotated[int, PlainValidator(_no_such_number), Path()], note: Upper = None) -> Placed:
+    return Placed(told=f"{number} {note}")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [("/numbers/x", 404), ("/numbers/x?note=hot", 404), ("/numbers/x?note=toolong", 422), ("/numbers/x?other=1", 422)],
+)
+async def test_a_name_that_nothing_has_is_unknown_only_in_a_request_that_the_call_takes(
+    rate: Rate, sent: str, status: int
+):
+    operation = dataclasses.replace(_table(rate)[2], path="/numbers/{number}", handler=_none_such)
+    async with _connected([operation], "dispatcher") as client:
+        assert (await client.get(sent)).status_code == status
 
 
 @pytest.mark.parametrize(
