@@ -1,1 +1,1 @@
-"""The HTTP parts that every room shares: limits of the protocol, strict bodies, problems, lists, the API document."""
+"""The HTTP parts that every room shares: protocol limits, strict JSON bodies, problems, lists and the API document."""

@@ -1,6 +1,6 @@
 """Read the parameters of an operation from the path, the query and the headers of a request.
 
-FastAPI's own reading gives the same values and errors at several times the cost.
+FastAPI reads the same values and reports the same errors, at several times the cost.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from starlette.types import Scope
 from app.http import query_parameters
 
 _DOCUMENTATION: Final = (FieldInfo, WithJsonSchema)
-"""These stand among the rules of a parameter, and are none."""
+"""The metadata of a parameter that checks nothing."""
 
 
 class _Parameter:
-    """One parameter: its name in the handler and in the request, and its rules."""
+    """One parameter: its name in the handler, its name in the request (``alias``), and its rules."""
 
     def __init__(self, field: Any) -> None:
         self.name = field.name
@@ -33,32 +33,36 @@ class _Parameter:
         self.read = _reader(getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata)
 
     def take(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
-        """Add the value of a text to ``values``, or what is wrong with it to ``faults``."""
-        # None in case of a fault, so that it is not reported as missing as well.
+        """Validate the text that was sent. Add the value to ``values``, or the errors to ``faults``."""
+        # An invalid parameter gets the value None, so that it is not reported as missing in addition.
         values[self.name], found = self._validate(text, values, loc=self.loc)
         if found:
             faults += found
 
     def take_by_reader(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
-        """Do the same with a reader of our own, which may raise a ``Problem``."""
+        """Do the same with the parameter's own function, which may raise a ``Problem``."""
         try:
             values[self.name] = self.read(text)
         except ValueError:
-            # Once more with pydantic, which describes the fault.
+            # Pydantic calls the function again, and describes the error.
             self.take(text, values, faults)
 
 
 def _reader(rules: Sequence[Any]) -> Any:
-    """Return a reader of our own that is the only rule. It needs nothing of pydantic, which would double its cost."""
+    """Return the function of a ``PlainValidator``, if it is the only rule; else None.
+
+    It replaces pydantic's own checks, so it is called directly: to reach it through pydantic would cost as much as the
+    function itself.
+    """
     rules = [rule for rule in rules if not isinstance(rule, _DOCUMENTATION)]
     return rules[0].func if len(rules) == 1 and isinstance(rules[0], PlainValidator) else None
 
 
 class Arguments:
-    """The parameters of one operation, as FastAPI has read them from the handler's signature."""
+    """The parameters of one operation. FastAPI has read their declarations from the handler's signature."""
 
     def __init__(self, dependant: Dependant) -> None:
-        """``dependant`` has the fields, with their names, defaults and rules."""
+        """``dependant`` is FastAPI's description of the signature: the fields with their names, defaults and rules."""
         self._path = [_Parameter(field) for field in dependant.path_params]
         self._query = {field.alias: _Parameter(field) for field in dependant.query_params}
         self._headers = {field.alias.lower().encode(): _Parameter(field) for field in dependant.header_params}
@@ -72,13 +76,18 @@ class Arguments:
         return {parameter.name for parameter in (*self._path, *self._query.values(), *self._headers.values())}
 
     def read(self, scope: Scope) -> dict[str, Any]:
-        """Return the values by the names of the handler's parameters. Raises ``RequestValidationError``."""
+        """Return the values, by the names of the handler's parameters.
+
+        ``scope`` needs ``path_params``. Raises ``RequestValidationError`` with every error, and the error of a
+        parameter's own function at once.
+        """
         values = self._defaults.copy()
         faults: list[Any] = []
         if query := scope["query_string"]:
             self._read_query(query, values, faults)
         if self._headers:
             self._read_headers(scope["headers"], values, faults)
+        # Most operations have no required query parameter or header, so they skip the loop.
         if self._required:
             faults += [parameter.missing for parameter in self._required if parameter.name not in values]
         for parameter in self._path:
@@ -86,13 +95,14 @@ class Arguments:
             if parameter.read is None:
                 parameter.take(text, values, faults)
             elif not faults:
-                # After the others: a wrong request is a 422, whether its id is unknown or no id at all (404).
+                # Last, so that an invalid request is a 422 whether its id is malformed or only unknown.
                 parameter.take_by_reader(text, values, faults)
         if faults:
             raise RequestValidationError(faults)
         return values
 
     def _read_query(self, query: bytes, values: dict[str, Any], faults: list[Any]) -> None:
+        # Empty values are kept: ``?tag=`` is an invalid tag, and not a request without a filter.
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
         given = dict(pairs)
         if len(given) < len(pairs) or not given.keys() <= self._query.keys():
@@ -104,7 +114,8 @@ class Arguments:
         found: dict[bytes, bytes] = {}
         for name, value in sent:
             if name in self._headers:
-                # Several fields of one name mean one with a list (RFC 9110, 5.2), and a proxy may join them.
+                # Several headers with one name mean the same as one header with a list (RFC 9110, 5.2). A proxy may
+                # join them, so both forms must give the same value.
                 found[name] = b", ".join((found[name], value)) if name in found else value
         for name, value in found.items():
             self._headers[name].take(value.decode("latin-1"), values, faults)

@@ -1,4 +1,7 @@
-"""Requests that miss their call by its method or a slash: the 404 or 405 names the call that was meant."""
+"""Answer requests with a wrong method or path: the 404 or 405 names the call that the client probably meant.
+
+In this module a call is one method and path of the API.
+"""
 
 import re
 from collections.abc import Iterable
@@ -18,39 +21,42 @@ _SLASHES: Final = re.compile("/+")
 
 
 class Calls:
-    """The calls of the API, by path and method."""
+    """Finds the calls of the API by path and method."""
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        """``routes`` have their whole path; those that are no calls are left out."""
+        """``routes`` have their full paths. Only an ``APIRoute`` is a call; other routes are ignored."""
         self._routes = [route for route in routes if isinstance(route, APIRoute)]
         self._fixed = {route.path for route in self._routes if not route.param_convertors}
 
     def at(self, path: str) -> list[APIRoute]:
-        """Return what answers at a path. A path without an id in it is no id: ``/api/tasks/submit`` is one call."""
+        """Return the routes that match a path.
+
+        A fixed path comes before a template: ``/api/tasks/submit`` is one call, and not the task with the id "submit".
+        """
         if path in self._fixed:
             return [route for route in self._routes if route.path == path]
         return [route for route in self._routes if route.path_regex.match(path)]
 
     def has_fixed(self, path: str, method: str) -> bool | None:
-        """Tell whether a path without ids takes a method; None for any other path."""
+        """Return whether a fixed path (one without parameters) takes a method; None if the path is not fixed."""
         return method in methods_of(self.at(path)) if path in self._fixed else None
 
     def meant(self, path: str) -> list[APIRoute]:
-        """Return what answers where the path has no slash or line break too many, or begins as all calls do."""
+        """Return the routes that match the path without surplus slashes and line breaks, as it is or after ``/api``."""
         plain = "/" + _SLASHES.sub("/", path).strip("/\n")
         return self.at(plain) or self.at(f"/api{plain}")
 
 
 def methods_of(routes: Iterable[APIRoute]) -> set[str]:
-    """Return the methods that any of the routes takes."""
+    """Return the HTTP methods that at least one of the routes takes."""
     return {method for route in routes for method in route.methods or ()}
 
 
 class _NoCall(BaseRoute):
-    """Refuses, before other routes are tried, what Starlette would take for another call.
+    """Refuses requests that Starlette would answer as another call.
 
-    A path that ends in a line break, because ``$`` in the pattern of a route also matches before one. And the wrong
-    methods of fixed paths, because what is last in the path would be taken for an id.
+    These are paths that end in a line break, because ``$`` in the pattern of a route also matches before one, and wrong
+    methods of fixed paths, because a template would match, with the last segment as an id.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -61,8 +67,8 @@ class _NoCall(BaseRoute):
         is_ours = scope["type"] == "http" and self._status(scope) is not None
         return (Match.FULL if is_ours else Match.NONE), {}
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 no answer of its own
-        """Refuse; the handlers of a 404 and a 405 name the call that was meant."""
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 it always raises
+        """Raise a 404 or a 405, for which the handlers in ``install`` write the answer."""
         raise HTTPException(self._status(scope) or 404)
 
     def _status(self, scope: Scope) -> int | None:
@@ -72,8 +78,12 @@ class _NoCall(BaseRoute):
 
 
 def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
-    """Let each 404 and 405 of the app's own name the call that was meant. Begin with what is to be matched first."""
+    """Let each 404 and 405 of the framework name the call that the client probably meant.
+
+    ``routes`` are all routes of the app; of two that match a path, the first one is named first.
+    """
     calls = Calls(routes)
+    # First, because Starlette asks the routes in their order, and a template would match a fixed path.
     app.router.routes.insert(0, _NoCall(calls))
 
     async def missing(request: Request, error: Exception) -> Response:
@@ -85,6 +95,7 @@ def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
         taken = calls.at(request.scope["path"])
         if not taken:
             return problem.refused(request.scope, error)
+        # RFC 9110 (15.5.6): a 405 must list the methods. Starlette lists only those of the first route that matches.
         allowed = HTTPException(405, headers={"Allow": ", ".join(sorted(methods_of(taken)))})
         return problem.refused(request.scope, allowed, f"This address does not take this method: use {_named(taken)}.")
 
@@ -93,7 +104,7 @@ def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
 
 
 def _named(routes: Iterable[APIRoute]) -> str:
-    # By its template: what was sent is never repeated.
+    # The template and not the path of the request: an error must never repeat the input.
     documented = [route for route in routes if route.include_in_schema]
     return " or ".join(
         f"{method} {route.path_format}" for route in documented for method in sorted(methods_of([route]))

@@ -1,4 +1,4 @@
-"""Answer the operations in front of FastAPI, whose routing and validation cost more than most calls' work."""
+"""Answer the operations before FastAPI sees them: its routing and validation cost more than the work of most calls."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -21,7 +21,7 @@ from app.http.strict_json import Incoming
 
 
 class OperationRoute(APIRoute):
-    """Answers one operation, for the dispatcher and for FastAPI alike; FastAPI documents it."""
+    """The route of one operation. The dispatcher calls it, and FastAPI routes to it and documents it."""
 
     operation: Operation
 
@@ -42,7 +42,7 @@ class OperationRoute(APIRoute):
         )
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        """``endpoint`` is what ``add`` has made of an operation."""
+        """``endpoint`` is the function that ``add`` has made for an operation (``_documented``)."""
         super().__init__(path, endpoint, **options)
         operation: Operation = endpoint.operation  # type: ignore[attr-defined]
         parameters = inspect.signature(operation.handler, eval_str=True).parameters
@@ -62,15 +62,19 @@ class OperationRoute(APIRoute):
             raise ValueError(f"{self.operation.id} would never receive {', '.join(missing)}.")
 
     def hides(self, operation: Operation) -> bool:
-        """Return whether this route answers what is meant for the operation."""
+        """Return whether this route, if it came first, would answer the requests of the operation."""
         return operation.method == self.operation.method and self.path_regex.match(operation.path) is not None
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the way in which FastAPI answers the operation."""
+        """Return the function by which FastAPI answers the operation."""
         return self.answer
 
     async def answer(self, request: Request) -> Response:
-        """Answer a request: admit the caller, read the parameters, then the body, and call the handler."""
+        """Answer a request: admit the caller, read the parameters, then the body, and call the handler.
+
+        The order matters: a caller without permission learns nothing about the parameters, and its body is not read.
+        Raises ``RequestValidationError`` and ``Problem``.
+        """
         operation = self.operation
         given = await operation.rate.admit(request, operation.scope)
         try:
@@ -107,7 +111,7 @@ def _is_parts(kind: Any) -> bool:
 
 
 def _body_model(parameters: Mapping[str, inspect.Parameter]) -> tuple[type[BaseModel], bool] | None:
-    """Return the model of the body, and whether the handler receives it itself."""
+    """Return the model of the body, and whether the handler receives the body itself. None: it takes no body."""
     if "body" not in parameters:
         return None
     kind = parameters["body"].annotation
@@ -115,7 +119,7 @@ def _body_model(parameters: Mapping[str, inspect.Parameter]) -> tuple[type[BaseM
 
 
 def _documented(operation: Operation) -> Callable[..., Any]:
-    """Return a function from which FastAPI reads the operation's parameters, body and description; it is not called."""
+    """Return a function from which FastAPI reads the operation's parameters, body and description; nobody calls it."""
     parameters = inspect.signature(operation.handler, eval_str=True).parameters
     body = _body_model(parameters)
 
@@ -135,9 +139,9 @@ def _documented(operation: Operation) -> Callable[..., Any]:
 
 
 def router(operations: Iterable[Operation], tag: str) -> APIRouter:
-    """Return a router with the routes of operations, for FastAPI and for ``Dispatcher``.
+    """Return a router with the routes of the operations, for FastAPI and for ``Dispatcher``.
 
-    Raises ``ValueError`` for an operation that FastAPI would never find, because it takes the first path that matches.
+    Raises ``ValueError`` for an operation that no request would reach: FastAPI takes the first path that matches.
     """
     made = APIRouter(tags=[tag])
     for operation in operations:
@@ -149,10 +153,10 @@ def router(operations: Iterable[Operation], tag: str) -> APIRouter:
 
 
 class Dispatcher:
-    """ASGI middleware that answers operations, and passes every other request on. It stands inside the request log."""
+    """ASGI middleware that answers operations, and passes every other request on. The request log is around it."""
 
     def __init__(self, app: ASGIApp, routes: Iterable[Any], handlers: Mapping[Any, Any]) -> None:
-        """``handlers`` render errors, by type; those of ``routes`` that are no operations are left to ``app``."""
+        """``handlers`` render errors, by their type. ``app`` answers the ``routes`` that are not operations."""
         self._app = app
         self._handlers = handlers
         self._fixed: dict[str, dict[str, OperationRoute]] = {}
@@ -166,7 +170,7 @@ class Dispatcher:
                 self._fixed.setdefault(route.path, {})[route.operation.method] = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer an operation."""
+        """Answer the request if it is for an operation; otherwise pass it on."""
         route = self.find(scope) if scope["type"] == "http" else None
         if route is None:
             await self._app(scope, receive, send)
@@ -175,16 +179,16 @@ class Dispatcher:
         request = Request(scope, receive)
         try:
             response = await route.answer(request)
-        except Exception as error:  # noqa: BLE001 there is a handler for each
+        except Exception as error:  # noqa: BLE001 each error has a handler
             response = await self._handler(error)(request, error)
         await response(scope, receive, send)
 
     def find(self, scope: Scope) -> OperationRoute | None:
-        """Return the route of a request, and note the parameters of its path; None if no operation has this path."""
+        """Return the route of a request, and store its ``path_params`` in the scope; None if no operation matches."""
         path, method = scope["path"], scope["method"]
         if (by_method := self._fixed.get(path)) is not None:
             scope["path_params"] = {}
-            # A fixed path is never taken for an id: with the wrong method it is a 405, which FastAPI answers.
+            # The last segment of a fixed path is never an id. With the wrong method FastAPI answers a 405.
             return by_method.get(method)
         key = _key(method, path)
         for candidates in (self._templates.get(key, ()), self._templates.get((*key[:2], ""), ())):
@@ -199,6 +203,6 @@ class Dispatcher:
 
 
 def _key(method: str, path: str) -> tuple[str, int, str]:
-    """Return what a path and its template have in common: the number of segments, and the last one if it is fixed."""
+    """Return a key that a path shares with its template: method, number of slashes, and the last segment if fixed."""
     last = path.rpartition("/")[2]
     return method, path.count("/"), "" if last.startswith("{") else last

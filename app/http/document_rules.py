@@ -1,4 +1,4 @@
-"""Apply the common rules of the API document to every operation, so that a new route has them from the start."""
+"""Apply the common rules of the API document to every operation, so that each new route follows them."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -9,16 +9,16 @@ from app.http.examples import add_examples
 from app.http.version import API_VERSION
 
 _HEADERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    "API-Version": ("The version of the API. It changes when a client has to change.", {"const": API_VERSION}),
-    "ETag": ("Send it as `If-None-Match`: the answer is 304 while the document is the same.", {}),
-    "Idempotency-Replayed": ("`true` when an earlier request with this Idempotency-Key made the answer.", {}),
+    "API-Version": ("The version of the API. It changes when clients must change.", {"const": API_VERSION}),
+    "ETag": ("Send it as `If-None-Match`: the answer is 304 as long as the document is unchanged.", {}),
+    "Idempotency-Replayed": ("`true` if an earlier request with this Idempotency-Key made the answer.", {}),
     "Link": ('The next page, with `rel="next"`; absent on the last page.', {}),
     "Location": ("The path of the task that was accepted.", {}),
-    "RateLimit": ("What is left of each limit (IETF draft 11).", {}),
+    "RateLimit": ("The remainder of each limit (IETF draft 11).", {}),
     "RateLimit-Policy": ("The limits that apply (IETF draft 11).", {}),
     "Retry-After": ("Seconds to wait before the next attempt.", {"type": "integer", "minimum": 1}),
-    "WWW-Authenticate": ("What the credentials lack (RFC 6750).", {}),
-    "X-Request-ID": ("The id of the request: yours, where you sent one. It is in the operator's log.", {}),
+    "WWW-Authenticate": ("The authentication scheme, and the error of the credentials (RFC 6750).", {}),
+    "X-Request-ID": ("The id of the request: your own if you sent one. It is in the operator's log.", {}),
 }
 _ON_EVERY_ANSWER: Final = ("API-Version", "X-Request-ID")
 _BY_STATUS: Final = {
@@ -27,26 +27,29 @@ _BY_STATUS: Final = {
     "429": ("Retry-After",),
     "503": ("Retry-After",),
 }
-# These end before the call is counted, so the answer does not say what is left.
+# These refusals come before the call is counted, so the answer has no RateLimit fields.
 _NOT_COUNTED: Final = frozenset({"401", "403", "503"})
 
 
 def headers(*names: str) -> dict[str, Any]:
-    """Return the ``headers`` of one response, by their names in the components of the document."""
+    """Return the ``headers`` member of one response: references to the document's components, by name."""
     return {"headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names}}
 
 
 def apply(described: dict[str, Any]) -> dict[str, Any]:
-    """Give every operation its credentials, response headers and examples; leave no ``default: null``."""
+    """Add credentials, response headers and examples to every operation; remove each ``default: null``.
+
+    Changes the OpenAPI document, and returns it.
+    """
     components = described["components"]
     components["headers"] = {
         name: {"description": meaning, "schema": {"type": "string"} | schema}
         for name, (meaning, schema) in _HEADERS.items()
     }
-    # Some generators send every way that is listed at once, which is refused.
+    # Some client generators send all schemes of the list at once, and the API refuses credentials that are sent twice.
     components["securitySchemes"].pop("apiKey", None)
     for operation in _operations(described):
-        operation["security"] = [way for way in operation.get("security", []) if "bearer" in way]
+        operation["security"] = [scheme for scheme in operation.get("security", []) if "bearer" in scheme]
         _add_headers(operation)
     _drop_null_defaults(described)
     add_examples(described)
@@ -59,6 +62,7 @@ def _operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _add_headers(operation: dict[str, Any]) -> None:
+    # An operation that documents ``rate_limited`` is counted, so its answers report the limits.
     is_rated = "rate_limited" in str(operation["responses"].get("429", ""))
     for status, response in operation["responses"].items():
         names = {*_ON_EVERY_ANSWER, *_BY_STATUS.get(status, ())}
@@ -70,7 +74,10 @@ def _add_headers(operation: dict[str, Any]) -> None:
 def add_problems(
     described: dict[str, Any], operation_ids: Iterable[str | None], *kinds: type[Problem]
 ) -> dict[str, Any]:
-    """Document problems that all of these operations may end in, in addition to those of the same status."""
+    """Document that these operations may answer with the problems. Changes the OpenAPI document, and returns it.
+
+    A status that an operation documents already gets further examples.
+    """
     ids = frozenset(operation_ids)
     for operation in _operations(described):
         if operation["operationId"] in ids:
@@ -80,6 +87,7 @@ def add_problems(
 
 
 def _merge(known: dict[str, Any], added: dict[str, Any]) -> None:
+    # The same object: ``setdefault`` has just stored it, because the operation did not have this status.
     if known is added:
         return
     for media_type, content in added["content"].items():
@@ -91,7 +99,7 @@ def _merge(known: dict[str, Any], added: dict[str, Any]) -> None:
 
 
 def _drop_null_defaults(part: Any) -> None:
-    # A generated program would send each member that it lacks.
+    # A client generated from ``default: null`` sends null for each member that its caller leaves out.
     if isinstance(part, dict):
         if part.get("default", ...) is None:
             del part["default"]

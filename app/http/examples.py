@@ -1,4 +1,4 @@
-"""An example for every body of the API document, made from its schema where the model declares none."""
+"""Add an example to every body of the API document. It is made from the schema if the model declares none."""
 
 from copy import deepcopy
 from typing import Any, Final
@@ -24,11 +24,11 @@ _BY_NAME: Final = {
     "task": "echo",
     "token": "eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl",
 }
-"""Values for the usual names of members that are text."""
+"""Values of text members, by the member's name."""
 
 
 def add_examples(described: dict[str, Any]) -> None:
-    """Give each body of a request or a response that has no example its own."""
+    """Add an example to each request and response body that has none. Changes the OpenAPI document."""
     schemas = described["components"]["schemas"]
     for group in ("paths", "webhooks"):
         for item in described.get(group, {}).values():
@@ -42,6 +42,7 @@ def _add(content: dict[str, Any], schemas: dict[str, Any]) -> None:
     if "example" in content or "examples" in content or "schema" not in content:
         return
     schema = _resolved(content["schema"], schemas)
+    # A union gets one example for each of its types, so that a reader sees every form.
     kinds = schema.get("discriminator", {}).get("mapping", {})
     if kinds:
         content["examples"] = {kind: {"value": example({"$ref": ref}, schemas)} for kind, ref in kinds.items()}
@@ -50,13 +51,17 @@ def _add(content: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    # An example next to a reference is for this place, and comes before those of the schema.
     while "$ref" in schema and "examples" not in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     return schema
 
 
 def example(schema: dict[str, Any], schemas: dict[str, Any], name: str = "") -> Any:
-    """Return a valid value: a declared example or default, else the shortest that the schema takes."""
+    """Return a valid value: a declared example or default, otherwise a short value that the schema accepts.
+
+    ``schemas`` are the document's components; ``name`` is the member's name, which selects a realistic text.
+    """
     schema = _resolved(schema, schemas)
     if declared := schema.get("examples") or schema.get("enum"):
         return deepcopy(declared[0])
@@ -64,7 +69,7 @@ def example(schema: dict[str, Any], schemas: dict[str, Any], name: str = "") -> 
         if key in schema:
             return schema[key]
     if choices := schema.get("anyOf") or schema.get("oneOf"):
-        # Null where it is taken: what is not known yet, or not there.
+        # Null if it is allowed: in answers it means "not known yet" or "absent", which is the usual case.
         is_null = any(choice.get("type") == "null" for choice in choices)
         return None if is_null and name != "payload" else example(choices[0], schemas, name)
     return _of_type(schema, schemas, name)
@@ -75,7 +80,7 @@ def _of_type(schema: dict[str, Any], schemas: dict[str, Any], name: str) -> Any:
     if kind == "object":
         required = schema.get("required", ())
         members = schema.get("properties", {}).items()
-        return {key: example(of, schemas, key) for key, of in members if key in required or _is_told(key, of)}
+        return {key: example(of, schemas, key) for key, of in members if key in required or _is_shown(key, of)}
     if kind == "array":
         return [example(schema["items"], schemas, name)] if schema.get("items") else []
     if kind == "string":
@@ -83,6 +88,6 @@ def _of_type(schema: dict[str, Any], schemas: dict[str, Any], name: str) -> Any:
     return {"integer": schema.get("minimum", 1), "number": 1.5, "boolean": False}.get(kind or "")
 
 
-def _is_told(name: str, schema: dict[str, Any]) -> bool:
-    """Tell whether an example names a member that may be left out."""
+def _is_shown(name: str, schema: dict[str, Any]) -> bool:
+    """Return whether the example includes an optional member."""
     return name == "payload" or bool(schema.get("examples") or schema.get("default") or schema.get("const"))

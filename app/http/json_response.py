@@ -1,4 +1,4 @@
-"""Responses whose JSON is already text."""
+"""A response for JSON that is text already."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,10 +11,10 @@ _TYPE: Final = (b"content-type", b"application/json")
 
 
 class JsonResponse(Response):
-    """A response with JSON. It skips the checks of headers in ``Response``, which cost time."""
+    """A response with a JSON body. It does not call ``Response.__init__``, whose header checks cost time."""
 
     def __init__(self, text: str, status: int = 200, headers: Mapping[str, str] = _NONE) -> None:
-        """``headers`` are the ones in addition to the length and the type."""
+        """``text`` is the JSON. ``headers`` must contain neither Content-Length nor Content-Type."""
         self.status_code = status
         self.background = None
         self.body = text.encode()

@@ -1,4 +1,4 @@
-"""Limit how many lists, and tasks with payloads, are read at once: large reads must not delay other requests."""
+"""Limit how many lists and tasks with payloads are read at once, so that large reads do not delay other requests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,6 +10,7 @@ from app.core.errors import TooManyLists, Unavailable
 
 MAX_LISTS: Final = 2
 """The most lists that one tenant may read at once in one process."""
+# Seconds for which a request waits for a place.
 _WAIT_TIMEOUT: Final = 1.0
 
 
@@ -19,8 +20,8 @@ class ListLimit:
     def __init__(self, pool_size: int, require_postgres: Callable[[], Awaitable[None]]) -> None:
         """``pool_size`` is the number of connections that lists share with all other reads.
 
-        ``require_postgres`` raises ``Unavailable`` if Postgres does not answer: then a full limit is not the caller's
-        fault.
+        ``require_postgres`` raises ``Unavailable`` if Postgres does not answer. In this case the places are taken by
+        reads that hang, and the caller has not asked for too much.
         """
         self._require_postgres = require_postgres
         self._in_all = asyncio.Semaphore(max(1, pool_size // 2))
@@ -29,10 +30,14 @@ class ListLimit:
 
     @asynccontextmanager
     async def place(self, tenant_id: UUID) -> AsyncIterator[None]:
-        """Reserve a place. Raises ``TooManyLists`` after a second, ``Unavailable`` if other tenants use all places."""
+        """Reserve a place while the context is open; wait for it for up to a second.
+
+        Raises ``TooManyLists`` if the tenant uses all of its own places, ``Unavailable`` if other tenants use the rest.
+        """
         places = self._places.setdefault(tenant_id, _Places())
         places.users += 1
         try:
+            # The tenant's own place comes first: a tenant that waits for it must not occupy a place of all tenants.
             if not await _acquired(places):
                 await self._require_postgres()
                 raise TooManyLists

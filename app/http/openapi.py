@@ -1,4 +1,4 @@
-"""The API's own document, where FastAPI alone does not say all."""
+"""Change and serve the OpenAPI document of the app."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -10,30 +10,34 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-# It changes with a new version of the service: whoever has it asks each time whether it is still the same.
+# The document changes with a new version of the service, so a cache must ask each time whether its copy is current.
 _CACHE: Final = "public, no-cache"
 
 
 def amend(app: FastAPI, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Let ``change`` have the OpenAPI document before it is first served; what it returns is the document."""
+    """Let ``change`` edit the OpenAPI document before it is first used. It returns the document to use."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         return app.openapi_schema or change(generate())
 
-    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this assignment
 
 
 def serve(app: FastAPI) -> None:
-    """Serve the document from memory in the place of FastAPI's own route, which encodes it for each request."""
+    """Replace FastAPI's route of the document, which encodes it for each request, by one that serves it from memory."""
     path = app.openapi_url or ""
     routes = app.router.routes
+    # In the same place of the list, so that the order in which routes match stays the same.
     place = next(number for number, route in enumerate(routes) if getattr(route, "path", None) == path)
     routes[place] = Route(path, kept(lambda: json.dumps(app.openapi(), ensure_ascii=False)), include_in_schema=False)
 
 
 def kept(make: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers with JSON that is made once, or with 304 where the client has it already."""
+    """Return a handler that answers with the JSON of ``make``, or with 304 if the client has it already.
+
+    ``make`` is called once, at the first request.
+    """
     made: list[tuple[bytes, str]] = []
 
     async def answer(request: Request) -> Response:
@@ -50,6 +54,6 @@ def kept(make: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _has(given: list[str], etag: str) -> bool:
-    """Say whether If-None-Match names a representation: weakly, as RFC 9110 (13.1.2) has it."""
+    """Return whether the If-None-Match headers contain the ETag, by the weak comparison of RFC 9110 (13.1.2)."""
     names = [name.strip().removeprefix("W/") for header in given for name in header.split(",")]
     return etag in names or names == ["*"]

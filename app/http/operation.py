@@ -1,16 +1,16 @@
 """Declare the calls of the API: each operation is one entry of a table, with one handler.
 
-``app.http.dispatcher`` answers the operations, and makes the routes by which FastAPI writes the API document. To add a
-call, write its handler and add an ``Operation`` to the table of its room, for example ``app/tasks/operations.py``.
+``app.http.dispatcher`` answers the operations, and makes the routes from which FastAPI writes the API document. To add
+a call, write its handler and add an ``Operation`` to the table of its room, for example ``app/tasks/operations.py``.
 
 A handler is a coroutine function that returns a ``Response``, or a model as the first of the ``answers``. Its docstring
 is the description of the operation, its name the operation's id. It receives what its parameters ask for:
 
 - ``request: Request``;
 - a parameter whose type is a subclass of ``Parts``: the parts of the process;
-- what the rate class gives: ``principal``, and ``rate`` for a submit;
+- a name that the rate class gives: ``principal``, and ``rate`` for a submit;
 - ``body``: a model, read and validated, or ``Incoming[Model]``, which the handler receives itself;
-- every other parameter is one of the path, the query or the headers, declared as for FastAPI.
+- every other parameter comes from the path, the query or the headers. You declare it as for FastAPI.
 
 A handler with a parameter of another kind, for example a cookie, is refused when the routes are made.
 """
@@ -33,24 +33,27 @@ Handler: TypeAlias = Callable[..., Awaitable[Response | BaseModel]]
 
 
 class RateClass(Protocol):
-    """The way in which calls of one kind are admitted and counted. A room above this one knows callers and rates."""
+    """Admits and counts the calls of one kind. ``app.quotas`` implements it; this room knows no callers or rates."""
 
     @property
     def gives(self) -> frozenset[str]:
-        """Return the names of what ``admit`` returns."""
+        """Return the keys of the mapping that ``admit`` returns."""
 
     async def admit(self, request: Request, scope: str) -> Mapping[str, Any]:
-        """Return the caller, for the handler. Raises if the caller is unknown, lacks the scope or calls too often."""
+        """Return the caller, and more arguments for the handler.
+
+        Raises a ``Problem`` if the caller is unknown, lacks the scope or calls too often.
+        """
 
     def refused(self, request: Request, error: Exception) -> None:
-        """Add to the answer what an admitted call reports when it ends in this error."""
+        """Add RateLimit fields to the answer of an admitted call that ends in this error."""
 
     def documented(self, scope: str) -> Depends:
-        """Return the permission, as the API document describes it."""
+        """Return the FastAPI dependency that describes the permission in the API document."""
 
 
 class Answer(NamedTuple):
-    """An answer of an operation, for the API document."""
+    """An answer of an operation, for the API document: the model of its body, and the names of its headers."""
 
     model: type[BaseModel]
     description: str = "Successful Response"
@@ -59,38 +62,39 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """A call of the API."""
+    """One call of the API: a method, a path, and the handler that answers them."""
 
     method: str
     path: str
-    """The template of its path: ``/api/tasks/{task_id}``."""
+    """The template of the path, for example ``/api/tasks/{task_id}``."""
     handler: Handler
     summary: str
     scope: str
     """The scope that the caller needs."""
     rate: RateClass
     answers: Mapping[int, Answer]
-    """By status; the first is the usual one."""
+    """By HTTP status. The first one is the usual answer."""
     problems: Sequence[type[Problem]] = ()
-    """The errors that only some calls have."""
+    """The errors of this call, in addition to those that every call has."""
     bounds: Bounds = SMALL
-    """The bounds of its body."""
+    """The bounds of the request's body."""
 
     @property
     def id(self) -> str:
-        """Return the operation's id, which names the method of generated clients."""
+        """Return the operation's id. Generated clients name their method by it."""
         return self.handler.__name__
 
     @property
     def status(self) -> int:
-        """Return the usual status."""
+        """Return the HTTP status of the usual answer."""
         return next(iter(self.answers))
 
     def responses(self) -> dict[int | str, dict[str, Any]]:
-        """Return the ``responses`` of its FastAPI route."""
+        """Return the ``responses`` argument of the FastAPI route."""
         documented: dict[int | str, dict[str, Any]] = problem.responses(*self.problems)
         for status, answer in self.answers.items():
             entry: dict[str, Any] = headers(*answer.headers) if answer.headers else {}
+            # FastAPI documents the usual answer itself, from ``response_model``.
             if status != self.status:
                 entry = {"model": answer.model, "description": answer.description} | entry
             documented[status] = entry

@@ -1,6 +1,6 @@
-"""The parts of a running API process that its routes use, as one typed object.
+"""The objects of a running API process that its routes use, collected in one typed object.
 
-Each room with routes declares the parts that it uses, in a subclass of ``Parts``. ``app.api_parts`` has all of them.
+Each room with routes declares the parts that it uses in a subclass of ``Parts``. ``app.api_parts`` combines them all.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.http.list_limit import ListLimit
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The parts that routes of every room use."""
+    """The parts that the routes of every room use."""
 
     list_limit: ListLimit
     cursor_key: bytes
@@ -22,10 +22,10 @@ class Parts:
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Return the parts of the process that answers the request."""
+        """Return the parts of the app that answers the request."""
         parts: Self = request.scope["app"].parts
         return parts
 
     def attach(self, app: FastAPI) -> None:
-        """Let the routes of an application find these parts."""
+        """Store the parts in an app, where its routes find them."""
         app.parts = self  # type: ignore[attr-defined]  # ``of`` has its type

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems: how each is rendered, and how it is documented."""
+"""Render errors as RFC 9457 problems, and describe them in the API document."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -21,15 +21,15 @@ _log = logging.getLogger(__name__)
 _MEDIA_TYPE: Final = "application/problem+json"
 _EXAMPLE_ID: Final = "0198c5f2-7d1e-7c33-9a51-0f5b6c1de001"
 MAX_FAULTS: Final = 20
-"""Each costs time to describe, and a body has room for a hundred thousand."""
+"""The most faults that an answer describes. Each costs time, and a body has room for a hundred thousand."""
 
 
 class FieldError(BaseModel):
-    """One fault of a request: where it is (one of ``pointer``, ``parameter``, ``header``) and what it is."""
+    """One fault of a request. One of ``pointer``, ``parameter`` and ``header`` says where; ``detail`` says what."""
 
-    pointer: str | None = Field(None, description="JSON pointer into the body, as a URI fragment.")
-    parameter: str | None = Field(None, description="Name of a path, query or cookie parameter.")
-    header: str | None = Field(None, description="Name of a header.")
+    pointer: str | None = Field(None, description="Place in the body: a JSON pointer, as a URI fragment.")
+    parameter: str | None = Field(None, description="Name of the path, query or cookie parameter.")
+    header: str | None = Field(None, description="Name of the header.")
     detail: str
 
 
@@ -41,10 +41,10 @@ class ProblemBody(BaseModel):
     type: str = Field(description="`/errors/` and the code.")
     title: str
     status: int
-    detail: str = Field(description="What to do about it. It never repeats the input.")
+    detail: str = Field(description="What you can do about the error. It never repeats the input.")
     code: str
-    request_id: str = Field(description="Also in the header X-Request-ID and in our log.")
-    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: each fault.")
+    request_id: str = Field(description="Also in the header X-Request-ID and in the operator's log.")
+    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: each fault, up to 20.")
 
 
 def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
@@ -53,29 +53,29 @@ def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
 
 def _render(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | None) -> Response:
     state = scope.setdefault("state", {})
-    state["code"] = body["code"]  # for the log line of the request
+    state["code"] = body["code"]  # the request log writes it
     body |= {"request_id": state.get("request_id", "")}
     return JSONResponse(body, body["status"], headers, media_type=_MEDIA_TYPE)
 
 
 def render(scope: Scope, problem: Problem) -> Response:
-    """Return the response for a problem; its extensions cannot replace the standard members."""
+    """Return the response for a problem. Its extensions cannot replace the standard members."""
     body = _body(problem.code, problem.title, problem.status, problem.detail)
     return _render(scope, problem.extensions | body, problem.headers)
 
 
 def render_internal(scope: Scope) -> Response:
-    """Return the 500 that tells nothing but the request's id."""
-    return render(scope, Problem("Something went wrong on our side. Report the request_id if it lasts."))
+    """Return the 500. It tells the client only the request's id: an error message could contain secrets."""
+    return render(scope, Problem("Something went wrong on our side. If it happens again, report the request_id."))
 
 
 def log_internal(scope: Scope, error: BaseException) -> None:
-    """Log an error nobody expected, with its traceback."""
+    """Log an unexpected error, with its traceback."""
     request_id = scope.get("state", {}).get("request_id", "")
     _log.error("request failed", exc_info=error, extra={"request_id": request_id})
 
 
-# Coroutines, though they wait for nothing: Starlette runs a plain function in a thread.
+# The handlers are coroutines although they wait for nothing: Starlette would run a plain function in a thread.
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 the handlers are registered by type
     return render(request.scope, error)
@@ -87,20 +87,20 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 def invalid(found: Iterable[Mapping[str, Any]]) -> InvalidRequest:
-    """Return the problem for what pydantic has found; each place begins with the part of the request."""
-    detail = "The request is not what this operation takes. See errors for each place."
+    """Return the problem for errors in pydantic's form. ``loc`` begins with the part of the request, such as "body"."""
+    detail = "The request is not valid for this operation. Correct each place that errors names."
     return InvalidRequest(detail, errors=[_fault(fault) for fault in found])
 
 
 def too_many_faults(*place: str) -> InvalidRequest:
-    """Return the problem for more faults than are described."""
+    """Return the problem for a body with more than ``MAX_FAULTS`` faults; ``place`` is the path into the body."""
     return invalid([{"type": "", "loc": ("body", *place), "msg": f"It has more than {MAX_FAULTS} faults"}])
 
 
 def bound_members(document: Any, fields: int) -> None:
-    """Refuse an object of so many members that too many must be unknown, before anybody describes each of them.
+    """Raise ``InvalidRequest`` if the document has so many members that more than ``MAX_FAULTS`` must be unknown.
 
-    Raises ``InvalidRequest``.
+    ``fields`` is the number of known members. This check comes first, because validation describes every unknown one.
     """
     if isinstance(document, dict) and len(document) > fields + MAX_FAULTS:
         raise too_many_faults()
@@ -128,7 +128,7 @@ _BY_STATUS: Final = {
 }
 _DETAILS: Final = {
     404: "There is nothing at this address. See /openapi.json for the operations.",
-    405: "This address does not take this method. The header Allow lists those it takes.",
+    405: "This address does not take this method. Use one that the header Allow lists.",
 }
 
 
@@ -137,9 +137,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def refused(scope: Scope, error: Exception, detail: str | None = None) -> Response:
-    """Return the response for a refusal of the framework's own; ``detail`` says more than its status does."""
+    """Return the response for an ``HTTPException`` of the framework. ``detail`` replaces the text for its status."""
     assert isinstance(error, HTTPException)  # noqa: S101 the handlers are registered by type
     status = error.status_code
+    # The same code as for our own errors of this status, so that clients can rely on it.
     if known := _BY_STATUS.get(status):
         code, title = known.code, known.title
     else:
@@ -150,7 +151,7 @@ def refused(scope: Scope, error: Exception, detail: str | None = None) -> Respon
 
 async def _away(request: Request, error: Exception) -> Response:
     request_id = request.scope.get("state", {}).get("request_id", "")
-    _log.warning("a server is away", exc_info=error, extra={"request_id": request_id})
+    _log.warning("a server cannot be reached", exc_info=error, extra={"request_id": request_id})
     return render(request.scope, Unavailable())
 
 
@@ -160,7 +161,7 @@ async def _internal(request: Request, error: Exception) -> Response:
 
 
 def install(app: FastAPI, away: tuple[type[Exception], ...]) -> None:
-    """Render every error of the app as a problem; those in ``away`` mean that a server cannot be reached (503)."""
+    """Render every error of the app as a problem. Errors of the types in ``away`` mean that a server is away (503)."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -171,9 +172,10 @@ def install(app: FastAPI, away: tuple[type[Exception], ...]) -> None:
 
 
 def responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """Return the ``responses`` of a route that may end in these problems."""
+    """Return the ``responses`` argument of a FastAPI route that may answer with these problems."""
     documented: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
+        # The docstring of the class is the description: it is a public text.
         meaning = " ".join((problem.__doc__ or problem.title).split())
         example = _body(problem.code, problem.title, problem.status, meaning) | {"request_id": _EXAMPLE_ID}
         entry = documented.setdefault(problem.status, {"description": problem.title, "content": _content()})
@@ -191,14 +193,14 @@ def _with_problems(described: dict[str, Any]) -> dict[str, Any]:
     schemas = described.setdefault("components", {}).setdefault("schemas", {})
     problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"ProblemBody": problem}
-    # FastAPI documents a 422 of its own, which is not what is answered.
+    # FastAPI documents its own form of a 422, which this API never sends.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for path in described.get("paths", {}).values():
         for operation in path.values():
             if not isinstance(operation, dict) or "responses" not in operation:
                 continue
-            # Every call refuses a query parameter that it does not take.
+            # Every call has a 422: each refuses a query parameter that it does not know.
             if "HTTPValidationError" in str(operation["responses"].get("422", "HTTPValidationError")):
                 operation["responses"]["422"] = responses(InvalidRequest)[422]
     return described

@@ -1,6 +1,6 @@
-"""The server's own bounds on what it reads: ``uvicorn --http app.http.protocol_limits:GuardedProtocol``.
+"""Limit the time and size of requests as they are read: ``uvicorn --http app.http.protocol_limits:GuardedProtocol``.
 
-uvicorn itself waits for ever for half a request, and takes headers of any size.
+uvicorn itself waits without end for the rest of a request, and accepts headers of any size.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from app.http.version import API_VERSION
 from app.http.write_deadline import WriteDeadline
 
 HEAD_SECONDS: Final = 5.0
-"""From the first byte (or the connection) to the end of the headers."""
+"""Seconds from the first byte (or from the begin of the connection) to the end of the headers."""
 BODY_SECONDS: Final = 10.0
-"""From there to the end of the body."""
+"""Seconds from the end of the headers to the end of the body."""
 MAX_HEADERS: Final = 64
 MAX_HEAD_BYTES: Final = 16_384
 MAX_URL_BYTES: Final = 8_192
 
 _FRAMING: Final = frozenset({b"connection", b"content-length", b"transfer-encoding"})
-"""They say where a request ends, and the parser heeds them behind a body too."""
+"""Headers that decide where a request ends. The parser obeys them even as trailers, after a body."""
 
 _CODES: Final = {
     400: "bad_request",
@@ -36,43 +36,44 @@ _CODES: Final = {
     431: "request_header_fields_too_large",
 }
 _DETAILS: Final = {
-    HTTPStatus.BAD_REQUEST: "The request is not HTTP/1.1 as RFC 9112 has it.",
-    HTTPStatus.REQUEST_TIMEOUT: f"The headers did not arrive within {HEAD_SECONDS:g} s. Send them at once.",
-    HTTPStatus.REQUEST_URI_TOO_LONG: f"The URL is longer than {MAX_URL_BYTES} bytes.",
+    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1 (RFC 9112). Correct it, or use an HTTP library.",
+    HTTPStatus.REQUEST_TIMEOUT: f"The headers did not arrive within {HEAD_SECONDS:g} s. Send them without a pause.",
+    HTTPStatus.REQUEST_URI_TOO_LONG: f"The URL is longer than {MAX_URL_BYTES} bytes. Shorten it.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: f"Send at most {MAX_HEADERS} headers of {MAX_HEAD_BYTES} bytes in all.",
 }
 
 
-class _LimitExceeded(Exception):  # noqa: N818 ends the parsing, and is not seen outside
-    """The request is beyond a bound; ``GuardedProtocol`` knows which."""
+class _LimitExceeded(Exception):  # noqa: N818 it only ends the parsing
+    """The request exceeds a bound. ``GuardedProtocol._refusal`` has the status of the answer."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """The protocol with deadlines and bounds on headers. Its refusals are problems, and close the connection."""
+    """uvicorn's protocol with deadlines and bounds on headers. A refusal is a problem, and closes the connection."""
 
     _deadline: asyncio.TimerHandle | None = None
     _awaited: str | None = None
-    """The part of a request that has begun and not ended: ``head`` or ``body``."""
+    """The part of a request that is being received: ``head``, ``body``, or None between two requests."""
     _armed: str | None = None
+    """The part for which ``_deadline`` runs."""
     _head_bytes = 0
     _header_bytes = 0
     _trailers = 0
     _hosts = 0
     _offers_upgrade = False
-    """The head that was just read offers another protocol, which is ignored."""
+    """The head that was just read offers another protocol. The offer is ignored."""
     _refusal = HTTPStatus.BAD_REQUEST
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait for the first request."""
+        """Start the deadline for the head of the first request."""
         self._writer = Writer(transport)
         self._write_deadline = WriteDeadline(transport, self.loop)
-        super().connection_made(self._writer)  # type: ignore[arg-type]  # it stands for one
+        super().connection_made(self._writer)  # type: ignore[arg-type]  # it has a transport's methods
         self._unread = UnreadBody(self.flow, self.loop)
         self._awaited = "head"
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop all timers of the connection."""
         self._awaited = None
         self._arm()
         self._write_deadline.end()
@@ -80,29 +81,29 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Wait for the client to read, for a time."""
+        """Start the deadline for a client that does not read its answer."""
         super().pause_writing()
         self._write_deadline.begin()
 
     def resume_writing(self) -> None:
-        """All is sent."""
+        """Stop the deadline: everything is sent."""
         self._write_deadline.end()
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Parse; what is then unfinished gets a deadline. A request that comes in one piece costs no timer."""
+        """Parse the data, then start the deadline of an unfinished request. A complete one needs no timer."""
         if self._awaited is None:
             self._awaited = "head"
         if self._awaited == "head":
             self._head_bytes += len(data)
         self._feed(data)
-        # One header may be longer than every bound, and is not seen before it ends.
+        # The parser reports a header only when it ends, so a single endless header would pass every other bound.
         if self._awaited == "head" and self._head_bytes > MAX_HEAD_BYTES + MAX_URL_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._arm()
 
     def _feed(self, data: bytes) -> None:
-        """Parse as uvicorn does. After an offer of another protocol, read on as if it had not been made."""
+        """Parse as uvicorn does. After an offer of another protocol, parse the request again without the offer."""
         self._unset_keepalive_if_required()
         try:
             while data:
@@ -120,25 +121,26 @@ class GuardedProtocol(HttpToolsProtocol):
             self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers
         )
         self._offers_upgrade = False
-        # The old one reads no further.
+        # The old parser has stopped at the offer. The new one gets the same option as uvicorn's.
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return head
 
     def on_message_begin(self) -> None:
-        """Count anew."""
+        """Reset the counters for a new request."""
         super().on_message_begin()
         self._awaited = "head"
         self._header_bytes = self._trailers = self._hosts = 0
 
     def on_url(self, url: bytes) -> None:
-        """Bound the URL."""
+        """Refuse a URL that is too long. It may arrive in parts."""
         super().on_url(url)
         if len(self.url) > MAX_URL_BYTES:
             self._fail(HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Bound the headers; refuse a coding that is not HTTP/1.1's; count the hosts."""
+        """Refuse too many or too large headers and unknown transfer codings; count Host headers."""
+        # Four bytes: the colon with its space, and the end of the line.
         self._header_bytes += len(name) + len(value) + 4
         if self._awaited == "body":
             self._drop_trailer(name)
@@ -146,13 +148,14 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
         if self._header_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        # uvicorn has stored the name in lower case.
         name = self.headers[-1][0]
         if name == b"transfer-encoding":
             self._check_coding(value)
         self._hosts += name == b"host"
 
     def _drop_trailer(self, name: bytes) -> None:
-        # It must not become a header (RFC 9110, 6.5.1): a proxy that checks headers does not look behind a body.
+        # A trailer must not become a header (RFC 9110, 6.5.1): a proxy checks only the headers before the body.
         self._trailers += 1
         if name.lower() in _FRAMING:
             self._fail(HTTPStatus.BAD_REQUEST)
@@ -160,17 +163,18 @@ class GuardedProtocol(HttpToolsProtocol):
             self._fail(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def _check_coding(self, coding: bytes) -> None:
-        # With another coding, the parser would take everything to the end of the connection for the body. HTTP/1.0 has
-        # no codings (RFC 9112, 6.1): a proxy in front of us may have read such a request in another way.
+        # With another coding, the parser would read everything to the end of the connection as the body. HTTP/1.0 has
+        # no codings (RFC 9112, 6.1): a proxy in front of us may see another end of such a request.
         if coding.strip().lower() != b"chunked" or self.parser.get_http_version() == "1.0":
             self._fail(HTTPStatus.BAD_REQUEST)
 
     def on_headers_complete(self) -> None:
-        """Refuse a request of another version, for no host or for two; then the body is awaited."""
+        """Refuse another HTTP version and a wrong number of Host headers (RFC 9112, 3.2); then wait for the body."""
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                # What follows would be a tunnel, which we are not.
+                # CONNECT asks for a tunnel, and this server is not a proxy.
                 self._fail(HTTPStatus.BAD_REQUEST)
+            # ``_feed`` gives the same head to a new parser, which calls this method again.
             self._offers_upgrade = True
             return
         version = self.parser.get_http_version()
@@ -182,14 +186,14 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Keep a part of a body, or count it when its request is answered already."""
+        """Store a part of a body. If its request is answered already, count it as unread and limit its speed."""
         if self.cycle.response_complete:
             self._unread.add(len(body))
             self._unread.pause()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Note that the request is complete."""
         if self._offers_upgrade:
             return
         self._awaited = None
@@ -197,17 +201,17 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Send what is left of it, before the next one begins."""
+        """Send the rest of the response before the next one begins."""
         self._writer.end()
         if not self.pipeline:
-            # What the application has not asked for is of this request: there is no later one yet.
+            # There is no later request yet, so the bytes that the application did not ask for belong to this one.
             self._unread.add(len(self.cycle.body))
         super().on_response_complete()
-        # uvicorn has just resumed the reading.
+        # Last, because uvicorn has just resumed reading.
         self._unread.pause()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 ours says what to do
-        """Answer what the parser has refused."""
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 our text says what to do
+        """Answer a request that the parser has refused."""
         self._refuse(self._refusal)
 
     def _fail(self, status: HTTPStatus) -> None:
@@ -218,12 +222,13 @@ class GuardedProtocol(HttpToolsProtocol):
         self._awaited = None
         if self.transport.is_closing():
             return
-        # To a request before this one an answer may be under way: another one would be read as its end.
+        # The answer to an earlier request may be incomplete. The client would read a refusal as a part of it.
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_problem(status))
         self.transport.close()
 
     def _arm(self) -> None:
+        # The deadline of a part does not move while data arrives: a client cannot extend it with single bytes.
         if self._awaited == self._armed:
             return
         if self._deadline is not None:
@@ -238,7 +243,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._awaited == "head":
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         elif not self.transport.is_closing():
-            # The application waits for the rest, and finds the client gone.
+            # No 408: the application already has the request, and learns that the client is gone.
             self.transport.abort()
 
 

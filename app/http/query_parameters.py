@@ -1,4 +1,4 @@
-"""Query parameters, as strict as bodies: a name that is unknown or comes twice is refused, on every route alike."""
+"""Check query parameters as strictly as bodies: every route refuses a name that is unknown or comes twice."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,11 +7,12 @@ from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 
+# Each fault costs time to describe, and the client chooses how many there are.
 _MAX_FAULTS: Final = 20
 
 
 def names(dependant: Dependant) -> frozenset[str]:
-    """Return the query parameters that a route takes, with those of what it depends on."""
+    """Return the names of the query parameters that a route and its dependencies take."""
     return frozenset(_names(dependant))
 
 
@@ -22,8 +23,8 @@ def _names(dependant: Dependant) -> Iterator[str]:
 
 
 def faults(query_string: bytes, known: frozenset[str]) -> list[dict[str, Any]]:
-    """Return what is wrong with the names of a query, as pydantic tells faults."""
-    # As Starlette reads a query, so that both see the same names.
+    """Return up to 20 faults of a query's names, in pydantic's form. ``known`` are the names that the call takes."""
+    # The same decoding as Starlette's, so that both see the same names.
     sent = Counter(name for name, _ in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
     wrong = [name for name, times in sent.items() if name not in known or times > 1]
     return [

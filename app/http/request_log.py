@@ -1,4 +1,4 @@
-"""The outermost layer of the API: an id for each request, and one log line."""
+"""The outermost layer of the API: it gives each request an id, and writes one log line for it."""
 
 import logging
 import re
@@ -31,7 +31,7 @@ class LoggedApp(FastAPI):
     """The outermost layer: a ``RequestLog``."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the layers answer a request; everything else is FastAPI's."""
+        """Let the layers answer an HTTP request. FastAPI handles everything else, for example the lifespan."""
         if scope["type"] == "http":
             scope["app"] = self
             await self.front(scope, receive, send)
@@ -44,11 +44,10 @@ class LoggedApp(FastAPI):
 
 
 class RequestLog:
-    """ASGI middleware. The id is in ``scope["state"]["request_id"]`` and in the X-Request-ID of every response.
+    """ASGI middleware. The id is in ``scope["state"]["request_id"]``.
 
-    Every response has the API-Version too.
-
-    What else every answer to the request is to carry, an error too, is put into ``scope["state"]["headers"]``.
+    Every response has the headers X-Request-ID and API-Version. A layer that adds more headers to the answer, even to
+    an error, puts them into ``scope["state"]["headers"]``.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,7 +55,7 @@ class RequestLog:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and log; an error nobody expected becomes a 500 here, where the id is known."""
+        """Answer the request and log it. An unexpected error becomes a 500 here, because here the id is known."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -70,8 +69,8 @@ class RequestLog:
                 problem.log_internal(scope, error)
                 await problem.render_internal(scope)(scope, receive, response.send)
             elif response.status != HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise  # too late for another answer: the server ends the connection
-            # Else Starlette has had it logged and answered, and raised it once more.
+                raise  # the answer has begun, so the server can only end the connection
+            # Otherwise Starlette has logged the error, answered with a 500, and raised the error again.
         finally:
             structured_logging.write(_log, "request", _facts(scope, response))
 
@@ -102,7 +101,7 @@ class _Response:
 
 
 def request_id(scope: Scope) -> str:
-    """Return the caller's id for the request where it is harmless, else a new one."""
+    """Return the caller's own id for the request if it is safe to log, otherwise a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             given = value.decode("latin-1")
@@ -111,19 +110,19 @@ def request_id(scope: Scope) -> str:
 
 
 def _with(headers: _Headers, more: Mapping[str, str]) -> _Headers:
-    """Return the headers of an answer with more, which take the place of their namesakes."""
+    """Return the headers of an answer with ``more``. A header of ``more`` replaces those of the same name."""
     added = {name.lower().encode(): value.encode("latin-1") for name, value in more.items()}
     return [header for header in headers if header[0] not in added] + list(added.items())
 
 
 def _task_id(scope: Scope) -> str | None:
-    """Return the id of the task that is asked for. Any other text of the caller's stays out of the log."""
+    """Return the id of the task in the path, or None. A text that is no id stays out of the log."""
     named = scope.get("path_params", {}).get("task_id")
     return named and ids.canonical(named)
 
 
 def _facts(scope: Scope, response: _Response) -> dict[str, Any]:
-    # The path's template, never the path: ids and whatever a caller puts there stay out of the log.
+    # The template and never the path, so that a text which the caller has put there stays out of the log.
     state = scope["state"]
     facts = {
         "method": scope["method"],

@@ -1,29 +1,29 @@
-"""A connection on which the head of a response leaves with its body, in one packet and one call of the system.
+"""Send the head of a response together with its body, in one packet and one system call.
 
-uvicorn writes both as they come, and its loop sends each at once: two calls, two packets, and two readings for
-the client.
+uvicorn writes the head and the body separately, and the event loop sends each at once. That costs the server a second
+system call and packet, and the client a second read.
 """
 
 import asyncio
 from typing import Any, Final
 
-# Of a response whose body has an end that is known: that is never long in coming.
+# Only a response with a Content-Length is held back: its body follows at once.
 _KNOWN_LENGTH: Final = b"\r\ncontent-length: "
 
 
 class Writer:
-    """Stands for a transport."""
+    """Replaces a connection's transport, and holds back the head of a response until its body is written."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        """Nothing is held."""
+        """``transport`` sends the bytes."""
         self._transport = transport
         self._held = b""
         self._is_head = True
-        # What is asked in each request.
+        # uvicorn asks this in each request, and ``__getattr__`` would be slower.
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
-        """Send, but hold a head whose body follows."""
+        """Send the data; a head with a Content-Length is held back until the next write."""
         if self._held:
             held, self._held = self._held, b""
             self._transport.writelines((held, data))
@@ -33,17 +33,17 @@ class Writer:
             self._transport.write(data)
 
     def end(self) -> None:
-        """Send what is held: it has no body. The next response may begin."""
+        """End the response. A head that is still held back has no body, so it is sent now."""
         self._is_head = True
         if self._held:
             held, self._held = self._held, b""
             self._transport.write(held)
 
     def close(self) -> None:
-        """Send what is held, then close."""
+        """Send a head that is held back, then close."""
         self.end()
         self._transport.close()
 
     def __getattr__(self, name: str) -> Any:
-        """Leave the rest to the transport."""
+        """Return every other attribute of the transport."""
         return getattr(self._transport, name)

@@ -1,4 +1,4 @@
-"""JSON bodies read strictly: what cannot be stored and given back unchanged is refused here."""
+"""Read JSON bodies strictly: a value that cannot be stored and returned unchanged is refused here."""
 
 import json
 import re
@@ -20,23 +20,25 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 32
-# The decoder makes no subclasses of these.
+# Compared by exact type, which is fast: the decoder makes no subclasses.
 _CONTAINERS: Final = frozenset({dict, list})
+# A media type that no request may have: it stands for a missing or ambiguous Content-Type.
 _NO_TYPE: Final = b"none/none"
 _INT64_DIGITS: Final = len(str(-(2**63)))
-# Within JSON escapes occur in strings only.
+# Half of a surrogate pair, as an escape. In JSON, escapes occur only within strings.
 _HALF_OF_A_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Readers disagree about which of two values counts, so a proxy and this API could see different requests.
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise MalformedBody("An object names a member twice. Send each member once.")
+        raise MalformedBody("An object has a member twice. Send each member once.")
     return members
 
 
 def _integer(digits: str) -> int:
-    # The length comes first: thousands of digits take quadratic time to convert.
+    # The length is checked first, because converting thousands of digits takes quadratic time.
     if len(digits) > _INT64_DIGITS or not -(2**63) <= (value := int(digits)) < 2**63:
         raise MalformedBody("An integer does not fit in 64 bits. Send it as a string.")
     return value
@@ -45,7 +47,7 @@ def _integer(digits: str) -> int:
 def _number(digits: str) -> float:
     value = float(digits)
     if not isfinite(value):
-        raise MalformedBody("A number is beyond the range of a 64-bit float. Send it as a string.")
+        raise MalformedBody("A number is too large for a 64-bit float. Send it as a string.")
     return value
 
 
@@ -59,14 +61,15 @@ _DECODER: Final = json.JSONDecoder(
 
 
 class Bounds(NamedTuple):
-    """The bounds of a JSON document."""
+    """The limits of a JSON document."""
 
     size: int = MAX_BODY_BYTES
     """Bytes."""
     depth: int = MAX_DEPTH
     """Levels of objects and arrays."""
     max_marks: int | None = None
-    """Commas and opening brackets (``marks``), where the operation takes few values: more are not parsed."""
+    """Commas and opening brackets (``marks``); None for no limit. An operation with few values sets it: above it, the
+    body is refused without being parsed."""
 
 
 ORDINARY: Final = Bounds()
@@ -77,12 +80,15 @@ TINY: Final = Bounds(size=4 * 1024, max_marks=1_000)
 
 
 def marks(raw: bytes) -> int:
-    """Return how many commas and opening brackets there are: at most so many values, and what parsing costs."""
+    """Return the number of commas and opening brackets: it bounds the number of values, and so the cost of parsing."""
     return raw.count(b",") + raw.count(b"{") + raw.count(b"[")
 
 
 def loads(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
-    """Parse a document; raises ``MalformedBody`` whose detail names the fault and repeats nothing of the document."""
+    """Return the value of a JSON text in UTF-8.
+
+    Raises ``MalformedBody``; its detail names the fault, and repeats nothing of the document.
+    """
     text = _decode(raw)
     try:
         document = _DECODER.decode(text)
@@ -91,6 +97,7 @@ def loads(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
         raise MalformedBody(detail) from None
     except RecursionError:
         raise _too_deep(max_depth) from None
+    # A text with few brackets cannot nest too deeply, so most bodies skip the walk through the document.
     if text.count("[") + text.count("{") > max_depth:
         _check_depth(document, max_depth)
     if "\\u" in text:
@@ -112,6 +119,7 @@ def _too_deep(max_depth: int) -> MalformedBody:
 
 
 def _check_depth(document: Any, max_depth: int) -> None:
+    # Level by level and not by recursion, which would exhaust the stack with a deep document.
     level = [document] if type(document) in _CONTAINERS else []
     for _ in range(max_depth):
         level = [
@@ -127,21 +135,21 @@ def _check_depth(document: Any, max_depth: int) -> None:
 
 def _check_escapes(text: str, document: Any) -> None:
     if sanitize.holds_nul(text):
-        raise MalformedBody("A string holds the character U+0000, which cannot be stored. Leave it out.")
+        raise MalformedBody("A string has the character U+0000, which cannot be stored. Remove it.")
     if not _HALF_OF_A_PAIR.search(text):
         return
     try:
-        # Whole pairs have become characters, so whatever still cannot be encoded is half of one.
+        # The decoder has turned whole pairs into characters. If encoding fails now, there is half of a pair.
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise MalformedBody("A string holds half of a surrogate pair. Send the character itself, as UTF-8.") from None
+        raise MalformedBody("A string has half of a surrogate pair. Send the character itself, as UTF-8.") from None
 
 
 class Incoming(Generic[M]):
-    """The body of a request, which its reader receives when there is room, and parses where there is time."""
+    """The body of a request. Its handler decides when to receive it (memory) and in which thread to parse it (time)."""
 
     def __init__(self, request: Request, model: type[M], bounds: Bounds) -> None:
-        """``model`` validates the document."""
+        """``model`` validates the document; ``bounds`` limit its size and depth."""
         self._request = request
         self._model = model
         self.bounds = bounds
@@ -150,12 +158,12 @@ class Incoming(Generic[M]):
         """The JSON document, once ``read`` has returned."""
 
     async def receive(self) -> bytes:
-        """Receive the body and return it. Raises the errors of ``strict_json.read``."""
+        """Receive the body and return its bytes. Raises the errors of ``strict_json.read``."""
         self.raw = await read(self._request, self.bounds)
         return self.raw
 
     def read(self) -> M:
-        """Parse and validate the received body; a thread may do this.
+        """Parse and validate the received body. It is safe to call this in a thread.
 
         Raises ``MalformedBody`` and ``RequestValidationError``.
         """
@@ -164,7 +172,7 @@ class Incoming(Generic[M]):
         self.document = loads(self.raw, self.bounds.depth)
         problem.bound_members(self.document, len(self._model.model_fields))
         try:
-            # FastAPI validates with the same option, so that all calls describe an error with the same words.
+            # FastAPI validates with the same option, so that all calls describe an error in the same words.
             return self._model.model_validate(self.document, from_attributes=True)
         except ValidationError as error:
             faults = error.errors(include_url=False)[: problem.MAX_FAULTS]
@@ -172,7 +180,7 @@ class Incoming(Generic[M]):
 
 
 async def read(request: Request, bounds: Bounds = ORDINARY) -> bytes:
-    """Return the body, which may be empty.
+    """Receive the body of a request and return its bytes, which may be empty.
 
     Raises ``MalformedBody``, ``PayloadTooLarge``, ``UnsupportedMediaType``, and ``InvalidRequest`` for too many values.
     """
@@ -181,12 +189,16 @@ async def read(request: Request, bounds: Bounds = ORDINARY) -> bytes:
     if raw:
         _check_media_type(headers)
         if bounds.max_marks is not None and marks(raw) > bounds.max_marks:
-            raise InvalidRequest("The body holds far more values than this operation takes. Send only what it names.")
+            raise InvalidRequest("The body has far more values than this operation takes. Send only what it documents.")
     return raw
 
 
 def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
-    """Return each header's value: the first one of a name, but two media types are none, and encodings add up."""
+    """Return the value of each header, by its lower-case name.
+
+    Of several headers with one name the first one counts, with two exceptions: two Content-Types count as none,
+    because it is unclear which is meant, and Content-Encodings are joined (RFC 9110, 5.3).
+    """
     by_name = dict(headers)
     if len(by_name) < len(headers):
         by_name = dict(reversed(headers))
@@ -199,7 +211,9 @@ def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[bytes, bytes]:
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int) -> bytes:
     if (encoding := headers.get(b"content-encoding")) and encoding.strip().lower() != b"identity":
-        raise UnsupportedMediaType("The body is encoded. Send it without Content-Encoding.")
+        raise UnsupportedMediaType("The body has a Content-Encoding. Send it without one.")
+    # Refused by the announced length if there is one, so that a large body is not even received. The number of digits
+    # comes first, because a header may have thousands of them.
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and (len(announced) > len(str(max_bytes)) or int(announced) > max_bytes):
         raise _too_large(max_bytes)
@@ -207,7 +221,7 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int
     while not is_whole:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise MalformedBody("The body ended early. Send all of it.")
+            raise MalformedBody("The body is shorter than its headers announce. Send all of it.")
         raw += message.get("body", b"")
         if len(raw) > max_bytes:
             raise _too_large(max_bytes)
@@ -216,10 +230,11 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send less.")
+    return PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send a smaller one.")
 
 
 def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
+    # Most clients send exactly this, so the slow parser of headers is not needed.
     given = headers.get(b"content-type", _NO_TYPE)
     if given == b"application/json":
         return

@@ -1,4 +1,4 @@
-"""The route class of routers that FastAPI answers: it reads bodies and queries as strictly as operations do."""
+"""The route class of calls that FastAPI answers. It reads bodies and queries as strictly as operations do."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, get_args
@@ -13,7 +13,7 @@ from app.http.strict_json import Bounds
 
 
 class _JsonRequest(Request):
-    """A request whose body is read and parsed."""
+    """A request whose body was read and parsed already, so that FastAPI does not do it again."""
 
     def __init__(self, request: Request, raw: bytes, document: Any) -> None:
         super().__init__(request.scope, request.receive)
@@ -25,18 +25,21 @@ class _JsonRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """The ``route_class`` of every router: reads bodies and queries strictly. An empty body fails validation (422)."""
+    """The ``route_class`` of every router that FastAPI answers. An empty body fails validation (422)."""
 
     @property
     def bounds(self) -> Bounds:
-        """Return the bounds of the body."""
+        """Return the bounds of the request's body. A subclass may return others."""
         return strict_json.ORDINARY
 
     async def before_body(self, request: Request) -> None:
-        """Look at the request before its body is read, or its query refused."""
+        """Do nothing. A subclass may refuse the request here, before its body is read or its query is refused."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Parse before FastAPI does: of a body it would turn our problems into a bare 400, of a query read the half."""
+        """Return a function that checks query and body before FastAPI does.
+
+        FastAPI would turn our problems about a body into a 400 without a detail, and ignore unknown query parameters.
+        """
         answer = super().get_route_handler()
         takes_body, known = self.body_field is not None, query_parameters.names(self.dependant)
         fields = _fields(self.body_field.field_info.annotation) if self.body_field is not None else 0
@@ -59,6 +62,6 @@ class StrictRoute(APIRoute):
 
 
 def _fields(annotation: Any) -> int:
-    """Return how many members a body has at most: those of its model, which may be optional."""
+    """Return the number of members of the body's model. The annotation may be ``Model | None``."""
     models = (annotation, *get_args(annotation))
     return next(len(model.model_fields) for model in models if hasattr(model, "model_fields"))

@@ -1,7 +1,7 @@
 """Limit the speed at which the rest of a body is received after its request was answered.
 
-A refused request still has a body on its way. A client that sends such requests as fast as it can would otherwise keep
-the event loop reading: 24 connections with 255 KiB each delayed the calls of other tenants by 40 ms.
+The body of a refused request may still be on its way. A client that sends such requests as fast as it can would
+otherwise keep the event loop busy: 24 connections with 255 KiB each delayed the calls of other tenants by 40 ms.
 """
 
 import asyncio
@@ -10,16 +10,16 @@ from typing import Final
 from uvicorn.protocols.http.flow_control import FlowControl
 
 BYTES_PER_SECOND: Final = 4 * 1_048_576
-"""Bytes per second that are read of one connection's unwanted body."""
+"""The speed at which the unread body of one connection is received."""
 MIN_BYTES: Final = 16_384
-"""Bytes below which there is no pause: they arrive together with the head."""
+"""Fewer unread bytes cause no pause: such bodies arrive together with the head."""
 
 
 class UnreadBody:
     """Pauses one connection for as long as its unread bytes take at ``BYTES_PER_SECOND``."""
 
     def __init__(self, flow: FlowControl, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin with nothing unread."""
+        """``flow`` pauses and resumes the reading of the connection; ``loop`` times the pauses."""
         self._flow = flow
         self._loop = loop
         self._bytes = 0
@@ -35,11 +35,11 @@ class UnreadBody:
             self._timer = self._loop.call_later(self._bytes / BYTES_PER_SECOND, self._resume)
             self._bytes = 0
         if self._timer is not None:
-            # Also in the middle of a pause: the answer to a later request has resumed the reading.
+            # Again during a pause, because the answer to a later request has resumed the reading.
             self._flow.pause_reading()
 
     def end(self) -> None:
-        """Forget a pause: the connection is closed."""
+        """Cancel a pause, because the connection is closed."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

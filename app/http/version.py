@@ -1,6 +1,6 @@
-"""The version of the API, which every answer carries as ``API-Version``."""
+"""The version of the API. Every answer has it in the header API-Version."""
 
 from typing import Final
 
 API_VERSION: Final = "1"
-"""It changes when a client has to change."""
+"""It changes when clients must change."""

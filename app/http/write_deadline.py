@@ -1,6 +1,6 @@
-"""The end of connections whose peers do not read: what was written to them fills the memory of the process.
+"""End connections whose clients do not read their answers, because unsent answers fill the memory of the process.
 
-Nothing here costs an answer that leaves at once: a transport reports only those that do not.
+An answer that is sent at once costs nothing here: the transport reports only those that it must hold.
 """
 
 import asyncio
@@ -13,22 +13,24 @@ from typing import Any, Final
 _log: Final = logging.getLogger(__name__)
 
 WRITE_TIMEOUT: Final = 10.0
-"""Seconds without progress after which a connection is ended, however little of its answer is left."""
+"""Seconds without progress after which a connection is ended, even if little of the answer is left."""
 MAX_UNSENT_BYTES: Final = 64 * 1_048_576
-"""Unsent bytes of all answers of the process. Beyond that, connections end after ``IMPATIENT_TIMEOUT``."""
+"""Unsent bytes of all connections of the process. Above it, connections end after ``IMPATIENT_TIMEOUT``."""
 IMPATIENT_TIMEOUT: Final = 1.0
+"""Seconds without progress after which a connection is ended while memory is short."""
 _LOOKS: Final = 4
-"""The checks within one ``WRITE_TIMEOUT``."""
+"""The number of checks within one ``WRITE_TIMEOUT``."""
 
 
 class WriteDeadline:
-    """Watches one connection while its transport holds what the peer has not taken."""
+    """Watches one connection while its transport holds bytes that the client has not taken."""
 
-    # Those that wait for their peers, the one that waits longest first.
-    _waiting: "dict[WriteDeadline, None]" = {}  # noqa: RUF012 of the process: all connections share its memory
+    # The connections that wait for their clients. The one that has waited longest is the first.
+    _waiting: "dict[WriteDeadline, None]" = {}  # noqa: RUF012 shared on purpose: all connections use the memory of one process
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         """Ask the transport to report whatever it cannot send at once."""
+        # With 0 the transport calls ``pause_writing`` when a byte remains, and ``resume_writing`` when none does.
         transport.set_write_buffer_limits(high=0)
         self._transport = transport
         self._loop = loop
@@ -37,7 +39,7 @@ class WriteDeadline:
         self._progressed_at = 0.0
 
     def begin(self) -> None:
-        """The peer takes no more for now."""
+        """Start the deadline: the transport holds bytes that the client does not take now."""
         self._left = self._unsent()
         self._progressed_at = self._loop.time()
         self._waiting[self] = None
@@ -46,7 +48,7 @@ class WriteDeadline:
             self._make_room()
 
     def end(self) -> None:
-        """Everything is sent, or the connection has ended."""
+        """Stop the deadline: everything is sent, or the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -63,7 +65,7 @@ class WriteDeadline:
             self._arm()
 
     def idle_seconds(self) -> float:
-        """Return for how long the peer has taken nothing, as far as it was looked at."""
+        """Return the seconds for which the client has taken nothing. Progress counts from the call that notices it."""
         left = self._unsent()
         if left < self._left:
             self._progressed_at = self._loop.time()
@@ -75,13 +77,14 @@ class WriteDeadline:
         return self.buffered + _unacknowledged(self._transport)
 
     def abort(self) -> None:
-        """End the connection; what it holds is given up."""
+        """End the connection and drop its unsent bytes."""
         _log.info("the client does not read its answer", extra={"unsent_bytes": self.buffered})
         self.end()
         self._transport.abort()
 
     @classmethod
     def _make_room(cls) -> None:
+        # Two passes, because ``abort`` changes the dict. Those that have waited longest are ended first.
         too_many = -MAX_UNSENT_BYTES
         idle = []
         for deadline in cls._waiting:
@@ -96,10 +99,13 @@ class WriteDeadline:
 
 
 def _unacknowledged(transport: Any) -> int:
-    """Return how much the kernel holds for the peer: it may be megabytes, and shows that a slow peer reads."""
+    """Return the bytes that the kernel has sent and the client has not acknowledged, or 0 if that is unknown.
+
+    They may be megabytes. A slow client that reads makes this number smaller before the transport can send again.
+    """
     try:
         answer = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
     except (OSError, AttributeError):
-        # It has just ended, or this system cannot say.
+        # The connection has just ended, or this operating system has no such call.
         return 0
     return int(struct.unpack("i", answer)[0])

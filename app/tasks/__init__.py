@@ -1,4 +1,4 @@
-"""Tasks from their submit to their end. A module of task types imports its names from here."""
+"""Tasks, from their submit to their end. A module with task types imports ``task`` and the other names from here."""
 
 from app.tasks.definition.context import SoftTimeLimitExceeded, TaskCancelled, TaskContext
 from app.tasks.definition.types import task

@@ -12,7 +12,10 @@ _REF: Final = "#/components/schemas/{model}"
 
 
 def with_task_types(document: dict[str, Any]) -> dict[str, Any]:
-    """Describe each task type's submit, payload and result: generated clients are typed by them."""
+    """Describe the submit, payload and result of each task type, so that generated clients have types for them.
+
+    Changes the OpenAPI document, and returns it.
+    """
     schemas = document["components"]["schemas"]
     submits = {name: _submit_model(task_type) for name, task_type in types.all_types().items()}
     _, definitions = TypeAdapter.json_schemas(
@@ -22,11 +25,12 @@ def with_task_types(document: dict[str, Any]) -> dict[str, Any]:
         ],
         ref_template=_REF,
     )
+    # A model that FastAPI has described already keeps its description.
     for name, schema in definitions.get("$defs", {}).items():
         schemas.setdefault(name, schema)
     schemas[SubmitRequest.__name__] = {
         "title": SubmitRequest.__name__,
-        "description": f"`task` says which; without it, {DEFAULT_TASK}. `GET /api/task-types` lists all.",
+        "description": f"`task` names the task type; the default is {DEFAULT_TASK}. `GET /api/task-types` lists all.",
         "oneOf": [{"$ref": _REF.format(model=model.__name__)} for model in submits.values()],
         "discriminator": {
             "propertyName": "task",
@@ -49,6 +53,7 @@ def _submit_model(task_type: TaskType) -> type[SubmitOptions]:
 
 
 def _takes_nothing(task_type: TaskType) -> bool:
+    # Then a submit without a payload is valid, so the document must not require the member.
     try:
         task_type.payload.model_validate({}, strict=True)
     except ValidationError:

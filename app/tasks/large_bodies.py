@@ -1,8 +1,8 @@
 """Read large bodies in threads, a few at a time, so that other requests are answered meanwhile.
 
-Threads share the interpreter's lock with the event loop, so they bound how much is read at once, but not its cost. Each
-tenant therefore pays for the time of its bodies: the next large one waits a multiple of it. The usual cost of storing
-tasks is free, so that ordinary batches do not wait.
+Threads share the interpreter's lock with the event loop, so the number of threads does not limit the CPU time of a
+tenant. Therefore the next large body of a tenant waits for a multiple of the time that its last one took. The usual
+time for a task is not counted, so that ordinary batches do not wait.
 """
 
 import asyncio
@@ -25,21 +25,25 @@ T = TypeVar("T")
 
 LARGE_BYTES: Final = 64 * 1024
 """Bytes. A body whose headers announce more is not received before there is room for it."""
+# About a millisecond's work on the event loop.
 _LARGE_MARKS: Final = 1_000
-# About a millisecond's work on the event loop: fewer bytes hold no more marks than that.
+# A body with fewer bytes cannot have more marks than that, so they are not counted.
 _SMALL_BYTES: Final = 1_000
+# Threads, of all tenants together. One tenant cannot use the last one.
 _MAX_RUNNING: Final = 3
 _MAX_RUNNING_OF_ONE: Final = 2
-# Bytes of all bodies that are in memory or being received.
-_MAX_IN_HAND_OF_ONE: Final = 16 * 1024 * 1024
-_MAX_IN_HAND: Final = 64 * 1024 * 1024
+# Bytes of bodies that are in memory or being received.
+_MAX_RESERVED_OF_ONE: Final = 16 * 1024 * 1024
+_MAX_RESERVED: Final = 64 * 1024 * 1024
 _MAX_WAITING_OF_ONE: Final = 64
+# A Content-Length with this many digits counts as unlimited, and is not converted.
 _MAX_DIGITS: Final = 12
 _WAIT_SECONDS: Final = 1.0
-# With this, others find the process busy with one tenant's large bodies a quarter of the time.
+# Seconds of pause for each second of reading: one tenant's large bodies use at most a quarter of the time.
 _PAUSE_FOR_EACH_SECOND: Final = 3.0
-# Invalid bodies cost the most for each byte, and no well-behaved client sends many of them.
+# Invalid bodies cost the most for each byte, and a correct client does not send many of them.
 _PAUSE_FOR_REFUSED: Final = 12.0
+# Seconds. A tenant with a very expensive body must not be locked out for long.
 _MAX_PAUSE: Final = 5.0
 _FREE_SECONDS_FOR_TASK: Final = 50e-6
 # How long a thread keeps the interpreter's lock while the event loop waits for it; Python's own value is 5 ms.
@@ -52,37 +56,38 @@ _SMALL: Final = nullcontext()
 class _TenantBodies:
     """The large bodies of one tenant."""
 
-    in_hand: int = 0
-    """Bytes of its bodies that are received or read now."""
+    reserved: int = 0
+    """Bytes of the tenant's bodies that are being received or read."""
     running: int = 0
     free_at: float = 0.0
-    """Earliest start of its next body, by the event loop's clock (seconds)."""
+    """Earliest start of the tenant's next body, in seconds of the event loop's clock."""
     waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
 
 
 class LargeBodies:
-    """The large bodies of one api process."""
+    """Limits and reads the large bodies of one api process."""
 
     def __init__(self) -> None:
-        """Threads are made when they are first needed."""
+        """Prepare the threads, which start when they are first needed, and set the interpreter's switch interval."""
         self._threads = ThreadPoolExecutor(_MAX_RUNNING, thread_name_prefix="large-bodies")
         # In the order in which tenants are served: a tenant that was served moves to the end.
         self._tenants: dict[UUID, _TenantBodies] = {}
-        self._in_hand = 0
+        self._reserved = 0
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
         sys.setswitchinterval(_SWITCH_SECONDS)
 
     def close(self) -> None:
-        """Accept no more bodies; those that wait for a thread are cancelled."""
+        """Accept no more bodies, and cancel those that wait for a thread."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def receiving(
         self, tenant_id: UUID, headers: "list[tuple[bytes, bytes]]", max_bytes: int
     ) -> AbstractContextManager[None]:
-        """Reserve memory for the body that these headers announce, until the context ends; a small body needs none.
+        """Reserve memory for the body that these headers announce, until the context ends. A small body needs none.
 
-        Raises ``TooManyLargeBodies`` if the tenant would exceed its own bound, ``Unavailable`` if the process would.
+        ``max_bytes`` is the largest body that the operation takes. Raises ``TooManyLargeBodies`` if the tenant would
+        exceed its bound of 16 MiB, ``Unavailable`` if the process would exceed its bound of 64 MiB.
         """
         size = _announced(headers)
         return _SMALL if size <= LARGE_BYTES else self._room(tenant_id, min(size, max_bytes))
@@ -90,24 +95,24 @@ class LargeBodies:
     @contextmanager
     def _room(self, tenant_id: UUID, size: int) -> Iterator[None]:
         tenant = self._tenant(tenant_id)
-        if tenant.in_hand + size > _MAX_IN_HAND_OF_ONE:
+        if tenant.reserved + size > _MAX_RESERVED_OF_ONE:
             raise _too_many(1.0)
-        if self._in_hand + size > _MAX_IN_HAND:
+        if self._reserved + size > _MAX_RESERVED:
             raise Unavailable
-        tenant.in_hand += size
-        self._in_hand += size
+        tenant.reserved += size
+        self._reserved += size
         try:
             yield
         finally:
-            tenant.in_hand -= size
-            self._in_hand -= size
+            tenant.reserved -= size
+            self._reserved -= size
             self._forget_idle(tenant_id)
 
     async def read(self, tenant_id: UUID, raw: bytes, work: Callable[[], T], count: Callable[[T], int]) -> T:
-        """Call ``work``, which reads a body, and return its result; a large body (``is_large``) waits for a thread.
+        """Call ``work``, which reads the body ``raw``, and return its result. A large body waits for a thread.
 
         ``count`` returns the number of tasks in the result. Raises the errors of ``work``, and ``TooManyLargeBodies``
-        after a second.
+        if no thread was free within a second.
         """
         if not is_large(raw):
             return work()
@@ -133,6 +138,7 @@ class LargeBodies:
         try:
             await place
         except asyncio.CancelledError:
+            # The thread was granted at the same moment, so it must be given back.
             if place.done() and not place.cancelled() and not place.exception():
                 self._leave(tenant_id, tenant)
             raise
@@ -147,16 +153,17 @@ class LargeBodies:
         return _too_many(tenant.free_at - asyncio.get_running_loop().time())
 
     def _serve(self) -> None:
-        """Start bodies that wait: at most one of each tenant, so that no tenant blocks the others."""
+        """Start waiting bodies, at most one of each tenant, so that no tenant blocks the others."""
         now = asyncio.get_running_loop().time()
         next_at = [self._serve_one(tenant_id, now) for tenant_id in list(self._tenants)]
         later = [at for at in next_at if at > now]
         if self._timer is not None:
             self._timer.cancel()
+        # No other event happens when a pause ends, so a timer serves the tenant then.
         self._timer = asyncio.get_running_loop().call_at(min(later), self._serve) if later else None
 
     def _serve_one(self, tenant_id: UUID, now: float) -> float:
-        """Start a tenant's next body, if allowed; return the time at which its pause ends, or 0 if none is known."""
+        """Start a tenant's next body if it is allowed. Return the loop time at which its pause ends, or 0."""
         tenant = self._tenants[tenant_id]
         while tenant.waiting and tenant.waiting[0].done():
             tenant.waiting.popleft()
@@ -193,19 +200,20 @@ class LargeBodies:
         return self._tenants.setdefault(tenant_id, _TenantBodies())
 
     def _forget_idle(self, tenant_id: UUID) -> None:
+        # Only tenants with a body or a pause are kept, so that memory does not grow with the number of tenants.
         tenant = self._tenants.get(tenant_id)
-        is_busy = tenant and (tenant.in_hand or tenant.running or tenant.waiting)
+        is_busy = tenant and (tenant.reserved or tenant.running or tenant.waiting)
         if tenant and not is_busy and tenant.free_at <= asyncio.get_running_loop().time():
             del self._tenants[tenant_id]
 
 
 def is_large(raw: bytes) -> bool:
-    """Return whether a body takes more than about a millisecond to read."""
+    """Return whether reading a body takes more than about a millisecond."""
     return len(raw) > _SMALL_BYTES and (len(raw) > LARGE_BYTES or marks(raw) > _LARGE_MARKS)
 
 
 def _announced(headers: "list[tuple[bytes, bytes]]") -> int:
-    """Return how many bytes the body may have; a body without a stated length counts as unlimited."""
+    """Return how many bytes the body may have. A body without a usable Content-Length counts as unlimited."""
     for name, value in headers:
         if name == b"content-length" and value.isdigit() and len(value) < _MAX_DIGITS:
             return int(value)
@@ -215,23 +223,23 @@ def _announced(headers: "list[tuple[bytes, bytes]]") -> int:
 
 
 def _pause(seconds: float, tasks: int, *, is_refused: bool) -> float:
-    dear = seconds - tasks * _FREE_SECONDS_FOR_TASK
-    return max(0.0, dear) * (_PAUSE_FOR_REFUSED if is_refused else _PAUSE_FOR_EACH_SECOND)
+    excess = seconds - tasks * _FREE_SECONDS_FOR_TASK
+    return max(0.0, excess) * (_PAUSE_FOR_REFUSED if is_refused else _PAUSE_FOR_EACH_SECOND)
 
 
 def _too_many(seconds: float) -> TooManyLargeBodies:
     return TooManyLargeBodies(
-        "Too many large bodies at once. Wait as long as Retry-After says, or send smaller ones.",
+        "You send too many large bodies at once. Wait as long as Retry-After says, or send smaller ones.",
         headers={"Retry-After": str(max(1, ceil(seconds)))},
     )
 
 
 def _timed(work: Callable[[], T]) -> tuple[T | None, Exception | None, float]:
-    """Run ``work`` in a thread; return its result or error, and the CPU seconds that it took."""
+    """Run ``work`` in a thread. Return its result, its error, and the CPU seconds that it took."""
     began = thread_time()
     try:
         return work(), None, thread_time() - began
-    except Exception as error:  # noqa: BLE001 it is raised where it is waited for
+    except Exception as error:  # noqa: BLE001 the waiting coroutine raises it
         # Its frames refer to the parsed body, which would then be freed on the event loop and block it.
         error.__traceback__ = error.__context__ = None
         return None, error, thread_time() - began

@@ -1,4 +1,7 @@
-"""The table of the task calls. ``app.http.operation`` says what an entry and its handler may have."""
+"""The table of the task calls. ``app.http.operation`` describes the entries and their handlers.
+
+The order matters: a fixed path must stand before a template that would match it.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -61,7 +64,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         bounds=ORDINARY,
         answers={
             202: Answer(SubmitResponse, headers=["Location"]),
-            200: Answer(SubmitResponse, "This Idempotency-Key made this task before.", _REPLAY),
+            200: Answer(SubmitResponse, "An earlier request with this Idempotency-Key made this task.", _REPLAY),
         },
         problems=[*_BODY, *_SUBMIT],
     ),
@@ -75,7 +78,11 @@ OPERATIONS: Final[Sequence[Operation]] = (
         bounds=BATCH_BOUNDS,
         answers={
             202: Answer(BatchResponse),
-            200: Answer(BatchResponse, "This Idempotency-Key made these tasks before.", ["Idempotency-Replayed"]),
+            200: Answer(
+                BatchResponse,
+                "An earlier request with this Idempotency-Key made these tasks.",
+                ["Idempotency-Replayed"],
+            ),
         },
         problems=[*_BODY, *_SUBMIT],
     ),
@@ -86,7 +93,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         summary="Cancel a task",
         scope=TASKS_WRITE,
         rate=CALLS,
-        answers={200: Answer(CancelResponse), 202: Answer(CancelResponse, "It runs, and ends within 5 s.")},
+        answers={200: Answer(CancelResponse), 202: Answer(CancelResponse, "The task still runs. It ends within 5 s.")},
         problems=[NotFound, IllegalState],
     ),
     Operation(
@@ -98,7 +105,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         rate=SUBMITS,
         answers={
             202: Answer(RetryResponse, headers=["Location"]),
-            200: Answer(RetryResponse, "A replay of an earlier request.", _REPLAY),
+            200: Answer(RetryResponse, "An earlier request with this Idempotency-Key made this task.", _REPLAY),
         },
         problems=[NotFound, IllegalState, *_SUBMIT],
     ),
@@ -119,7 +126,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         summary="Get the result of a task",
         scope=TASKS_READ,
         rate=CALLS,
-        answers={200: Answer(TaskResult), 202: Answer(ResultPending, "It has not ended yet.", ["Retry-After"])},
+        answers={200: Answer(TaskResult), 202: Answer(ResultPending, "The task has not ended yet.", ["Retry-After"])},
         problems=[NotFound],
     ),
     Operation(

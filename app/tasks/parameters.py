@@ -15,10 +15,12 @@ from app.tasks.status import Status
 
 _ID: Final = "A task's id."
 _MAX_KEY: Final = 255
+# Seconds. Proxies and clients usually give a request up after 60 s.
 _MAX_WAIT: Final = 30
 
 
 def _task_id(text: str) -> UUID:
+    # A text that is no id is answered as an unknown task: a client need not tell the two apart.
     task_id = ids.read(text)
     if task_id is None:
         raise NotFound("There is no such task.")
@@ -29,17 +31,17 @@ def _key(header: str) -> str:
     # The draft standard quotes the key, common practice does not: both forms mean the same key.
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
     if not (1 <= len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
-        raise InvalidRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.")
+        raise InvalidRequest("Send 1 to 255 printable ASCII characters as the Idempotency-Key.")
     return key
 
 
 def _trace(header: str) -> str | None:
-    # A comma comes from a header that was sent twice: nobody knows which trace it is.
+    # A comma means that the header was sent twice. Then it is unclear which trace is meant, and both are ignored.
     return traceparents.read(header.split(","))
 
 
 def _preferred_wait(header: str) -> str:
-    """Return the seconds of ``wait=N``, as text, or no text: a preference that we do not know is ignored (RFC 7240)."""
+    """Return the seconds of ``wait=N`` as text, or "". Unknown preferences are ignored (RFC 7240, 2)."""
     for preference in header.split(","):
         name, _, value = preference.strip().partition("=")
         if name.lower() == "wait" and value.isdecimal():
@@ -55,16 +57,16 @@ TaskId: TypeAlias = Annotated[
 ]
 IdempotencyKey: TypeAlias = Annotated[
     Annotated[str, AfterValidator(_key)] | None,
-    Header(min_length=1, max_length=257, description="Sent again within 24 h with the same request: the same task."),
+    Header(min_length=1, max_length=257, description="The same key and request within 24 h give the same task."),
 ]
 TraceParent: TypeAlias = Annotated[
     Annotated[str, AfterValidator(_trace)] | None,
-    Header(alias="traceparent", description="W3C Trace Context. One that cannot be read is ignored."),
+    Header(alias="traceparent", description="W3C Trace Context. A value that cannot be read is ignored."),
 ]
-Wait: TypeAlias = Annotated[float, Query(ge=0, le=_MAX_WAIT, description="Seconds to wait for the end.")]
+Wait: TypeAlias = Annotated[float, Query(ge=0, le=_MAX_WAIT, description="Seconds to wait for the task's end.")]
 Prefer: TypeAlias = Annotated[
     Annotated[str, AfterValidator(_preferred_wait)] | None,
-    Header(description="`wait=N` means the same as the parameter."),
+    Header(description="`wait=N` means the same as the parameter `wait`."),
 ]
 StatusFilter: TypeAlias = Annotated[Status | None, Query()]
 TypeFilter: TypeAlias = Annotated[str | None, Query(max_length=64, pattern=f"^{types.NAME}$")]
@@ -72,5 +74,8 @@ TagFilter: TypeAlias = Annotated[Tag | None, Query()]
 
 
 def seconds_to_wait(wait: float, prefer: str | None) -> float:
-    """Return how long a request may wait: its parameter counts before its preference."""
+    """Return the seconds that a request may wait. The parameter ``wait`` comes before the preference.
+
+    A preference above the maximum is lowered to it, because a preference is never an error (RFC 7240, 2).
+    """
     return wait or min(float(prefer or 0), _MAX_WAIT)

@@ -1,7 +1,7 @@
 """Create the partitions of task, attempt, result (monthly) and event (daily) in advance, and move early rows into them.
 
-``scripts/admin migrate``, the api and the dispatcher do this when they start. A row whose partition is missing is in
-a DEFAULT partition and served like any other, until one of them moves it (``partition_step``).
+``scripts/admin migrate``, the api and the dispatcher do this when they start. A row whose partition is missing is
+stored in a DEFAULT partition and is served like any other row. The next run moves it (``partition_step``).
 """
 
 import asyncio
@@ -20,17 +20,20 @@ _log = logging.getLogger(__name__)
 AHEAD: Final = {"month": 1, "day": 7}
 """Partitions to create after the current one, by the unit of the table."""
 INTERVAL: Final = 3600.0
+"""Seconds between two runs."""
+# Partitions of each table in one run, so that a wrong clock cannot keep it busy without end.
 _MAX_STEPS: Final = 200
+# Seconds before the next attempt at a table that others have locked.
 _BUSY_PAUSE: Final = 0.25
 _BUSY_ATTEMPTS: Final = 5
 
 
 async def keep_any_tenant(connection: Connection, fence: UUID | None = None, *, attempts: int = _BUSY_ATTEMPTS) -> int:
-    """Make the partitions that are missing and empty the DEFAULT ones; return how many rows were moved.
+    """Create the missing partitions and empty the DEFAULT ones. Return the number of rows that were moved.
 
-    Each partition is one transaction, which locks only its table; if others have locked it, there are up to
-    ``attempts`` attempts. After an error the other tables are still done, and the first error is raised at the end.
-    ``fence`` is the token of a dispatcher's lease.
+    Each partition is one transaction, which locks only its table. If others have locked the table, there are up to
+    ``attempts`` attempts. After an error the other tables still follow, and the first error is raised at the end.
+    ``fence`` is the token of a dispatcher's lease; None if the caller is not the dispatcher.
     """
     moved, failed = 0, None
     for table, unit in await sweep_store.partitioned_tables_any_tenant(connection):
@@ -52,7 +55,7 @@ async def _keep(connection: Connection, table: str, ahead: int, fence: UUID | No
         period, rows = step
         moved += rows
         level = logging.WARNING if rows else logging.INFO
-        # Rows before their partition are unusual: a clock that is ahead, a stack that was off, an old backup.
+        # A warning, because such rows are unusual: a clock is wrong, the stack was off, or a backup is old.
         _log.log(level, "a partition was made", extra={"table": table, "period": period, "rows_moved": rows})
     return moved
 
@@ -71,7 +74,10 @@ async def _step(
 
 
 async def keep_as_submitter() -> None:
-    """Create missing partitions at the start of an api process, then each hour: a dispatcher may not be running."""
+    """Create missing partitions at the start of an api process and then each hour, until cancelled.
+
+    The api does this too, because a dispatcher may not be running.
+    """
     keeping = duty.Duty("partitions", INTERVAL)
     while True:
         await keeping.run(_keep_once)

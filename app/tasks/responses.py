@@ -1,4 +1,4 @@
-"""Build the HTTP answers of the task calls, with their RateLimit fields."""
+"""Build the HTTP answers of the task calls, with their RateLimit fields (IETF draft 11)."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,26 +25,29 @@ _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).en
 _QUOTA_PROBLEMS: Final[Mapping[Quota, tuple[type[Problem], str]]] = {
     "day": (
         DailyQuotaExceeded,
-        "Today's tasks are used up. Wait for the next day (UTC), or ask for a larger plan.",
+        "The tenant has used up its tasks of today. Wait for the next day (UTC), or ask for a larger plan.",
     ),
     "month": (
         MonthlyQuotaExceeded,
-        "This month's tasks are used up. Wait for the next month (UTC), or ask for a larger plan.",
+        "The tenant has used up its tasks of this month. Wait for the next month (UTC), or ask for a larger plan.",
     ),
     "backlog": (
         BacklogFull,
-        "As many tasks wait as the plan allows. Wait until some have run, cancel some, or ask for a larger plan.",
+        "The tenant's backlog is full. Wait until some tasks have run, cancel some, or ask for a larger plan.",
     ),
 }
 
 
 def require_accepted(decided: Accepted | Refused, limits: Limits, rate: Sequence[Remaining]) -> Accepted:
-    """Return what was accepted. Raises the 429 of the limit if all tasks were refused."""
+    """Return the decision if at least one task was accepted. Otherwise raise the 429 of the limit.
+
+    ``rate`` is what remains of the rate limit, for the RateLimit fields.
+    """
     if isinstance(decided, Accepted):
         return decided
     kind, detail = _QUOTA_PROBLEMS[decided.policy]
     if decided.grant is None:
-        # The ledger was not asked this time, so only the limit that was reached is known.
+        # A remembered refusal: the ledger was not asked, so only the limit that was reached is known.
         remaining = [Remaining(decided.policy, 0, None if decided.policy == "backlog" else decided.retry_after)]
     else:
         remaining = [*rate, *_ledger_remaining(limits, decided.grant)]
@@ -61,9 +64,9 @@ def require_accepted(decided: Accepted | Refused, limits: Limits, rate: Sequence
 
 
 def accepted(accepted: Accepted, limits: Limits, rate: Sequence[Remaining], retry_of: UUID | None = None) -> Response:
-    """Return 202 for a new task, 200 for one that the same Idempotency-Key made before."""
+    """Return 202 for a new task, 200 for one that an earlier request with the same Idempotency-Key made."""
     task_id = str(accepted.task_ids[0])
-    # Written by hand: a pydantic model of two known members would double the cost of the answer.
+    # Written as text, because a pydantic model would double the cost of the answer. No value needs escaping.
     more = "" if retry_of is None else f',"retry_of":"{retry_of}"'
     body = f'{{"task_id":"{task_id}","status":"{accepted.status}"{more}}}'
     headers = {"Location": f"/api/tasks/{task_id}", **_headers(accepted, limits, rate)}
@@ -71,15 +74,17 @@ def accepted(accepted: Accepted, limits: Limits, rate: Sequence[Remaining], retr
 
 
 def batch(accepted: Accepted, limits: Limits, rate: Sequence[Remaining]) -> Response:
-    """Return 202 with the outcome of each task; 200 if the same Idempotency-Key stored them before."""
+    """Return 202 with the outcome of each task, 200 if an earlier request with the same Idempotency-Key made them."""
     body = f'{{"outcomes":[{",".join(_outcomes(accepted))}]}}'
     return JsonResponse(body, _status(accepted), _headers(accepted, limits, rate))
 
 
 def _outcomes(accepted: Accepted) -> Iterator[str]:
-    """Yield the outcome of each task of a batch, in the order of the request."""
+    """Yield the outcome of each task of a batch as JSON, in the order of the request."""
     stored = [f'{{"task_id":"{task_id}","status":"PENDING"}}' for task_id in accepted.task_ids]
     valid = stored if accepted.refused is None else [*stored, *_refused_outcomes(accepted.refused)]
+    # The valid tasks fill the places that the invalid ones leave. The ledger grants the first ones, so the refused ones
+    # are the last of them.
     following = iter(valid)
     for place in range(len(valid) + len(accepted.invalid)):
         task = accepted.invalid.get(place)
@@ -88,20 +93,20 @@ def _outcomes(accepted: Accepted) -> Iterator[str]:
 
 def _refused_outcomes(refused: Refused) -> list[str]:
     kind, detail = _QUOTA_PROBLEMS[refused.policy]
-    return [_compact({"error": _told(kind, detail) | {"retry_after": refused.retry_after}})] * refused.tasks
+    return [_compact({"error": _error(kind, detail) | {"retry_after": refused.retry_after}})] * refused.tasks
 
 
 def _invalid_outcome(task: InvalidTask, place: int) -> str:
-    """Return the outcome of an invalid task. Its pointers become relative to the whole body."""
-    told = _told(InvalidRequest, task.detail)
+    """Return the outcome of an invalid task, with pointers that start at the root of the body."""
+    error = _error(InvalidRequest, task.detail)
     if task.errors:
-        told["errors"] = [
+        error["errors"] = [
             {**fault, "pointer": f"#/tasks/{place}{fault['pointer'].removeprefix('#')}"} for fault in task.errors
         ]
-    return _compact({"error": told})
+    return _compact({"error": error})
 
 
-def _told(kind: type[Problem], detail: str) -> dict[str, Any]:
+def _error(kind: type[Problem], detail: str) -> dict[str, Any]:
     return {"code": kind.code, "status": kind.status, "title": kind.title, "detail": detail}
 
 
@@ -113,7 +118,7 @@ def _headers(accepted: Accepted, limits: Limits, rate: Sequence[Remaining]) -> M
     if accepted.grant is not None:
         remaining = [*rate, *_ledger_remaining(limits, accepted.grant)]
         return policies.fields(policies.submit_policies(limits), remaining)
-    # A replay and a batch without a valid task cost no quota, so they report only the rate, like all other calls.
+    # A replay and a batch without a valid task use no quota, so they report only the rate, like all other calls.
     fields = policies.fields(policies.call_policies(limits), rate)
     return {**fields, "Idempotency-Replayed": "true"} if accepted.is_replay else fields
 
@@ -121,6 +126,7 @@ def _headers(accepted: Accepted, limits: Limits, rate: Sequence[Remaining]) -> M
 def _ledger_remaining(limits: Limits, grant: Grant) -> list[Remaining]:
     remaining = []
     if limits.tasks_per_day != UNLIMITED:
+        # Never below 0: an operator may have lowered a limit below what is used.
         remaining.append(Remaining("day", max(0, limits.tasks_per_day - grant.day_used), grant.day_ends_in))
     if limits.tasks_per_month != UNLIMITED:
         remaining.append(Remaining("month", max(0, limits.tasks_per_month - grant.month_used), grant.month_ends_in))

@@ -1,4 +1,4 @@
-"""The bodies of the task calls."""
+"""The bodies of the task calls, as pydantic models. Their docstrings and descriptions are part of the API document."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -38,34 +38,34 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[
 
 
 class SubmitOptions(BaseModel):
-    """The options of a submit, in addition to its task and payload."""
+    """The options of a submit, in addition to its task type and payload."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    # A member that is null is as good as missing, for programs that write all of their members (idempotency too: see
-    # app/tasks/submit/validation.py).
+    # A null member means the same as a missing one, because many clients send all of their members. The fingerprint of
+    # an Idempotency-Key follows the same rule (``without_nulls`` in app/tasks/submit/validation.py).
     priority: Annotated[int, Field(ge=0, le=9)] | None = Field(
-        DEFAULT_PRIORITY, description="9 is most urgent. A minute of waiting weighs as much as one step."
+        DEFAULT_PRIORITY, description="0 to 9; 9 is the most urgent. A minute of waiting counts as much as one step."
     )
     delay_seconds: float | None = Field(
-        None, ge=0, le=MAX_DELAY_SECONDS, description="Start no earlier than so long from now."
+        None, ge=0, le=MAX_DELAY_SECONDS, description="Earliest start, in seconds from now."
     )
     scheduled_at: Timestamp | None = Field(
         None,
-        description="Start no earlier than this: an RFC 3339 date-time with its UTC offset; not with `delay_seconds`.",
+        description="Earliest start: an RFC 3339 date-time with its UTC offset; not together with `delay_seconds`.",
     )
     expires_seconds: float | None = Field(
-        None, gt=0, le=MAX_DELAY_SECONDS, description="Not started within so long, the task ends REVOKED."
+        None, gt=0, le=MAX_DELAY_SECONDS, description="A task that has not started within these seconds ends REVOKED."
     )
     max_attempts: int | None = Field(None, ge=1, le=25, description="At most the task type's own value.")
     timeout_seconds: float | None = Field(
-        None, gt=0, le=86_400, description="Time limit of one attempt, at most the task type's own."
+        None, gt=0, le=86_400, description="Seconds for which one attempt may run, at most the task type's own limit."
     )
     tags: Annotated[list[Tag], Field(max_length=10)] | None = Field(
-        default_factory=list, description="To find the task by."
+        default_factory=list, description="Labels by which you can find the task in lists."
     )
     webhook_url: str | None = Field(
-        None, max_length=2048, description="An https URL that gets the task's end as a signed event (see webhooks)."
+        None, max_length=2048, description="An https URL that receives the task's end as a signed event (see webhooks)."
     )
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ class SubmitOptions(BaseModel):
         if self.scheduled_at is None:
             return self
         if self.delay_seconds is not None:
-            message = "give delay_seconds or scheduled_at, not both"
+            message = "send delay_seconds or scheduled_at, not both"
             raise ValueError(message)
         if self.scheduled_at.year < _FIRST_YEAR:
             message = f"scheduled_at is before {_FIRST_YEAR}"
@@ -88,9 +88,9 @@ class SubmitRequest(SubmitOptions):
     """A submit whose payload is not yet validated by the task type's model."""
 
     task: Annotated[str, Field(max_length=64)] | None = Field(
-        DEFAULT_TASK, description="A name of `GET /api/task-types`."
+        DEFAULT_TASK, description="Name of a task type (see `GET /api/task-types`)."
     )
-    # JSON already: it has been parsed strictly, and to look at each value again would take most of the time.
+    # Any, because the body was parsed strictly before: to check that each value is JSON would take most of the time.
     payload: Any = Field(default_factory=dict)
 
 
@@ -106,7 +106,7 @@ class SubmitResponse(BaseModel):
 
 
 class BatchRequest(BaseModel):
-    """Tasks to be submitted together. A task that is refused does not affect the others."""
+    """Tasks to submit together. A task that is refused does not affect the others."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -115,18 +115,18 @@ class BatchRequest(BaseModel):
 
 
 class ItemProblem(BaseModel):
-    """The reason why a task of a batch was refused: the error that a single submit would have got."""
+    """The reason why a task of a batch was refused. It is the error that a single submit would get."""
 
     code: str
     status: int
     title: str
-    detail: str = Field(description="What to do about it. It never repeats the input.")
-    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: its faults, the first ones.")
-    retry_after: int | None = Field(None, description="With a quota: seconds.")
+    detail: str = Field(description="What you can do about the error. It never repeats the input.")
+    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: the first faults of the task.")
+    retry_after: int | None = Field(None, description="With a quota: seconds to wait before the next attempt.")
 
 
 class RefusedTask(BaseModel):
-    """A task of a batch that is not stored."""
+    """A task of a batch that was not stored."""
 
     error: ItemProblem
 
@@ -145,7 +145,7 @@ class BatchResponse(BaseModel):
                                 "code": "invalid_request",
                                 "status": 422,
                                 "title": "Invalid request",
-                                "detail": "The request is not valid: see errors.",
+                                "detail": "The request is not valid. Correct each place that errors names.",
                                 "errors": [{"pointer": "#/tasks/1/task", "detail": "unknown task type"}],
                             }
                         },
@@ -177,7 +177,7 @@ class RetryResponse(SubmitResponse):
 
 
 class CancelResponse(BaseModel):
-    """The effect of the cancel: a REVOKED task has ended; a STARTED one still runs and ends within 5 s."""
+    """The effect of the cancel. A REVOKED task has ended; a STARTED one still runs, and ends within 5 s."""
 
     task_id: UUID
     status: Status
@@ -185,7 +185,7 @@ class CancelResponse(BaseModel):
 
 
 class Progress(BaseModel):
-    """The progress that the task's code reported last. NaN and infinity are null, because JSON has no such numbers."""
+    """The latest progress that the task's code reported. NaN and infinity are null: JSON has no such numbers."""
 
     done: float | None
     total: float | None
@@ -206,7 +206,7 @@ class TaskStatus(BaseModel):
     task_id: UUID
     task: str
     status: Status
-    attempt: int = Field(description="Number of the latest attempt, 0 before the first.")
+    attempt: int = Field(description="Number of the latest attempt; 0 before the first one.")
     max_attempts: int
     progress: Progress | None
     waiting_reason: WaitingReason | None = Field(description="Set while the task waits (PENDING or RETRY).")
@@ -219,7 +219,7 @@ class TaskStatus(BaseModel):
 
 
 class Attempt(BaseModel):
-    """One run of a task. LOST and RETURNED ones were taken away by the platform and do not count."""
+    """One run of a task. LOST and RETURNED attempts were taken away by the platform, and do not count as failed."""
 
     attempt: int
     status: Literal["STARTED", "SUCCESS", "FAILURE", "REVOKED", "LOST", "RETURNED"]
@@ -244,7 +244,7 @@ class TaskAndAttempts(TaskStatus):
 class TaskDetail(TaskAndAttempts):
     """Everything about a task except its result."""
 
-    payload: JsonValue = Field(description="What was submitted, number for number.")
+    payload: JsonValue = Field(description="The submitted payload, with the same values.")
 
 
 class TaskResult(BaseModel):
@@ -252,7 +252,7 @@ class TaskResult(BaseModel):
 
     task_id: UUID
     status: Status
-    result: JsonValue = Field(description="What the task returned; null unless SUCCESS.")
+    result: JsonValue = Field(description="The value that the task returned; null unless the status is SUCCESS.")
     error: TaskError | None
 
 
@@ -281,17 +281,17 @@ class TaskPage(BaseModel):
     """A page of tasks, newest first."""
 
     items: list[TaskSummary]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null on the last.")
+    next_cursor: str | None = Field(description="Send it as `cursor` to get the next page; null on the last page.")
 
 
 class TaskTypeInfo(BaseModel):
-    """A task type, with JSON schemas of what it takes and returns."""
+    """A task type, with the JSON schemas of its payload and its result."""
 
     name: str
     summary: str
     pool: Literal["prefork", "asyncio"]
     max_attempts: int
-    time_limit: float = Field(description="Seconds one attempt may run.")
+    time_limit: float = Field(description="Seconds for which one attempt may run.")
     payload_schema: dict[str, Any]
     result_schema: dict[str, Any]
 

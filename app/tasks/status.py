@@ -1,11 +1,11 @@
-"""The states of a task."""
+"""The statuses of a task."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Status(StrEnum):
-    """The state of a task. The last three are final."""
+    """The status of a task. SUCCESS, FAILURE and REVOKED are final."""
 
     PENDING = "PENDING"
     STARTED = "STARTED"

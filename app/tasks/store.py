@@ -1,4 +1,4 @@
-"""SQL of tasks. Every statement names the tenant, and runs under policies that do so too."""
+"""SQL that writes tasks. Every statement names the tenant, and row-level security checks the tenant once more."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _End(NamedTuple):
-    """One end, as ``attempts_finish`` takes it."""
+    """The end of one attempt: the parameters of the SQL function ``attempts_finish``, in their order."""
 
     tenant_id: UUID
     task_id: UUID
@@ -36,10 +36,12 @@ SELECT tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_i
 FROM {_CALL_ACCEPT}
 """  # noqa: S608 a constant of names
 
+# A key is free if it has no row, or one that is past its 24 h but not deleted yet. A key in use returns no row.
 _TAKE_KEYS = """
 INSERT INTO idempotency_key AS k (tenant_id, key, fingerprint, task_id)
 SELECT u.tenant_id, u.key, u.fingerprint, u.task_id
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::uuid[]) AS u (tenant_id, key, fingerprint, task_id)
+-- In one order, so that two transactions with the same keys cannot lock each other out.
 ORDER BY u.tenant_id, u.key
 ON CONFLICT (tenant_id, key) DO UPDATE
     SET fingerprint = excluded.fingerprint, task_id = excluded.task_id, answer = NULL, created_at = now()
@@ -47,8 +49,8 @@ ON CONFLICT (tenant_id, key) DO UPDATE
 RETURNING task_id
 """
 
-# The next two statements avoid comparisons that a merge join can use: while statistics say that the table is empty,
-# such a plan would read all of it.
+# The next two statements compare with >= and <= and not with =, which a merge join could use: while the statistics say
+# that the table is empty, Postgres would choose a merge join, and read the whole table.
 _RELEASE_KEYS = """
 DELETE FROM idempotency_key k USING unnest($1::uuid[], $2::text[]) AS u (tenant_id, key)
 WHERE (k.tenant_id, k.key) >= (u.tenant_id, u.key) AND (k.tenant_id, k.key) <= (u.tenant_id, u.key) AND k.key = u.key
@@ -65,7 +67,7 @@ SELECT tenant_id, task_id, fingerprint, answer FROM idempotency_key
 WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
 """
 
-# The payload as text: it may be large, and large bodies are parsed in threads (large_bodies.py).
+# The payload is read as text, because it may be large, and large bodies are parsed in threads (large_bodies.py).
 _REQUEST_TO_REPEAT = """
 SELECT status, task, payload::text AS payload, priority, tags, max_attempts, timeout_seconds, webhook_url
 FROM task WHERE tenant_id = $1 AND id = $2
@@ -81,20 +83,24 @@ _FINISH_AS_LEADER: Final = f"{_FINISH} WHERE (SELECT {_LEADS})"
 async def accept_any_tenant(
     connection: Connection, demands: Mapping[UUID, Demand], tasks: Sequence[NewTask]
 ) -> dict[UUID, Grant]:
-    """Count each tenant's tasks and store what is granted (migrations/functions: tasks_accept); ids are ours."""
+    """Count each tenant's tasks and store those that its limits allow (migrations/functions: tasks_accept).
+
+    Returns the ledger of each tenant, with the number of granted tasks. The tasks of a tenant stand oldest first, and
+    the first ones are granted.
+    """
     rows = await connection.fetch(_ACCEPT, list(demands), *zip(*demands.values(), strict=True), *_columns_of(tasks))
     return {tenant_id: Grant(*rest) for tenant_id, *rest in rows}
 
 
-# The number of NewTask's first fields, which are never None.
+# NewTask's first fields are never None; their number must agree with ``tasks_accept``.
 _REQUIRED_COLUMNS = 8
 
 
 def _columns_of(tasks: Sequence[NewTask]) -> Iterator[Sequence[Any]]:
-    """Yield the columns. A column with one value throughout, as most have, is sent as a single value."""
+    """Yield the columns of the tasks. Most columns have the same value in all rows: those are sent as one value."""
     for place, values in enumerate(zip(*tasks, strict=True)):
         is_uniform = values.count(values[0]) == len(values)
-        # unnest() extends short columns with NULL.
+        # unnest() extends a short column with NULL. ``tasks_accept`` then uses the first value of a required column.
         if place < _REQUIRED_COLUMNS:
             yield values[:1] if is_uniform else values
         else:
@@ -102,13 +108,13 @@ def _columns_of(tasks: Sequence[NewTask]) -> Iterator[Sequence[Any]]:
 
 
 async def existing_any_tenant(connection: Connection, task_ids: Sequence[UUID]) -> set[UUID]:
-    """Return those of the ids that are stored, of the transaction's tenants."""
+    """Return the ids that are stored, of the given ones and of the tenants of the transaction."""
     rows = await connection.fetch("SELECT id FROM task WHERE id = ANY($1::uuid[])", task_ids)
     return {row["id"] for row in rows}
 
 
 async def take_keys_any_tenant(connection: Connection, submissions: Sequence[Submission]) -> set[UUID]:
-    """Store the submissions' idempotency keys; return the ids of those whose key was free (or 24 h old)."""
+    """Store the idempotency keys of submissions. Return the ids of the submissions whose key was free."""
     rows = await connection.fetch(
         _TAKE_KEYS,
         [submission.specs.tenant_id for submission in submissions],
@@ -130,7 +136,10 @@ async def release_keys_any_tenant(connection: Connection, submissions: Sequence[
 
 
 async def keep_decisions_any_tenant(connection: Connection, decisions: Sequence[tuple[Submission, str]]) -> None:
-    """Store, with keys of the same transaction, the decisions that answer a replay (submit/decision.py)."""
+    """Store the decisions that answer a replay with their keys, as text (submit/decision.py).
+
+    The keys must have been taken in the same transaction.
+    """
     if decisions:
         await connection.execute(
             _KEEP_DECISIONS,
@@ -141,17 +150,17 @@ async def keep_decisions_any_tenant(connection: Connection, decisions: Sequence[
 
 
 async def find_key(connection: Connection, tenant_id: UUID, key: str) -> "asyncpg.Record | None":
-    """Return what is stored under an idempotency key of the last 24 h."""
+    """Return the row of an idempotency key from the last 24 h, or None."""
     return await connection.fetchrow(_FIND_KEY, tenant_id, key)
 
 
 async def request_to_repeat(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return the request of a task without its times, with the payload as text, and its status."""
+    """Return the status and the request of a task, without its times; the payload is text. None: it is unknown."""
     return await connection.fetchrow(_REQUEST_TO_REPEAT, tenant_id, task_id)
 
 
 async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str | None:
-    """Return a task's status."""
+    """Return a task's status, or None if the task is unknown."""
     found: str | None = await connection.fetchval(
         "SELECT status FROM task WHERE tenant_id = $1 AND id = $2", tenant_id, task_id
     )
@@ -161,16 +170,19 @@ async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str 
 async def claim_any_tenant(
     connection: Connection, wanted: "Mapping[UUID, int]", *, pool: str, worker_id: UUID
 ) -> "list[asyncpg.Record]":
-    """Take up to so many due tasks of each tenant (migrations/functions: tasks_claim); a transaction of its own."""
+    """Claim due tasks of several tenants for a worker (migrations/functions: tasks_claim).
+
+    Call it outside a transaction. ``wanted`` is the most tasks for each tenant. Returns one row for each claimed task.
+    """
     return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values())))
 
 
 async def finish_any_tenant(
     connection: Connection, ends: Sequence[AttemptEnd], fence: UUID | None = None
 ) -> "list[asyncpg.Record]":
-    """End attempts by their claim tokens (``attempts_finish`` says what is returned); one row for each.
+    """End attempts by their claim tokens. Return one row for each (migrations/functions: attempts_finish).
 
-    With ``fence``, the token of a dispatcher's lease, nothing is ended and no row returned once another one leads.
+    ``fence`` is the token of a dispatcher's lease: if another dispatcher leads, nothing is ended and no row returned.
     """
     columns = zip(*map(_row_of, ends), strict=True)
     if fence is None:
@@ -195,7 +207,7 @@ def _json(value: Any) -> str | None:
 async def report_progress(
     connection: Connection, tenant_id: UUID, task_id: UUID, *, claim_token: UUID, progress: Any
 ) -> None:
-    """Store an attempt's progress; this changes nothing if the claim token is no longer the current one."""
+    """Store an attempt's progress. Do nothing if the claim token is no longer the task's current one."""
     await connection.execute(
         "UPDATE task SET progress = $4 WHERE tenant_id = $1 AND id = $2 AND claim_token = $3 AND status = 'STARTED'",
         tenant_id, task_id, claim_token, progress,
@@ -209,12 +221,15 @@ _REVOKE: Final = f"SELECT status FROM {_CALL_REVOKE}"  # noqa: S608 a constant o
 async def revoke_waiting(
     connection: Connection, tenant_id: UUID, task_id: UUID, error: "dict[str, Any]", *, is_expiry: bool = False
 ) -> bool:
-    """End a task that waits (with ``is_expiry`` only one past its time to start); False when it does not wait."""
+    """End a waiting task as REVOKED. Return False if it does not wait (migrations/functions: waiting_revoke).
+
+    ``error`` is the JSON object to store. With ``is_expiry`` the task ends only if its time to start has passed.
+    """
     return await connection.fetchrow(_REVOKE, tenant_id, task_id, error, is_expiry) is not None
 
 
 async def request_cancel(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
-    """Request the end of a running task; return False if it does not run."""
+    """Request the end of a running task. Return False if it does not run."""
     done = await connection.execute(
         "UPDATE task SET cancel_requested_at = coalesce(cancel_requested_at, now()) "
         "WHERE tenant_id = $1 AND id = $2 AND status = 'STARTED'",
@@ -223,6 +238,8 @@ async def request_cancel(connection: Connection, tenant_id: UUID, task_id: UUID)
     return affected(done) > 0
 
 
+# LATERAL with LIMIT: one look-up by the key for each attempt. A plain join may be planned as a scan of all tasks while
+# the statistics are out of date.
 _HELD = """
 SELECT k.claim_token, k.is_cancelled FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS u (tenant_id, task_id, token)
 CROSS JOIN LATERAL (
@@ -234,7 +251,7 @@ CROSS JOIN LATERAL (
 
 
 async def held_any_tenant(connection: Connection, attempts: Sequence[AttemptRef]) -> dict[UUID, bool]:
-    """Return the attempts that still run, by claim token, and whether their tenant has cancelled them."""
+    """Return the claim tokens of the attempts that still run, and for each whether its tenant has cancelled it."""
     rows = await connection.fetch(
         _HELD,
         [attempt.tenant_id for attempt in attempts],
@@ -247,7 +264,11 @@ async def held_any_tenant(connection: Connection, attempts: Sequence[AttemptRef]
 async def retry_state(
     connection: Connection, tenant_id: UUID, task_id: UUID, claim_token: UUID
 ) -> "asyncpg.Record | None":
-    """Return the task type and the counts of failed and lost attempts of a task that runs under this token."""
+    """Return a running task's type, its failed and allowed attempts, and how many attempts were lost.
+
+    None if the task does not run under this claim token. Attempts that ended with their worker's restart do not count
+    as lost, because the task's code did not cause it.
+    """
     return await connection.fetchrow(
         "SELECT task, failed_attempts, max_attempts, "
         "(SELECT count(*) FROM attempt a WHERE a.tenant_id = $1 AND a.task_id = $2 AND a.status = 'LOST' "

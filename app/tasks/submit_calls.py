@@ -1,6 +1,6 @@
 """Handlers of the calls that store tasks: submit, batch and retry.
 
-A small body is read on the event loop, a large one in a thread.
+The event loop parses a small body itself; a thread parses a large one.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ from app.tenants.plans import Limits
 
 Rate: TypeAlias = Sequence[Remaining]
 Wanted: TypeAlias = tuple[TaskSpecs, Idempotency | None]
-"""The return type of the functions that read what a request asks for."""
+"""The tasks and the idempotency key that a request asks for."""
 
 
 async def submit_task(
@@ -46,6 +46,7 @@ async def submit_task(
         raw = await body.receive()
         read = partial(read_submit, principal, body, idempotency_key, traceparent)
         accepted, limits = await _accept(parts, principal, rate, raw, read)
+    # For the request log: the path of a submit has no task id.
     request.scope["state"]["task_id"] = str(accepted.task_ids[0])
     return responses.accepted(accepted, limits, rate)
 
@@ -59,10 +60,10 @@ async def submit_tasks(
     idempotency_key: IdempotencyKey = None,
     traceparent: TraceParent = None,
 ) -> Response:
-    """Accept many tasks at once. Each is checked by itself, and the outcomes say which are stored.
+    """Accept many tasks at once. Each task is checked by itself, and its outcome says whether it is stored.
 
-    All of them are stored in one transaction. The batch counts as one request for the rate limit. A 429 means that no
-    task was accepted.
+    All tasks are stored in one transaction. A batch counts as one request for the rate limit. A 429 means that no task
+    was accepted.
     """
     _log_trace(request, traceparent)
     with parts.large_bodies.receiving(principal.tenant_id, request.scope["headers"], body.bounds.size):
@@ -81,7 +82,7 @@ async def retry_task(
     idempotency_key: IdempotencyKey = None,
     traceparent: TraceParent = None,
 ) -> Response:
-    """Run an ended task again as a new one, which counts against the quotas."""
+    """Run an ended task again, as a new task. The new task counts against the quotas."""
     _log_trace(request, traceparent)
     ended = await repeat.find_ended(parts.reader, principal.tenant_id, task_id)
 
@@ -96,12 +97,12 @@ async def retry_task(
 async def _accept(
     parts: TaskParts, principal: Principal, rate: Rate, raw: bytes, read: Callable[[], Wanted]
 ) -> tuple[Accepted, Limits]:
-    """Store the tasks that ``read`` finds in the text ``raw``; ``rate`` is the remaining rate, for the answer.
+    """Store the tasks that ``read`` returns. Return the decision, and the tenant's limits.
 
-    Raises the errors of ``read`` and of ``Acceptor.accept``, ``TooManyLargeBodies``, and the 429 of a limit that has
-    refused all tasks.
+    ``raw`` is the body, whose size decides where ``read`` runs; ``rate`` is what remains of the rate limit. Raises the
+    errors of ``read`` and of ``Acceptor.accept``, ``TooManyLargeBodies``, and the 429 of a limit that refuses all.
     """
-    # A small body is read right here: the extra coroutine of a thread would cost more than the reading.
+    # A small body is parsed right here, because an extra coroutine would cost more than to parse it.
     wanted = await parts.large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
     specs, idempotency = wanted
     decided = await parts.acceptor.accept(specs, idempotency)
@@ -111,7 +112,10 @@ async def _accept(
 def read_submit(
     principal: Principal, body: Incoming[SubmitRequest], key: str | None, traceparent: str | None = None
 ) -> Wanted:
-    """Return what a submit asks for. Raises ``MalformedBody``, ``RequestValidationError`` and ``InvalidRequest``."""
+    """Return the task of a submit, and its idempotency key. ``body`` must have been received.
+
+    Raises ``MalformedBody``, ``RequestValidationError`` and ``InvalidRequest``.
+    """
     limits = plans.limits_of(principal)
     task = validation.new_task(principal.tenant_id, limits, body.read(), traceparent)
     return TaskSpecs(principal.tenant_id, limits, (task,)), _idempotency(key, body.document, body.raw)
@@ -120,7 +124,10 @@ def read_submit(
 def read_batch(
     principal: Principal, body: Incoming[BatchRequest], key: str | None, traceparent: str | None = None
 ) -> Wanted:
-    """Return the tasks of a batch; those that cannot be stored are listed as ``invalid``. Raises as a submit does."""
+    """Return the tasks of a batch, and its idempotency key. Tasks that are not valid are in ``invalid``.
+
+    Raises ``MalformedBody`` and ``RequestValidationError`` if the batch itself is not valid.
+    """
     limits = plans.limits_of(principal)
     specs = batch.read(principal.tenant_id, limits, body.read().tasks, traceparent)
     return specs, _idempotency(key, body.document, body.raw)
@@ -131,6 +138,7 @@ def _idempotency(key: str | None, document: Any, raw: bytes) -> Idempotency | No
         return None
     document = validation.without_nulls(document)
     if isinstance(document, dict) and isinstance(items := document.get("tasks"), list):
+        # The same rule for each task of a batch.
         document = {**document, "tasks": [validation.without_nulls(item) for item in items]}
     return Idempotency(key, fingerprint(document, is_large=is_large(raw)))
 

@@ -1,7 +1,7 @@
-"""SQL of the dispatcher over all tenants' tasks: which are due, lost or expired, and which can be deleted.
+"""SQL of the dispatcher over the tasks of all tenants: which are due, lost or expired, and which can be deleted.
 
-Statements that write take ``fence``, the token of the dispatcher's lease: they change nothing once another dispatcher
-leads. Reads need no fence, because what follows from them is fenced, or is only a hint.
+Statements that write take ``fence``, the token of the dispatcher's lease: they change nothing if another dispatcher
+leads. Reads need no fence, because the writes that follow from them are fenced, or are only hints.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from app.tenants import plans
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A running attempt whose worker is dead, does not know it, or has missed its deadline."""
+    """A running attempt that is lost: its worker is dead or does not know it, or its deadline has passed."""
 
     tenant_id: UUID
     task_id: UUID
@@ -24,61 +24,70 @@ class Lost:
     pool: str
     reason: str
     times_lost: int
-    """Attempts of the task that were lost before."""
+    """The number of the task's attempts that were lost before."""
 
 
 async def tenants_with_due_work_any_tenant(connection: Connection) -> "list[tuple[UUID, str]]":
-    """Return every tenant and pool that has a due task and may start it, and is neither suspended nor paused.
+    """Return each (tenant, pool) that has a due task and a free slot, and is neither suspended nor paused.
 
-    A skip scan: one probe of the index for each tenant that has a backlog, however long that is.
+    The cost grows with the number of tenants that have a backlog, but not with its length.
     """
     rows = await connection.fetch(_DUE_TENANTS)
     return [(row["tenant_id"], row["pool"]) for row in rows]
 
 
 _DUE_TENANTS = """
-WITH RECURSIVE line AS (
+-- waiting: every tenant and pool with a backlog. A skip scan: each step finds the next one by one probe of the index,
+-- so it reads one row for each tenant, and not all of its tasks.
+WITH RECURSIVE waiting AS (
     (SELECT tenant_id, pool FROM backlog ORDER BY pool, tenant_id LIMIT 1)
     UNION ALL
-    SELECT n.tenant_id, n.pool FROM line, LATERAL (
+    SELECT n.tenant_id, n.pool FROM waiting, LATERAL (
         SELECT b.tenant_id, b.pool FROM backlog b
-        WHERE (b.pool, b.tenant_id) > (line.pool, line.tenant_id) ORDER BY b.pool, b.tenant_id LIMIT 1
+        WHERE (b.pool, b.tenant_id) > (waiting.pool, waiting.tenant_id) ORDER BY b.pool, b.tenant_id LIMIT 1
     ) AS n
 )
-SELECT line.tenant_id, line.pool
-FROM line
--- One by one, by the key: statistics that do not know how many tenants have come make a plan compare each with each.
+SELECT waiting.tenant_id, waiting.pool
+FROM waiting
+-- active: the tenant may start tasks. LATERAL with LIMIT, here and below, means one look-up by the key for each tenant.
+-- If statistics do not know the number of tenants, a plan for a plain join compares each row with each.
 CROSS JOIN LATERAL (
-    SELECT FROM tenant t WHERE t.id = line.tenant_id AND t.status = 'active' AND NOT t.queue_paused LIMIT 1
+    SELECT FROM tenant t WHERE t.id = waiting.tenant_id AND t.status = 'active' AND NOT t.queue_paused LIMIT 1
 ) AS active
+-- p: the pool's cap for tenants that are not judged yet; null if the judgement is not fresh. OFFSET 0 keeps Postgres
+-- from inlining the subquery, which it would then run for each use.
 CROSS JOIN LATERAL (
     SELECT (
         SELECT p.unjudged_cap FROM pool_slots p
-        WHERE p.pool = line.pool AND p.judged_at > now() - interval '15 seconds'
+        WHERE p.pool = waiting.pool AND p.judged_at > now() - interval '15 seconds'
     ) AS unjudged OFFSET 0
 ) AS p
+-- free: the tenant has a free slot, within its limit and within its cap of the pool.
 CROSS JOIN LATERAL (
-    SELECT FROM tenant_slots s WHERE s.tenant_id = line.tenant_id AND s.running < s.running_limit AND CASE line.pool
+    SELECT FROM tenant_slots s
+    WHERE s.tenant_id = waiting.tenant_id AND s.running < s.running_limit AND CASE waiting.pool
         WHEN 'asyncio' THEN s.running_asyncio < slots_cap(s.cap_asyncio, s.short_until_asyncio, p.unjudged)
         ELSE s.running - s.running_asyncio < slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged) END LIMIT 1
 ) AS free
 WHERE EXISTS (
-    -- The first from here on, in the order of the one index that has it. Asked for by the tenant, a plan that is made
-    -- while statistics are being taken may read all of a tenant's rows by another one, and sort them.
+    -- first: the earliest due task of each priority: the first entry from its place in the index backlog_due on. With
+    -- an equality on the tenant instead, a plan that is made while statistics change may read all of the tenant's rows
+    -- by another index, and sort them. The conditions below then check that the entry is due and of this tenant.
     SELECT FROM generate_series(0, 9) AS p, LATERAL (
         SELECT b.pool, b.tenant_id, b.priority, b.due_at FROM backlog b
-        WHERE (b.pool, b.tenant_id, b.priority) >= (line.pool, line.tenant_id, p::smallint)
+        WHERE (b.pool, b.tenant_id, b.priority) >= (waiting.pool, waiting.tenant_id, p::smallint)
         ORDER BY b.pool, b.tenant_id, b.priority, b.due_at LIMIT 1
     ) AS first
-    WHERE first.pool = line.pool AND first.tenant_id = line.tenant_id AND first.priority = p AND first.due_at <= now()
+    WHERE first.pool = waiting.pool AND first.tenant_id = waiting.tenant_id AND first.priority = p
+        AND first.due_at <= now()
 )
 """
 
 
 async def running_seconds_any_tenant(connection: Connection) -> dict[UUID, float]:
-    """Return how long each tenant's running attempts have run in all."""
+    """Return the total run time of each tenant's running attempts, in seconds."""
     rows = await connection.fetch(
-        # Materialized: otherwise a plan may read all attempts in the order of the tenants, to group them.
+        # MATERIALIZED: otherwise a plan may read all attempts, also ended ones, in the order of tenants to group them.
         "WITH running AS MATERIALIZED (SELECT tenant_id, started_at FROM attempt WHERE finished_at IS NULL) "
         "SELECT tenant_id, extract(epoch FROM sum(now() - started_at))::float8 AS seconds FROM running "
         "GROUP BY tenant_id"
@@ -96,8 +105,11 @@ async def weights_any_tenant(connection: Connection, tenant_ids: Iterable[UUID])
 
 
 async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tuple[list[tuple[UUID, str]], datetime]":
-    """Return tenants and pools whose scheduled work has fallen due since a moment, and the moment of looking."""
-    # The time is read first, so that a task that falls due between the two statements is found in the next round.
+    """Return each (tenant, pool) with scheduled tasks that became due after ``since``, and the time of this call.
+
+    Pass the returned time as ``since`` of the next call. Both are the database's times.
+    """
+    # The time is read first, so that a task that becomes due between the two statements is found by the next call.
     now: datetime = await connection.fetchval("SELECT now()")
     rows = await connection.fetch(
         "SELECT DISTINCT tenant_id, pool FROM backlog WHERE is_scheduled AND due_at > $1 AND due_at <= $2", since, now
@@ -106,29 +118,34 @@ async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tup
 
 
 async def expired_any_tenant(connection: Connection, limit: int) -> "list[tuple[UUID, UUID]]":
-    """Return the tenant and id of waiting tasks whose time to start has passed."""
+    """Return up to ``limit`` (tenant, task) ids of waiting tasks whose time to start has passed, oldest first."""
     rows = await connection.fetch(
         "SELECT tenant_id, task_id FROM backlog WHERE expires_at <= now() ORDER BY expires_at LIMIT $1", limit
     )
     return [(row["tenant_id"], row["task_id"]) for row in rows]
 
 
+# k and n use LATERAL, so that they look up the task and its attempts by the key for each lost attempt. There are few,
+# but a plan for a plain join may read all tasks.
 _LOST = """
 SELECT a.tenant_id, a.task_id, a.claim_token, k.pool, n.times_lost,
     CASE WHEN a.deadline_at < now() THEN 'deadline' WHEN w.id IS NULL THEN 'worker ended'
          WHEN w.heartbeat_at < now() - $1::interval THEN 'worker dead' ELSE 'not known to its worker' END AS reason
 FROM attempt a
 LEFT JOIN worker w ON w.id = a.worker_id
+-- k: the pool of the task.
 CROSS JOIN LATERAL (SELECT t.pool FROM task t WHERE t.tenant_id = a.tenant_id AND t.id = a.task_id LIMIT 1) AS k
+-- n: how many attempts of the task were lost before.
 CROSS JOIN LATERAL (
     SELECT count(*) AS times_lost FROM attempt b
     WHERE b.tenant_id = a.tenant_id AND b.task_id = a.task_id AND b.status = 'LOST'
 ) AS n
 WHERE a.finished_at IS NULL AND (
     a.deadline_at < now()
+    -- A new worker may claim a task before its first heartbeat writes its row.
     OR (w.id IS NULL AND a.started_at < now() - $1::interval)
     OR w.heartbeat_at < now() - $1::interval
-    -- Its worker lists what it runs: two heartbeats after the claim this one was not there.
+    -- Each heartbeat lists the worker's attempts: two heartbeats after the claim, this attempt was not in the list.
     OR (a.started_at < w.heartbeat_at - $3::interval AND NOT a.claim_token = ANY(w.claim_tokens))
 )
 LIMIT $2
@@ -136,7 +153,11 @@ LIMIT $2
 
 
 async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: int) -> "list[Lost]":
-    """Return running attempts whose worker is dead or does not know them, or which are past their deadline."""
+    """Return up to ``limit`` running attempts that are lost, with the reason of each.
+
+    The worker is dead or does not know the attempt, or its deadline has passed. A worker without a heartbeat for
+    ``lease_seconds`` is dead.
+    """
     rows = await connection.fetch(
         _LOST, timedelta(seconds=lease_seconds), limit, timedelta(seconds=timing.UNKNOWN_AFTER)
     )
@@ -144,7 +165,7 @@ async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: i
 
 
 async def forget_dead_workers_any_tenant(connection: Connection, fence: UUID) -> None:
-    """Delete the rows of workers without a heartbeat for a minute and without a running attempt."""
+    """Delete the rows of workers that have sent no heartbeat for a minute and have no running attempt."""
     await connection.execute(
         "DELETE FROM worker w WHERE w.heartbeat_at < now() - interval '1 minute' "
         "AND NOT EXISTS (SELECT FROM attempt a WHERE a.worker_id = w.id AND a.finished_at IS NULL) "
@@ -154,7 +175,10 @@ async def forget_dead_workers_any_tenant(connection: Connection, fence: UUID) ->
 
 
 async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, limit: int, fence: UUID) -> int:
-    """Delete up to ``limit`` of the tenant's tasks that ended so long ago (migrations/functions: prune_tasks)."""
+    """Delete up to ``limit`` of the tenant's tasks that ended more than ``retention`` ago; return how many.
+
+    See migrations/functions: prune_tasks.
+    """
     pruned: int | None = await connection.fetchval(
         "SELECT prune_tasks(p_tenant => $1, p_before => now() - $2::interval, p_limit => $3) "
         "WHERE (SELECT dispatcher_leads(p_token => $4))",
@@ -164,7 +188,10 @@ async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, l
 
 
 async def prune_account(connection: Connection, tenant_id: UUID, limit: int, fence: UUID) -> int:
-    """Delete up to ``limit`` of the tenant's long ended keys and old audit events, by ``prune_account``."""
+    """Delete up to ``limit`` of the tenant's old ended keys and old audit events; return how many.
+
+    See migrations/functions: prune_account.
+    """
     pruned: int | None = await connection.fetchval(
         "SELECT prune_account(p_tenant => $1, p_limit => $2) WHERE (SELECT dispatcher_leads(p_token => $3))",
         tenant_id, limit, fence,
@@ -173,12 +200,13 @@ async def prune_account(connection: Connection, tenant_id: UUID, limit: int, fen
 
 
 async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int, fence: UUID) -> int:
-    """Delete the ``limit`` oldest of the keys that are past their validity of 24 h; return how many.
+    """Delete the ``limit`` oldest idempotency keys that are past their 24 h; return how many.
 
-    It may delete a few more, which are exactly as old as the last of these.
+    It may delete a few more, which are exactly as old as the last one.
     """
     done = await connection.execute(
-        # Selected only by time: a key that is used again at this moment gets a new time, and stays.
+        # Selected only by time, so that a key which is used again at this moment, and so gets a new time, stays.
+        # An hour is added to the 24 h, so that no running transaction still treats a deleted key as valid.
         "DELETE FROM idempotency_key WHERE created_at <= (SELECT max(created_at) FROM ("
         "SELECT created_at FROM idempotency_key WHERE created_at < now() - interval '25 hours' "
         "ORDER BY created_at LIMIT $1) AS old) AND (SELECT dispatcher_leads($2))",
@@ -189,7 +217,7 @@ async def prune_idempotency_keys_any_tenant(connection: Connection, limit: int, 
 
 
 async def drop_partitions_any_tenant(connection: Connection, retention: timedelta, fence: UUID) -> int:
-    """Drop the months that are empty and older than the longest retention; return how many tables were dropped."""
+    """Drop partitions that are empty and older than ``retention`` (the longest of all); return how many."""
     dropped: int | None = await connection.fetchval(
         "SELECT drop_partitions(now() - $1::interval) WHERE (SELECT dispatcher_leads($2))", retention, fence
     )
@@ -197,17 +225,18 @@ async def drop_partitions_any_tenant(connection: Connection, retention: timedelt
 
 
 async def partitioned_tables_any_tenant(connection: Connection) -> list[tuple[str, str]]:
-    """Return the tables that are partitioned by time, and their unit: ``month`` or ``day``."""
+    """Return the names of the tables that are partitioned by time, each with its unit: ``month`` or ``day``."""
     return [(row["name"], row["unit"]) for row in await connection.fetch("SELECT name, unit FROM partitioned_tables()")]
 
 
 async def partition_step_any_tenant(
     connection: Connection, table: str, ahead: int, fence: UUID | None
 ) -> "tuple[str, int] | None":
-    """Make one month or day that is missing, or whose rows lie in DEFAULT (migrations/functions: partition_step).
+    """Create one month or day that is missing, or whose rows are in DEFAULT (migrations/functions: partition_step).
 
-    Returns its name and how many rows moved to it from DEFAULT; None when nothing is left to do. ``ahead`` counts
-    months or days after this one. ``fence`` is None when the caller is not the dispatcher.
+    Returns its name and the number of rows that were moved to it from DEFAULT; None if there is nothing to do.
+    ``ahead`` counts months or days after the current one. ``fence`` is None if the caller is not the dispatcher.
+    Raises ``asyncpg.LockNotAvailableError``.
     """
     step = "SELECT period, moved FROM partition_step(p_table => $1, p_ahead => $2)"
     if fence is None:

@@ -1,4 +1,4 @@
-"""Handlers of the calls that follow and cancel a task, and of the lists."""
+"""Handlers of the calls that read, list and cancel tasks, and that list the task types."""
 
 from functools import partial
 from typing import Final
@@ -28,7 +28,7 @@ from app.tasks.schemas import CancelResponse, TaskPage, TaskTypeInfo, TaskTypeLi
 
 
 async def cancel_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
-    """End a waiting task at once, a running one within 5 s. Its slot stays in use until its code has stopped."""
+    """End a waiting task at once, or a running one within 5 s. Its slot stays in use until its code has stopped."""
     status = await cancellation.cancel(parts.reader, parts.redis, principal.tenant_id, task_id)
     return responses.cancelled(CancelResponse(task_id=task_id, status=status))
 
@@ -41,7 +41,7 @@ async def get_task_status(principal: Principal, parts: TaskParts, task_id: TaskI
 async def get_task_result(
     request: Request, principal: Principal, parts: TaskParts, task_id: TaskId, wait: Wait = 0, prefer: Prefer = None
 ) -> Response:
-    """Return the result if the task has ended. With `wait` the answer comes as soon as the task ends."""
+    """Return the result if the task has ended. With `wait`, the answer comes as soon as the task ends."""
     caller = Caller(
         still_may=partial(parts.verifier.authenticate, request.scope, is_again=True), gone=partial(_gone, request)
     )
@@ -50,13 +50,13 @@ async def get_task_result(
 
 
 async def _gone(request: Request) -> None:
-    # Other messages are parts of a body, which has no meaning in a GET request.
+    # The other messages are parts of a body, which has no meaning in a GET request.
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 async def get_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
-    """Return everything about the task except its result, with each attempt."""
+    """Return everything about the task, with all attempts, except its result."""
     # A payload may be large and all tenants share the connections, so this counts as a list.
     async with parts.list_limit.place(principal.tenant_id):
         return responses.detail(await parts.reading.detail(principal.tenant_id, task_id))
@@ -76,7 +76,7 @@ async def list_tasks(
 ) -> Response:
     """List the tenant's tasks, newest first.
 
-    With a filter, one call reads at most 20,000 tasks. So a page may be short or empty and still have a `next_cursor`.
+    With a filter, one call reads at most 20,000 tasks, so a short or empty page may still have a `next_cursor`.
     """
     wanted = TaskFilter(status, task, tag, created_from, created_to)
     tenant_id, page = principal.tenant_id, Page(limit, cursor, request, Response())
@@ -110,4 +110,5 @@ def _task_types() -> str:
     return known.model_dump_json()
 
 
+# Made once: task types do not change while a process runs.
 _TASK_TYPES: Final = openapi.kept(_task_types)

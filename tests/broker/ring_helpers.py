@@ -1,4 +1,4 @@
-"""What the tests of the ring have in common: naming tenants, putting tickets, reading the line."""
+"""What the tests of the ring have in common: naming tenants, putting tickets, reading the ring."""
 
 import json
 from base64 import b64decode
@@ -51,8 +51,8 @@ def tenant_of(body: str | bytes) -> UUID:
     return UUID(json.loads(b64decode(message["body"]))[0][0])
 
 
-def in_line(store: Redis) -> list[str]:
-    """List the queues in line, next first."""
+def in_ring(store: Redis) -> list[str]:
+    """Return the queues in the ring, the next one first."""
     return [str(queue) for queue in reversed(store.lrange(RING.order, 0, -1))]
 
 
@@ -62,6 +62,6 @@ def with_tickets(store: Redis) -> set[str]:
 
 
 def is_sound(store: Redis) -> bool:
-    """Whether line, set and lists say the same, each queue once."""
-    line = in_line(store)
-    return len(line) == len(set(line)) and set(line) == store.smembers(RING.members) == with_tickets(store)
+    """Return whether ring, set and lists agree, with each queue once."""
+    order = in_ring(store)
+    return len(order) == len(set(order)) and set(order) == store.smembers(RING.members) == with_tickets(store)

@@ -117,7 +117,7 @@ async def test_a_cluster_is_named(cluster: str):
 
 
 async def test_a_certificate_that_is_not_trusted_is_named():
-    # As redis-py raises it: the line's own error, made of the library's.
+    # As redis-py raises it: the connection's own error, made of the library's.
     error = ConnectionError(
         "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate in chain"
     )

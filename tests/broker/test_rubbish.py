@@ -182,7 +182,7 @@ def test_a_queue_that_is_no_list_is_dropped(
     assert reader.heard == [other, odd]
 
 
-async def test_a_slot_that_takes_from_the_line_itself_drops_it_too(
+async def test_a_slot_that_takes_from_the_ring_itself_drops_it_too(
     astore: redis.asyncio.Redis, store: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     odd, other = tenants(2)

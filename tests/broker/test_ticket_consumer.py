@@ -1,4 +1,4 @@
-"""A slot takes the next in line itself."""
+"""A slot takes the next ticket from the ring itself."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from redis import Redis
 
 from app.broker.ring import ASYNCIO, PREFORK, RINGS, queue_name
 from app.broker.ticket_consumer import TicketConsumer
-from tests.broker.ring_helpers import RING, in_line, is_sound, put, tenants
+from tests.broker.ring_helpers import RING, in_ring, is_sound, put, tenants
 
 BOTH = [ring.queue for ring in RINGS.values()]
 
@@ -24,11 +24,11 @@ async def test_it_takes_the_next_in_their_order_and_who_has_more_goes_to_the_end
     for last in (c, d):
         put(store, last)
     assert await TicketConsumer(astore, BOTH).take(PREFORK, 3, seconds=0.05) == [a, b, c]
-    assert in_line(store) == [queue_name(tenant, PREFORK) for tenant in (d, b)]
+    assert in_ring(store) == [queue_name(tenant, PREFORK) for tenant in (d, b)]
     assert is_sound(store)
 
 
-async def test_a_tenant_has_one_turn_however_many_of_its_tickets_were_taken(
+async def test_a_tenant_has_one_place_in_the_ring_however_many_of_its_tickets_were_taken(
     astore: redis.asyncio.Redis, store: Redis
 ) -> None:
     heavy, light = tenants(2)
@@ -45,7 +45,7 @@ async def test_who_is_ahead_of_its_share_is_passed_over(astore: redis.asyncio.Re
     assert await TicketConsumer(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [behind]
 
 
-async def test_each_pool_has_a_line_of_its_own(astore: redis.asyncio.Redis, store: Redis) -> None:
+async def test_each_pool_has_a_ring_of_its_own(astore: redis.asyncio.Redis, store: Redis) -> None:
     tenant = uuid4()
     put(store, tenant, pool=ASYNCIO)
     consumer = TicketConsumer(astore, BOTH)
@@ -53,7 +53,7 @@ async def test_each_pool_has_a_line_of_its_own(astore: redis.asyncio.Redis, stor
     assert await consumer.take(ASYNCIO, 9, seconds=0.05) == [tenant]
 
 
-async def test_a_worker_for_some_tenants_leaves_the_line_alone(astore: redis.asyncio.Redis, store: Redis) -> None:
+async def test_a_worker_for_some_tenants_leaves_the_ring_alone(astore: redis.asyncio.Redis, store: Redis) -> None:
     tenant = uuid4()
     own = put(store, tenant)
     assert await TicketConsumer(astore, [own]).take(PREFORK, 9, seconds=0.05) == []
@@ -68,7 +68,7 @@ async def test_what_is_no_ticket_is_dropped(astore: redis.asyncio.Redis, store: 
     store.rpop(queue)
     put(store, whole)
     assert await TicketConsumer(astore, BOTH).take(PREFORK, 9, seconds=0.05) == [whole]
-    assert in_line(store) == []
+    assert in_ring(store) == []
 
 
 async def test_nothing_is_taken_where_redis_is_away() -> None:
@@ -93,10 +93,12 @@ async def test_it_waits_for_who_comes(astore: redis.asyncio.Redis, store: Redis)
     put(store, tenant)
     async with asyncio.timeout(5):
         assert await waiting == [tenant]
-    assert in_line(store) == []
+    assert in_ring(store) == []
 
 
-async def test_of_several_who_wait_one_place_in_line_wakes_one(astore: redis.asyncio.Redis, store: Redis) -> None:
+async def test_of_several_waiting_slots_one_queue_in_the_ring_wakes_one(
+    astore: redis.asyncio.Redis, store: Redis
+) -> None:
     consumer = TicketConsumer(astore, BOTH)
     waiting = []
     others = store.info("clients")["blocked_clients"]
@@ -122,13 +124,13 @@ async def test_no_time_left_is_no_wait(astore: redis.asyncio.Redis, seconds: flo
         assert await TicketConsumer(astore, BOTH).take(PREFORK, 9, seconds=seconds) == []
 
 
-async def test_what_a_wait_took_out_of_the_line_is_put_back_where_it_has_more(
+async def test_a_queue_that_a_wait_took_out_of_the_ring_is_put_back_if_it_has_more_tickets(
     astore: redis.asyncio.Redis, store: Redis
 ) -> None:
     [tenant] = tenants(1)
     queue = put(store, tenant, 3)
     assert await TicketConsumer(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [tenant]
-    assert in_line(store) == [queue]
+    assert in_ring(store) == [queue]
     assert is_sound(store)
 
 
@@ -139,7 +141,7 @@ async def test_it_takes_from_a_server_that_is_full(astore: redis.asyncio.Redis, 
     try:
         assert await TicketConsumer(astore, BOTH).take(PREFORK, 1, seconds=0.05) == [tenant]
         assert store.llen(queue) == 1
-        assert in_line(store) == [queue]
+        assert in_ring(store) == [queue]
     finally:
         store.config_set("maxmemory", 0)
 

@@ -12,14 +12,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from app.broker import tickets
 from app.broker.ring import ASYNCIO, PREFORK, RINGS, queue_name
 from tests.broker.processes import Valkey
-from tests.broker.ring_helpers import RING, in_line, is_sound, put, tenant_of, tenants
+from tests.broker.ring_helpers import RING, in_ring, is_sound, put, tenant_of, tenants
 
 
-async def test_offer_puts_a_ticket_of_the_tenant_in_line(astore: redis.asyncio.Redis, store: Redis) -> None:
+async def test_offer_puts_the_queue_of_the_tenant_into_the_ring(astore: redis.asyncio.Redis, store: Redis) -> None:
     tenant = uuid4()
     assert await tickets.offer(astore, tenant)
     queue = queue_name(tenant, PREFORK)
-    assert in_line(store) == [queue]
+    assert in_ring(store) == [queue]
     assert [tenant_of(body) for body in store.lrange(queue, 0, -1)] == [tenant]
 
 
@@ -53,10 +53,10 @@ def is_sound_but_for(store: Redis, pool: str) -> bool:
     return is_sound(store)
 
 
-async def test_offer_many_puts_thousands_of_tenants_in_line(astore: redis.asyncio.Redis, store: Redis) -> None:
+async def test_offer_many_puts_thousands_of_tenants_into_the_ring(astore: redis.asyncio.Redis, store: Redis) -> None:
     everyone = tenants(1201)
     assert await tickets.offer_many(astore, [(tenant, PREFORK, 1) for tenant in everyone]) == 1201
-    assert in_line(store) == [queue_name(tenant, PREFORK) for tenant in everyone]
+    assert in_ring(store) == [queue_name(tenant, PREFORK) for tenant in everyone]
     assert is_sound(store)
 
 
@@ -102,7 +102,7 @@ async def test_offer_quietly_gives_up_on_a_redis_that_hangs() -> None:
 
 async def test_offer_quietly_offers(astore: redis.asyncio.Redis, store: Redis) -> None:
     await tickets.offer_quietly(astore, [(uuid4(), PREFORK, 1)], deadline=5)
-    assert len(in_line(store)) == 1
+    assert len(in_ring(store)) == 1
 
 
 async def test_forgotten_tenant_leaves_no_trace(astore: redis.asyncio.Redis, store: Redis) -> None:
@@ -111,7 +111,7 @@ async def test_forgotten_tenant_leaves_no_trace(astore: redis.asyncio.Redis, sto
     put(store, gone, 2, pool=ASYNCIO)
     put(store, stays)
     await tickets.forget(astore, gone)
-    assert in_line(store) == [queue_name(stays, PREFORK)]
+    assert in_ring(store) == [queue_name(stays, PREFORK)]
     assert is_sound(store)
 
 
@@ -119,7 +119,7 @@ def lose_everything_but_lists(store: Redis, _queue: str) -> None:
     store.delete(RING.order, RING.members)
 
 
-def lose_line(store: Redis, _queue: str) -> None:
+def lose_ring(store: Redis, _queue: str) -> None:
     store.delete(RING.order)
 
 
@@ -152,7 +152,7 @@ def lose_list(store: Redis, queue: str) -> None:
     "damage",
     [
         lose_everything_but_lists,
-        lose_line,
+        lose_ring,
         lose_members,
         lose_place,
         lose_membership,
@@ -173,11 +173,11 @@ async def test_reconcile_repairs(
     assert is_sound(store)
 
 
-async def test_reconcile_keeps_the_order_of_those_in_line(astore: redis.asyncio.Redis, store: Redis) -> None:
+async def test_reconcile_keeps_the_order_of_the_queues_in_the_ring(astore: redis.asyncio.Redis, store: Redis) -> None:
     first, lost, last = (put(store, tenant) for tenant in tenants(3))
     store.lrem(RING.order, 0, lost)
     assert await tickets.reconcile(astore) == tickets.Repairs(joined=1, gone=0)
-    assert in_line(store) == [first, last, lost]
+    assert in_ring(store) == [first, last, lost]
 
 
 async def test_reconcile_changes_nothing_in_a_sound_ring(astore: redis.asyncio.Redis, store: Redis) -> None:
@@ -185,4 +185,4 @@ async def test_reconcile_changes_nothing_in_a_sound_ring(astore: redis.asyncio.R
     before = [put(store, tenant) for tenant in everyone]
     idle: list[UUID] = tenants(2)
     assert await tickets.reconcile(astore, everyone + idle) == tickets.Repairs(joined=0, gone=0)
-    assert in_line(store) == before
+    assert in_ring(store) == before

@@ -17,7 +17,7 @@ from app.broker.ring import ASYNCIO, PREFORK, RINGS, queue_name
 from app.broker.take import TAKE
 from app.broker.transport import RingChannel, RingTransport
 from tests.broker.processes import eventually
-from tests.broker.ring_helpers import RING, batch, in_line, is_sound, publish, put, tenant_of, tenants, with_tickets
+from tests.broker.ring_helpers import RING, batch, in_ring, is_sound, publish, put, tenant_of, tenants, with_tickets
 
 
 class Reader:
@@ -62,10 +62,10 @@ def reader(connection: Connection) -> Iterator[Reader]:
     reader.consumer.cancel()
 
 
-def test_published_ticket_joins_the_line_and_is_read(broker: Celery, store: Redis, reader: Reader) -> None:
+def test_published_ticket_joins_the_ring_and_is_read(broker: Celery, store: Redis, reader: Reader) -> None:
     [tenant] = tenants(1)
     publish(broker, tenant)
-    assert in_line(store) == [queue_name(tenant, PREFORK)]
+    assert in_ring(store) == [queue_name(tenant, PREFORK)]
     assert reader.read() == [tenant]
     assert not store.keys("tenant*")
 
@@ -92,7 +92,7 @@ def test_take_gets_as_many_tickets_as_there_are_free_slots(store: Redis, reader:
     for tenant in (a, b, c):
         put(store, tenant, 3)
     reader.allow(2)
-    # Nobody loses a turn where one take ends and the next begins.
+    # No tenant loses its place where one take ends and the next begins.
     assert [reader.read() for _ in range(4)] == [[a, b], [c, a], [b, c], [a, b]]
 
 
@@ -103,7 +103,7 @@ def test_take_never_exceeds_the_prefetch_limit(store: Redis, reader: Reader) -> 
     assert len(reader.read()) == 3
 
 
-def test_who_is_ahead_of_its_share_is_passed_over_while_others_stand_in_line(store: Redis, reader: Reader) -> None:
+def test_a_tenant_ahead_of_its_share_is_passed_over_while_others_are_in_the_ring(store: Redis, reader: Reader) -> None:
     a, ahead, b = tenants(3)
     for tenant, count in ((a, 2), (ahead, 3), (b, 1)):
         put(store, tenant, count)
@@ -116,7 +116,7 @@ def test_who_is_ahead_of_its_share_is_passed_over_while_others_stand_in_line(sto
     assert is_sound(store)
 
 
-def test_when_all_are_ahead_each_has_its_turn(store: Redis, reader: Reader) -> None:
+def test_when_all_tenants_are_ahead_of_their_shares_each_is_served(store: Redis, reader: Reader) -> None:
     three = tenants(3)
     for tenant in three:
         put(store, tenant, 2)
@@ -125,7 +125,7 @@ def test_when_all_are_ahead_each_has_its_turn(store: Redis, reader: Reader) -> N
     assert reader.read_all() == three * 2
 
 
-def test_newcomer_waits_for_those_in_line(store: Redis, reader: Reader) -> None:
+def test_a_newcomer_waits_for_the_tenants_in_the_ring(store: Redis, reader: Reader) -> None:
     a, b, newcomer = tenants(3)
     put(store, a, 2)
     put(store, b, 2)
@@ -134,7 +134,7 @@ def test_newcomer_waits_for_those_in_line(store: Redis, reader: Reader) -> None:
     assert reader.read_all() == [b, a, newcomer, b]
 
 
-def test_queue_that_another_worker_emptied_leaves_the_line(store: Redis, reader: Reader) -> None:
+def test_queue_that_another_worker_emptied_leaves_the_ring(store: Redis, reader: Reader) -> None:
     emptied, other = tenants(2)
     store.delete(put(store, emptied))
     put(store, other)
@@ -207,13 +207,13 @@ def test_consumer_of_a_tenants_queue_takes_nothing_else(store: Redis, connection
 
 
 @pytest.mark.parametrize("queues", [(RING.queue,), (RING.queue, RINGS[ASYNCIO].queue)])
-def test_closing_consumer_leaves_the_line_as_it_is(broker: Celery, store: Redis, queues: tuple[str, ...]) -> None:
+def test_closing_consumer_leaves_the_ring_as_it_is(broker: Celery, store: Redis, queues: tuple[str, ...]) -> None:
     with broker.connection_for_read() as connection:
         reader = Reader(connection, *queues)
         assert reader.read() == []  # now it waits
         put(store, tenants(1)[0], 2)
     assert is_sound(store)
-    assert store.llen(in_line(store)[0]) == 2
+    assert store.llen(in_ring(store)[0]) == 2
 
 
 def test_closing_a_consumer_does_not_sit_out_its_wait(broker: Celery) -> None:
@@ -223,7 +223,7 @@ def test_closing_a_consumer_does_not_sit_out_its_wait(broker: Celery) -> None:
     assert time.monotonic() - begun < RingTransport.brpop_timeout / 2
 
 
-def test_what_joins_the_line_while_a_consumer_closes_keeps_its_place(
+def test_a_queue_that_joins_the_ring_while_a_consumer_closes_keeps_its_place(
     broker: Celery, store: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     close = RingChannel.close
@@ -241,7 +241,7 @@ def test_what_joins_the_line_while_a_consumer_closes_keeps_its_place(
     with broker.connection_for_read() as connection:
         assert Reader(connection, RING.queue).read() == []
         monkeypatch.setattr(RingChannel, "close", join_and_close)
-    assert in_line(store) != []
+    assert in_ring(store) != []
     assert is_sound(store)
 
 
@@ -253,7 +253,7 @@ def test_rejected_ticket_goes_back_into_the_ring(store: Redis, connection: Conne
     with consumer:
         connection.drain_events(timeout=1)
     assert is_sound(store)
-    assert in_line(store) == [queue_name(tenant, PREFORK)]
+    assert in_ring(store) == [queue_name(tenant, PREFORK)]
 
 
 def test_ticket_that_a_lost_worker_held_is_not_put_back(broker: Celery, store: Redis) -> None:
@@ -285,7 +285,7 @@ def test_publishing_declares_and_remembers_nothing(broker: Celery, store: Redis)
     assert list(broker.amqp.queues) == [RING.queue]
 
 
-def test_line_set_and_lists_agree_after_a_thousand_random_steps(broker: Celery, store: Redis, reader: Reader) -> None:
+def test_ring_set_and_lists_agree_after_a_thousand_random_steps(broker: Celery, store: Redis, reader: Reader) -> None:
     chance = random.Random(7)
     everyone = tenants(12)
     steps: list[Callable[[], object]] = [

@@ -58,7 +58,7 @@ async def test_waiter_is_not_woken_by_another_task(astore: redis.asyncio.Redis, 
 
 
 async def test_task_that_ends_at_once_is_heard(astore: redis.asyncio.Redis, waiters: Waiters) -> None:
-    # The same id again and again: what an earlier turn has left must not be taken for this one's.
+    # The same id again and again: what an earlier round has left must not be taken for this one's.
     task_id = uuid4()
     for _ in range(100):
         with waiters.watch(task_id) as wakeup:

@@ -56,7 +56,7 @@ def test_light_tenant_is_not_stuck_behind_a_heavy_one(served: Redis) -> None:
     put(served, light)
     before = served.llen("ran")
     eventually(lambda: ("shared", light) in runs(served))
-    # Two slots: at most what had been taken already, and one turn of the heavy one.
+    # Two slots: at most what had been taken already, and one task of the heavy one.
     assert runs(served).index(("shared", light)) - before <= 4
     assert served.llen(queue) > 50
     served.delete(queue)
@@ -66,7 +66,7 @@ def test_worker_takes_all_it_can_start_at_once(
     served_broker: Celery, served: Redis, workers: dict[str, Worker]
 ) -> None:
     wait_until_idle(served_broker, workers)
-    # What other tests left in line has been swept: each worker waits.
+    # The tickets that other tests left in the ring have been swept: each worker waits.
     eventually(lambda: served.info("clients")["blocked_clients"] == len(workers))
     served.config_resetstat()
     put(served, uuid4(), 2)

@@ -12,7 +12,7 @@ from tests.conftest import Tenant, wait_until
 def test_saturated_tenants_get_worker_time_by_weight(
     make_tenant: Callable[..., Tenant], admin: Callable[..., subprocess.CompletedProcess[str]]
 ):
-    # Of a short type, whatever other tests have run: long ones share one slot less. In turn, each would get as many tasks, and the tenant of weight 1 four fifths of the time.
+    # Of a short type, whatever other tests have run: long ones share one slot less. One after the other, each would get as many tasks, and the tenant of weight 1 four fifths of the time.
     seconds, counts = {1: 0.2, 4: 0.05}, {1: 90, 4: 900}
     tenants = {weight: make_tenant(f"weight-{weight}") for weight in seconds}
     for weight, tenant in tenants.items():
@@ -35,5 +35,5 @@ def test_saturated_tenants_get_worker_time_by_weight(
     share = (used(4) - before[4]) / (used(1) + used(4) - sum(before.values()))
     for tenant in tenants.values():
         assert admin("tenant", "suspend", tenant.slug).returncode == 0
-    # By weight it is 0.8; in turn it would be 0.2.
+    # By weight it is 0.8; one after the other it would be 0.2.
     assert 0.7 < share < 0.9

@@ -20,13 +20,13 @@ def tenant(number: int) -> UUID:
 
 @dataclass
 class Workers:
-    """Slots that take from a line of tenants as the take script does, and a dispatcher that looks every half second."""
+    """Slots that take from a ring of tenants as the take script does, and a dispatcher that looks every half second."""
 
     slots: int
     weights: dict[UUID, int]
     seconds: dict[UUID, float]
     """How long a task of each tenant lasts."""
-    line: deque[UUID] = field(default_factory=deque)
+    ring: deque[UUID] = field(default_factory=deque)
     tasks: Counter[UUID] = field(default_factory=Counter)
     """Waiting."""
     used: Counter[UUID] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Workers:
         # When each slot is free, and when the dispatcher looks.
         events: list[tuple[float, int, str]] = [(0.0, n, "slot") for n in range(self.slots)] + [(0.0, -1, "look")]
         heapq.heapify(events)
-        line_before: set[UUID] = set()
+        ring_before: set[UUID] = set()
         while events and events[0][0] < until:
             now, number, kind = heapq.heappop(events)
             while arriving and arriving[0][0] <= now:
@@ -49,11 +49,11 @@ class Workers:
                 since.setdefault(who, deque()).append(at)
                 self._submit(who)
             if kind == "look":
-                waiting = set(self.line)
+                waiting = set(self.ring)
                 used = {who: self.used[who] - seen[who] for who in self.used}
                 seen = Counter(self.used)
-                self.ahead = shares.look(used, self.weights, waiting | line_before)
-                line_before = waiting
+                self.ahead = shares.look(used, self.weights, waiting | ring_before)
+                ring_before = waiting
                 heapq.heappush(events, (now + PERIOD, number, kind))
                 continue
             who = self._take()
@@ -69,23 +69,23 @@ class Workers:
 
     def _submit(self, who: UUID) -> None:
         self.tasks[who] += 1
-        if who not in self.line:
-            self.line.append(who)
+        if who not in self.ring:
+            self.ring.append(who)
 
     def saturate(self, who: UUID) -> None:
         self.tasks[who] = 10**9
-        self.line.append(who)
+        self.ring.append(who)
 
     def _take(self) -> UUID | None:
         for may_pass_over in (True, False):
-            for _ in range(len(self.line)):
-                who = self.line.popleft()
+            for _ in range(len(self.ring)):
+                who = self.ring.popleft()
                 if may_pass_over and who in self.ahead:
-                    self.line.append(who)
+                    self.ring.append(who)
                     continue
                 self.tasks[who] -= 1
                 if self.tasks[who]:
-                    self.line.append(who)
+                    self.ring.append(who)
                 return who
         return None
 

@@ -44,14 +44,14 @@ def test_shares_are_by_weight():
 
 
 def test_one_slot_for_two_goes_to_the_one_that_had_less():
-    caps, turns = LongTaskCaps(), []
+    caps, given = LongTaskCaps(), []
     held = {A: 1, B: 0}
     for _ in range(8):
         found, _ = caps.share(2, [_tenant(tenant_id, held[tenant_id], 9) for tenant_id in held], 1)
-        turns.append(max(found, key=lambda tenant_id: found[tenant_id]) if any(found.values()) else None)
+        given.append(max(found, key=lambda tenant_id: found[tenant_id]) if any(found.values()) else None)
         # What runs ends, and who may start does.
         held = found
-    assert turns.count(A) == turns.count(B)
+    assert given.count(A) == given.count(B)
 
 
 def test_who_comes_back_has_saved_up_nothing():
@@ -103,7 +103,7 @@ def test_what_was_found_before_a_restart_counts_until_the_type_runs_otherwise():
     assert lengths.long_types() == {"b"}
 
 
-def test_attempts_too_short_to_be_seen_are_no_free_turn():
+def test_attempts_too_short_to_be_seen_are_not_free():
     # Of a long type by what ran before, yet each is over before the next look: they had the slot all the same.
     caps, had, allowed = LongTaskCaps(), {A: 0, B: 0}, dict[UUID, int]()
     for _ in range(200):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from app.api_parts import _Databases
 from app.core import secrets
 from app.core.secrets import Secrets
 from tests.conftest import ROOT
@@ -84,12 +85,12 @@ async def test_policies_are_forced_and_four_roles_see_all_tenants(rights: asyncp
 
 def test_each_process_logs_in_as_the_table_says():
     folders = {
-        "api": "main.py",
         "dispatcher": "dispatch/**/*.py",
         "worker": "worker/**/*.py",
         "webhooks": "webhooks/**/*.py",
     }
     told = {row[0]: set(pages.code(row[1])) for row in pages.table(SECURITY, "process", "logs in as")}
+    assert told.pop("api") == {f"tq_{role}" for role in _Databases._fields}
     for process, files in folders.items():
         texts = [path.read_text() for path in (ROOT / "app").glob(files)]
         assert told[process] == {role for text in texts for role in re.findall(r'"(tq_[a-z]+)"', text)}, process

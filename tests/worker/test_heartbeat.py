@@ -1,4 +1,4 @@
-"""The worker's row: how many of its slots turn. What a loop that stands still does to it: tests/worker/aio/test_wedges.py."""
+"""The worker's row: how many of its slots respond. What a loop that stands still does to it: tests/worker/aio/test_wedges.py."""
 
 import asyncio
 import os

@@ -9,30 +9,31 @@ from uuid import UUID
 
 from app.core import sanitize
 
+# Characters. The note is stored with each report and returned with each status.
 _MAX_NOTE: Final = 256
 
 Progress: TypeAlias = dict[str, Any]
-"""``{done, total, note}``: two numbers, and a text; each may be None."""
+"""``{done, total, note}``: two numbers and a text. Each may be None."""
 
 
 class SoftTimeLimitExceeded(Exception):  # noqa: N818 Celery's name
-    """The attempt has used up its time; raised inside the task's function, which may clean up."""
+    """The attempt has reached its soft time limit. It is raised inside the task's function, which may clean up."""
 
 
 class TaskCancelled(Exception):  # noqa: N818 named for the fact
-    """Raise it when ``cancel_requested`` is true and nothing is left to clean up: the task ends REVOKED."""
+    """Raise this when ``cancel_requested`` is true and you have cleaned up: the task ends REVOKED."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskContext:
-    """The second argument of a task's function: describes the attempt, and reports progress."""
+    """The second argument of a task's function. It describes the attempt, and takes reports of progress."""
 
     tenant_id: UUID
     task_id: UUID
     attempt: int
-    """Counts from 1."""
+    """The number of the attempt, from 1."""
     deadline: datetime
-    """The latest time at which the dispatcher takes the attempt away, by the database's clock."""
+    """The time after which the dispatcher takes the attempt away, by the database's clock."""
     report: Callable[[Progress], None]
     is_cancel_requested: Callable[[], bool]
     log: logging.LoggerAdapter[logging.Logger] = field(repr=False)
@@ -51,7 +52,7 @@ class TaskContext:
         return self.is_cancel_requested()
 
     def progress(self, done: float, total: float, note: str | None = None) -> None:
-        """Report progress; never waits. Reports that come faster than they can be stored replace one another.
+        """Report progress without waiting. If reports come faster than they can be stored, only the latest is stored.
 
         It never fails because of its arguments: NaN and infinity are stored as null, and U+0000 and half surrogates
         in a note are stored escaped.
@@ -63,7 +64,8 @@ def _note(note: object) -> str | None:
     if note is None:
         return None
     try:
-        told = note if isinstance(note, str) else str(note)
+        # The note comes from a task's own code: its ``__str__`` may raise anything, and must not end the attempt.
+        text = note if isinstance(note, str) else str(note)
     except sanitize.UNREADABLE:
         return None
-    return sanitize.text(told, _MAX_NOTE) or None
+    return sanitize.text(text, _MAX_NOTE) or None

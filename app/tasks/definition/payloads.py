@@ -1,4 +1,4 @@
-"""Read a task's payload from its JSON, in the same way at submit and in each attempt."""
+"""Validate a task's payload. The submit and each attempt do it in the same way."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,23 +11,23 @@ from app.tasks.definition.types import TaskType
 # Describing an error costs time, and one payload can contain a hundred thousand of them.
 _MAX_FAULTS: Final = 20
 # The errors that fit into the message of a failed attempt.
-_MAX_TOLD: Final = 5
+_MAX_IN_MESSAGE: Final = 5
 
 
 class UnusablePayload(ValueError):  # noqa: N818 tenants read it as the error's type
     """The payload does not match its task type; the message says where and why, without repeating the input."""
 
-    def __init__(self, told: Sequence[dict[str, str]]) -> None:
-        """``told`` are the first faults, each with a ``pointer`` and a ``detail``."""
-        super().__init__("; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in told[:_MAX_TOLD]))
-        self.faults = list(told)
+    def __init__(self, faults: Sequence[dict[str, str]]) -> None:
+        """``faults`` are the first faults, each with a ``pointer`` (JSON pointer into the request) and a ``detail``."""
+        super().__init__("; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in faults[:_MAX_IN_MESSAGE]))
+        self.faults = list(faults)
 
 
 def read(task_type: TaskType, payload: str) -> Any:
-    """Return the payload as the function takes it; raises ``UnusablePayload``.
+    """Return the payload as an instance of the task type's model. ``payload`` is JSON. Raises ``UnusablePayload``.
 
-    JSON mode, strict: "5", true and 5.0 are not integers, but a string may be a date. It validates the text itself,
-    because a strict model refuses such a string as a Python object.
+    The validation is strict: "5", true and 5.0 are not integers, but a string may be a date. It reads the JSON text
+    itself, because a strict model refuses a date as text in a Python object.
     """
     try:
         return task_type.validator.validate_json(payload, strict=True)
@@ -36,6 +36,7 @@ def read(task_type: TaskType, payload: str) -> Any:
 
 
 def _faults(error: ValidationError) -> list[dict[str, str]]:
+    # The count is cheap; pydantic builds the descriptions only in ``errors()``.
     if error.error_count() > _MAX_FAULTS:
         return [{"pointer": "#/payload", "detail": f"It has more than {_MAX_FAULTS} faults"}]
     return [

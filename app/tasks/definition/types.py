@@ -1,4 +1,4 @@
-"""Task types: the decorator that declares one, and the registry of all."""
+"""Task types: the decorator that declares one, and the registry that has them all."""
 
 import importlib
 import inspect
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
 NAME: Final = r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*"
-"""Pattern of a task type's name."""
+"""The regular expression for the name of a task type."""
 _SHIPPED: Final = "app.worker.tasks"
+# By name. Global, because the decorators run while modules are imported.
 _registry: "dict[str, TaskType]" = {}
 
 
@@ -32,25 +33,25 @@ class TaskType:
     function: Callable[..., Any]
     payload: type[BaseModel]
     validator: "SchemaValidator | PluggableSchemaValidator"
-    """Validates the payload. The model's own method checks its options first, which doubles the time."""
+    """Validates the payload. The model's own method takes twice the time, because it checks its options first."""
     result: TypeAdapter[Any]
-    """Validates and serialises what the function returns."""
+    """Validates and serialises the function's return value."""
     summary: str
     autoretry_for: tuple[type[Exception], ...]
-    """An error of another kind ends the task at once."""
+    """Errors after which the task is retried. Any other error ends it at once."""
     max_attempts: int
     retry_backoff: float
-    """Delay before the second attempt; it doubles with each further one. 0: at once."""
+    """Delay before the second attempt. It doubles with each further attempt. 0 means no delay."""
     retry_backoff_max: float
     retry_jitter: bool
-    """Draw each delay evenly between 0 and its value."""
+    """If true, each delay is a random value between 0 and the computed delay."""
     soft_time_limit: float | None
     time_limit: float
     pool: Literal["prefork", "asyncio"]
 
     @property
     def is_async(self) -> bool:
-        """Tell whether the function is a coroutine function."""
+        """Return whether the function is an ``async def``."""
         return inspect.iscoroutinefunction(self.function)
 
 
@@ -68,8 +69,8 @@ def task(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a task type: ``def function(payload: Model, context: TaskContext) -> Result``, sync or async.
 
-    Payload is a pydantic model, the result anything pydantic can serialise; both are published in openapi.yaml.
-    Raises ``TypeError`` or ``ValueError`` at import for a declaration that could not run.
+    The payload is a pydantic model, the result any type that pydantic can serialise. openapi.yaml publishes both. Times
+    are seconds. Raises ``TypeError`` or ``ValueError`` at import if the declaration is not valid.
     """
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,6 +111,7 @@ def _models(name: str, function: Callable[..., Any]) -> tuple[type[BaseModel], A
 def _register(task_type: TaskType) -> None:
     _refuse_unusable(task_type)
     known = _registry.get(task_type.name)
+    # The same module may be imported again, for example under a reload; two modules with one name are a mistake.
     if known is not None and known.function.__module__ != task_type.function.__module__:
         message = f"task type {task_type.name!r} is declared in {known.function.__module__} already"
         raise ValueError(message)
@@ -137,7 +139,7 @@ def _refuse_unusable(task_type: TaskType) -> None:
 @cache
 def _load() -> None:
     settings = get_settings()
-    # At the end, unlike PYTHONPATH: an email.py next to an operator's task types must not replace Python's own.
+    # At the end of sys.path, unlike PYTHONPATH: an email.py next to an operator's task types must not replace Python's.
     if settings.task_modules_folder is not None:
         sys.path.append(str(settings.task_modules_folder.absolute()))
     for module in (_SHIPPED, *settings.task_modules):
@@ -145,7 +147,7 @@ def _load() -> None:
 
 
 def load_or_exit() -> None:
-    """Import every task type at start. If one cannot be imported or declared, exit with a message."""
+    """Import all task types when a process starts. If one cannot be imported or declared, exit with a message."""
     try:
         _load()
     except Exception as error:
@@ -154,12 +156,12 @@ def load_or_exit() -> None:
 
 
 def all_types() -> dict[str, TaskType]:
-    """Return every task type by name: those shipped, and those of ``TASK_MODULES``; imports them the first time."""
+    """Return all task types by name: the shipped ones and those of ``TASK_MODULES``. The first call imports them."""
     _load()
     return dict(sorted(_registry.items()))
 
 
 def find(name: str) -> TaskType | None:
-    """Return the task type of a name, or None."""
+    """Return the task type with this name, or None. The first call imports all task types."""
     _load()
     return _registry.get(name)

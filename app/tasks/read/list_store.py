@@ -1,4 +1,4 @@
-"""SQL of the list of a tenant's tasks."""
+"""SQL that lists a tenant's tasks."""
 
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -21,11 +21,13 @@ WHERE tenant_id = $1 AND id >= $2 AND id < $3
 ORDER BY id DESC LIMIT $4
 """
 
-# No index serves a filter, because an index would make each submit, claim or end more expensive. So a list reads a
-# bounded number of tasks. If it does not find enough among them, its last row has only an id: the one of the oldest
-# task that was read. Both parts are one statement, so they see the same tasks.
+# There is no index for a filter, because it would make each submit, claim and end more expensive. So a list reads a
+# bounded number of tasks. If too few of them match, the last row has only an id: that of the oldest task that was read.
+# Both parts are one statement, so they see the same tasks.
 _FILTERED_LIST = f"""
+-- found: the matching tasks. MATERIALIZED, because it is used twice, for the rows and for their number.
 WITH found AS MATERIALIZED (
+    -- newest: the filter stands outside of this LIMIT, so that it bounds the tasks that are read, not those that match.
     SELECT * FROM (
         SELECT id AS task_id, task, status, priority, tags, attempt, created_at, finished_at FROM task
         WHERE tenant_id = $1 AND id >= $2 AND id < $3
@@ -38,6 +40,7 @@ WITH found AS MATERIALIZED (
 )
 SELECT * FROM found
 UNION ALL
+-- oldest: the last task that was read. It exists only if the bound ended the reading and too few tasks were found.
 SELECT * FROM (
     SELECT id, NULL, NULL, NULL::smallint, NULL::text[], NULL::integer, NULL::timestamptz, NULL::timestamptz FROM task
     WHERE tenant_id = $1 AND id >= $2 AND id < $3 AND (SELECT count(*) FROM found) < $4
@@ -49,10 +52,11 @@ SELECT * FROM (
 async def page(
     connection: Connection, tenant_id: UUID, wanted: TaskFilter, *, before: UUID, limit: int
 ) -> "tuple[list[asyncpg.Record], UUID | None]":
-    """Return up to ``limit`` tasks older than ``before``, newest first, and where the list goes on if these are fewer.
+    """Return up to ``limit`` tasks older than ``before``, newest first, and the id after which the list continues.
 
-    That is the id of the oldest task which was read, when there may be older ones; None: there are none.
+    The id is that of the oldest task that was read. It is None if no older task can match, or if the page is full.
     """
+    # Ids begin with their time, so a range of times is a range of the primary key.
     first, last = ids.between(wanted.created_from, wanted.created_to)
     span = tenant_id, first, min(before, last), limit
     if wanted == _ANY:

@@ -1,4 +1,4 @@
-"""Following a task: its status, its attempts, its result and the wait for it."""
+"""Read a task: its status, its attempts and its result, and wait for its end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,9 +18,9 @@ from app.tasks.status import FINAL, Status
 
 T = TypeVar("T")
 
-# Seconds between two looks at Postgres while a request waits: Redis may lose a wake-up.
+# Seconds between two reads of Postgres while a request waits. They are needed because Redis may lose a wake-up.
 _LOOK_INTERVAL: Final = 2.0
-# Most waits end within this time. Listening for the client's disconnect costs something, so it begins only after it.
+# Seconds. Most waits end earlier. To listen for the client's disconnect costs CPU time, so it begins only then.
 _FIRST_LOOK: Final = 0.25
 # Bounded, because all results of one statement are in memory at the same time and may be large.
 _MAX_RESULTS: Final = 32
@@ -30,7 +30,7 @@ _PROBE_TIMEOUT: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """The status of a task, with its result and error if it has ended (JSON text, as stored)."""
+    """The status of a task. If it has ended, ``result`` and ``error`` are the stored JSON texts, or None."""
 
     task_id: UUID
     status: Status
@@ -40,7 +40,7 @@ class StoredResult:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A task with its attempts. ``payload`` is JSON, as it is stored."""
+    """A task with its attempts. ``payload`` is the stored JSON text."""
 
     task: TaskAndAttempts
     payload: str
@@ -50,23 +50,23 @@ class Caller(NamedTuple):
     """The client that waits for a result."""
 
     still_may: Callable[[], Awaitable[Any]]
-    """Raises if the caller has lost its permission; called before each later look."""
+    """Raises if the caller has lost its permission. It is called before each later read."""
     gone: Callable[[], Awaitable[None]]
     """Returns when the caller's connection has ended."""
 
 
 class Reading:
-    """Reads tasks for one api process. Requests that arrive at the same time share a statement."""
+    """Reads tasks for one api process. Requests that arrive at the same time share one statement."""
 
     def __init__(self, reader: Database, waiters: Waiters) -> None:
-        """``reader`` logs in as tq_api."""
+        """``reader`` logs in as tq_api; ``waiters`` receives the wake-ups for tasks that end."""
         self._reader = reader
         self._waiters = waiters
         self._results = Batcher(self._find_results, max_items=_MAX_RESULTS)
         self._statuses = Batcher(self._find_statuses, max_items=_MAX_STATUSES)
 
     async def close(self) -> None:
-        """Wait until all reads that have begun are answered."""
+        """Wait until all reads that have begun are done."""
         await self._results.close()
         await self._statuses.close()
 
@@ -74,6 +74,7 @@ class Reading:
         """Raise ``Unavailable`` if Postgres does not answer within half a second."""
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
+                # A real read, of a task that does not exist: it needs a connection and a statement like all others.
                 await self._statuses.ask((ids.FIRST, ids.FIRST))
         except TimeoutError:
             raise Unavailable from None
@@ -83,7 +84,7 @@ class Reading:
         return TaskStatus.model_validate(_known(await self._statuses.ask((tenant_id, task_id))))
 
     async def detail(self, tenant_id: UUID, task_id: UUID) -> Detail:
-        """Return everything about a task but its result; raises ``NotFound``."""
+        """Return everything about a task except its result. Raises ``NotFound``."""
         # One snapshot for all reads: otherwise a task that starts or ends meanwhile would not match its attempts.
         async with self._reader.transaction(tenant_id, is_snapshot=True) as connection:
             status = _known(
@@ -95,15 +96,15 @@ class Reading:
         return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"])
 
     async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> StoredResult | None:
-        """Return a task's outcome; wait up to ``wait`` seconds for its end. Raises ``NotFound``.
+        """Return a task's outcome. Wait up to ``wait`` seconds for its end. Raises ``NotFound``.
 
-        No database connection is in use between two looks. Returns None if the client has disconnected.
+        No database connection is in use between two reads. Returns None if the client has disconnected.
         """
         if wait <= 0:
             return await self._result(tenant_id, task_id)
         until = asyncio.get_running_loop().time() + wait
         with self._waiters.watch(task_id) as wakeup:
-            # The watch began before this look, so an end after the look is not missed.
+            # The watch began before this read, so an end after the read is not missed.
             found = await self._result(tenant_id, task_id)
             return found if found.status in FINAL else await self._wait(tenant_id, task_id, wakeup, until, caller)
 
@@ -125,6 +126,7 @@ class Reading:
         gone: asyncio.Future[None] | None = None
         try:
             while True:
+                # A wake-up is only a hint: the read below decides.
                 await wakeup.wait(min(max(until - clock(), 0), step))
                 if gone is not None and gone.done():
                     return None

@@ -1,4 +1,4 @@
-"""SQL that reads tasks. Every statement names the tenant, and runs under policies that do so too."""
+"""SQL that reads tasks. Every statement names the tenant, and row-level security checks the tenant once more."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -9,6 +9,7 @@ from app.db import Connection, call
 if TYPE_CHECKING:
     import asyncpg
 
+# Both functions take two arrays, so that one round trip answers all requests that wait.
 _CALL_RESULTS: Final = call("task_results", "tenants", "ids")
 _RESULTS: Final = f"SELECT number, status, result, error FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
 
@@ -32,12 +33,18 @@ WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
 
 
 async def results_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record]":
-    """Return the results of (tenant, id) pairs, with the number of each pair from 1; unknown tasks have no row."""
+    """Return the status, result and error of each (tenant, id) pair, as JSON texts.
+
+    ``number`` is the position of the pair, from 1. An unknown task has no row.
+    """
     return list(await connection.fetch(_RESULTS, *_columns(wanted)))
 
 
 async def statuses_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record]":
-    """Return the states of (tenant, id) pairs, with the number of each pair from 1; unknown tasks have no row."""
+    """Return the status of each (tenant, id) pair, with its progress and the reason if it waits.
+
+    ``number`` is the position of the pair, from 1. An unknown task has no row.
+    """
     return list(await connection.fetch(_STATUSES, *_columns(wanted)))
 
 
@@ -46,10 +53,10 @@ def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID
 
 
 async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return the request of a task, and its status."""
+    """Return the request of a task, with its status; None if the task is unknown."""
     return await connection.fetchrow(_REQUEST, tenant_id, task_id)
 
 
 async def attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> "list[asyncpg.Record]":
-    """Return every attempt of a task, in order."""
+    """Return all attempts of a task, the first one first."""
     return list(await connection.fetch(_ATTEMPTS, tenant_id, task_id))

@@ -1,1 +1,1 @@
-"""Accepting new tasks: from what a caller asks for to rows that are committed."""
+"""Accept new tasks: from the caller's request to committed rows."""

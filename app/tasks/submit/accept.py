@@ -28,10 +28,10 @@ class Acceptor:
     async def accept(
         self, specs: TaskSpecs, idempotency: Idempotency | None = None, also: Sequence[Statement] = ()
     ) -> Accepted | Refused:
-        """Store the tasks; they are durable when this returns ``Accepted``. ``Refused``: nothing is stored.
+        """Store the tasks. ``Accepted`` means that they are durable, ``Refused`` that nothing is stored.
 
-        Of several tasks the first ones may be stored and the last ones refused. With ``also``, which is executed in
-        the same transaction, all are stored or none; for a replay ``also`` is not executed.
+        If a limit leaves room for some tasks only, the first ones are stored and the others are refused. ``also`` is
+        executed in the same transaction, and then either all tasks are stored or none. It is not executed for a replay.
         Raises ``IdempotencyConflict``, ``IdempotencyMismatch``, ``NotFound`` for a key whose task is past its
         retention, and ``Unavailable``.
         """
@@ -44,10 +44,11 @@ class Acceptor:
             try:
                 return await self._accept(submission)
             except IdempotencyKeyTaken:
+                # Another process was faster, and its commit is visible now.
                 return await self._keys.find(specs.tenant_id, idempotency) or conflict()
 
     async def close(self) -> None:
-        """Wait until the submits and offers that have begun are done."""
+        """Wait until all submits and offers that have begun are done."""
         await self._group_commit.close()
         await self._offers.close()
 
@@ -55,7 +56,7 @@ class Acceptor:
         specs = submission.specs
         if not specs.tasks:
             return Accepted((), specs.invalid, refused=None, grant=None)
-        # A remembered refusal saves Postgres the transaction. A replay never gets here, so it is not refused.
+        # A remembered refusal saves Postgres a transaction. A replay has been answered before, so it is never refused.
         if known := self._refusals.find(specs.tenant_id, specs.limits):
             return Refused(known.policy, known.seconds or BACKLOG_RETRY_SECONDS, len(specs.tasks), None)
         granted = await self._group_commit.accept(submission)
@@ -68,7 +69,8 @@ class Acceptor:
 
     def _offer(self, stored: Sequence[NewTask]) -> None:
         failpoints.hit("accept.before_offer")
-        # After the commit, and never awaited: a ticket is a hint, and the dispatcher offers one that is lost.
+        # After the commit, so that a worker finds the task. Nobody waits for it: a ticket is only a hint, and the
+        # dispatcher offers another one if it is lost.
         due: dict[str, int] = {}
         for task in stored:
             if task.is_due:

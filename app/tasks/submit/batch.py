@@ -1,4 +1,4 @@
-"""Validate the tasks of a batch, each by itself: an invalid task does not affect the others."""
+"""Validate the tasks of a batch, each by itself, so that an invalid task does not affect the others."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -13,14 +13,18 @@ from app.tasks.submit import validation
 from app.tasks.submit.new_tasks import InvalidTask, NewTask, TaskSpecs
 from app.tenants.plans import Limits
 
+# For each task: a batch may have a thousand invalid tasks.
 _MAX_ERRORS: Final = 5
-# An object with more members has more unknown ones than an answer describes.
+# An object with more members has more unknown ones than an answer describes, so it is refused before validation.
 _MAX_MEMBERS: Final = len(SubmitRequest.model_fields) + problem.MAX_FAULTS
 _ITEMS: Final = TypeAdapter(list[SubmitRequest])
 
 
 def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str | None) -> TaskSpecs:
-    """Return the tasks of a batch; those that a submit would refuse are listed as ``invalid``."""
+    """Return the tasks of a batch. A task that a submit would refuse as invalid is in ``invalid``, by its place.
+
+    ``items`` are parsed JSON values.
+    """
     tasks: list[NewTask] = []
     invalid: dict[int, InvalidTask] = {}
     for place, request in enumerate(_requests(items)):
@@ -36,7 +40,7 @@ def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str
 def _requests(items: Sequence[Any]) -> Sequence[SubmitRequest | InvalidRequest]:
     if not any(map(_has_too_many_members, items)):
         try:
-            # One call for all items is the fastest way, and most batches have no invalid item.
+            # One call for all items is the fastest way, and most batches have no invalid item. Its errors are not used.
             return _ITEMS.validate_python(items)
         except ValidationError:
             pass
@@ -51,7 +55,7 @@ def _request(item: Any) -> SubmitRequest | InvalidRequest:
     if _has_too_many_members(item):
         return problem.too_many_faults()
     try:
-        # The same option as for a submit, so that errors are described with the same words.
+        # The same option as for a submit, so that errors are described in the same words.
         return SubmitRequest.model_validate(item, from_attributes=True)
     except ValidationError as error:
         if error.error_count() > problem.MAX_FAULTS:

@@ -1,4 +1,4 @@
-"""The decision about a submit as plain data, and its text form that is stored with an idempotency key."""
+"""The decision about a submit as plain data, and as the text that is stored with an idempotency key."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,39 +9,39 @@ from app.quotas.schemas import Grant, Quota
 from app.tasks.status import Status
 from app.tasks.submit.new_tasks import InvalidTask, TaskSpecs
 
-# It cannot be computed when a backlog has room again, so this is a guess.
+# Nobody can compute when a backlog has room again, so this is a guess.
 BACKLOG_RETRY_SECONDS: Final = 2
 _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class Granted(NamedTuple):
-    """The number of a submission's tasks that are stored (its first ones), and the tenant's ledger after it."""
+    """The number of a submission's tasks that are stored (the first ones), and the tenant's ledger after that."""
 
     stored: int
     grant: Grant
 
 
 class Refused(NamedTuple):
-    """Tasks that the ledger does not admit."""
+    """Tasks that are not stored, because a limit of the tenant was reached."""
 
     policy: Quota
-    """The limit that is reached."""
+    """The limit that was reached."""
     retry_after: int
     """Seconds after which another submit may succeed."""
     tasks: int
     """The number of refused tasks."""
     grant: Grant | None
-    """The state of the ledger; None if it was not asked, because it had just refused others."""
+    """The state of the ledger; None if it was not asked, because it had refused other tasks a moment before."""
 
 
 class Accepted(NamedTuple):
-    """Tasks that are stored, and those asked for with them that are not."""
+    """The stored tasks, and the tasks of the same request that are not stored."""
 
     task_ids: Sequence[UUID]
     invalid: Mapping[int, InvalidTask]
-    """By their place among all that was asked for; the stored tasks and the refused ones fill the other places."""
+    """The invalid tasks, by their place in the request. The stored tasks and then the refused ones have the others."""
     refused: Refused | None
-    """The last ones, where a limit was reached."""
+    """The last tasks, if a limit was reached."""
     grant: Grant | None
     """The state of the ledger now; None for a replay, and if no task could be stored."""
     status: Status = Status.PENDING
@@ -51,9 +51,9 @@ class Accepted(NamedTuple):
 
 
 def refused(grant: Grant, tasks: int) -> Refused:
-    """Return the refusal of the last ``tasks`` by the ledger."""
+    """Return the refusal of the last ``tasks`` tasks (a number)."""
     policy = grant.refused_by
-    assert policy is not None  # noqa: S101 it has granted less than it was asked
+    assert policy is not None  # noqa: S101 it has granted fewer than were asked
     waits: dict[Quota, int] = {
         "day": grant.day_ends_in, "month": grant.month_ends_in, "backlog": BACKLOG_RETRY_SECONDS,
     }  # fmt: skip
@@ -71,10 +71,15 @@ def decide(specs: TaskSpecs, granted: Granted) -> Accepted | Refused:
 
 
 def to_text(specs: TaskSpecs, granted: Granted) -> str | None:
-    """Return the text to store with the key for a replay; None for a single task, whose id the key's row has."""
+    """Return the decision as JSON, to be stored with the key for a replay.
+
+    None for a single task, because its id in the row of the key is enough.
+    """
     decided = decide(specs, granted)
+    # A refused submit releases its key, so there is nothing to replay.
     if specs.asked == 1 or isinstance(decided, Refused):
         return None
+    # The ledger (the last field of ``Refused``) is left out: a replay reports no quotas.
     return _compact(
         {
             "task_ids": list(map(str, decided.task_ids)),
@@ -85,7 +90,7 @@ def to_text(specs: TaskSpecs, granted: Granted) -> str | None:
 
 
 def from_text(text: str) -> Accepted:
-    """Return the decision that ``to_text`` has written, as a replay."""
+    """Return the decision from the JSON that ``to_text`` has written, marked as a replay."""
     kept = json.loads(text)
     return Accepted(
         task_ids=list(map(UUID, kept["task_ids"])),

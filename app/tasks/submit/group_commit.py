@@ -1,4 +1,4 @@
-"""Group commit: concurrent submits of a process share a transaction, and are answered when it is durable."""
+"""Group commit: concurrent submits of a process share one transaction, and are answered when it is durable."""
 
 import asyncio
 import logging
@@ -21,7 +21,9 @@ from app.tasks.submit.new_tasks import Statement, Submission
 
 _log = logging.getLogger(__name__)
 
+# Tasks of a submission that may share a group with single submits.
 _SMALL_ROWS: Final = 100
+# Tasks, and bytes of their payloads, in one group: they bound how long the others wait for the next group.
 _MAX_ROWS: Final = 512
 _MAX_BYTES: Final = 1_000_000
 
@@ -32,7 +34,7 @@ _Asked: TypeAlias = "Entry[Submission, _Outcome]"
 
 
 class IdempotencyKeyTaken(Exception):  # noqa: N818 a fact, not a fault
-    """Another process has just stored a task under this key: look it up again."""
+    """Another process has just stored a task under this key. Look the key up again."""
 
 
 class _NotAllGranted(Exception):  # noqa: N818 a fact, not a fault
@@ -40,7 +42,7 @@ class _NotAllGranted(Exception):  # noqa: N818 a fact, not a fault
 
 
 class FairQueue:
-    """Submissions that wait to be written: a queue for each tenant, served round-robin."""
+    """Submissions that wait to be written. Each tenant has a queue, and the queues are served round-robin."""
 
     def __init__(self) -> None:
         # A tenant that was served and has more submissions moves to the end.
@@ -50,7 +52,7 @@ class FairQueue:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether nothing waits."""
+        """Return whether no submission waits."""
         return not self._queues
 
     def add(self, entry: _Asked) -> None:
@@ -62,15 +64,15 @@ class FairQueue:
         queue.append(entry)
 
     def take(self) -> list[_Asked]:
-        """Take the next group, one submission of each tenant after the other.
+        """Remove the next group and return it: one submission of each tenant in turn, until the group is full.
 
-        A submission is never divided: one that is larger than a group is a group of its own.
+        Tenants in ``locked`` are skipped. A submission is never divided: a very large one is a group of its own.
         """
         group: list[_Asked] = []
         rows = size = 0
-        turn = deque((tenant_id, queue) for tenant_id, queue in self._queues.items() if tenant_id not in self.locked)
-        while turn:
-            tenant_id, queue = turn[0]
+        in_turn = deque((tenant_id, queue) for tenant_id, queue in self._queues.items() if tenant_id not in self.locked)
+        while in_turn:
+            tenant_id, queue = in_turn[0]
             following = queue[0][0].specs.tasks
             rows += len(following)
             size += sum(len(task.payload) for task in following)
@@ -78,26 +80,26 @@ class FairQueue:
                 break
             group.append(queue.popleft())
             if queue:
-                turn.rotate(-1)
+                in_turn.rotate(-1)
             else:
-                turn.popleft()
+                in_turn.popleft()
                 del self._queues[tenant_id]
         # The tenant that would be served next becomes the first one of the next group.
-        for tenant_id, queue in turn:
+        for tenant_id, queue in in_turn:
             del self._queues[tenant_id]
             self._queues[tenant_id] = queue
         return group
 
 
 class GroupCommit:
-    """Writes tasks in groups: submits that arrive during a transaction wait for the next one.
+    """Writes tasks in groups. Submits that arrive during a transaction are written together in the next one.
 
-    There is no timer, so an idle process writes a single task at once. Large batches have their own batcher, so that
-    small submits do not wait for another tenant's batch. Each batcher serves the tenants round-robin.
+    There is no timer, so an idle process writes a single task at once. Large batches have a batcher of their own, so
+    that small submits do not wait for another tenant's batch. Each batcher serves the tenants round-robin.
     """
 
     def __init__(self, submit: Database, reader: Database) -> None:
-        """``submit`` logs in as tq_submit; ``reader``, as tq_api, reads whether an unanswered commit succeeded."""
+        """``submit`` logs in as tq_submit. ``reader`` (tq_api) reads whether a commit without an answer succeeded."""
         self._submit = submit
         self._reader = reader
         small, large = FairQueue(), FairQueue()
@@ -110,7 +112,7 @@ class GroupCommit:
         self._alone: set[asyncio.Task[_Outcome]] = set()
 
     async def accept(self, submission: Submission) -> Granted:
-        """Return how many of the tasks are stored, committed and flushed; 0 means that the ledger refuses all.
+        """Return how many of the tasks are stored, committed and flushed to disk. 0 means that a limit refuses all.
 
         A submission with ``also`` has its own transaction, and is stored as a whole or not at all.
         Raises ``IdempotencyKeyTaken``, and ``Unavailable`` if the tasks are not stored or if that is unknown.
@@ -126,7 +128,8 @@ class GroupCommit:
         return outcome
 
     async def close(self) -> None:
-        """Wait until every submission is decided."""
+        """Wait until every submission that has begun is decided."""
+        # A loop, because a batcher that ends may start the other one.
         while self._small.is_running or self._large.is_running or self._alone:
             await self._small.close()
             await self._large.close()
@@ -139,9 +142,9 @@ class GroupCommit:
     async def _write_beside(
         self, group: Sequence[Submission], waiting: FairQueue, start_other: Callable[[], None]
     ) -> list[_Outcome]:
-        """Write a group of one batcher, while the other batcher skips its tenants.
+        """Write a group of one batcher. Meanwhile the other batcher skips the tenants of this group.
 
-        Their ledgers are locked, so one of these tenants would delay the whole group of the other batcher.
+        The group locks their ledgers, so one of these tenants would delay the whole group of the other batcher.
         """
         waiting.locked = frozenset(submission.specs.tenant_id for submission in group)
         try:
@@ -154,7 +157,7 @@ class GroupCommit:
                 await asyncio.sleep(0)
 
     async def _write_alone(self, submission: Submission) -> _Outcome:
-        # Shielded, because a caller that goes away must not cancel a commit.
+        # Shielded, because a client that disconnects must not cancel a commit.
         task = asyncio.create_task(self._outcome_alone(submission), name="submit")
         self._alone.add(task)
         task.add_done_callback(self._alone.discard)
@@ -168,16 +171,17 @@ class GroupCommit:
         try:
             return await self._write(group)
         except Unavailable:
+            # The connection may have broken after the commit, so Postgres is asked what it has stored.
             return await self._read_back(group)
-        except Exception as error:  # noqa: BLE001 it is raised to the caller
+        except Exception as error:  # noqa: BLE001 ``accept`` raises it
             if len(group) == 1:
                 _log.exception("a submission could not be stored")
                 return [error]
-            # One bad row must not refuse the other submissions, so each is written alone.
+            # A row that Postgres refuses must not affect the other submissions, so each one is written alone.
             return [(await self._outcomes([submission]))[0] for submission in group]
 
     async def _write(self, group: Sequence[Submission]) -> list[_Outcome]:
-        """Store what is granted. It is one round trip if no submission has a key or extra statements."""
+        """Store the granted tasks. It takes one round trip if no submission has a key or extra statements."""
         if any(submission.idempotency is not None or submission.also for submission in group):
             outcomes = await self._write_in_transaction(group)
         else:
@@ -192,6 +196,7 @@ class GroupCommit:
         also = [statement for submission in group for statement in submission.also]
         try:
             async with self._submit.transaction(*{submission.specs.tenant_id for submission in group}) as connection:
+                # The order matters, because it is the order of locks: extra rows, keys, ledger and tasks.
                 await _execute(connection, (statement for statement in also if statement.runs_first))
                 taken = await _take_keys(connection, group)
                 ours = [submission for submission in group if submission.idempotency is None or submission.id in taken]
@@ -206,7 +211,7 @@ class GroupCommit:
         return [granted.get(each.id) or IdempotencyKeyTaken() for each in group]
 
     async def _read_back(self, group: Sequence[Submission]) -> list[_Outcome]:
-        """Read whether a write without an answer was committed: either all granted tasks are stored, or none."""
+        """Find out whether a write without an answer was committed: all granted tasks are stored, or none is."""
         tenants = {each.specs.tenant_id for each in group}
         try:
             async with self._reader.transaction(*tenants) as connection:
@@ -224,15 +229,15 @@ async def _execute(connection: Connection, statements: Iterable[Statement]) -> N
 
 
 def _require_all(group: Sequence[Submission], granted: Mapping[UUID, Granted]) -> None:
-    """Raise, to roll the transaction back, if a key was in use or some task was not granted."""
+    """Roll the transaction back, by an error, if a key was in use or a task was not granted."""
     for submission in group:
-        share = granted.get(submission.id)
-        if share is None or share.stored < len(submission.specs.tasks):
+        part = granted.get(submission.id)
+        if part is None or part.stored < len(submission.specs.tasks):
             raise _NotAllGranted
 
 
 def _rolled_back(granted: Granted) -> Granted:
-    """Return the refusal of all tasks, with the ledger as it is after the rollback."""
+    """Return the refusal of all tasks, with the tenant's ledger as it is after the rollback."""
     grant, count = granted.grant, granted.stored
     used = grant._replace(
         granted=0,
@@ -244,7 +249,7 @@ def _rolled_back(granted: Granted) -> Granted:
 
 
 async def _take_keys(connection: Connection, group: Sequence[Submission]) -> set[UUID]:
-    """Return the ids of the submissions whose key was free."""
+    """Store the keys of the submissions. Return the ids of those whose key was free."""
     keyed = [submission for submission in group if submission.idempotency is not None]
     return await store.take_keys_any_tenant(connection, keyed) if keyed else set()
 
@@ -257,7 +262,7 @@ async def _settle_keys(connection: Connection, taken: Sequence[tuple[Submission,
 
 
 async def _accept(connection: Connection, group: Sequence[Submission]) -> list[Granted]:
-    """Count and store what is granted; return the granted part of each submission."""
+    """Count the tasks, store those that are granted, and return the granted part of each submission."""
     if not group:
         return []
     counts: Counter[UUID] = Counter()
@@ -270,7 +275,7 @@ async def _accept(connection: Connection, group: Sequence[Submission]) -> list[G
 
 
 def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> list[Granted]:
-    """Divide each tenant's grant among its submissions, oldest first: the latest ones are refused."""
+    """Divide each tenant's grant among its submissions, oldest first, so that the latest ones are refused."""
     remaining = {tenant_id: grant.granted for tenant_id, grant in grants.items()}
     dealt = []
     for submission in group:
@@ -281,7 +286,8 @@ def _deal(group: Sequence[Submission], grants: Mapping[UUID, Grant]) -> list[Gra
 
 
 def _found(submission: Submission, stored: set[UUID], ledger: Grant) -> _Outcome:
-    """Return the granted part of a submission, given the ids of all stored tasks."""
+    """Return the granted part of a submission, given the ids of all stored tasks and the tenant's ledger."""
+    # None stored: the commit failed, or the ledger refused all. The caller may safely try again in both cases.
     specs = submission.specs
     count = sum(task.id in stored for task in specs.tasks)
     asked = usage.demand(specs.limits, len(specs.tasks))

@@ -1,4 +1,4 @@
-"""The plain data of a submit: the tasks to store, the idempotency key, statements for the same transaction."""
+"""The plain data of a submit: the tasks to store, the idempotency key, and statements for the same transaction."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,11 +10,13 @@ from app.tenants.plans import Limits
 
 
 class NewTask(NamedTuple):
-    """A task as it is to be stored, a row of ``store.accept_any_tenant``. ``payload`` and ``tags`` are JSON text.
+    """A task to store: one row for ``store.accept_any_tenant``. ``payload`` and ``tags`` are JSON text.
 
-    Times are seconds from the database's now. Options that were not given are ``None``; they are the last fields.
+    ``…_seconds`` count from the database's current time. An option that was not given is None. The optional fields
+    come last, and the first eight are never None (``store._REQUIRED_COLUMNS``).
     """
 
+    # The order and the names are those of the SQL function tasks_accept.
     tenant_id: UUID
     id: UUID
     task: str
@@ -34,7 +36,8 @@ class NewTask(NamedTuple):
 
     @property
     def is_due(self) -> bool:
-        """Tell whether it may start as soon as it is stored: it has no scheduled time, or one that has passed."""
+        """Return whether the task may start at once: it has no scheduled time, or one that has passed."""
+        # By this process's clock: it decides only whether to offer a ticket. The database decides when a task is due.
         if self.scheduled_at is not None:
             return self.scheduled_at <= datetime.now(UTC)
         return self.delay_seconds is None
@@ -45,20 +48,20 @@ class InvalidTask(NamedTuple):
 
     detail: str
     errors: Sequence[Mapping[str, Any]] = ()
-    """Its faults, the first ones; each pointer is relative to the task."""
+    """The task's first faults, each with a ``pointer`` relative to the task and a ``detail``."""
 
 
 _NONE_INVALID: Final[Mapping[int, InvalidTask]] = MappingProxyType({})
 
 
 class TaskSpecs(NamedTuple):
-    """The tasks that a caller asks for together: of one tenant, oldest first, stored in one transaction."""
+    """The tasks of one request: they belong to one tenant, stand oldest first, and are stored in one transaction."""
 
     tenant_id: UUID
     limits: Limits
     tasks: Sequence[NewTask]
     invalid: Mapping[int, InvalidTask] = _NONE_INVALID
-    """Tasks that cannot be stored, by their place among all that was asked for."""
+    """Tasks that cannot be stored, by their place in the request (from 0)."""
 
     @property
     def asked(self) -> int:
@@ -67,23 +70,23 @@ class TaskSpecs(NamedTuple):
 
 
 class Idempotency(NamedTuple):
-    """The caller's key, and the SHA-256 by which a repeat with another body is recognised."""
+    """The caller's key, and the SHA-256 of the request, which shows whether a repeat has another body."""
 
     key: str
     fingerprint: bytes
 
 
 class Statement(NamedTuple):
-    """SQL that is executed in the transaction which stores the tasks; it runs as tq_submit."""
+    """An SQL statement for the transaction that stores the tasks. It runs as the role tq_submit."""
 
     sql: str
     arguments: Sequence[Any] = ()
     runs_first: bool = False
-    """Before the tasks are counted and stored: for rows that are locked before the ledger (schedule, unique_key)."""
+    """Run it before the tasks are counted and stored: for rows that are locked before the ledger."""
 
 
 class Submission(NamedTuple):
-    """The request of one caller to store tasks, with everything that the group commit needs."""
+    """One caller's request to store tasks, with everything that the group commit needs."""
 
     specs: TaskSpecs
     idempotency: Idempotency | None = None
@@ -91,5 +94,5 @@ class Submission(NamedTuple):
 
     @property
     def id(self) -> UUID:
-        """The id of its first task, which is stored if any of them is."""
+        """Return the id of the first task. It is stored if any task of the submission is."""
         return self.specs.tasks[0].id

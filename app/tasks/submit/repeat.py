@@ -1,4 +1,4 @@
-"""Build the retry of a task: a new task with the same request as one that has ended."""
+"""Build the retry of an ended task: a new task with the same request."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,7 +15,7 @@ from app.tenants.plans import Limits
 if TYPE_CHECKING:
     import asyncpg
 
-# Without schedule and expiry: those of the ended task are in the past.
+# The options that the new task keeps. Schedule and expiry are left out: those of the ended task are in the past.
 _REPEATED = ("priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
 
 
@@ -36,7 +36,10 @@ async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "async
 def specs(
     tenant_id: UUID, limits: Limits, task_id: UUID, ended: "asyncpg.Record", traceparent: str | None
 ) -> TaskSpecs:
-    """Return the task to store; ``ended`` is the request of the task ``task_id``. Raises ``InvalidRequest``."""
+    """Return the new task. ``ended`` is the row of the task ``task_id``, as ``find_ended`` returns it.
+
+    Raises ``InvalidRequest`` if the task type no longer exists, or no longer takes this payload.
+    """
     options = SubmitOptions.model_validate({name: ended[name] for name in _REPEATED})
     task = validation.repeated_task(tenant_id, ended["payload"], options, ended["task"], traceparent)
     return TaskSpecs(tenant_id, limits, (task._replace(retry_of=task_id),))

@@ -16,14 +16,16 @@ from app.tasks.submit.new_tasks import NewTask
 from app.tenants.plans import Limits
 from app.webhooks import urls
 
+# The payload of a submit without one.
 _NOTHING: Final = b"{}"
 _Number = TypeVar("_Number", int, float)
 
 
 def new_task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: str | None) -> NewTask:
-    """Return the requested task. Raises ``InvalidRequest``."""
+    """Return the task that a submit requests. ``limits`` are those of the tenant. Raises ``InvalidRequest``."""
     task_type = _type(DEFAULT_TASK if request.task is None else request.task)
     payload = to_json(request.payload)
+    # A null payload means the same as a missing one, unless null is a value of this task type.
     if request.payload is None and not _takes_null(task_type):
         payload = _NOTHING
     text = payload.decode()
@@ -38,7 +40,8 @@ def repeated_task(
 ) -> NewTask:
     """Return a task with the same request as one that was accepted before. Raises ``InvalidRequest``.
 
-    The stored payload is used whatever its size: a limit that has changed since applies only to new payloads.
+    ``payload`` is the stored JSON text. Its size is not checked: a limit that was lowered since then applies only to
+    new payloads.
     """
     task_type = _type(task_name)
     _check_payload(task_type, payload)
@@ -79,9 +82,9 @@ def _task(
 
 
 def without_nulls(body: Any) -> Any:
-    """Return a submit without its null members, which mean the same as missing ones.
+    """Return the parsed body of a submit without its null members, which mean the same as missing ones.
 
-    A null payload stays if the task type accepts null.
+    A null payload stays if the task type accepts null. Any value may come in, because nothing is validated yet.
     """
     if type(body) is not dict or all(value is not None for value in body.values()):
         return body
@@ -112,17 +115,18 @@ def _check_payload(task_type: types.TaskType, payload: str) -> None:
     try:
         payloads.read(task_type, payload)
     except payloads.UnusablePayload as unusable:
-        detail = f"The payload is not what {task_type.name} takes: see errors, and GET /api/task-types."
+        detail = f"The payload is not valid for {task_type.name}. Correct each place that errors names."
         raise InvalidRequest(detail, errors=unusable.faults) from None
 
 
 @lru_cache(maxsize=256)
 def _url_fault(webhook_url: str) -> str | None:
-    # Cached: this check costs as much as all others together, and the tasks of a batch mostly have the same URL.
+    # Cached, because this check costs as much as all others together, and the tasks of a batch usually share a URL.
     return urls.validation_error(webhook_url, get_settings().webhook_allowed_networks)
 
 
 def _invalid(pointer: str, detail: str) -> InvalidRequest:
     return InvalidRequest(
-        "The request is not valid: see errors.", errors=[{"pointer": f"#{pointer}", "detail": detail}]
+        "The request is not valid. Correct each place that errors names.",
+        errors=[{"pointer": f"#{pointer}", "detail": detail}],
     )

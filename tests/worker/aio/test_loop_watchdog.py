@@ -56,7 +56,7 @@ def test_many_tasks_that_hold_it_in_turn_are_merely_slow(watched: LoopWatchdog):
     assert not _looks(watched, [_task() for _ in range(100)])
 
 
-def test_a_loop_that_turns_is_no_standstill_whoever_is_seen(watched: LoopWatchdog):
+def test_a_loop_that_runs_is_no_standstill_whichever_task_is_seen(watched: LoopWatchdog):
     holder, now = _task(), watched._looked_at
     for _ in range(100):
         watched._runtime.alive_at = now = now + 0.5

@@ -39,11 +39,11 @@ def test_short_tasks_are_not_held_behind_a_long_one(acme: Tenant):
 
 
 @pytest.mark.usefixtures("quiet_stack")
-def test_tenants_that_share_a_turn_do_not_wait_for_a_long_task_of_one_of_them(
+def test_tenants_that_share_a_claim_do_not_wait_for_a_long_task_of_one_of_them(
     acme: Tenant, globex: Tenant, make_tenant: Callable[..., Tenant]
 ):
-    others = [globex, *(make_tenant(f"shares-a-turn-{number}") for number in range(4))]
-    # From these the slots learn that tasks are short: they take the next in line together.
+    others = [globex, *(make_tenant(f"shares-with-a-sleeper-{number}") for number in range(4))]
+    # From these the slots learn that tasks are short: they take the next tenants in the ring together.
     for tenant in [acme, *others]:
         for task_id in [tenant.submit(task="echo", payload=n) for n in range(10)]:
             tenant.result(task_id)
@@ -60,7 +60,7 @@ def test_tenants_that_share_a_turn_do_not_wait_for_a_long_task_of_one_of_them(
 
 def test_tenants_with_short_tasks_share_claims(acme: Tenant, make_tenant: Callable[..., Tenant]):
     tenants = [make_tenant(f"shares-a-claim-{number}") for number in range(6)]
-    # Both slots are taken while a line forms behind them, the last one by another tenant, of which nobody knows yet.
+    # Both slots are taken while a backlog forms, the last one by another tenant, of which nobody knows yet.
     sleepers = [
         (each, each.submit(task="test.doze", payload={"a": 2, "b": 0})) for each in (acme, make_tenant("sleeps"))
     ]

@@ -75,13 +75,13 @@ def test_what_is_left_behind_is_cancelled_before_the_next(coroutines: CoroutineR
 
 
 def test_what_goes_on_all_the_same_gets_no_more_of_the_thread(coroutines: CoroutineRunner):
-    turns: list[float] = []
+    rounds: list[float] = []
 
     async def linger() -> None:
-        while len(turns) < 1_000:
+        while len(rounds) < 1_000:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0.1)
-                turns.append(time.monotonic())
+                rounds.append(time.monotonic())
 
     async def leave() -> Any:
         left = asyncio.create_task(linger())
@@ -89,11 +89,11 @@ def test_what_goes_on_all_the_same_gets_no_more_of_the_thread(coroutines: Corout
         return left
 
     left = coroutines.run(leave())
-    seen = len(turns)
+    seen = len(rounds)
     coroutines.run(asyncio.sleep(0.3))
-    assert (left.done(), len(turns)) == (False, seen)
+    assert (left.done(), len(rounds)) == (False, seen)
     # For the interpreter not to complain that it was never awaited to its end.
-    turns += [0.0] * 1_000
+    rounds += [0.0] * 1_000
     left._log_destroy_pending = False
 
 

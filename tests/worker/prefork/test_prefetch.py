@@ -38,7 +38,7 @@ def test_tenants_do_not_know_of_each_other():
     assert pace.limit(uuid4()) == 1
 
 
-def test_turns_are_shared_only_where_all_of_the_last_few_tasks_were_short():
+def test_claims_are_shared_only_if_all_of_the_last_few_tasks_were_short():
     pace = PrefetchLimit()
     assert pace.tenants() == 1
     for number in range(8):

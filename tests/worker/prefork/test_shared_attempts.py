@@ -85,29 +85,29 @@ def test_of_a_child_that_died_attempts_are_forgotten_one_by_one():
     assert (shared_attempts.attempts(), shared_attempts.children()) == ([], [])
 
 
-def test_a_hand_shows_what_waits_what_runs_and_what_is_being_written():
+def test_a_child_shows_which_attempts_wait_run_and_are_being_written():
     shared_attempts = SharedAttempts(1)
-    hand = ChildAttempts(shared_attempts, 0)
+    child = ChildAttempts(shared_attempts, 0)
     first, second = _attempt(0.0), _attempt(0.0)
-    hand.take([first, second])
+    child.take([first, second])
     assert shared_attempts.attempts() == [first, second]
-    hand.start(second, 7.0)
+    child.start(second, 7.0)
     assert [(one.task_id, one.is_running) for one in shared_attempts.attempts()] == [
         (second.task_id, True),
         (first.task_id, False),
     ]
-    hand.stop()
+    child.stop()
     assert shared_attempts.running() == []
     # Its end is being written; the other's code has not begun.
     assert {one.task_id: one.has_begun for one in shared_attempts.attempts()} == {
         first.task_id: False,
         second.task_id: True,
     }
-    hand.drop([second])
+    child.drop([second])
     assert shared_attempts.attempts() == [first]
 
 
-def test_a_full_row_holds_as_many_attempts_as_a_hand_may_have():
+def test_a_full_row_has_as_many_attempts_as_a_child_may_have():
     shared_attempts = SharedAttempts(1)
     row = shared_attempts.join(0)
     many = [_attempt(0.0) for _ in range(MAX_ATTEMPTS)]
@@ -117,12 +117,12 @@ def test_a_full_row_holds_as_many_attempts_as_a_hand_may_have():
 
 def test_what_has_begun_is_still_known_when_another_attempt_is_forgotten():
     shared_attempts = SharedAttempts(1)
-    hand = ChildAttempts(shared_attempts, 0)
+    child = ChildAttempts(shared_attempts, 0)
     first, second = _attempt(0.0), _attempt(0.0)
-    hand.take([first, second])
-    hand.start(first, 7.0)
-    hand.stop()
-    hand.start(second, 7.0)
+    child.take([first, second])
+    child.start(first, 7.0)
+    child.stop()
+    child.start(second, 7.0)
     running = shared_attempts.running()[0]
     shared_attempts.forget(running)
     assert [(one.task_id, one.has_begun) for one in shared_attempts.attempts()] == [(first.task_id, True)]
@@ -130,11 +130,11 @@ def test_what_has_begun_is_still_known_when_another_attempt_is_forgotten():
 
 def test_the_time_of_a_childs_loop_begins_again_when_code_ends():
     shared_attempts = SharedAttempts(1)
-    hand = ChildAttempts(shared_attempts, 0)
+    child = ChildAttempts(shared_attempts, 0)
     before = shared_attempts.children()[0].alive_at
-    hand.take([attempt := _attempt(0.0)])
-    hand.start(attempt, 7.0)
+    child.take([attempt := _attempt(0.0)])
+    child.start(attempt, 7.0)
     assert shared_attempts.children()[0] == replace(shared_attempts.children()[0], alive_at=before, ends_at=7.0)
-    hand.stop()
+    child.stop()
     assert shared_attempts.children()[0].alive_at > before
     assert shared_attempts.children()[0].ends_at == 0

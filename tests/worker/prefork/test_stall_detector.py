@@ -8,7 +8,7 @@ from app.worker.runtime import MAX_STALL_SECONDS
 
 
 class _Rows(SharedAttempts):
-    """A board of which a test says who has turned when."""
+    """Shared attempts in which a test says when the loop of each child has run."""
 
     def __init__(self, *rows: Child) -> None:
         self.rows = list(rows)
@@ -50,7 +50,7 @@ def test_who_was_stopped_himself_begins_again():
     assert _look_until(stillness, 1_009.25, 1_015.0) == []
 
 
-def test_a_child_that_turns_is_left_alone():
+def test_a_child_whose_loop_runs_is_left_alone():
     rows = _Rows(_CHILD)
     stillness = StallDetector(rows)
     for second in range(100, 200):
