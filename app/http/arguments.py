@@ -4,15 +4,19 @@ FastAPI reads the same values and reports the same errors, at several times the 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic.fields import FieldInfo
 from starlette.types import Scope
 
 from app.http import query_parameters
+
+_DOCUMENTATION: Final = (FieldInfo, WithJsonSchema)
+"""The metadata of a parameter that checks nothing."""
 
 
 class _Parameter:
@@ -26,10 +30,7 @@ class _Parameter:
         self.loc = (field.field_info.in_.value, field.alias)
         self.missing = {"type": "missing", "loc": self.loc, "msg": "Field required"}
         self._validate = field.validate
-        rules = getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata
-        # A PlainValidator replaces pydantic's own checks, so its function is called directly: to reach it through
-        # pydantic would cost as much as the function itself.
-        self.read: Any = next((rule.func for rule in rules if isinstance(rule, PlainValidator)), None)
+        self.read = _reader(getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata)
 
     def take(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
         """Validate the text that was sent. Add the value to ``values``, or the errors to ``faults``."""
@@ -37,6 +38,24 @@ class _Parameter:
         values[self.name], found = self._validate(text, values, loc=self.loc)
         if found:
             faults += found
+
+    def take_by_reader(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
+        """Do the same with the parameter's own function, which may raise a ``Problem``."""
+        try:
+            values[self.name] = self.read(text)
+        except ValueError:
+            # Pydantic calls the function again, and describes the error.
+            self.take(text, values, faults)
+
+
+def _reader(rules: Sequence[Any]) -> Any:
+    """Return the function of a ``PlainValidator``, if it is the only rule; else None.
+
+    It replaces pydantic's own checks, so it is called directly: to reach it through pydantic would cost as much as the
+    function itself.
+    """
+    rules = [rule for rule in rules if not isinstance(rule, _DOCUMENTATION)]
+    return rules[0].func if len(rules) == 1 and isinstance(rules[0], PlainValidator) else None
 
 
 class Arguments:
@@ -46,10 +65,15 @@ class Arguments:
         """``dependant`` is FastAPI's description of the signature: the fields with their names, defaults and rules."""
         self._path = [_Parameter(field) for field in dependant.path_params]
         self._query = {field.alias: _Parameter(field) for field in dependant.query_params}
-        self._headers = {field.alias.encode(): _Parameter(field) for field in dependant.header_params}
+        self._headers = {field.alias.lower().encode(): _Parameter(field) for field in dependant.header_params}
         others = [*self._query.values(), *self._headers.values()]
         self._defaults = {parameter.name: parameter.default for parameter in others if not parameter.is_required}
         self._required = [parameter for parameter in others if parameter.is_required]
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of the handler's parameters that ``read`` may give."""
+        return {parameter.name for parameter in (*self._path, *self._query.values(), *self._headers.values())}
 
     def read(self, scope: Scope) -> dict[str, Any]:
         """Return the values, by the names of the handler's parameters.
@@ -59,12 +83,6 @@ class Arguments:
         """
         values = self._defaults.copy()
         faults: list[Any] = []
-        for parameter in self._path:
-            text = scope["path_params"][parameter.alias]
-            if parameter.read is not None:
-                values[parameter.name] = parameter.read(text)
-            else:
-                parameter.take(text, values, faults)
         if query := scope["query_string"]:
             self._read_query(query, values, faults)
         if self._headers:
@@ -72,6 +90,13 @@ class Arguments:
         # Most operations have no required query parameter or header, so they skip the loop.
         if self._required:
             faults += [parameter.missing for parameter in self._required if parameter.name not in values]
+        for parameter in self._path:
+            text = scope["path_params"][parameter.alias]
+            if parameter.read is None:
+                parameter.take(text, values, faults)
+            elif not faults:
+                # Last, so that an invalid request is a 422 whether its id is malformed or only unknown.
+                parameter.take_by_reader(text, values, faults)
         if faults:
             raise RequestValidationError(faults)
         return values
