@@ -19,6 +19,10 @@ _DOCUMENTATION: Final = (FieldInfo, WithJsonSchema)
 """The metadata of a parameter that checks nothing."""
 
 
+class SentOnce:
+    """The rule of a header that is no list: a request that has it twice is refused."""
+
+
 class _Parameter:
     """One parameter: its name in the handler, its name in the request (``alias``), and its rules."""
 
@@ -29,6 +33,8 @@ class _Parameter:
         self.default = field.default
         self.loc = (field.field_info.in_.value, field.alias)
         self.missing = {"type": "missing", "loc": self.loc, "msg": "Field required"}
+        self.doubled = {"type": "", "loc": self.loc, "msg": "Send this header once"}
+        self.is_single = any(isinstance(rule, SentOnce) for rule in field.field_info.metadata)
         self._validate = field.validate
         self.read = _reader(getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata)
 
@@ -113,9 +119,12 @@ class Arguments:
     def _read_headers(self, sent: Sequence[tuple[bytes, bytes]], values: dict[str, Any], faults: list[Any]) -> None:
         found: dict[bytes, bytes] = {}
         for name, value in sent:
-            if name in self._headers:
-                # Several headers with one name mean the same as one header with a list (RFC 9110, 5.2). A proxy may
-                # join them, so both forms must give the same value.
-                found[name] = b", ".join((found[name], value)) if name in found else value
+            if (parameter := self._headers.get(name)) is None:
+                continue
+            if name in found and parameter.is_single:
+                raise RequestValidationError([parameter.doubled])
+            # Several headers with one name mean the same as one header with a list (RFC 9110, 5.2). A proxy may join
+            # them, so both forms must give the same value.
+            found[name] = b", ".join((found[name], value)) if name in found else value
         for name, value in found.items():
             self._headers[name].take(value.decode("latin-1"), values, faults)
