@@ -4,15 +4,23 @@ FastAPI reads the same values and reports the same errors, at several times the 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
+from pydantic.fields import FieldInfo
 from starlette.types import Scope
 
 from app.http import query_parameters
+
+_DOCUMENTATION: Final = (FieldInfo, WithJsonSchema)
+"""The metadata of a parameter that checks nothing."""
+
+
+class SentOnce:
+    """The rule of a header that is no list: a request that has it twice is refused."""
 
 
 class _Parameter:
@@ -25,11 +33,10 @@ class _Parameter:
         self.default = field.default
         self.loc = (field.field_info.in_.value, field.alias)
         self.missing = {"type": "missing", "loc": self.loc, "msg": "Field required"}
+        self.doubled = {"type": "", "loc": self.loc, "msg": "Send this header once"}
+        self.is_single = any(isinstance(rule, SentOnce) for rule in field.field_info.metadata)
         self._validate = field.validate
-        rules = getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata
-        # A PlainValidator replaces pydantic's own checks, so its function is called directly: to reach it through
-        # pydantic would cost as much as the function itself.
-        self.read: Any = next((rule.func for rule in rules if isinstance(rule, PlainValidator)), None)
+        self.read = _reader(getattr(field.field_info.annotation, "__metadata__", ()) or field.field_info.metadata)
 
     def take(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
         """Validate the text that was sent. Add the value to ``values``, or the errors to ``faults``."""
@@ -37,6 +44,24 @@ class _Parameter:
         values[self.name], found = self._validate(text, values, loc=self.loc)
         if found:
             faults += found
+
+    def take_by_reader(self, text: str, values: dict[str, Any], faults: list[Any]) -> None:
+        """Do the same with the parameter's own function, which may raise a ``Problem``."""
+        try:
+            values[self.name] = self.read(text)
+        except ValueError:
+            # Pydantic calls the function again, and describes the error.
+            self.take(text, values, faults)
+
+
+def _reader(rules: Sequence[Any]) -> Any:
+    """Return the function of a ``PlainValidator``, if it is the only rule; else None.
+
+    It replaces pydantic's own checks, so it is called directly: to reach it through pydantic would cost as much as the
+    function itself.
+    """
+    rules = [rule for rule in rules if not isinstance(rule, _DOCUMENTATION)]
+    return rules[0].func if len(rules) == 1 and isinstance(rules[0], PlainValidator) else None
 
 
 class Arguments:
@@ -46,10 +71,15 @@ class Arguments:
         """``dependant`` is FastAPI's description of the signature: the fields with their names, defaults and rules."""
         self._path = [_Parameter(field) for field in dependant.path_params]
         self._query = {field.alias: _Parameter(field) for field in dependant.query_params}
-        self._headers = {field.alias.encode(): _Parameter(field) for field in dependant.header_params}
+        self._headers = {field.alias.lower().encode(): _Parameter(field) for field in dependant.header_params}
         others = [*self._query.values(), *self._headers.values()]
         self._defaults = {parameter.name: parameter.default for parameter in others if not parameter.is_required}
         self._required = [parameter for parameter in others if parameter.is_required]
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of the handler's parameters that ``read`` may give."""
+        return {parameter.name for parameter in (*self._path, *self._query.values(), *self._headers.values())}
 
     def read(self, scope: Scope) -> dict[str, Any]:
         """Return the values, by the names of the handler's parameters.
@@ -59,12 +89,6 @@ class Arguments:
         """
         values = self._defaults.copy()
         faults: list[Any] = []
-        for parameter in self._path:
-            text = scope["path_params"][parameter.alias]
-            if parameter.read is not None:
-                values[parameter.name] = parameter.read(text)
-            else:
-                parameter.take(text, values, faults)
         if query := scope["query_string"]:
             self._read_query(query, values, faults)
         if self._headers:
@@ -72,6 +96,13 @@ class Arguments:
         # Most operations have no required query parameter or header, so they skip the loop.
         if self._required:
             faults += [parameter.missing for parameter in self._required if parameter.name not in values]
+        for parameter in self._path:
+            text = scope["path_params"][parameter.alias]
+            if parameter.read is None:
+                parameter.take(text, values, faults)
+            elif not faults:
+                # Last, so that an invalid request is a 422 whether its id is malformed or only unknown.
+                parameter.take_by_reader(text, values, faults)
         if faults:
             raise RequestValidationError(faults)
         return values
@@ -88,9 +119,12 @@ class Arguments:
     def _read_headers(self, sent: Sequence[tuple[bytes, bytes]], values: dict[str, Any], faults: list[Any]) -> None:
         found: dict[bytes, bytes] = {}
         for name, value in sent:
-            if name in self._headers:
-                # Several headers with one name mean the same as one header with a list (RFC 9110, 5.2). A proxy may
-                # join them, so both forms must give the same value.
-                found[name] = b", ".join((found[name], value)) if name in found else value
+            if (parameter := self._headers.get(name)) is None:
+                continue
+            if name in found and parameter.is_single:
+                raise RequestValidationError([parameter.doubled])
+            # Several headers with one name mean the same as one header with a list (RFC 9110, 5.2). A proxy may join
+            # them, so both forms must give the same value.
+            found[name] = b", ".join((found[name], value)) if name in found else value
         for name, value in found.items():
             self._headers[name].take(value.decode("latin-1"), values, faults)

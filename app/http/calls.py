@@ -42,8 +42,8 @@ class Calls:
         return method in methods_of(self.at(path)) if path in self._fixed else None
 
     def meant(self, path: str) -> list[APIRoute]:
-        """Return the routes that match the path without surplus slashes, as it is or after ``/api``."""
-        plain = "/" + _SLASHES.sub("/", path).strip("/")
+        """Return the routes that match the path without surplus slashes and line breaks, as it is or after ``/api``."""
+        plain = "/" + _SLASHES.sub("/", path).strip("/\n")
         return self.at(plain) or self.at(f"/api{plain}")
 
 
@@ -52,20 +52,29 @@ def methods_of(routes: Iterable[APIRoute]) -> set[str]:
     return {method for route in routes for method in route.methods or ()}
 
 
-class _WrongMethod(BaseRoute):
-    """Refuses wrong methods of fixed paths. Otherwise a template would match, with the last segment as an id."""
+class _NoCall(BaseRoute):
+    """Refuses requests that Starlette would answer as another call.
+
+    These are paths that end in a line break, because ``$`` in the pattern of a route also matches before one, and wrong
+    methods of fixed paths, because a template would match, with the last segment as an id.
+    """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match a request whose path is fixed and whose method no call of this path takes."""
-        is_ours = scope["type"] == "http" and self._calls.has_fixed(scope["path"], scope["method"]) is False
+        """Match such a request."""
+        is_ours = scope["type"] == "http" and self._status(scope) is not None
         return (Match.FULL if is_ours else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 it always raises
-        """Raise a 405, for which ``wrong_method`` in ``install`` writes the answer."""
-        raise HTTPException(405)
+        """Raise a 404 or a 405, for which the handlers in ``install`` write the answer."""
+        raise HTTPException(self._status(scope) or 404)
+
+    def _status(self, scope: Scope) -> int | None:
+        if scope["path"].endswith("\n"):
+            return 404
+        return 405 if self._calls.has_fixed(scope["path"], scope["method"]) is False else None
 
 
 def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
@@ -75,7 +84,7 @@ def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
     """
     calls = Calls(routes)
     # First, because Starlette asks the routes in their order, and a template would match a fixed path.
-    app.router.routes.insert(0, _WrongMethod(calls))
+    app.router.routes.insert(0, _NoCall(calls))
 
     async def missing(request: Request, error: Exception) -> Response:
         meant = calls.meant(request.scope["path"])

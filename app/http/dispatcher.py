@@ -52,6 +52,14 @@ class OperationRoute(APIRoute):
         self._takes_request = "request" in parameters
         self._parts = next(((name, kind) for name, kind in _types(parameters) if _is_parts(kind)), None)
         self._body = _body_model(parameters)
+        self._check_received(parameters.keys())
+
+    def _check_received(self, names: Iterable[str]) -> None:
+        """Raise ``ValueError`` for a parameter of the handler that nothing gives, for example a cookie."""
+        parts = {self._parts[0]} if self._parts else set()
+        given = {"request", "body", *self._given, *parts, *self._arguments.names}
+        if missing := [name for name in names if name not in given]:
+            raise ValueError(f"{self.operation.id} would never receive {', '.join(missing)}.")
 
     def hides(self, operation: Operation) -> bool:
         """Return whether this route, if it came first, would answer the requests of the operation."""

@@ -11,6 +11,8 @@ is the description of the operation, its name the operation's id. It receives wh
 - a name that the rate class gives: ``principal``, and ``rate`` for a submit;
 - ``body``: a model, read and validated, or ``Incoming[Model]``, which the handler receives itself;
 - every other parameter comes from the path, the query or the headers. You declare it as for FastAPI.
+
+A handler with a parameter of another kind, for example a cookie, is refused when the routes are made.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

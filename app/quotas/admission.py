@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from starlette.requests import Request
 
-from app.core.errors import Problem, RateLimited
+from app.core.errors import InsufficientScope, Problem, RateLimited
 from app.identity.dependencies import caller, permitted
 from app.identity.principal import Principal
 from app.quotas import limits as policies
@@ -24,7 +24,7 @@ from app.tenants import plans
 from app.tenants.plans import Limits
 
 # Statuses of a submit that was refused before its quotas were checked: the response reports only the rate.
-_REFUSED_EARLY: Final = frozenset({400, 404, 409, 413, 415, 422})
+_REFUSED_EARLY: Final = frozenset({400, 403, 404, 409, 413, 415, 422})
 
 
 class _CallRate:
@@ -33,10 +33,13 @@ class _CallRate:
     gives: ClassVar[frozenset[str]] = frozenset({"principal"})
 
     async def admit(self, request: Request, scope: str) -> dict[str, Any]:
-        """Return the caller. Raises ``Unauthenticated``, ``InsufficientScope`` and ``RateLimited``."""
-        principal = permitted(await QuotaParts.of(request).verifier.authenticate(request.scope), scope)
+        """Return the caller. Raises ``Unauthenticated``, ``RateLimited`` and ``InsufficientScope``.
+
+        The call counts before its permission is checked: a key without the scope cannot ask without limit either.
+        """
+        principal = await QuotaParts.of(request).verifier.authenticate(request.scope)
         await count(request, principal)
-        return {"principal": principal}
+        return {"principal": permitted(principal, scope)}
 
     def refused(self, request: Request, error: Exception) -> None:
         """Do nothing: the answer has its RateLimit fields already."""
@@ -58,10 +61,15 @@ class _SubmitRate(_CallRate):
         A replay counts too: it is recognised only after the body was read.
         """
         parts = QuotaParts.of(request)
-        principal = permitted(await parts.verifier.authenticate(request.scope), scope)
+        principal = await parts.verifier.authenticate(request.scope)
         limits = plans.limits_of(principal)
         remaining = await ask_rate(parts.rates, principal.tenant_id, limits, policies.submit_policies)
         request.scope["state"]["rate"] = remaining
+        try:
+            permitted(principal, scope)
+        except InsufficientScope as error:
+            self.refused(request, error)
+            raise
         return {"principal": principal, "rate": remaining}
 
     def refused(self, request: Request, error: Exception) -> None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 from app.core import ids
 from app.core import traceparent as traceparents
 from app.core.errors import InvalidRequest, NotFound
+from app.http.arguments import SentOnce
 from app.tasks.definition import types
 from app.tasks.schemas import Tag
 from app.tasks.status import Status
@@ -58,6 +59,8 @@ TaskId: TypeAlias = Annotated[
 IdempotencyKey: TypeAlias = Annotated[
     Annotated[str, AfterValidator(_key)] | None,
     Header(min_length=1, max_length=257, description="The same key and request within 24 h give the same task."),
+    # Joined, two keys would be a third one: a repeat that has the header once would make another task.
+    SentOnce(),
 ]
 TraceParent: TypeAlias = Annotated[
     Annotated[str, AfterValidator(_trace)] | None,

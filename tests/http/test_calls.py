@@ -49,9 +49,16 @@ def test_a_wrong_method_is_a_405_that_names_the_call(acme: Tenant, method: str, 
         ("GET", "/api/task", "See /openapi.json for the operations."),
         ("GET", "/", "See /openapi.json for the operations."),
         ("GET", "/api/%00/", "See /openapi.json for the operations."),
+        ("GET", "/healthz%0A", "Did you mean GET /healthz?"),
+        ("GET", "/docs%0A", "See /openapi.json for the operations."),
+        ("GET", "/api/tasks%0A", "Did you mean GET /api/tasks?"),
+        ("POST", "/api/tasks/submit%0A", "Did you mean POST /api/tasks/submit?"),
+        ("PUT", "/api/tasks/submit%0A", "Did you mean POST /api/tasks/submit?"),
+        ("GET", f"/api/tasks/{ID}/status%0A", "Did you mean GET /api/tasks/{task_id}/status?"),
+        ("DELETE", f"/api/keys/{ID}%0A", "Did you mean DELETE /api/keys/{key_id}?"),
     ],
 )
-def test_an_address_with_a_slash_too_many_is_a_404_that_names_the_call(
+def test_an_address_that_is_no_call_is_a_404_that_names_the_call_that_was_meant(
     acme: Tenant, method: str, path: str, named: str
 ):
     refused = acme.client.request(method, acme.client.base_url.join(path) if "//" not in path else path)

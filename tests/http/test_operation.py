@@ -1,14 +1,16 @@
 """Operations, through a small table: what a handler receives, what is refused, and what the API document says."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Path, Query, Request
-from fastapi.params import Depends
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from fastapi import Cookie, Depends, FastAPI, Header, Path, Query, Request
+from fastapi.params import Depends as DependsOn
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
 from starlette.responses import Response
 
 from app.core.errors import InsufficientScope, NotFound, RateLimited
@@ -23,6 +25,22 @@ from app.http.strict_json import Bounds, Incoming
 JSON = {"Content-Type": "application/json"}
 Name = Annotated[str, Path(min_length=2)]
 Upper = Annotated[Annotated[str, AfterValidator(str.upper)] | None, Query(max_length=5)]
+
+
+def _even_number(text: str) -> int:
+    if int(text) % 2:
+        raise ValueError("Send an even number")
+    return int(text)
+
+
+def _no_such_number(_text: str) -> int:
+    raise NotFound("There is no such number.")
+
+
+def _below_ten(number: int) -> int:
+    if number >= 10:
+        raise ValueError("Send a number below 10")
+    return number
 
 
 class Order(BaseModel):
@@ -61,8 +79,8 @@ class Rate:
     def refused(self, _request: Request, error: Exception) -> None:
         self.refusals.append(getattr(error, "status", 422))
 
-    def documented(self, _scope: str) -> Depends:
-        return Depends(lambda: None)
+    def documented(self, _scope: str) -> DependsOn:
+        return DependsOn(lambda: None)
 
 
 async def place_order(
@@ -106,12 +124,18 @@ def rate() -> Rate:
 @pytest.fixture(params=["dispatcher", "fastapi"])
 async def client(request: pytest.FixtureRequest, rate: Rate) -> AsyncIterator[httpx.AsyncClient]:
     """Return a client of the table, which either way answers."""
+    async with _connected(_table(rate), request.param) as connected:
+        yield connected
+
+
+@asynccontextmanager
+async def _connected(operations: list[Operation], answered_by: str) -> AsyncIterator[httpx.AsyncClient]:
     app = LoggedApp()
     problem.install(app, away=())
-    router = dispatcher.router(_table(rate), tag="orders")
+    router = dispatcher.router(operations, tag="orders")
     app.include_router(router)
     dispatched = dispatcher.Dispatcher(app.answer_by_fastapi, router.routes, app.exception_handlers)
-    app.front = RequestLog(dispatched if request.param == "dispatcher" else app.answer_by_fastapi)
+    app.front = RequestLog(dispatched if answered_by == "dispatcher" else app.answer_by_fastapi)
 
     async def nothing() -> None:
         """Postgres is not asked."""
@@ -171,6 +195,94 @@ async def test_who_is_not_admitted_is_refused_first(client: httpx.AsyncClient, r
 def test_an_operation_behind_one_that_takes_its_path_is_refused(rate: Rate):
     with pytest.raises(ValueError, match="/shops/orders must stand before"):
         dispatcher.router(reversed(_table(rate)), tag="orders")
+
+
+async def _with_a_cookie(session: Annotated[str, Cookie()] = "") -> Placed:
+    return Placed(told=session)
+
+
+async def _with_a_dependency(told: Annotated[str, Depends(lambda: "told")] = "") -> Placed:
+    return Placed(told=told)
+
+
+async def _with_a_model_of_another_name(order: Order) -> Placed:
+    return Placed(told=str(order.count))
+
+
+async def _with_parts_twice(parts: ShopParts, others: Parts) -> Placed:
+    return Placed(told=f"{parts.shop} {others}")
+
+
+async def _with_an_answer_to_fill(answer: Response) -> Placed:
+    return Placed(told=str(answer))
+
+
+@pytest.mark.parametrize(
+    ("handler", "name"),
+    [
+        (_with_a_cookie, "session"),
+        (_with_a_dependency, "told"),
+        (_with_a_model_of_another_name, "order"),
+        (_with_parts_twice, "others"),
+        (_with_an_answer_to_fill, "answer"),
+    ],
+)
+def test_a_handler_that_asks_for_what_it_would_never_receive_is_refused(
+    rate: Rate, handler: Callable[..., Awaitable[Placed]], name: str
+):
+    with pytest.raises(ValueError, match=f"{handler.__name__} would never receive {name}"):
+        dispatcher.router([dataclasses.replace(_table(rate)[0], path="/orders", handler=handler)], tag="orders")
+
+
+async def _sum(x_first: Annotated[int, Header(alias="X-First")] = 0, x_second: Annotated[int, Header()] = 0) -> Placed:
+    return Placed(told=str(x_first + x_second))
+
+
+async def _even(number: Annotated[int, PlainValidator(_even_number), Path()]) -> Placed:
+    return Placed(told=str(number))
+
+
+async def _checked(number: Annotated[int, PlainValidator(int), AfterValidator(_below_ten), Path()]) -> Placed:
+    return Placed(told=str(number))
+
+
+async def _none_such(number: Annotated[int, PlainValidator(_no_such_number), Path()], note: Upper = None) -> Placed:
+    return Placed(told=f"{number} {note}")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [("/numbers/x", 404), ("/numbers/x?note=hot", 404), ("/numbers/x?note=toolong", 422), ("/numbers/x?other=1", 422)],
+)
+async def test_a_name_that_nothing_has_is_unknown_only_in_a_request_that_the_call_takes(
+    rate: Rate, sent: str, status: int
+):
+    operation = dataclasses.replace(_table(rate)[2], path="/numbers/{number}", handler=_none_such)
+    async with _connected([operation], "dispatcher") as client:
+        assert (await client.get(sent)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("handler", "path", "sent", "status", "told"),
+    [
+        (_sum, "/sums", "/sums", 200, "7"),
+        (_even, "/evens/{number}", "/evens/4", 200, "4"),
+        (_even, "/evens/{number}", "/evens/3", 422, "number"),
+        (_even, "/evens/{number}", "/evens/x", 422, "number"),
+        (_checked, "/small/{number}", "/small/9", 200, "9"),
+        (_checked, "/small/{number}", "/small/10", 422, "number"),
+    ],
+)
+async def test_every_rule_of_a_parameter_counts(
+    rate: Rate, handler: Callable[..., Awaitable[Placed]], path: str, sent: str, status: int, told: str
+):
+    operation = dataclasses.replace(
+        _table(rate)[2], method="GET", path=path, handler=handler, answers={200: Answer(Placed)}
+    )
+    async with _connected([operation], "dispatcher") as client:
+        answer = await client.get(sent, headers={"x-first": "3", "x-second": "4"})
+    found = answer.json()
+    assert (answer.status_code, found["told"] if status == 200 else found["errors"][0]["parameter"]) == (status, told)
 
 
 def test_the_api_document_describes_the_table(rate: Rate):

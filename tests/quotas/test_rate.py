@@ -78,6 +78,16 @@ def test_a_call_that_finds_nothing_counts_and_says_what_is_left(limited: Limited
     assert (answer.status_code, _left(answer)) == (404, 2)
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/tasks"), ("POST", "/api/tasks/submit")])
+def test_a_call_without_the_permission_counts_and_says_what_is_left(limited: Limited, method: str, path: str):
+    tenant = limited(requests_per_second=1, burst=4)
+    made = tenant.client.post("/api/keys", json={"name": "narrow", "scopes": ["usage:read"]})
+    narrow = {"X-API-Key": made.json()["api_key"]}
+    answers = [tenant.client.request(method, path, headers=narrow) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [403, 403, 403, 429]
+    assert [_left(answer) for answer in answers[:3]] == [2, 1, 0]
+
+
 def test_a_replay_costs_no_quota_but_counts_against_the_rate_as_a_read_does(limited: Limited):
     tenant = limited(**SLOW, tasks_per_day=1)
     first, *replays, last = [_submit(tenant, headers={"Idempotency-Key": "a"}) for _ in range(4)]

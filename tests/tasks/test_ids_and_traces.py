@@ -63,3 +63,12 @@ async def test_a_trace_is_stored_and_one_that_cannot_be_read_refuses_nothing(
     finally:
         await connection.close()
     assert found == stored
+
+
+@pytest.mark.parametrize("path", ["/api/tasks/submit", "/api/tasks/batch"])
+def test_two_idempotency_keys_are_refused(acme: Tenant, path: str):
+    body = {"task": "echo", "delay_seconds": 3600}
+    keys = [("Idempotency-Key", "a"), ("Idempotency-Key", "b"), ("Content-Type", "application/json")]
+    answer = acme.client.post(path, headers=keys, json=body if path.endswith("submit") else {"tasks": [body]})
+    assert answer.status_code == 422
+    assert [error["detail"] for error in answer.json()["errors"]] == ["Send this header once"]
