@@ -92,8 +92,8 @@ BEGIN
             INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
             SELECT e.tenant_id, e.id, e.pool, e.priority, e.due_at, true, NULL FROM ended e WHERE e.finished_at IS NULL
         ), freed AS (
-            -- Frees the slots, once for each tenant. If an attempt has ended within a second, the tenant counts as one with short
-            -- tasks for 2 s: a tenant without a cap of its own then has none at all (slots_cap).
+            -- Frees the slots, once for each tenant. If an attempt has ended within a second, the tenant counts as one with
+            -- short tasks for 2 s: a tenant without a cap of its own then has none at all (slots_cap).
             UPDATE tenant_slots s
             SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
                 returned = s.returned + c.waiting,
@@ -191,8 +191,8 @@ BEGIN
         UPDATE tenant_slots s
         SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
             returned = s.returned + c.waiting,
-            -- Takes the numbers of all events at once. The row stays locked until the commit, so numbers have no gaps and become
-            -- visible in their order (docs/decisions/0014-event-log.md).
+            -- Takes the numbers of all events at once. The row stays locked until the commit, so numbers have no gaps and
+            -- become visible in their order (docs/decisions/0014-event-log.md).
             event_seq = s.event_seq + CASE WHEN s.features & 1 <> 0 THEN c.events ELSE c.webhooks END,
             -- The last number that may have a webhook. It may be too high, never too low: all new numbers are included.
             webhook_seq = CASE WHEN c.webhooks = 0 THEN s.webhook_seq WHEN s.features & 1 <> 0 THEN s.event_seq + c.events

@@ -66,7 +66,8 @@ CREATE TABLE revoked_token (
 CREATE INDEX revoked_token_expires ON revoked_token (expires_at);
 COMMENT ON TABLE revoked_token IS 'A token that was revoked before it expired.';
 COMMENT ON COLUMN revoked_token.jti IS 'The claim jti of the token.';
-COMMENT ON COLUMN revoked_token.expires_at IS 'When the token expires. The row is deleted later, because the token is then invalid anyway.';
+COMMENT ON COLUMN revoked_token.expires_at IS
+    'When the token expires. The row is deleted later, because the token is then invalid anyway.';
 -- Not for a DELETE: a deleted row is of a token that has expired. FOR EACH ROW: a second revocation of a token inserts no
 -- row and changes nothing.
 CREATE TRIGGER revoked_token_epoch AFTER INSERT ON revoked_token

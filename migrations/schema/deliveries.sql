@@ -10,7 +10,8 @@ CREATE TABLE webhook_secret (
 );
 COMMENT ON COLUMN webhook_secret.sealed IS
     'AES-256-GCM under a key of the tenant (docs/security.md), with the key''s id in the clear.';
-COMMENT ON COLUMN webhook_secret.expires_at IS 'The secret is invalid from this time on; null for the newest one. Several are valid during a rotation.';
+COMMENT ON COLUMN webhook_secret.expires_at IS
+    'The secret is invalid from this time on; null if it has no end. Several are valid during a rotation.';
 
 CREATE TABLE delivery (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
@@ -37,7 +38,8 @@ COMMENT ON COLUMN delivery.body IS 'Exactly these bytes are signed and sent with
 COMMENT ON COLUMN delivery.status IS 'PENDING, DELIVERED, or FAILED if every attempt has failed.';
 COMMENT ON COLUMN delivery.attempt IS 'Attempts so far.';
 COMMENT ON COLUMN delivery.due_at IS 'Time of the next attempt; while an attempt runs, the end of its lease.';
-COMMENT ON COLUMN delivery.claim_token IS 'Token of the attempt that runs; null if none does. A write for the attempt must name it.';
+COMMENT ON COLUMN delivery.claim_token IS
+    'Token of the attempt that runs; null if none does. A write for the attempt must name it.';
 COMMENT ON COLUMN delivery.finished_at IS 'Null while the status is PENDING.';
 COMMENT ON COLUMN delivery.url_key IS
     'The URL without query and fragment. Due deliveries are taken from one key after the other, so that no receiver '

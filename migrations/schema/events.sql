@@ -34,7 +34,7 @@ CREATE TABLE webhook_cursor (
     read_from timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE webhook_cursor IS
-    'Up to which event a tenant''s deliveries are made. The process that makes deliveries locks the row until it commits them.';
+    'Up to which event a tenant''s deliveries are made. The process that makes them locks the row until it commits.';
 COMMENT ON COLUMN webhook_cursor.seq IS 'Events up to this number have their deliveries; 0 before the first.';
 COMMENT ON COLUMN webhook_cursor.read_from IS
     'Events after seq were created at this time or later, so earlier days need not be read.';

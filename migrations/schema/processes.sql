@@ -46,7 +46,8 @@ COMMENT ON TABLE dispatcher_lease IS
 COMMENT ON COLUMN dispatcher_lease.holder IS 'Host and process, for people to read.';
 COMMENT ON COLUMN dispatcher_lease.token IS
     'New for each leader. Every sweep names it in the statement that changes something (functions/dispatcher_leads.sql).';
-COMMENT ON COLUMN dispatcher_lease.expires_at IS 'By the clock of Postgres. After this time, another dispatcher may lead.';
+COMMENT ON COLUMN dispatcher_lease.expires_at IS
+    'By the clock of Postgres. After this time, another dispatcher may lead.';
 
 CREATE TABLE pool_slots (
     pool text PRIMARY KEY,

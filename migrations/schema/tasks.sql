@@ -46,8 +46,10 @@ COMMENT ON COLUMN task.attempt IS 'Number of the latest attempt; 0 before the fi
 COMMENT ON COLUMN task.failed_attempts IS 'Attempts that count against max_attempts. Lost and returned ones do not.';
 COMMENT ON COLUMN task.max_attempts IS 'After this many failed attempts the task ends with FAILURE.';
 COMMENT ON COLUMN task.time_limit_seconds IS 'Hard limit of one attempt, in seconds.';
-COMMENT ON COLUMN task.timeout_seconds IS 'Soft limit of one attempt that the submit asked for, in seconds; null if it asked for none.';
-COMMENT ON COLUMN task.claim_token IS 'Token of the latest attempt. A write for an attempt must name it, or it changes nothing.';
+COMMENT ON COLUMN task.timeout_seconds IS
+    'Soft limit of one attempt that the submit asked for, in seconds; null if it asked for none.';
+COMMENT ON COLUMN task.claim_token IS
+    'Token of the latest attempt. A write for an attempt must name it, or it changes nothing.';
 COMMENT ON COLUMN task.cancel_requested_at IS 'When a cancel was requested; null if none was.';
 COMMENT ON COLUMN task.error IS '{type, message, attempt} of the latest failure.';
 COMMENT ON COLUMN task.retry_of IS 'The task that this one repeats, by a call of the tenant; null for other tasks.';
@@ -81,8 +83,10 @@ COMMENT ON COLUMN attempt.attempt IS 'Number of the attempt, from 1.';
 COMMENT ON COLUMN attempt.status IS
     'SUCCESS, FAILURE, REVOKED: its code has ended. LOST: its worker is gone, or its deadline is over. '
     'RETURNED: its worker has given it back.';
-COMMENT ON COLUMN attempt.claim_token IS 'Stays after the end, so that a repeated end is recognised (functions/attempts_finish.sql).';
-COMMENT ON COLUMN attempt.worker_id IS 'The worker that claimed it. No foreign key: attempts are kept longer than workers.';
+COMMENT ON COLUMN attempt.claim_token IS
+    'Stays after the end, so that a repeated end is recognised (functions/attempts_finish.sql).';
+COMMENT ON COLUMN attempt.worker_id IS
+    'The worker that claimed it. No foreign key: attempts are kept longer than workers.';
 COMMENT ON COLUMN attempt.error IS '{type, message, attempt}; null without an error.';
 COMMENT ON COLUMN attempt.deadline_at IS
     'Start, hard limit and 5 s (functions/tasks_claim.sql). After this time the attempt is lost, even if its worker lives.';
@@ -122,7 +126,8 @@ COMMENT ON COLUMN backlog.priority IS 'The same as task.priority: 0 to 9; 9 is t
 COMMENT ON COLUMN backlog.due_at IS 'The same as task.due_at: not claimed before this time.';
 COMMENT ON COLUMN backlog.expires_at IS
     'The same as task.expires_at: not claimed from this time on. Null also if the task was claimed before.';
-COMMENT ON COLUMN backlog.is_scheduled IS 'True if it was due in the future when it was written, or came back from an attempt: the dispatcher offers its ticket.';
+COMMENT ON COLUMN backlog.is_scheduled IS
+    'Due in the future when it was written, or back from an attempt. The dispatcher offers its ticket when it is due.';
 COMMENT ON COLUMN backlog.is_long IS 'Its task type was known to be long when it was written.';
 
 CREATE TABLE idempotency_key (

@@ -12,7 +12,8 @@ CREATE TABLE tenant (
     token_version integer NOT NULL DEFAULT 1
 );
 COMMENT ON TABLE tenant IS 'A customer.';
-COMMENT ON COLUMN tenant.slug IS 'Unique name for people and commands: lower case letters, digits and hyphens, at most 63.';
+COMMENT ON COLUMN tenant.slug IS
+    'Unique name for people and commands: lower case letters, digits and hyphens, at most 63.';
 COMMENT ON COLUMN tenant.plan IS 'Decides the limits (app/tenants/plans.py).';
 COMMENT ON COLUMN tenant.status IS
     'active; suspended: every call gets 403, and nothing starts; deleted: its rows are being erased.';
@@ -53,7 +54,8 @@ COMMENT ON COLUMN tenant_slots.cap_asyncio IS 'The same for the asyncio pool.';
 COMMENT ON COLUMN tenant_slots.short_until_prefork IS
     'Until then the tenant counts as one with short tasks and needs no cap, because one has just ended within a second.';
 COMMENT ON COLUMN tenant_slots.short_until_asyncio IS 'The same for the asyncio pool.';
-COMMENT ON COLUMN tenant_slots.held_back IS 'Bits of the pools (1 prefork, 2 asyncio) in which a cap has kept due tasks back.';
+COMMENT ON COLUMN tenant_slots.held_back IS
+    'Bits of the pools (1 prefork, 2 asyncio) in which a cap has kept due tasks back.';
 COMMENT ON COLUMN tenant_slots.features IS
     'Features that the tenant uses, in bits. 1: all its events are logged (event_hours > 0); otherwise only events with a '
     'webhook are. 2: reserved, nothing sets it yet.';
@@ -67,6 +69,6 @@ CREATE TABLE tenant_admitted (
     admitted bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE tenant_admitted IS
-    'The one row that a tenant''s submits lock. It is not part of tenant_slots, so that submits do not wait for claims and ends.';
+    'The one row that a tenant''s submits lock. It is not in tenant_slots, so submits do not wait for claims and ends.';
 COMMENT ON COLUMN tenant_admitted.admitted IS
     'Tasks that submits ever let into the backlog. waiting = admitted + returned - departed (of tenant_slots).';

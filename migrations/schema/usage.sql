@@ -21,7 +21,8 @@ CREATE TABLE usage_by_task (
     PRIMARY KEY (tenant_id, day, task)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE usage_by_task IS 'What a tenant has used of one task type on one day.';
-COMMENT ON COLUMN usage_by_task.day IS 'In UTC. tasks are counted on the day of the submit, attempts and worker_seconds on the day of the end.';
+COMMENT ON COLUMN usage_by_task.day IS
+    'In UTC. tasks are counted on the day of the submit, attempts and worker_seconds on the day of the end.';
 COMMENT ON COLUMN usage_by_task.tasks IS 'Tasks accepted.';
 COMMENT ON COLUMN usage_by_task.attempts IS 'Attempts whose code has ended.';
 COMMENT ON COLUMN usage_by_task.worker_seconds IS 'Seconds that these attempts took.';

@@ -119,7 +119,7 @@ def test_every_option_of_a_task_type_is_in_the_table():
 
 
 def test_the_tries_of_a_delivery_are_those_of_the_schedule():
-    (row,) = pages.table(WEBHOOKS, "try")
+    (row,) = pages.table(WEBHOOKS, "attempt")
     seconds = {"s": 1, "min": 60, "h": 3600}
     delays = [cell.split() for cell in row[2:]]
     assert tuple(float(number) * seconds[unit] for number, unit in delays) == retry_schedule.DELAYS
