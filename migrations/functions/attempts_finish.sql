@@ -78,8 +78,8 @@ BEGIN
         ), timed AS (
             -- Time of attempts whose code has ended. It is only inserted, so that no end waits for another. usage_roll_up
             -- adds it up.
-            INSERT INTO worker_time (tenant_id, day, task, seconds)
-            SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, sum(c.seconds) FROM closed c
+            INSERT INTO worker_time (tenant_id, day, task, attempts, seconds)
+            SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, count(*)::integer, sum(c.seconds) FROM closed c
             WHERE c.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') GROUP BY c.tenant_id, c.task
         ), kept AS (
             -- The result has a table of its own, so that a task's row stays small. A task that returns nothing has the
@@ -172,8 +172,8 @@ BEGIN
     ), timed AS (
         -- Time of attempts whose code has ended. It is only inserted, so that no end waits for another. usage_roll_up
         -- adds it up.
-        INSERT INTO worker_time (tenant_id, day, task, seconds)
-        SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, sum(c.seconds) FROM closed c
+        INSERT INTO worker_time (tenant_id, day, task, attempts, seconds)
+        SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, count(*)::integer, sum(c.seconds) FROM closed c
         WHERE c.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') GROUP BY c.tenant_id, c.task
     ), kept AS (
         -- The result has a table of its own, so that a task's row stays small. A task that returns nothing has the

@@ -37,7 +37,14 @@ SAFEGUARDS: Final = (
     Safeguard(
         "claim token in the finish",
         "attempts_finish",
-        (("AND k.claim_token = g.token AND k.status = 'STARTED'", "AND k.status = 'STARTED'"),),
+        tuple(
+            # In both of its statements, which differ in their indentation.
+            (
+                f"\n{' ' * indent}AND k.id = g.task_id AND k.claim_token = g.token AND k.status = 'STARTED'",
+                f"\n{' ' * indent}AND k.id = g.task_id AND k.status = 'STARTED'",
+            )
+            for indent in (14, 10)
+        ),
         (f"{_RACES}/test_finish.py::test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs",),
     ),
     Safeguard(

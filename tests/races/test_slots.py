@@ -15,6 +15,7 @@ from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
 from app.dispatch.slot_reserve import SlotReserve
 from app.tasks import store, sweep_store
+from app.tasks.read import store as read_store
 from app.tasks.run.attempts import AttemptEnd, Claim, FinishResult, Outcome
 from app.tasks.run.end import end as end_attempts
 from tests.claims import claim_for
@@ -78,7 +79,7 @@ class Slots:
         api = self.yard.database("tq_api", 1)
         try:
             async with api.transaction(tenant_id) as connection:
-                [row] = await store.statuses_any_tenant(connection, [(tenant_id, task_id)])
+                [row] = await read_store.statuses_any_tenant(connection, [(tenant_id, task_id)])
         finally:
             await api.close()
         return str(row["waiting_reason"])
