@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 # The attempt that owns the running code. A context variable, so every asyncio task that the code starts inherits it.
 owner: Final[ContextVar[object | None]] = ContextVar("owner", default=None)
-_owners: "WeakKeyDictionary[asyncio.Task[Any], object]" = WeakKeyDictionary()
+# Weak at both ends: an attempt refers to the task of its code, so a value that keeps it alive would keep its key alive.
+_owners: "WeakKeyDictionary[asyncio.Task[Any], ref[object]]" = WeakKeyDictionary()
 
 
 def make_task(
@@ -24,16 +25,17 @@ def make_task(
     # no harm.
     asyncio._unregister_task(task)  # noqa: SLF001
     if (whose := owner.get()) is not None:
-        _owners[task] = whose
+        _owners[task] = ref(whose)
     return task
 
 
 def own(whose: object) -> None:
     """Set the owner of the asyncio task that runs now."""
     if (task := asyncio.current_task()) is not None:
-        _owners[task] = whose
+        _owners[task] = ref(whose)
 
 
 def get_owner(task: "asyncio.Task[Any]") -> object | None:
     """Return the owner of an asyncio task; None for the worker's own tasks."""
-    return _owners.get(task)
+    found = _owners.get(task)
+    return found and found()
