@@ -1,7 +1,8 @@
 """Tell the state of a stack whose task did not end: where it waits cannot be seen from its status alone."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,19 +32,34 @@ _QUERIES: Final = {
         FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()""",
 }
 _LOG_LINES: Final = 20
+_SECONDS: Final = 5.0
 
 
 def describe(environment: Mapping[str, str], pids: Mapping[str, int], folder: Path) -> str:
-    """Return a text for people: what Postgres, Redis, the processes and their logs in ``folder`` say now."""
-    parts = [*asyncio.run(_postgres(environment["DATABASE_URL"])), *_redis(environment["REDIS_URL"])]
-    for name, pid in pids.items():
-        parts += [f"process {name}:", *_tree(pid)]
-        parts += [f"  log: {line}" for line in (folder / f"{name}.log").read_text().splitlines()[-_LOG_LINES:]]
-    return "\n".join(parts)
+    """Return a text for people: what Postgres, Redis, the processes and their logs in ``folder`` say now. Never raises."""
+    readers: list[Callable[[], Iterable[str]]] = [
+        lambda: asyncio.run(_postgres(environment["DATABASE_URL"])),
+        lambda: _redis(environment["REDIS_URL"]),
+        *(partial(_process, name, pid, folder / f"{name}.log") for name, pid in pids.items()),
+    ]
+    return "\n".join(line for read in readers for line in _lines(read))
+
+
+def _lines(read: Callable[[], Iterable[str]]) -> list[str]:
+    try:
+        return list(read())
+    except Exception as error:  # noqa: BLE001 a server that is away is what the test may have failed of
+        return [f"not read: {error!r}"]
+
+
+def _process(name: str, pid: int, log: Path) -> Iterator[str]:
+    yield f"process {name}:"
+    yield from _tree(pid)
+    yield from (f"  log: {line}" for line in log.read_text().splitlines()[-_LOG_LINES:])
 
 
 async def _postgres(url: str) -> list[str]:
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url, timeout=_SECONDS, command_timeout=_SECONDS)
     try:
         return [f"{what}: {[dict(row) for row in await connection.fetch(sql)]}" for what, sql in _QUERIES.items()]
     finally:
@@ -51,7 +67,7 @@ async def _postgres(url: str) -> list[str]:
 
 
 def _redis(url: str) -> Iterator[str]:
-    with Redis.from_url(url, decode_responses=True) as redis:
+    with Redis.from_url(url, decode_responses=True, socket_timeout=_SECONDS) as redis:
         for ring in RINGS.values():
             members = redis.smembers(ring.members)
             tickets = {queue: redis.llen(queue) for queue in members}
