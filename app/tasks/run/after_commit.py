@@ -44,6 +44,7 @@ async def after_commit(
 
 def offers_for(ended: Iterable[tuple[UUID, str, FinishResult | None]]) -> list[Offer]:
     """Return the tickets to offer after ends (tenant, pool, result): at most one for each tenant and pool."""
+    # One ticket is enough: the slot that takes it claims more, and offers further tickets if tasks are left.
     lines = {(tenant_id, pool) for tenant_id, pool, result in ended if result is not None and result.needs_ticket}
     return [Offer(tenant_id, pool) for tenant_id, pool in lines]
 
@@ -83,6 +84,7 @@ async def _quietly(publish: Callable[[], Awaitable[None]], seconds: float) -> No
     try:
         async with asyncio.timeout(seconds):
             await publish()
+    # The end is committed already: an error here must not look like an end that was not written.
     except (RedisError, TimeoutError, OSError):
         _log.debug("no request was woken: Redis is unavailable")
 

@@ -13,7 +13,8 @@ from app.tasks.run import after_commit, end
 from app.tasks.run.attempts import AttemptRef
 from app.tasks.status import Status
 
-# Seconds that the cancelling request waits for Redis.
+# Seconds that the cancelling request waits for Redis. Without the message, workers find the cancel when they next ask
+# Postgres.
 _WAKE_TIMEOUT: Final = 0.25
 
 Verdict: TypeAlias = Literal["cancelled", "fenced"]
@@ -41,12 +42,14 @@ async def verdicts(worker: Database, running: Sequence[AttemptRef]) -> dict[UUID
 
     ``cancelled``: the tenant has cancelled the task; ``fenced``: the attempt was taken away, or has ended.
     """
+    # An idle worker asks every few seconds. It costs Postgres nothing then.
     if not running:
         return {}
     async with worker.transaction(*{attempt.tenant_id for attempt in running}) as connection:
         held = await store.held_any_tenant(connection, running)
     found: dict[UUID, Verdict] = {}
     for attempt in running:
+        # No row means that the token is no longer valid, so another worker may run the task.
         is_cancelled = held.get(attempt.claim_token)
         if is_cancelled is None:
             found[attempt.claim_token] = "fenced"

@@ -58,7 +58,7 @@ def _result(row: Any, outcome: Outcome) -> FinishResult | None:
     if row["outcome"] == "ended":
         return FinishResult(row["status"], frees_slot=row["frees_slot"], has_webhook=row["has_webhook"])
     if row["outcome"] == "already":
-        # What followed the first write is not known, so all of it is done again.
+        # What followed the first write is not known, so all of it is done again. Messages that come twice do no harm.
         return FinishResult(outcome.status, frees_slot=True, has_webhook=True)
     return None
 

@@ -18,6 +18,7 @@ CANCELLED: Final = {"type": "Cancelled", "message": "cancelled on request"}
 EXPIRED: Final = {"type": "Expired", "message": "not started within expires_seconds"}
 """The error of a task that was not started in time."""
 
+# Characters. The error is part of every status answer and of the webhook, and its text comes from the tenant's code.
 _MAX_MESSAGE: Final = 2_000
 _MAX_TYPE: Final = 128
 _SEQUENCES: Final = (list, tuple, set, frozenset, deque)
@@ -62,6 +63,7 @@ def success(task_type: TaskType, returned: Any, max_bytes: int) -> Outcome:
 
 def failure(task_type: TaskType, attempt: FailureCounts, error: BaseException) -> Outcome:
     """Return the outcome of a function that raised: another attempt, or the end."""
+    # Only failures count: attempts that were lost or returned must not use up what the task may retry.
     failures = attempt.failed_attempts + 1
     may_retry = isinstance(error, task_type.autoretry_for) and failures < attempt.max_attempts
     if not may_retry:
@@ -111,6 +113,7 @@ def without_content(outcome: Outcome) -> Outcome:
 
 
 def _storable(task_type: TaskType, returned: Any, max_bytes: int) -> str:
+    # Validated first: the declared type also converts, for example a model's defaults or a date.
     value = task_type.result.validate_python(returned)
     text = _compact(task_type.result.dump_python(value, mode="json"))
     # Encoding finds half a surrogate pair.
@@ -131,6 +134,7 @@ def _holds_no_number(task_type: TaskType, value: Any) -> bool:
         left = [task_type.result.dump_python(value)]
     except Exception:  # noqa: BLE001 it can be made JSON of, and of nothing else
         return False
+    # A loop over a list instead of a recursion: the value may be nested more deeply than Python's stack allows.
     while left:
         one = left.pop()
         if isinstance(one, float):
