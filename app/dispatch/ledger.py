@@ -7,6 +7,7 @@ from uuid import UUID
 from app.dispatch.leadership import Lead
 from app.dispatch.long_task_caps import TaskDurations
 from app.quotas import store
+from app.tasks.run import timing
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,9 @@ class Ledger:
 
     async def roll_up(self) -> int:
         """Add ended attempts to the usage of their day; return how many tenants had any."""
-        used = await store.roll_up_any_tenant(self._connection, _MAX_ATTEMPTS, self._fence)
+        used = await store.roll_up_any_tenant(
+            self._connection, _MAX_ATTEMPTS, self._fence, short_attempt=timing.SHORT_ATTEMPT
+        )
         for rolled in used:
             self._used[rolled.tenant_id] = self._used.get(rolled.tenant_id, 0.0) + rolled.seconds
             self.lengths.note(rolled.task, rolled.attempts, rolled.long_attempts)

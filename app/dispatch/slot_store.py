@@ -34,7 +34,7 @@ _SLOTS = """
 SELECT pool, sum(slots)::integer AS slots FROM worker WHERE heartbeat_at > now() - $1::interval GROUP BY pool
 """
 
-# $1: the long task types; $2: the most due tasks that are counted for a tenant.
+# $1: the long task types; $2: the most due tasks that are counted for a tenant; $3: how long a short attempt runs.
 # The CTEs are MATERIALIZED, and what is read for each tenant is LATERAL with a LIMIT. So the plan is the same whatever
 # the statistics say: it reads the running attempts once, and then probes one index for each row
 # (docs/decisions/0010-plans-whatever-statistics-know.md).
@@ -49,7 +49,7 @@ WITH running AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT t.pool, t.task FROM task t WHERE t.tenant_id = r.tenant_id AND t.id = r.task_id LIMIT 1
     ) AS k
-    WHERE r.started_at < now() - interval '1 second' OR k.task = ANY($1::text[])
+    WHERE r.started_at < now() - $3::interval OR k.task = ANY($1::text[])
     GROUP BY r.tenant_id, k.pool
 ), capped AS MATERIALIZED (
     -- Tenants with a cap. They are judged too, because the cap of a tenant without long tasks has to go.
@@ -128,7 +128,8 @@ async def slots_any_tenant(connection: Connection) -> dict[str, int]:
 
 async def pool_usage_any_tenant(connection: Connection, long_types: Sequence[str], max_waiting: int) -> list[PoolUsage]:
     """Return each tenant and pool with long tasks or a cap. At most ``max_waiting`` due tasks of each are counted."""
-    rows = await connection.fetch(_POOL_USAGE, long_types, max_waiting)
+    short = timedelta(seconds=timing.SHORT_ATTEMPT)
+    rows = await connection.fetch(_POOL_USAGE, long_types, max_waiting, short)
     return [
         PoolUsage(
             tenant_id=row["tenant_id"],

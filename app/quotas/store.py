@@ -87,15 +87,19 @@ class RolledUp:
     """Attempts that ran for more than a second."""
 
 
-async def roll_up_any_tenant(connection: Connection, limit: int, fence: UUID) -> list[RolledUp]:
+async def roll_up_any_tenant(
+    connection: Connection, limit: int, fence: UUID, *, short_attempt: float
+) -> list[RolledUp]:
     """Add up to ``limit`` ended attempts to their days, and return them (SQL function usage_roll_up).
 
-    ``fence`` is the token of the dispatcher's lease. Without the lease nothing changes.
+    ``fence`` is the token of the dispatcher's lease. Without the lease nothing changes. Attempts that ran longer than
+    ``short_attempt`` seconds are long.
     """
     rows = await connection.fetch(
-        "SELECT tenant_id, task, attempts, seconds, long_attempts FROM usage_roll_up($1) "
-        "WHERE (SELECT dispatcher_leads($2))",
+        "SELECT tenant_id, task, attempts, seconds, long_attempts "
+        "FROM usage_roll_up(p_limit => $1, p_short_attempt => $2) WHERE (SELECT dispatcher_leads($3))",
         limit,
+        short_attempt,
         fence,
     )
     return [RolledUp(**row) for row in rows]

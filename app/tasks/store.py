@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.db import Connection, affected, call
 from app.quotas.schemas import Demand, Grant
+from app.tasks.run import outcomes, timing
 from app.tasks.run.attempts import AttemptEnd, AttemptRef
 from app.tasks.submit.new_tasks import NewTask, Submission
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class _End(NamedTuple):
-    """The end of one attempt: the parameters of the SQL function ``attempts_finish``, in their order."""
+    """The end of one attempt: the first parameters of the SQL function ``attempts_finish``, in their order."""
 
     tenant_id: UUID
     task_id: UUID
@@ -30,7 +31,7 @@ class _End(NamedTuple):
     has_webhook: bool
 
 
-_CALL_ACCEPT: Final = call("tasks_accept", "tenants", *Demand._fields, *NewTask._fields)
+_CALL_ACCEPT: Final = call("tasks_accept", "tenants", *Demand._fields, *NewTask._fields, "dead_after")
 _ACCEPT: Final = f"""
 SELECT tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in
 FROM {_CALL_ACCEPT}
@@ -73,10 +74,18 @@ SELECT status, task, payload::text AS payload, priority, tags, max_attempts, tim
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 
-_CLAIM: Final = f"SELECT * FROM {call('tasks_claim', 'pool', 'worker', 'tenants', 'limits')}"  # noqa: S608 a constant of names
+_CALL_CLAIM: Final = call("tasks_claim", "pool", "worker", "tenants", "limits", "dead_after", "deadline_grace")
+_CLAIM: Final = f"SELECT * FROM {_CALL_CLAIM}"  # noqa: S608 a constant of names
 
-_FINISH: Final = f"SELECT * FROM {call('attempts_finish', *_End._fields)}"  # noqa: S608 a constant of names
-_LEADS: Final = call("dispatcher_leads", "token", first=len(_End._fields) + 1)
+# The parameters that are the same for all ends, by their names.
+_FOR_ALL_ENDS: Final = {
+    "cancelled": outcomes.CANCELLED,
+    "short_attempt": timing.SHORT_ATTEMPT,
+    "short_for": timing.SHORT_FOR,
+}
+_CALL_FINISH: Final = call("attempts_finish", *_End._fields, *_FOR_ALL_ENDS)
+_FINISH: Final = f"SELECT * FROM {_CALL_FINISH}"  # noqa: S608 a constant of names
+_LEADS: Final = call("dispatcher_leads", "token", first=len(_End._fields) + len(_FOR_ALL_ENDS) + 1)
 _FINISH_AS_LEADER: Final = f"{_FINISH} WHERE (SELECT {_LEADS})"
 
 
@@ -88,7 +97,8 @@ async def accept_any_tenant(
     Returns the ledger of each tenant, with the number of granted tasks. The tasks of a tenant stand oldest first, and
     the first ones are granted.
     """
-    rows = await connection.fetch(_ACCEPT, list(demands), *zip(*demands.values(), strict=True), *_columns_of(tasks))
+    counted = list(demands), *zip(*demands.values(), strict=True)
+    rows = await connection.fetch(_ACCEPT, *counted, *_columns_of(tasks), timing.WORKER_DEAD_AFTER)
     return {tenant_id: Grant(*rest) for tenant_id, *rest in rows}
 
 
@@ -174,7 +184,8 @@ async def claim_any_tenant(
 
     Call it outside a transaction. ``wanted`` is the most tasks for each tenant. Returns one row for each claimed task.
     """
-    return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values())))
+    times = timing.WORKER_DEAD_AFTER, timing.DEADLINE_GRACE
+    return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values()), *times))
 
 
 async def finish_any_tenant(
@@ -184,10 +195,10 @@ async def finish_any_tenant(
 
     ``fence`` is the token of a dispatcher's lease: if another dispatcher leads, nothing is ended and no row returned.
     """
-    columns = zip(*map(_row_of, ends), strict=True)
+    parameters = *zip(*map(_row_of, ends), strict=True), *_FOR_ALL_ENDS.values()
     if fence is None:
-        return list(await connection.fetch(_FINISH, *columns))
-    return list(await connection.fetch(_FINISH_AS_LEADER, *columns, fence))
+        return list(await connection.fetch(_FINISH, *parameters))
+    return list(await connection.fetch(_FINISH_AS_LEADER, *parameters, fence))
 
 
 def _row_of(end: AttemptEnd) -> _End:

@@ -32,10 +32,11 @@ async def tenants_with_due_work_any_tenant(connection: Connection) -> "list[tupl
 
     The cost grows with the number of tenants that have a backlog, but not with its length.
     """
-    rows = await connection.fetch(_DUE_TENANTS)
+    rows = await connection.fetch(_DUE_TENANTS, timedelta(seconds=timing.WORKER_DEAD_AFTER))
     return [(row["tenant_id"], row["pool"]) for row in rows]
 
 
+# $1: the age at which the numbers of a pool count no more.
 _DUE_TENANTS = """
 -- waiting: every tenant and pool with a backlog. A skip scan: each step finds the next one by one probe of the index,
 -- so it reads one row for each tenant, and not all of its tasks.
@@ -59,7 +60,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT (
         SELECT p.unjudged_cap FROM pool_slots p
-        WHERE p.pool = waiting.pool AND p.judged_at > now() - interval '15 seconds'
+        WHERE p.pool = waiting.pool AND p.judged_at > now() - $1::interval
     ) AS unjudged OFFSET 0
 ) AS p
 -- free: the tenant has a free slot, within its limit and within its cap of the pool.

@@ -6,6 +6,9 @@
 --   RETURNED). p_result: JSON text, null for none. p_error: a JSON object, null for none. p_progress: JSON text, null to
 --   keep the stored one. p_delay_seconds: seconds before the next attempt. p_seconds: seconds that a worker spent on the
 --   attempt, null for all the time since the claim. p_has_webhook: false if it is known that the task has no webhook_url.
+--   Then, once for all ends: p_cancelled: the error of a task that would wait again and is cancelled, a JSON object.
+--   p_short_attempt: seconds up to which an attempt is short. p_short_for: seconds for which a tenant counts as one with
+--   short tasks after such an attempt (app/tasks/run/timing.py).
 -- Returns. One row for each end, in the order of the arrays. outcome is one of: ended; already, if the same end was
 --   written before; fenced, if the token is no longer valid. If it is ended: the task's status, whether the tenant had no
 --   slot free before (frees_slot), and whether a webhook has to be sent (has_webhook).
@@ -14,7 +17,7 @@
 CREATE OR REPLACE FUNCTION attempts_finish(
     p_tenant_id uuid[], p_task_id uuid[], p_claim_token uuid[], p_status text[], p_attempt_status text[],
     p_result text[], p_error text[], p_progress text[], p_delay_seconds double precision[], p_seconds double precision[],
-    p_has_webhook boolean[]
+    p_has_webhook boolean[], p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision
 )
 RETURNS TABLE (
     number integer, outcome text, status text, frees_slot boolean, has_webhook boolean
@@ -48,7 +51,7 @@ BEGIN
             UPDATE task k
             SET status = CASE WHEN g.waits AND k.cancel_requested_at IS NOT NULL THEN 'REVOKED' ELSE g.next END,
                 error = CASE WHEN g.waits AND k.cancel_requested_at IS NOT NULL
-                             THEN '{"type": "Cancelled", "message": "cancelled on request"}' ELSE g.error::jsonb END
+                             THEN p_cancelled ELSE g.error::jsonb END
                         || jsonb_build_object('attempt', k.attempt),
                 failed_attempts = k.failed_attempts + (g.attempt_status = 'FAILURE')::integer,
                 -- A lost or returned attempt without a delay keeps due_at, so its task keeps its place in the backlog.
@@ -64,7 +67,7 @@ BEGIN
             RETURNING k.tenant_id, k.id, k.task, k.pool, k.priority, k.status, k.attempt, k.due_at, k.finished_at, g.number,
                 g.attempt_status, g.result, g.error AS attempt_error, g.seconds,
                 -- Only code that ran to its end shows that the tenant's tasks are short. Null seconds never do.
-                g.seconds <= 1 AND g.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS is_short
+                g.seconds <= p_short_attempt AND g.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS is_short
         ), closed AS (
             -- Ends the attempts of these tasks. Rows are compared for the same reason as above.
             UPDATE attempt a
@@ -92,14 +95,14 @@ BEGIN
             INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
             SELECT e.tenant_id, e.id, e.pool, e.priority, e.due_at, true, NULL FROM ended e WHERE e.finished_at IS NULL
         ), freed AS (
-            -- Frees the slots, once for each tenant. If an attempt has ended within a second, the tenant counts as one with
-            -- short tasks for 2 s: a tenant without a cap of its own then has none at all (slots_cap).
+            -- Frees the slots, once for each tenant. If a short attempt has ended, the tenant counts as one with
+            -- short tasks for a while: a tenant without a cap of its own then has none at all (slots_cap).
             UPDATE tenant_slots s
             SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
                 returned = s.returned + c.waiting,
-                short_until_prefork = CASE WHEN c.has_short_prefork THEN now() + interval '2 seconds'
+                short_until_prefork = CASE WHEN c.has_short_prefork THEN now() + make_interval(secs => p_short_for)
                                            ELSE s.short_until_prefork END,
-                short_until_asyncio = CASE WHEN c.has_short_asyncio THEN now() + interval '2 seconds'
+                short_until_asyncio = CASE WHEN c.has_short_asyncio THEN now() + make_interval(secs => p_short_for)
                                            ELSE s.short_until_asyncio END
             FROM (
                 SELECT e.tenant_id, count(*)::integer AS ended,
@@ -141,7 +144,7 @@ BEGIN
         UPDATE task k
         SET status = CASE WHEN g.waits AND k.cancel_requested_at IS NOT NULL THEN 'REVOKED' ELSE g.next END,
             error = CASE WHEN g.waits AND k.cancel_requested_at IS NOT NULL
-                         THEN '{"type": "Cancelled", "message": "cancelled on request"}' ELSE g.error::jsonb END
+                         THEN p_cancelled ELSE g.error::jsonb END
                     || jsonb_build_object('attempt', k.attempt),
             failed_attempts = k.failed_attempts + (g.attempt_status = 'FAILURE')::integer,
             -- A lost or returned attempt without a delay keeps due_at, so its task keeps its place in the backlog.
@@ -158,7 +161,7 @@ BEGIN
             g.attempt_status, g.result, g.error AS attempt_error, g.seconds,
             event_type(k.status) AS event_type, k.webhook_url IS NOT NULL AND k.finished_at IS NOT NULL AS has_webhook,
             -- Only code that ran to its end shows that the tenant's tasks are short. Null seconds never do.
-            g.seconds <= 1 AND g.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS is_short
+            g.seconds <= p_short_attempt AND g.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS is_short
     ), closed AS (
         -- Ends the attempts of these tasks. Rows are compared for the same reason as above.
         UPDATE attempt a
@@ -186,8 +189,8 @@ BEGIN
         INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
         SELECT e.tenant_id, e.id, e.pool, e.priority, e.due_at, true, NULL FROM ended e WHERE e.finished_at IS NULL
     ), freed AS (
-        -- Frees the slots, once for each tenant. If an attempt has ended within a second, the tenant counts as one with short
-        -- tasks for 2 s: a tenant without a cap of its own then has none at all (slots_cap).
+        -- Frees the slots, once for each tenant. If a short attempt has ended, the tenant counts as one with short
+        -- tasks for a while: a tenant without a cap of its own then has none at all (slots_cap).
         UPDATE tenant_slots s
         SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
             returned = s.returned + c.waiting,
@@ -197,9 +200,9 @@ BEGIN
             -- The last number that may have a webhook. It may be too high, never too low: all new numbers are included.
             webhook_seq = CASE WHEN c.webhooks = 0 THEN s.webhook_seq WHEN s.features & 1 <> 0 THEN s.event_seq + c.events
                                ELSE s.event_seq + c.webhooks END,
-            short_until_prefork = CASE WHEN c.has_short_prefork THEN now() + interval '2 seconds'
+            short_until_prefork = CASE WHEN c.has_short_prefork THEN now() + make_interval(secs => p_short_for)
                                        ELSE s.short_until_prefork END,
-            short_until_asyncio = CASE WHEN c.has_short_asyncio THEN now() + interval '2 seconds'
+            short_until_asyncio = CASE WHEN c.has_short_asyncio THEN now() + make_interval(secs => p_short_for)
                                        ELSE s.short_until_asyncio END
         FROM (
             SELECT e.tenant_id, count(*)::integer AS ended,

@@ -3,10 +3,11 @@
 --   it gets at least half of them, so that its other tasks do not wait while slots are free. The dispatcher shares the slots
 --   again each second.
 -- Parameters. p_tenant: the tenant. p_pool: the pool. p_tasks: how many of its long tasks may start now.
+--   p_dead_after: seconds after which the numbers of the pool count no more.
 -- Returns. Nothing.
 -- Locks. tenant_slots of the tenant, then pool_slots.
 -- Called by. tasks_accept.
-CREATE OR REPLACE FUNCTION slots_judge_long(p_tenant uuid, p_pool text, p_tasks integer)
+CREATE OR REPLACE FUNCTION slots_judge_long(p_tenant uuid, p_pool text, p_tasks integer, p_dead_after double precision)
 RETURNS void
 LANGUAGE plpgsql
 AS $$
@@ -18,7 +19,7 @@ DECLARE
 BEGIN
     -- Without a fresh row nobody judges this pool, so there are no caps.
     SELECT p.free_for_long INTO room FROM pool_slots p
-    WHERE p.pool = p_pool AND p.judged_at > now() - interval '15 seconds';
+    WHERE p.pool = p_pool AND p.judged_at > now() - make_interval(secs => p_dead_after);
     IF NOT FOUND THEN RETURN; END IF;
     IF p_pool = 'asyncio' THEN
         SELECT s.cap_asyncio, s.running_asyncio INTO cap, used FROM tenant_slots s

@@ -1,10 +1,11 @@
 -- Purpose. Return the status of tasks for several callers in one statement, and for a waiting task what it waits for
 --   (waiting_reason).
--- Parameters. p_tenants, p_ids: pairs of tenant and task.
+-- Parameters. p_tenants, p_ids: pairs of tenant and task. p_dead_after: seconds without a heartbeat after which a worker counts
+--   as dead, and its pool's numbers count no more.
 -- Returns. One row for each task that exists, with the number of its pair (from 1).
 -- Locks. None.
 -- Called by. app/tasks/read/store.py.
-CREATE OR REPLACE FUNCTION task_statuses(p_tenants uuid[], p_ids uuid[])
+CREATE OR REPLACE FUNCTION task_statuses(p_tenants uuid[], p_ids uuid[], p_dead_after double precision)
 RETURNS TABLE (
     number bigint, task text, status text, attempt integer, max_attempts integer, progress jsonb,
     waiting_reason text, cancel_requested boolean, error jsonb, created_at timestamptz, due_at timestamptz,
@@ -30,7 +31,7 @@ BEGIN
                 WHEN k.due_at > now() AND k.attempt = 0 THEN 'SCHEDULED'
                 WHEN s.running >= s.running_limit OR s.in_pool >= slots_cap(s.cap, s.short_until, p.unjudged)
                     THEN 'TENANT_CONCURRENCY'
-                WHEN NOT EXISTS (SELECT FROM worker w WHERE w.slots > 0 AND w.heartbeat_at > now() - interval '15 seconds'
+                WHEN NOT EXISTS (SELECT FROM worker w WHERE w.slots > 0 AND w.heartbeat_at > now() - make_interval(secs => p_dead_after)
                                  AND w.pool = k.pool AND k.task = ANY(w.task_types)) THEN 'NO_WORKER'
                 ELSE 'QUEUED'
             END,
@@ -55,7 +56,8 @@ BEGIN
             -- OFFSET 0 keeps Postgres from copying the subquery to each place that uses it.
             SELECT (
                 SELECT w.unjudged_cap FROM pool_slots w
-                WHERE k.finished_at IS NULL AND w.pool = k.pool AND w.judged_at > now() - interval '15 seconds'
+                WHERE k.finished_at IS NULL AND w.pool = k.pool
+                  AND w.judged_at > now() - make_interval(secs => p_dead_after)
             ) AS unjudged OFFSET 0
         ) AS p;
 END

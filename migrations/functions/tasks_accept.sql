@@ -5,6 +5,7 @@
 --   tenant stand oldest first. p_id has an element for each task. Of the columns up to p_time_limit_seconds, one with a
 --   single element holds for all tasks; an empty one of the rest is null for all. p_payload: JSON text. p_time_limit_seconds,
 --   p_timeout_seconds: seconds. p_delay_seconds, p_expires_seconds: seconds from now. p_tags: a JSON array.
+--   p_dead_after: seconds after which the numbers of a pool count no more (app/tasks/run/timing.py).
 -- Returns. The same as usage_reserve.
 -- Locks. tenant_admitted in the order of tenant ids, then usage (usage_reserve); then usage_by_task in the order of its
 --   key. If a type is long, also tenant_slots in the order of tenant ids, then pool_slots in the order of pools.
@@ -14,7 +15,8 @@ CREATE OR REPLACE FUNCTION tasks_accept(
     p_tenant_id uuid[], p_id uuid[], p_task text[], p_pool text[], p_priority smallint[], p_payload text[],
     p_max_attempts smallint[], p_time_limit_seconds double precision[], p_delay_seconds double precision[],
     p_scheduled_at timestamptz[], p_expires_seconds double precision[], p_timeout_seconds double precision[],
-    p_tags text[], p_webhook_url text[], p_retry_of uuid[], p_traceparent text[]
+    p_tags text[], p_webhook_url text[], p_retry_of uuid[], p_traceparent text[],
+    p_dead_after double precision
 )
 RETURNS TABLE (
     tenant_id uuid, granted integer, refused_by text, day_used bigint, month_used bigint, waiting bigint,
@@ -102,6 +104,7 @@ BEGIN
         -- First all slots are locked in the order of claims and ends, then the pools in one order too. Otherwise two
         -- accepts with the same tenants and pools in different orders could deadlock.
         PERFORM FROM tenant_slots s WHERE s.tenant_id = ANY(judged) ORDER BY s.tenant_id FOR NO KEY UPDATE;
-        PERFORM slots_judge_long(j.tenant_id, j.pool, j.n) FROM unnest(judged, pools, counts) AS j (tenant_id, pool, n);
+        PERFORM slots_judge_long(j.tenant_id, j.pool, j.n, p_dead_after)
+        FROM unnest(judged, pools, counts) AS j (tenant_id, pool, n);
     END IF;
 END $$;

@@ -1,12 +1,16 @@
 -- Purpose. Claim due tasks of several tenants for one worker. Each tenant's next tasks by priority and age are claimed, as
 --   many as its limits and caps allow.
 -- Parameters. p_pool: the worker's pool. p_worker: the worker's id. p_tenants: the tenants. p_limits: the maximum number
---   of tasks for each of them.
+--   of tasks for each of them. p_dead_after: seconds after which the numbers of a pool count no more. p_deadline_grace:
+--   seconds from the hard limit until the attempt is lost (app/tasks/run/timing.py).
 -- Returns. One row for each claimed task, with the token that proves the right to end it. deadline_at: the hard limit plus
 --   the grace. has_more: the tenant has more due tasks and a slot for them.
 -- Locks. tenant_slots in the order of tenant ids; then backlog, skipping rows that are locked; then task.
 -- Called by. app/tasks/store.py.
-CREATE OR REPLACE FUNCTION tasks_claim(p_pool text, p_worker uuid, p_tenants uuid[], p_limits integer[])
+CREATE OR REPLACE FUNCTION tasks_claim(
+    p_pool text, p_worker uuid, p_tenants uuid[], p_limits integer[], p_dead_after double precision,
+    p_deadline_grace double precision
+)
 RETURNS TABLE (
     tenant_id uuid, task_id uuid, task text, payload json, attempt integer, failed_attempts integer,
     max_attempts integer, claim_token uuid, time_limit_seconds double precision, timeout_seconds double precision,
@@ -25,7 +29,8 @@ BEGIN
     -- with an old token can end nothing. The tenants of row-level security are set in the same statement, to save one.
     -- unjudged stays null if the dispatcher has not judged the pool lately: then there are no caps.
     SELECT set_config('synchronous_commit', 'off', true), set_config('app.tenant_ids', p_tenants::text, true), (
-        SELECT p.unjudged_cap FROM pool_slots p WHERE p.pool = p_pool AND p.judged_at > now() - interval '15 seconds'
+        SELECT p.unjudged_cap FROM pool_slots p
+        WHERE p.pool = p_pool AND p.judged_at > now() - make_interval(secs => p_dead_after)
     ) INTO ignored, ignored, unjudged;
     RETURN QUERY
     WITH free AS MATERIALIZED (
@@ -86,7 +91,7 @@ BEGIN
         WHERE (k.tenant_id, k.id) >= (taken.tenant_id, taken.task_id)
           AND (k.tenant_id, k.id) <= (taken.tenant_id, taken.task_id)
           AND k.id = taken.task_id AND k.status IN ('PENDING', 'RETRY')
-        RETURNING k.*, taken.place, now() + make_interval(secs => k.time_limit_seconds + 5) AS deadline_at
+        RETURNING k.*, taken.place, now() + make_interval(secs => k.time_limit_seconds + p_deadline_grace) AS deadline_at
     ), attempts AS (
         -- One row for each attempt. A data-modifying WITH runs to its end even if nothing reads it.
         INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at)

@@ -1,10 +1,10 @@
 -- Purpose. Add ended attempts to the usage of their days. If a row is locked for too long, nothing is added, and the next
 --   call tries again: the dispatcher must not wait.
--- Parameters. p_limit: the maximum number of rows of worker_time.
--- Returns. What was added, by tenant and task type. long_attempts: attempts that took more than a second.
+-- Parameters. p_limit: the maximum number of rows of worker_time. p_short_attempt: seconds up to which an attempt is short.
+-- Returns. What was added, by tenant and task type. long_attempts: attempts that took longer than that.
 -- Locks. worker_time, then usage_by_task in the order of its key, as submits do; waits for at most 100 ms for each lock.
 -- Called by. app/quotas/store.py.
-CREATE OR REPLACE FUNCTION usage_roll_up(p_limit integer)
+CREATE OR REPLACE FUNCTION usage_roll_up(p_limit integer, p_short_attempt double precision)
 RETURNS TABLE (tenant_id uuid, task text, attempts bigint, seconds double precision, long_attempts bigint)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
@@ -37,8 +37,8 @@ BEGIN
     INTO tenants, types, counts, sums, longs
     FROM (
         SELECT g.tenant_id, g.task, sum(g.attempts) AS n, sum(g.seconds) AS seconds,
-            -- A row is long if its attempts took more than a second on average.
-            coalesce(sum(g.attempts) FILTER (WHERE g.seconds > g.attempts), 0) AS long
+            -- A row is long if its attempts took longer than a short one on average.
+            coalesce(sum(g.attempts) FILTER (WHERE g.seconds > g.attempts * p_short_attempt), 0) AS long
         FROM gone g GROUP BY g.tenant_id, g.task
     ) AS s;
     RETURN QUERY SELECT * FROM unnest(tenants, types, counts, sums, longs);

@@ -17,7 +17,7 @@ COMMENT ON COLUMN worker.slots IS 'How many tasks it runs at once.';
 COMMENT ON COLUMN worker.task_types IS 'Names of the task types that it can run.';
 COMMENT ON COLUMN worker.claim_tokens IS 'Tokens of the attempts that it runs now.';
 COMMENT ON COLUMN worker.heartbeat_at IS
-    'Written every few seconds. If it is 15 s old, the worker counts as dead (app/processes/heartbeat.py).';
+    'Written every few seconds. If it is older than WORKER_DEAD_AFTER (app/tasks/run/timing.py), the worker counts as dead.';
 COMMENT ON COLUMN worker.pid IS 'Process id of its main process on its host.';
 
 CREATE TABLE process_heartbeat (
@@ -64,7 +64,7 @@ COMMENT ON COLUMN pool_slots.unjudged_cap IS 'The cap of a tenant whose tasks ha
 COMMENT ON COLUMN pool_slots.free_for_long IS
     'Slots that tenants with long tasks may still take before only the reserved one is left.';
 COMMENT ON COLUMN pool_slots.judged_at IS
-    'The row is fresh for 15 s, the same time after which a worker is dead (app/processes/heartbeat.py).';
+    'The row is fresh for WORKER_DEAD_AFTER, the time after which a worker is dead (app/tasks/run/timing.py).';
 
 CREATE TABLE long_task_type (
     task text PRIMARY KEY,

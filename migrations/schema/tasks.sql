@@ -89,7 +89,7 @@ COMMENT ON COLUMN attempt.worker_id IS
     'The worker that claimed it. No foreign key: attempts are kept longer than workers.';
 COMMENT ON COLUMN attempt.error IS '{type, message, attempt}; null without an error.';
 COMMENT ON COLUMN attempt.deadline_at IS
-    'Start, hard limit and 5 s (functions/tasks_claim.sql). After this time the attempt is lost, even if its worker lives.';
+    'Start, hard limit and DEADLINE_GRACE (app/tasks/run/timing.py). After this time the attempt is lost, even if its worker lives.';
 COMMENT ON COLUMN attempt.finished_at IS 'Null while it runs.';
 
 CREATE TABLE result (

@@ -19,8 +19,8 @@ WHERE oid = to_regproc($1) AND place <= pronargs
 """
 _STORES = sorted((ROOT / "app").rglob("*store.py"))
 _BY_FIELDS: Mapping[str, Sequence[str]] = {
-    "tasks_accept": ("tenants", *Demand._fields, *NewTask._fields),
-    "attempts_finish": store._End._fields,
+    "tasks_accept": ("tenants", *Demand._fields, *NewTask._fields, "dead_after"),
+    "attempts_finish": (*store._End._fields, *store._FOR_ALL_ENDS),
 }
 _CALL = re.compile(r"\b(\w+)\((p_\w+ => [^()]*(?:\(\)[^()]*)*)\)")
 

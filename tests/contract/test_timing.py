@@ -1,20 +1,27 @@
-"""Time limits that SQL functions repeat have the values of app/tasks/run/timing.py."""
+"""Time limits of app/tasks/run/timing.py have no second home: SQL functions get them as parameters."""
 
 import re
 
-from app.tasks.run import timing
+from app.tasks.run import outcomes
 from tests.conftest import ROOT
 
-
-def _found(function: str, pattern: str) -> list[float]:
-    text = (ROOT / "migrations" / "functions" / f"{function}.sql").read_text()
-    return [float(number) for number in re.findall(pattern, text)]
+_FUNCTIONS = {path.stem: path.read_text() for path in (ROOT / "migrations" / "functions").glob("*.sql")}
+_PARAMETERS = {"p_dead_after", "p_deadline_grace", "p_short_attempt", "p_short_for", "p_cancelled"}
 
 
-def test_a_deadline_is_the_hard_limit_and_the_grace():
-    assert _found("tasks_claim", r"k\.time_limit_seconds \+ (\d+)\)") == [timing.DEADLINE_GRACE]
+def _body(text: str) -> str:
+    return re.sub(r"--[^\n]*", "", text.partition("AS $$")[2])
 
 
-def test_a_worker_without_a_heartbeat_is_dead_after_the_same_time_everywhere():
-    found = _found("task_statuses", r"heartbeat_at > now\(\) - interval '(\d+) seconds'")
-    assert found == [timing.WORKER_DEAD_AFTER]
+def test_no_function_repeats_a_number_of_seconds():
+    seconds = re.compile(r"interval '[\d.]+ ?s|secs => [^)]*\+ \d|heartbeat_at [<>] now\(\) - interval")
+    assert [name for name, text in _FUNCTIONS.items() if seconds.search(_body(text))] == []
+
+
+def test_no_function_repeats_an_error():
+    assert [name for name, text in _FUNCTIONS.items() if outcomes.CANCELLED["type"] in _body(text)] == []
+
+
+def test_each_of_these_limits_is_the_parameter_of_some_function():
+    found = {name for text in _FUNCTIONS.values() for name in re.findall(r"\bp_\w+", _body(text))}
+    assert found >= _PARAMETERS

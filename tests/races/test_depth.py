@@ -252,7 +252,7 @@ async def _prune(deep: Deep) -> None:
 
 async def _roll_up(deep: Deep) -> None:
     async with deep.database("tq_dispatch").connection() as connection:
-        await quotas_store.roll_up_any_tenant(connection, 10, await deep.yard.fence())
+        await quotas_store.roll_up_any_tenant(connection, 10, await deep.yard.fence(), short_attempt=1.0)
 
 
 @dataclass(frozen=True)

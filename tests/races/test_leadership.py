@@ -161,7 +161,7 @@ _SWEEPS: dict[str, Callable[[Any, UUID], Awaitable[Any]]] = {
     "keys": lambda connection, fence: sweep_store.prune_idempotency_keys_any_tenant(connection, 500, fence),
     "tasks": lambda connection, fence: sweep_store.prune(connection, _NOBODY, timedelta(0), 500, fence),
     "months": lambda connection, fence: sweep_store.drop_partitions_any_tenant(connection, timedelta(days=90), fence),
-    "rolled up": lambda connection, fence: quotas_store.roll_up_any_tenant(connection, 5000, fence),
+    "rolled up": lambda connection, fence: quotas_store.roll_up_any_tenant(connection, 5000, fence, short_attempt=1.0),
     "ledger": quotas_store.reconcile_any_tenant,
     "partitions": partitions.keep_any_tenant,
 }

@@ -143,6 +143,11 @@ class World:
             assert self.call("POST", f"/api/tasks/{task_id}/cancel", side.api_key).status_code == 200
         return task_id
 
+    def end(self, side: Side, task_id: str) -> None:
+        """Cancel a task that may run meanwhile; return once it has ended."""
+        self.call("POST", f"/api/tasks/{task_id}/cancel", side.api_key)
+        wait_until(lambda: self.state("task", side, task_id)["finished_at"] is not None, "the end of a task")
+
     def state(self, kind: str, side: Side, name: str) -> Any:
         """Return a thing as its tenant sees it."""
         if "task" in kind:

@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from app.db import Connection, call
+from app.tasks.run import timing
 
 if TYPE_CHECKING:
     import asyncpg
 
-# Both functions take two arrays, so that one round trip answers all requests that wait.
+# Both functions take the pairs as two arrays, so that one round trip answers all requests that wait.
 _CALL_RESULTS: Final = call("task_results", "tenants", "ids")
 _RESULTS: Final = f"SELECT number, status, result, error FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
 
-_CALL_STATUSES: Final = call("task_statuses", "tenants", "ids")
+_CALL_STATUSES: Final = call("task_statuses", "tenants", "ids", "dead_after")
 _STATUSES: Final = f"""
 SELECT number, task, status, attempt, max_attempts, progress, waiting_reason, cancel_requested, error, created_at,
     due_at, started_at, finished_at
@@ -45,7 +46,7 @@ async def statuses_any_tenant(connection: Connection, wanted: Sequence[tuple[UUI
 
     ``number`` is the position of the pair, from 1. An unknown task has no row.
     """
-    return list(await connection.fetch(_STATUSES, *_columns(wanted)))
+    return list(await connection.fetch(_STATUSES, *_columns(wanted), timing.WORKER_DEAD_AFTER))
 
 
 def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:

@@ -1,7 +1,4 @@
-"""Time limits between workers, attempts and the dispatcher, in seconds.
-
-SQL functions repeat two of them; tests/contract/test_timing.py holds these to the values here.
-"""
+"""Time limits between workers, attempts and the dispatcher, in seconds. SQL functions get them as parameters."""
 
 from typing import Final
 
@@ -16,6 +13,12 @@ UNKNOWN_AFTER: Final = 2 * HEARTBEAT_INTERVAL
 
 DEADLINE_GRACE: Final = 5.0
 """From the hard time limit until the dispatcher takes the attempt away: the worker has time to end it itself."""
+
+SHORT_ATTEMPT: Final = 1.0
+"""The longest run time of a short attempt. Longer ones count as long (docs/decisions/0013-fair-slots.md)."""
+
+SHORT_FOR: Final = 2.0
+"""After a short attempt its tenant counts as one with short tasks for this time."""
 
 WORKER_GRACE: Final = 1.0
 """From the hard time limit, or from a request to end, until the worker ends the code by force."""
