@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Strict, field_validator
 
-from app.tasks import SoftTimeLimitExceeded, TaskCancelled, TaskContext, task
+from app.tasks import SoftTimeLimitExceeded, TaskCancelled, TaskContext, TaskFailure, TaskRetry, TaskSnooze, task
 
 
 class Sum(BaseModel):
@@ -51,6 +51,33 @@ def leave(payload: Sum, context: TaskContext) -> int:
 def fails(payload: Sum, context: TaskContext) -> int:
     """Raise what is not worth another attempt."""
     raise ValueError("for good")
+
+
+class Control(BaseModel):
+    """Which of the errors of ``app.tasks`` to raise, in how many attempts."""
+
+    raises: Literal["retry", "retry from", "failure", "snooze"]
+    after: float | None = None
+    times: int
+
+
+@task("test.control", autoretry_for=(OSError,))
+def control(payload: Control, context: TaskContext) -> int:
+    """Decide what follows the first attempts."""
+    if context.attempt > payload.times:
+        return context.attempt
+    if payload.raises == "failure":
+        raise TaskFailure("the card was declined")
+    if payload.raises == "snooze":
+        raise TaskSnooze(after=payload.after or 1)
+    cause = ConnectionError("no route") if payload.raises == "retry from" else None
+    raise TaskRetry(after=payload.after) from cause
+
+
+@task("test.io.control", pool="asyncio", autoretry_for=(OSError,))
+async def control_coroutine(payload: Control, context: TaskContext) -> int:
+    """Decide the same in the asyncio pool."""
+    return control(payload, context)
 
 
 class Nothing(BaseModel):

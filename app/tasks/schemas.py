@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 from app.core.timestamps import Timestamp
 from app.http.problem import FieldError
 from app.http.strict_json import MAX_DEPTH, Bounds
+from app.tasks.definition.control import MAX_DELAY_SECONDS
 from app.tasks.status import Status
 
-MAX_DELAY_SECONDS: Final = 366 * 86_400
 DEFAULT_TASK: Final = "long_task"
 DEFAULT_PRIORITY: Final = 4
 MAX_BATCH: Final = 1_000

@@ -26,9 +26,9 @@ BEGIN
                 WHEN t.status = 'suspended' THEN 'SUSPENDED'
                 WHEN t.queue_paused THEN 'QUEUE_PAUSED'
                 WHEN k.due_at > now() AND k.status = 'RETRY' THEN 'RETRY_BACKOFF'
-                -- Only a task that was never claimed waits for its time. A task that a worker without its type has given
-                -- back also has a due_at in the future, but it waits for another worker.
-                WHEN k.due_at > now() AND k.attempt = 0 THEN 'SCHEDULED'
+                -- A task that was never claimed, or that its own code has snoozed, waits for its time. A task that a worker
+                -- without its type has given back also has a due_at in the future, but it waits for another worker.
+                WHEN k.due_at > now() AND (k.attempt = 0 OR k.error ->> 'type' = 'TaskSnooze') THEN 'SCHEDULED'
                 WHEN s.running >= s.running_limit OR s.in_pool >= slots_cap(s.cap, s.short_until, p.unjudged)
                     THEN 'TENANT_CONCURRENCY'
                 WHEN NOT EXISTS (SELECT FROM worker w WHERE w.slots > 0 AND w.heartbeat_at > now() - make_interval(secs => p_dead_after)

@@ -7,11 +7,15 @@ from math import isfinite
 from typing import Any, Final, Protocol
 
 from app.core import backoff, sanitize
+from app.tasks.definition.control import MAX_DELAY_SECONDS, TaskFailure, TaskRetry, TaskSnooze
 from app.tasks.definition.types import TaskType
 from app.tasks.run.attempts import Outcome
 
 MAX_LOST: Final = 5
 """A task fails after this many lost attempts, because its code may be what kills the workers."""
+
+MAX_SNOOZES: Final = 100
+"""A snooze ends the task after this many attempts that did not count."""
 
 CANCELLED: Final = {"type": "Cancelled", "message": "cancelled on request"}
 """The error of a task that its tenant has cancelled."""
@@ -35,6 +39,10 @@ class TimeLimitExceeded(Exception):  # noqa: N818 Celery's name
 
 class TaskCrashed(RuntimeError):  # noqa: N818 tenants read it as the error's type
     """The code did what ends a process (MemoryError, SystemExit, a signal, …); the message says which."""
+
+
+class TooManySnoozes(Exception):  # noqa: N818 tenants read it as the error's type
+    """The code snoozed its task once more than allowed."""
 
 
 class FailureCounts(Protocol):
@@ -65,16 +73,33 @@ def failure(task_type: TaskType, attempt: FailureCounts, error: BaseException) -
     """Return the outcome of a function that raised: another attempt, or the end."""
     # Only failures count: attempts that were lost or returned must not use up what the task may retry.
     failures = attempt.failed_attempts + 1
-    may_retry = isinstance(error, task_type.autoretry_for) and failures < attempt.max_attempts
-    if not may_retry:
-        return Outcome("FAILURE", "FAILURE", error=_error(error))
-    delay = backoff.delay(
-        failures,
-        factor=task_type.retry_backoff,
-        maximum=task_type.retry_backoff_max,
-        jitter=task_type.retry_jitter,
-    )
-    return Outcome("RETRY", "FAILURE", error=_error(error), delay_seconds=delay)
+    if failures >= attempt.max_attempts or not _asks_for_retry(task_type, error):
+        return Outcome("FAILURE", "FAILURE", error=_error(_told(error)))
+    delay = _after(error)
+    if delay is None:
+        delay = backoff.delay(
+            failures,
+            factor=task_type.retry_backoff,
+            maximum=task_type.retry_backoff_max,
+            jitter=task_type.retry_jitter,
+        )
+    return Outcome("RETRY", "FAILURE", error=_error(_told(error)), delay_seconds=delay)
+
+
+def snoozed(error: TaskSnooze, uncounted: int) -> Outcome:
+    """Return the outcome of an attempt whose code asked for a later start: the task waits again, uncounted.
+
+    ``uncounted`` attempts of the task before this one did not count either. Lost and returned ones are among them, so
+    that the bound needs no look at the history.
+    """
+    delay = _after(error)
+    if delay is None:
+        return Outcome("FAILURE", "FAILURE", error=_error(UnusableResult("a TaskSnooze without its delay")))
+    if uncounted >= MAX_SNOOZES:
+        message = f"{MAX_SNOOZES} attempts did not count: raise TaskRetry, or end the task"
+        return Outcome("FAILURE", "FAILURE", error=_error(TooManySnoozes(message)))
+    # The type is fixed, also for a subclass: task_statuses recognises a snoozed task by it.
+    return Outcome("PENDING", "RETURNED", error={"type": "TaskSnooze", "message": _text(error)}, delay_seconds=delay)
 
 
 def returned(delay_seconds: float) -> Outcome:
@@ -110,6 +135,23 @@ def without_content(outcome: Outcome) -> Outcome:
     if outcome.error is not None:
         return replace(outcome, error={"type": "UnusableError", "message": "what was raised cannot be stored"})
     return outcome
+
+
+def _asks_for_retry(task_type: TaskType, error: BaseException) -> bool:
+    if isinstance(error, TaskRetry | TaskFailure):
+        return isinstance(error, TaskRetry)
+    return isinstance(error, task_type.autoretry_for)
+
+
+def _after(error: BaseException) -> float | None:
+    # A subclass may not have called __init__, or may have changed the value.
+    after = getattr(error, "after", None) if isinstance(error, TaskRetry | TaskSnooze) else None
+    return after if type(after) is float and 0 <= after <= MAX_DELAY_SECONDS else None
+
+
+def _told(error: BaseException) -> BaseException:
+    """Return the error to show: a ``TaskRetry`` that was raised from another error shows that one."""
+    return (error.__cause__ or error) if isinstance(error, TaskRetry) else error
 
 
 def _storable(task_type: TaskType, returned: Any, max_bytes: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from app.tasks import TaskFailure, TaskRetry, TaskSnooze
 from app.tasks.run import outcomes
 from app.tasks.run.attempts import Outcome, RetryState
 from tests.declared import task_type
@@ -137,6 +138,45 @@ def test_without_its_content_an_outcome_still_ends_the_attempt() -> None:
     assert (reduced.status, reduced.attempt_status, reduced.delay_seconds) == ("RETRY", "FAILURE", 3)
     assert reduced.error == {"type": "UnusableError", "message": "what was raised cannot be stored"}
     assert outcomes.without_content(outcomes.returned(5)) == outcomes.returned(5)
+
+
+@pytest.mark.parametrize(
+    ("failed_attempts", "error", "status", "delay_seconds"),
+    [
+        (0, TaskRetry(after=7), "RETRY", 7),
+        (0, TaskRetry(after=0), "RETRY", 0),
+        (1, TaskRetry(), "RETRY", 4),
+        (3, TaskRetry(after=7), "FAILURE", 0),
+        (0, TaskFailure("m"), "FAILURE", 0),
+    ],
+)
+def test_code_may_ask_for_another_attempt_or_for_the_end(
+    failed_attempts: int, error: Exception, status: str, delay_seconds: float
+) -> None:
+    for autoretry_for in [(), (Exception,)]:
+        kind = replace(task_type(), autoretry_for=autoretry_for, retry_backoff=2)
+        ended = outcomes.failure(kind, RetryState("test.declared", failed_attempts, 4, 0), error)
+        assert (ended.status, ended.attempt_status, ended.delay_seconds) == (status, "FAILURE", delay_seconds)
+
+
+def test_a_snooze_counts_as_no_failure_and_is_bounded() -> None:
+    ended = outcomes.snoozed(TaskSnooze(after=60), 99)
+    assert (ended.status, ended.attempt_status, ended.delay_seconds) == ("PENDING", "RETURNED", 60)
+    assert ended.error == {"type": "TaskSnooze", "message": "again in 60 s"}
+    ended = outcomes.snoozed(TaskSnooze(after=60), 100)
+    assert (ended.status, ended.attempt_status, ended.error["type"]) == ("FAILURE", "FAILURE", "TooManySnoozes")
+
+
+class _Unprepared(TaskSnooze, TaskRetry):
+    def __init__(self, after: Any) -> None:
+        self.after = after
+
+
+@pytest.mark.parametrize("after", ["soon", -1.0, math.nan, 1e12, None])
+def test_a_delay_that_a_subclass_has_spoilt_is_none(after: Any) -> None:
+    assert outcomes.snoozed(_Unprepared(after), 0).status == "FAILURE"
+    kind = replace(task_type(), retry_backoff=2)
+    assert outcomes.failure(kind, RetryState("test.declared", 0, 4, 0), _Unprepared(after)).delay_seconds == 2
 
 
 class _Passing(Exception):  # noqa: N818 its name is told

@@ -38,6 +38,20 @@ def _attempts(tenant: Tenant, task_id: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("io_worker")
+@pytest.mark.parametrize(
+    ("raises", "status", "attempts"),
+    [
+        ("retry", "SUCCESS", ["FAILURE", "SUCCESS"]),
+        ("failure", "FAILURE", ["FAILURE"]),
+        ("snooze", "SUCCESS", ["RETURNED", "SUCCESS"]),
+    ],
+)
+def test_code_decides_what_follows(acme: Tenant, raises: str, status: str, attempts: list[str]):
+    task_id = acme.submit(task="test.io.control", payload={"raises": raises, "after": 1, "times": 1})
+    assert (acme.result(task_id)["status"], _attempts(acme, task_id)) == (status, attempts)
+
+
+@pytest.mark.usefixtures("io_worker")
 def test_many_tasks_of_several_tenants_run_at_once(acme: Tenant, globex: Tenant):
     count = 60
     submitted = [
