@@ -15,7 +15,7 @@ from app.core import schema
 from app.core.config import get_settings
 from app.db import primary
 
-_PARTITION = re.compile(r"^(?:(?:task|attempt|result)_(?:p\d{6}|default)|event_(?:p\d{8}|default))$")
+_PARTITION = re.compile(r"^(?:(?:task|attempt|result|task_log)_(?:p\d{6}|default)|event_(?:p\d{8}|default))$")
 _LOCK = 0x7471_6D69  # "tqmi"; any number does that nothing else in the database locks
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -78,6 +79,40 @@ def control(payload: Control, context: TaskContext) -> int:
 async def control_coroutine(payload: Control, context: TaskContext) -> int:
     """Decide the same in the asyncio pool."""
     return control(payload, context)
+
+
+class Logs(BaseModel):
+    """What to log."""
+
+    lines: int
+    size: int = 0
+    """Characters to add to each of these lines."""
+    fails: int = 0
+    """Attempts that fail."""
+    until: str | None = None
+    """A file to wait for between the first lines and the rest."""
+    says_pid: bool = False
+    odd: bool = False
+
+
+@task("test.logs", retry_backoff=0)
+def logs(payload: Logs, context: TaskContext) -> int:
+    """Log in every way."""
+    if payload.says_pid:
+        context.progress(os.getpid(), 0)
+    for number in range(payload.lines):
+        context.log.info("line %d%s", number, "x" * payload.size)
+    while payload.until and not Path(payload.until).exists():
+        time.sleep(0.01)
+    if payload.odd:
+        context.log.info("a\0b \ud800")
+        context.log.info("rows", extra={"n": math.nan})
+    context.log.warning("a warning", extra={"row": 7})
+    context.log.error("it failed", exc_info=ValueError("bad"))
+    print("printed")  # noqa: T201 it becomes a line
+    if context.attempt <= payload.fails:
+        raise ConnectionError
+    return context.attempt
 
 
 class Nothing(BaseModel):

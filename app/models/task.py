@@ -89,6 +89,23 @@ class Result(SQLModel, table=True):
     result: Any = Field(sa_type=JsonText, nullable=False)
 
 
+class TaskLogLine(SQLModel, table=True):
+    """A line that a task's code has logged. Rows never change."""
+
+    __tablename__ = "task_log"
+    __table_args__ = {"postgresql_partition_by": "RANGE (task_id)"}
+
+    tenant_id: UUID = Field(primary_key=True)
+    task_id: UUID = Field(primary_key=True)
+    attempt: int = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    """Number of the line within its attempt, from 1."""
+    at: datetime = Field(sa_type=Timestamp)
+    level: str = Field(sa_type=TEXT)
+    message: str = Field(sa_type=TEXT)
+    fields: Any = Field(default=None, sa_type=Json, nullable=True)
+
+
 class BacklogEntry(SQLModel, table=True):
     """A waiting task. The transaction that deletes its row may start or end the task."""
 

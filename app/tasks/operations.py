@@ -27,6 +27,7 @@ from app.http.strict_json import ORDINARY
 from app.identity.scopes import TASKS_READ, TASKS_WRITE
 from app.quotas.admission import CALLS, SUBMITS
 from app.tasks import submit_calls, task_calls
+from app.tasks.log_schemas import TaskLogPage
 from app.tasks.schemas import (
     BATCH_BOUNDS,
     BatchResponse,
@@ -128,6 +129,16 @@ OPERATIONS: Final[Sequence[Operation]] = (
         rate=CALLS,
         answers={200: Answer(TaskResult), 202: Answer(ResultPending, "The task has not ended yet.", ["Retry-After"])},
         problems=[NotFound],
+    ),
+    Operation(
+        method="GET",
+        path="/api/tasks/{task_id}/logs",
+        handler=task_calls.get_task_logs,
+        summary="Get the log of a task",
+        scope=TASKS_READ,
+        rate=CALLS,
+        answers={200: Answer(TaskLogPage)},
+        problems=[NotFound, InvalidCursor, InvalidRequest, TooManyLists],
     ),
     Operation(
         method="GET",

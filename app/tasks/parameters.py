@@ -50,6 +50,10 @@ def _preferred_wait(header: str) -> str:
     return ""
 
 
+After: TypeAlias = Annotated[
+    str | None, Query(max_length=512, description="Begin after this cursor, the `next_cursor` of an earlier page.")
+]
+LogLimit: TypeAlias = Annotated[int, Query(ge=1, le=1000)]
 TaskId: TypeAlias = Annotated[
     UUID,
     PlainValidator(_task_id),

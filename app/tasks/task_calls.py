@@ -11,7 +11,10 @@ from app.identity.paging import AskedTime, Cursor, Limit, Page
 from app.identity.principal import Principal
 from app.tasks import responses
 from app.tasks.definition import types
+from app.tasks.log_schemas import TaskLogPage
 from app.tasks.parameters import (
+    After,
+    LogLimit,
     Prefer,
     StatusFilter,
     TagFilter,
@@ -21,6 +24,7 @@ from app.tasks.parameters import (
     seconds_to_wait,
 )
 from app.tasks.parts import TaskParts
+from app.tasks.read import log_reading
 from app.tasks.read.reading import Caller
 from app.tasks.read.task_filter import TaskFilter
 from app.tasks.run import cancellation
@@ -60,6 +64,19 @@ async def get_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> R
     # A payload may be large and all tenants share the connections, so this counts as a list.
     async with parts.list_limit.place(principal.tenant_id):
         return responses.detail(await parts.reading.detail(principal.tenant_id, task_id))
+
+
+async def get_task_logs(
+    principal: Principal, parts: TaskParts, task_id: TaskId, after: After = None, limit: LogLimit = 100
+) -> TaskLogPage:
+    """Return what the task's code has logged, oldest first, also while it runs.
+
+    Send `next_cursor` as `after` to read on. It is null once the task has ended and you have every line.
+    """
+    async with parts.list_limit.place(principal.tenant_id):
+        return await log_reading.page(
+            parts.reader, principal.tenant_id, task_id, after=after, limit=limit, cursor_key=parts.cursor_key
+        )
 
 
 async def list_tasks(

@@ -31,6 +31,8 @@ class Limits:
     webhook_endpoints: int
     retention_days: int
     """Days that an ended task is kept."""
+    log_lines: int
+    """Lines of its code's log that are kept for a task. 0: none."""
     event_hours: int
     """Hours that an event can be read, never more than the retention. 0: only what a webhook needs is logged."""
     weight: int
@@ -53,6 +55,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         api_keys=5,
         webhook_endpoints=3,
         retention_days=7,
+        log_lines=1_000,
         event_hours=24,
         weight=1,
     ),
@@ -68,6 +71,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         api_keys=50,
         webhook_endpoints=20,
         retention_days=30,
+        log_lines=1_000,
         event_hours=168,
         weight=2,
     ),
@@ -83,6 +87,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         api_keys=1_000,
         webhook_endpoints=200,
         retention_days=90,
+        log_lines=1_000,
         event_hours=720,
         weight=4,
     ),
@@ -106,6 +111,7 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "api_keys": (0, 100_000),
     "webhook_endpoints": (0, 10_000),
     "retention_days": (1, 3_650),
+    "log_lines": (0, 10_000),
     "event_hours": (0, 87_600),
     "weight": (1, 100),
 }

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from app.tasks.run.attempts import Claim, Outcome
 from app.tenants import plans
 from app.worker.progress import ProgressReporter
 from app.worker.runtime import Runtime
+from app.worker.task_log import TaskLog, TaskLogger
 
 _log = logging.getLogger(__name__)
 
@@ -26,15 +27,6 @@ _UNKNOWN_TYPE_DELAY: Final = 5.0
 _UNKNOWN_TYPE_MAX_DELAY: Final = 300.0
 
 
-class _TaskLog(logging.LoggerAdapter[logging.Logger]):
-    """The logger of a task's code. It adds the tenant, task and attempt to the fields of each line."""
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        # Our fields come last, so that code cannot log under another tenant's name.
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
-        return msg, kwargs
-
-
 @dataclass(frozen=True, slots=True)
 class RunResult:
     """The outcome of an attempt's code, its last progress, and its run time in seconds."""
@@ -42,6 +34,8 @@ class RunResult:
     outcome: Outcome
     progress: Progress | None
     seconds: float
+    log: TaskLog | None = None
+    """The lines that the code has logged; None without any."""
 
 
 class Execution:
@@ -52,7 +46,8 @@ class Execution:
         self._claim = claim
         self._task_type = types.find(claim.task)
         self._reporter = ProgressReporter(lambda progress: _store_progress(runtime, claim, progress))
-        self._context = _context(claim, self._reporter, is_cancel_requested)
+        self._log = TaskLog(runtime, claim)
+        self._context = _context(claim, self._reporter, is_cancel_requested, self._log)
         self._began = time.monotonic()
 
     @property
@@ -61,6 +56,10 @@ class Execution:
         # Without a soft limit the hard one interrupts, so that code which reacts to it need not be killed.
         limit = self._claim.time_limit_seconds
         return min(limit, (self._task_type and self._task_type.soft_time_limit) or limit)
+
+    def printed(self, line: str) -> None:
+        """Log a line that the code has printed."""
+        self._context.log.info("%s", line)
 
     def seconds(self) -> float:
         """Return how long the code has run so far."""
@@ -98,7 +97,8 @@ class Execution:
         return self._ran(outcome)
 
     def _ran(self, outcome: Outcome) -> RunResult:
-        return RunResult(outcome, self._reporter.take(), self.seconds())
+        log = self._log if self._log.is_used else None
+        return RunResult(outcome, self._reporter.take(), self.seconds(), log)
 
 
 class _UnknownType(Exception):  # noqa: N818 internal: ``raised`` turns it into a return of the attempt
@@ -115,8 +115,9 @@ def _max_result_bytes(claim: Claim) -> int:
     return plans.effective_limit("result_bytes", claim.plan, claim.result_bytes)
 
 
-def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Callable[[], bool]) -> TaskContext:
-    log = logging.getLogger(f"task.{claim.task}")
+def _context(
+    claim: Claim, reporter: ProgressReporter, is_cancel_requested: Callable[[], bool], log: TaskLog
+) -> TaskContext:
     return TaskContext(
         tenant_id=claim.tenant_id,
         task_id=claim.task_id,
@@ -124,7 +125,7 @@ def _context(claim: Claim, reporter: ProgressReporter, is_cancel_requested: Call
         deadline=claim.deadline_at,
         report=reporter.report,
         is_cancel_requested=is_cancel_requested,
-        log=_TaskLog(log, _names(claim)),
+        log=TaskLogger(logging.getLogger(f"task.{claim.task}"), _names(claim), log),
     )
 
 

@@ -44,6 +44,9 @@ class FinishWriter:
         If the content cannot be stored, the end is written with less of it: first without the progress, then without
         the return value or error of the code. Raises the error if even that fails.
         """
+        if run.log is not None:
+            # Before the end: whoever sees that the task has ended finds all of its lines.
+            await run.log.close()
         attempt_end = AttemptEnd(claim, run.outcome, run.progress, seconds=run.seconds, has_webhook=claim.has_webhook)
         result = await self._batcher.ask(attempt_end)
         if isinstance(result, Exception):

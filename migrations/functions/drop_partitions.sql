@@ -20,7 +20,8 @@ BEGIN
     FOR old IN
         SELECT c.relname AS name FROM pg_inherits i
         JOIN pg_class c ON c.oid = i.inhrelid
-        WHERE i.inhparent IN ('task'::regclass, 'attempt'::regclass, 'result'::regclass) AND c.relname ~ '_p[0-9]{6}$'
+        WHERE i.inhparent IN ('task'::regclass, 'attempt'::regclass, 'result'::regclass, 'task_log'::regclass)
+          AND c.relname ~ '_p[0-9]{6}$'
           AND to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' <= least(p_before, now())
     LOOP
         BEGIN

@@ -1,4 +1,4 @@
--- Purpose. Delete a tenant's oldest tasks that ended before a time, with their attempts and results, and old deliveries. Ids
+-- Purpose. Delete a tenant's oldest tasks that ended before a time, with their attempts, results and log lines, and old deliveries. Ids
 --   contain their time, so old rows are found by the key. A task that has not ended stays. A task with a webhook_url stays
 --   until the tenant's events have become deliveries.
 -- Parameters. p_tenant: the tenant. p_before: a time. If it is within the tenant's retention, the end of the retention
@@ -40,6 +40,7 @@ BEGIN
     -- The rows were not locked above, so finished_at is compared again.
     DELETE FROM delivery d WHERE d.tenant_id = p_tenant AND d.id = ANY(delivered) AND d.finished_at < oldest_kept;
     DELETE FROM result r WHERE r.tenant_id = p_tenant AND r.task_id = ANY(pruned);
+    DELETE FROM task_log l WHERE l.tenant_id = p_tenant AND l.task_id = ANY(pruned);
     DELETE FROM attempt a WHERE a.tenant_id = p_tenant AND a.task_id = ANY(pruned);
     DELETE FROM task k WHERE k.tenant_id = p_tenant AND k.id = ANY(pruned);
     RETURN coalesce(cardinality(pruned), 0);

@@ -100,6 +100,25 @@ CREATE TABLE result (
 ) PARTITION BY RANGE (task_id);
 COMMENT ON COLUMN result.result IS 'What the task returned, as the JSON text that the worker sent.';
 
+-- No foreign key: a line is written only while its task's row is locked, and the task has one.
+CREATE TABLE task_log (
+    tenant_id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    attempt integer NOT NULL,
+    seq integer NOT NULL,
+    at timestamptz NOT NULL,
+    level text NOT NULL CHECK (level IN ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')),
+    message text NOT NULL,
+    fields jsonb,
+    PRIMARY KEY (tenant_id, task_id, attempt, seq)
+) PARTITION BY RANGE (task_id);
+COMMENT ON TABLE task_log IS
+    'The lines that a task''s code has logged. Rows never change. Written by app/tasks/log_store.py while the attempt runs.';
+COMMENT ON COLUMN task_log.seq IS 'Number of the line within its attempt, from 1.';
+COMMENT ON COLUMN task_log.at IS 'When the code logged it, by the clock of the worker''s machine.';
+COMMENT ON COLUMN task_log.message IS 'At most 2,000 characters.';
+COMMENT ON COLUMN task_log.fields IS 'A JSON object: the extra fields of the line; null without any.';
+
 -- No foreign keys: a row is written only in the transaction that writes its task, and the task has one. Another one here
 -- would cost a fifth of a submit and would guarantee nothing more.
 CREATE TABLE backlog (

@@ -60,12 +60,13 @@ def test_a_tenant_that_is_deleted_leaves_nothing(
     waiting = tenant.submit(task="echo", payload=2, delay_seconds=600, webhook_url="http://127.0.0.1:9/")
     tenant.client.post(f"/api/tasks/{waiting}/cancel")
     tenant.submit(task="echo", payload=3, delay_seconds=600)
+    tenant.result(tenant.submit(task="test.logs", payload={"lines": 1}))
     running = tenant.submit(task="test.deaf")
     wait_until(lambda: tenant.status(running)["status"] == "STARTED", "the start")
     assert admin("member", "add", "leaving", "owner@leaving.example", "--role", "owner").returncode == 0
     asyncio.run(_make_deliveries(environment, tenant.tenant_id))
     assert _rows(environment, tenant.tenant_id).keys() >= {
-        "task", "attempt", "result", "backlog", "event", "webhook_cursor", "delivery", "member",
+        "task", "attempt", "result", "task_log", "backlog", "event", "webhook_cursor", "delivery", "member",
     }  # fmt: skip
 
     assert _delete(admin, "leaving", "staying").returncode == 2
@@ -74,7 +75,7 @@ def test_a_tenant_that_is_deleted_leaves_nothing(
     done = _delete(admin, "leaving", "leaving")
     assert done.returncode == 0, done.stderr
     erased = json.loads(done.stdout.splitlines()[-1])["erased"]
-    assert (erased["task"], erased["api_key"], erased["tenant"]) == (4, 1, 1)
+    assert (erased["task"], erased["api_key"], erased["tenant"]) == (5, 1, 1)
     assert _rows(environment, tenant.tenant_id) == {}
     with redis.Redis.from_url(servers.valkey.url) as client:
         assert list(client.scan_iter(match=f"*{tenant.tenant_id}*")) == []

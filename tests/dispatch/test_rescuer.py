@@ -128,12 +128,17 @@ def test_ended_tasks_are_pruned_by_plan_and_a_task_scheduled_a_year_ahead_stays(
         owner,
     )
     sql(
+        "INSERT INTO task_log (tenant_id, task_id, attempt, seq, at, level, message)"
+        " SELECT tenant_id, id, 1, 1, now(), 'INFO', 'm' FROM task WHERE tenant_id = $1",
+        owner,
+    )
+    sql(
         f"INSERT INTO task ({columns}, created_at, scheduled_at) SELECT {values.format('PENDING')},"
         " now() - interval '8 days', now() + interval '350 days'",
         owner,
     )
     wait_until(lambda: len(sql("SELECT FROM task WHERE tenant_id = $1", owner)) == 2, "the pruning")
-    for table in ("attempt", "result"):
+    for table in ("attempt", "result", "task_log"):
         rows = sql(f"SELECT task_id FROM {table} WHERE tenant_id = $1", owner)
         assert [str(row["task_id"]) for row in rows] == [recent]
     assert {row["status"] for row in sql("SELECT status FROM task WHERE tenant_id = $1", owner)} == {

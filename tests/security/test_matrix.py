@@ -77,6 +77,7 @@ ROWS = {
     "retry_task": Row("tasks:write", 202, "ended task"),
     "get_task_status": Row("tasks:read", 200, "task"),
     "get_task_result": Row("tasks:read", 202, "task"),
+    "get_task_logs": Row("tasks:read", 200, "task"),
     "get_task": Row("tasks:read", 200, "ended task"),
     "list_tasks": Row("tasks:read", 200),
     "list_task_types": Row("tasks:read", 200),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from app.tasks.run.attempts import Claim
 from app.worker import process_tree
 from app.worker.executor import Execution, RunResult
-from app.worker.prefork import soft_time_limit
+from app.worker.prefork import printed_lines, soft_time_limit
 from app.worker.prefork.coroutine_runner import CoroutineRunner
 from app.worker.runtime import Runtime
 
@@ -25,7 +25,7 @@ def run(
     # The pid tells this process from a fork that the code may have made and that returns here as well.
     execution, pid = Execution(runtime, claim, is_cancel_requested), os.getpid()
     try:
-        with soft_time_limit.soft(execution.soft_limit):
+        with printed_lines.captured(execution.printed), soft_time_limit.soft(execution.soft_limit):
             returned = execution.call()
             if inspect.iscoroutine(returned):
                 returned = coroutines.run(returned)
