@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from app.accounts import daily_changes, store
+from app.accounts.rows import KeyRow
 from app.audit import log as audit
 from app.audit.log import Actor
 from app.core.errors import IllegalState, InsufficientScope, InvalidRequest, LimitReached, NotFound
@@ -19,7 +20,6 @@ from app.core.secrets import Secrets
 from app.db import Connection
 from app.identity import api_keys
 from app.identity.scopes import MEANINGS
-from app.models.account import ApiKey
 from app.tenants import tenancy
 
 ALL_SCOPES: Final = frozenset(MEANINGS)
@@ -42,7 +42,7 @@ async def issue(
     scopes: Collection[str] = ALL_SCOPES,
     expires_days: int | None = None,
     issuer: str | None = None,
-) -> tuple[ApiKey, str]:
+) -> tuple[KeyRow, str]:
     """Make a key and return it with its text, which is not stored and cannot be shown again.
 
     ``issuer`` is the ``key_id`` of the key that the caller used: the new key ends no later. Raises ``InvalidRequest``,
@@ -64,9 +64,9 @@ async def issue(
     return issued, text
 
 
-def _make(tenant_id: UUID, name: str, scopes: Collection[str], secrets: Secrets) -> tuple[ApiKey, str]:
+def _make(tenant_id: UUID, name: str, scopes: Collection[str], secrets: Secrets) -> tuple[KeyRow, str]:
     new = api_keys.generate()
-    key = ApiKey(
+    key = KeyRow(
         tenant_id=tenant_id,
         id=new_id(),
         key_id=new.key_id,
@@ -105,7 +105,7 @@ async def rotate(
     secrets: Secrets,
     caller_scopes: Collection[str] = ALL_SCOPES,
     issuer: str | None = None,
-) -> tuple[ApiKey, str]:
+) -> tuple[KeyRow, str]:
     """Make a key with the same name, scopes and length of life; the old key ends after ``overlap_seconds``.
 
     ``issuer`` is the ``key_id`` of the key that the caller used: the new key ends no later, also when a key rotates
@@ -134,12 +134,12 @@ async def rotate(
     return new, text
 
 
-async def list_all(connection: Connection, tenant_id: UUID) -> Sequence[ApiKey]:
+async def list_all(connection: Connection, tenant_id: UUID) -> Sequence[KeyRow]:
     """Return a tenant's keys, oldest first, including ended ones."""
     return await store.list_keys(connection, tenant_id)
 
 
-async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[ApiKey]:
+async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[KeyRow]:
     """Return up to ``limit`` of a tenant's keys older than the id ``before``, newest first, including ended ones."""
     return await store.page_of_keys(connection, tenant_id, before=before, limit=limit)
 
@@ -161,13 +161,13 @@ async def revoke(
         await audit.record(connection, tenant_id, actor, "key.revoked", key_id)
 
 
-def describe(key: ApiKey) -> dict[str, object]:
+def describe(key: KeyRow) -> dict[str, object]:
     """Return a key as plain data, without its digest."""
     return {
         "key_id": key.key_id,
         "name": key.name,
         "scopes": list(key.scopes),
-        "created_at": key.created_at.isoformat(),
+        "created_at": key.created_at and key.created_at.isoformat(),
         "expires_at": key.expires_at and key.expires_at.isoformat(),
         "revoked_at": key.revoked_at and key.revoked_at.isoformat(),
         "last_used_at": key.last_used_at and key.last_used_at.isoformat(),

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from app.accounts.rows import MemberRow
 from app.db import Connection, affected
-from app.models.account import Member
 
 # All columns except the password hash: code that manages members does not need it.
 _COLUMNS = "tenant_id, id, email, role, token_version, created_at, disabled_at"
 
 
-async def insert(connection: Connection, tenant_id: UUID, member: Member) -> Member | None:
+async def insert(connection: Connection, tenant_id: UUID, member: MemberRow) -> MemberRow | None:
     """Insert a member. Return ``None`` when a member of any tenant has the e-mail address."""
     # Row level security hides the members of other tenants, so only the conflict shows that an address is taken.
     row = await connection.fetchrow(
@@ -22,10 +22,10 @@ async def insert(connection: Connection, tenant_id: UUID, member: Member) -> Mem
         member.role,
         member.password_hash,
     )
-    return Member(**row) if row else None
+    return MemberRow(**row) if row else None
 
 
-async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[Member]:
+async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[MemberRow]:
     """Return the members added before ``before``, newest first."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM member WHERE tenant_id = $1 AND id < $2"  # noqa: S608 constants
@@ -34,27 +34,27 @@ async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: 
         before,
         limit,
     )
-    return [Member(**row) for row in rows]
+    return [MemberRow(**row) for row in rows]
 
 
-async def find(connection: Connection, tenant_id: UUID, member_id: UUID) -> Member | None:
+async def find(connection: Connection, tenant_id: UUID, member_id: UUID) -> MemberRow | None:
     """Return a member."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM member WHERE tenant_id = $1 AND id = $2",  # noqa: S608 constants
         tenant_id,
         member_id,
     )
-    return Member(**row) if row else None
+    return MemberRow(**row) if row else None
 
 
-async def find_by_email(connection: Connection, tenant_id: UUID, email: str) -> Member | None:
+async def find_by_email(connection: Connection, tenant_id: UUID, email: str) -> MemberRow | None:
     """Return the member of an address in lower case."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM member WHERE tenant_id = $1 AND email = $2",  # noqa: S608 constants
         tenant_id,
         email,
     )
-    return Member(**row) if row else None
+    return MemberRow(**row) if row else None
 
 
 async def count(connection: Connection, tenant_id: UUID) -> int:

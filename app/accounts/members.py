@@ -9,13 +9,13 @@ from app.accounts import daily_changes
 from app.accounts import member_store as store
 from app.accounts import store as keys_store
 from app.accounts.keys import ALL_SCOPES, require_scopes
+from app.accounts.rows import MemberRow
 from app.audit import log as audit
 from app.audit.log import Actor
 from app.core.errors import EmailTaken, InsufficientScope, InvalidRequest, LastOwner, LimitReached, NotFound
 from app.core.ids import new_id
 from app.db import Connection
 from app.identity.scopes import ROLES
-from app.models.account import Member
 from app.tenants import tenancy
 
 # The same for all plans: it bounds a tenant's rows, and the list that scripts/admin shows at once.
@@ -42,7 +42,7 @@ async def add(
     password_hash: str,
     caller_scopes: Collection[str] = ALL_SCOPES,
     issuer: str | None = None,
-) -> Member:
+) -> MemberRow:
     """Add a member.
 
     ``issuer`` is the ``key_id`` of the key that the caller used. Raises ``InvalidRequest``, ``EmailTaken``,
@@ -52,7 +52,7 @@ async def add(
     # The lock makes concurrent calls count one after the other, so that no tenant exceeds the limit.
     await tenancy.lock(connection, tenant_id)
     await check_room(connection, actor, tenant_id, role=role, caller_scopes=caller_scopes, issuer=issuer)
-    member = Member(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
+    member = MemberRow(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
     added = await store.insert(connection, tenant_id, member)
     if added is None:
         raise taken()
@@ -109,7 +109,7 @@ async def change(
     is_disabled: bool | None = None,
     caller_scopes: Collection[str] = ALL_SCOPES,
     issuer: str | None = None,
-) -> Member:
+) -> MemberRow:
     """Give a member another role, disable it or enable it again; ``None`` leaves a field as it is.
 
     Raises ``NotFound``, ``InsufficientScope`` as ``add`` does, also for a member who has more scopes than the caller,
@@ -155,12 +155,12 @@ async def remove(
     await audit.record(connection, tenant_id, actor, "member.removed", member.email)
 
 
-async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[Member]:
+async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[MemberRow]:
     """Return up to ``limit`` members added before the id ``before``, newest first."""
     return await store.page(connection, tenant_id, before=before, limit=limit)
 
 
-async def find_by_email(connection: Connection, tenant_id: UUID, email: str) -> Member:
+async def find_by_email(connection: Connection, tenant_id: UUID, email: str) -> MemberRow:
     """Return a tenant's member. Raises ``NotFound``."""
     member = await store.find_by_email(connection, tenant_id, normalise(email))
     if member is None:
@@ -179,14 +179,14 @@ async def set_password(
     return version
 
 
-async def _known(connection: Connection, tenant_id: UUID, member_id: UUID) -> Member:
+async def _known(connection: Connection, tenant_id: UUID, member_id: UUID) -> MemberRow:
     member = await store.find(connection, tenant_id, member_id)
     if member is None:
         raise NotFound("The tenant has no such member. GET /api/members lists its members.")
     return member
 
 
-async def _keep_an_owner(connection: Connection, tenant_id: UUID, member: Member) -> None:
+async def _keep_an_owner(connection: Connection, tenant_id: UUID, member: MemberRow) -> None:
     # A disabled owner cannot log in, so the tenant does not lose an owner by this change.
     if member.role != "owner" or member.disabled_at:
         return
@@ -194,12 +194,12 @@ async def _keep_an_owner(connection: Connection, tenant_id: UUID, member: Member
         raise LastOwner("This is the last owner who can log in. Make another member an owner first.")
 
 
-def describe(member: Member) -> dict[str, object]:
+def describe(member: MemberRow) -> dict[str, object]:
     """Return a member as plain data, without the password hash."""
     return {
         "member_id": str(member.id),
         "email": member.email,
         "role": member.role,
-        "created_at": member.created_at.isoformat(),
+        "created_at": member.created_at and member.created_at.isoformat(),
         "disabled_at": member.disabled_at and member.disabled_at.isoformat(),
     }

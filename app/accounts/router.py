@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.accounts import keys, members, passwords
 from app.accounts.parts import AccountParts
+from app.accounts.rows import KeyRow, MemberRow
 from app.accounts.schemas import (
     Key,
     KeyPage,
@@ -38,7 +39,6 @@ from app.http.document_rules import headers
 from app.http.problem import responses
 from app.identity.dependencies import CallerRoute, KeyManager, acting
 from app.identity.paging import AskedPage
-from app.models import account
 
 router: Final = APIRouter(prefix="/api", route_class=CallerRoute, tags=["accounts"])
 
@@ -94,7 +94,7 @@ async def issue_key(request: Request, response: Response, principal: KeyManager,
     return _shown_once(response, key, text)
 
 
-def _shown_once(response: Response, key: account.ApiKey, text: str) -> NewKey:
+def _shown_once(response: Response, key: KeyRow, text: str) -> NewKey:
     response.headers["Cache-Control"] = _NO_STORE
     return NewKey(**Key.model_validate(key).model_dump(), api_key=text)
 
@@ -166,7 +166,7 @@ async def list_members(request: Request, principal: KeyManager, page: AskedPage)
     return MemberPage(items=[_member(member) for member in items], next_cursor=next_cursor)
 
 
-def _member(member: account.Member) -> Member:
+def _member(member: MemberRow) -> Member:
     return Member.model_validate(members.describe(member))
 
 

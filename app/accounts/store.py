@@ -1,10 +1,11 @@
 """SQL of API keys and revoked tokens."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
+from app.accounts.rows import KeyRow
 from app.db import Connection, affected
-from app.models.account import ApiKey
 
 # All columns except the digest: code that manages keys does not need it.
 _COLUMNS = "tenant_id, id, key_id, name, scopes, created_at, expires_at, revoked_at, last_used_at, replaced_by"
@@ -25,8 +26,8 @@ WHERE tenant_id = $1 AND key_id = $2
 
 
 async def insert_key(
-    connection: Connection, tenant_id: UUID, key: ApiKey, *, expires_days: int | None, issuer: str | None
-) -> ApiKey:
+    connection: Connection, tenant_id: UUID, key: KeyRow, *, expires_days: int | None, issuer: str | None
+) -> KeyRow:
     """Insert a key.
 
     It expires at ``key.expires_at`` when that is set, else ``expires_days`` from now by the database's clock, and never
@@ -48,19 +49,19 @@ async def insert_key(
         key.expires_at,
         issuer,
     )
-    return ApiKey(**rows[0])
+    return KeyRow(**rows[0])
 
 
-async def list_keys(connection: Connection, tenant_id: UUID) -> Sequence[ApiKey]:
+async def list_keys(connection: Connection, tenant_id: UUID) -> Sequence[KeyRow]:
     """Return a tenant's keys, oldest first, including ended ones."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 ORDER BY id",  # noqa: S608 constants
         tenant_id,
     )
-    return [ApiKey(**row) for row in rows]
+    return [KeyRow(**row) for row in rows]
 
 
-async def page_of_keys(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[ApiKey]:
+async def page_of_keys(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[KeyRow]:
     """Return the keys older than ``before``, newest first."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 AND id < $2"  # noqa: S608 constants
@@ -69,10 +70,10 @@ async def page_of_keys(connection: Connection, tenant_id: UUID, *, before: UUID,
         before,
         limit,
     )
-    return [ApiKey(**row) for row in rows]
+    return [KeyRow(**row) for row in rows]
 
 
-async def find_valid_key(connection: Connection, tenant_id: UUID, key_id: str) -> ApiKey | None:
+async def find_valid_key(connection: Connection, tenant_id: UUID, key_id: str) -> KeyRow | None:
     """Return a key that is valid now."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 AND key_id = $2"  # noqa: S608 constants
@@ -80,17 +81,17 @@ async def find_valid_key(connection: Connection, tenant_id: UUID, key_id: str) -
         tenant_id,
         key_id,
     )
-    return ApiKey(**row) if row else None
+    return KeyRow(**row) if row else None
 
 
-async def find_key(connection: Connection, tenant_id: UUID, key_id: str) -> ApiKey | None:
+async def find_key(connection: Connection, tenant_id: UUID, key_id: str) -> KeyRow | None:
     """Return a key, also one that has ended."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS} FROM api_key WHERE tenant_id = $1 AND key_id = $2",  # noqa: S608 constants
         tenant_id,
         key_id,
     )
-    return ApiKey(**row) if row else None
+    return KeyRow(**row) if row else None
 
 
 async def has_valid_predecessor(connection: Connection, tenant_id: UUID, key_id: str) -> bool:
@@ -111,11 +112,12 @@ async def count_valid_keys(connection: Connection, tenant_id: UUID) -> int:
 
 
 async def replace_key(
-    connection: Connection, tenant_id: UUID, old: ApiKey, new: ApiKey, *, overlap_seconds: int, issuer: str | None
-) -> ApiKey:
+    connection: Connection, tenant_id: UUID, old: KeyRow, new: KeyRow, *, overlap_seconds: int, issuer: str | None
+) -> KeyRow:
     """Insert the successor of a key. The old key ends after the overlap, or earlier at its own end."""
-    new.expires_at = await connection.fetchval(_LIFE, tenant_id, old.key_id)
-    inserted = await insert_key(connection, tenant_id, new, expires_days=None, issuer=issuer)
+    ends_at = await connection.fetchval(_LIFE, tenant_id, old.key_id)
+    successor = replace(new, expires_at=ends_at)
+    inserted = await insert_key(connection, tenant_id, successor, expires_days=None, issuer=issuer)
     await connection.execute(_REPLACE, tenant_id, old.key_id, new.key_id, overlap_seconds)
     return inserted
 

@@ -15,7 +15,7 @@ _CLIENT = {"httpx", "httpcore", "rich", "pygments"}
 
 PROCESSES = {
     # It judges a webhook_url by the parser that will send to it.
-    "app.main": _CELERY | {"alembic", "httpcore", "typer", "click", "rich", "pygments"},
+    "app.main": _CELERY | _TABLES | {"httpcore", "typer", "click", "rich", "pygments"},
     "app.dispatch.loop": _API | _TABLES | _CELERY | _CLIENT | {"typer", "click"},
     # Celery brings click.
     "app.worker.jobs": _API | _TABLES | _CLIENT | {"typer"},
