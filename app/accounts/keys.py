@@ -120,7 +120,7 @@ async def rotate(
     await daily_changes.admit(connection, actor, tenant_id)
     old = await store.find_valid_key(connection, tenant_id, key_id)
     if old is None:
-        raise NotFound("The tenant has no key with this id. GET /api/keys lists its keys.")
+        raise NotFound("The tenant has no key with this id. Look it up in the list of the tenant's keys.")
     require_scopes(old.scopes, caller_scopes)
     # One successor at a time bounds the number of valid keys, as the docstring of the module says.
     if old.replaced_by:
@@ -154,7 +154,7 @@ async def revoke(
     # The daily limit is not asked: a tenant must always be able to revoke a leaked key.
     key = await store.find_key(connection, tenant_id, key_id)
     if key is None:
-        raise NotFound("The tenant has no key with this id. GET /api/keys lists its keys.")
+        raise NotFound("The tenant has no key with this id. Look it up in the list of the tenant's keys.")
     require_scopes(key.scopes, caller_scopes)
     # Only the first call changes the row, so only that one records an event.
     if await store.revoke_key(connection, tenant_id, key_id):

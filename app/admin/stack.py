@@ -30,6 +30,8 @@ def choose(data_dir: Path) -> None:
         get_settings()
     except SystemExit as unusable:
         typer.echo(unusable.code, err=True)
+        if not (data_dir / "stack.json").exists():
+            typer.echo(f"Or name a stack of scripts/up: --data-dir FOLDER. There is none in {data_dir}.", err=True)
         raise SystemExit(_USAGE) from None
 
 

@@ -12,7 +12,10 @@ _MAX_GAP: Final = timedelta(seconds=5)
 
 
 class PostgresContact:
-    """The time since Postgres answers, by the database's clock. It starts again after a gap of more than 5 s."""
+    """The time since Postgres answers, by the database's clock.
+
+    It starts again after a gap of more than 5 s, and when the clock was set back.
+    """
 
     def __init__(self) -> None:
         """Begin without contact."""
@@ -21,7 +24,9 @@ class PostgresContact:
 
     def answered(self, now: datetime) -> None:
         """Record an answer; ``now`` is the database's time in it."""
-        if self._last is None or self._since is None or now - self._last > _MAX_GAP:
+        # The clock may be set back, or be another server's after a failover. If the time before counted, nobody would
+        # be rescued until the clock has caught up.
+        if self._last is None or not timedelta() <= now - self._last <= _MAX_GAP:
             self._since = now
         self._last = now
 

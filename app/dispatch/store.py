@@ -12,7 +12,9 @@ WITH taken AS (
     -- Only an expired lease is taken. Of two dispatchers the second one waits for the row lock, then finds it renewed.
     UPDATE dispatcher_lease SET token = $1, expires_at = now() + $2::interval,
         holder = concat_ws(' ', $3::text, nullif(current_setting('application_name'), ''))
-    WHERE expires_at < now() RETURNING token
+    -- A lease that ends later than any can is a dead leader's, from before the clock was set back. A living leader
+    -- renews its lease within a second.
+    WHERE expires_at < now() OR expires_at > now() + 2 * $2::interval RETURNING token
 )
 SELECT EXISTS (SELECT FROM taken) AS leads, now() AS now
 """

@@ -74,8 +74,10 @@ SELECT status, task, payload::text AS payload, priority, tags, max_attempts, tim
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 
-_CALL_CLAIM: Final = call("tasks_claim", "pool", "worker", "tenants", "limits", "dead_after", "deadline_grace")
+_CALL_CLAIM: Final = call("tasks_claim", "pool", "worker", "tenants", "limits", "key", "dead_after", "deadline_grace")
 _CLAIM: Final = f"SELECT * FROM {_CALL_CLAIM}"  # noqa: S608 a constant of names
+# The second half of a UUID, in bits.
+_HALF: Final = (1 << 64) - 1
 
 # The parameters that are the same for all ends, by their names.
 _FOR_ALL_ENDS: Final = {
@@ -178,14 +180,27 @@ async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str 
 
 
 async def claim_any_tenant(
-    connection: Connection, wanted: "Mapping[UUID, int]", *, pool: str, worker_id: UUID
+    connection: Connection, wanted: "Mapping[UUID, int]", *, pool: str, worker_id: UUID, key: UUID
 ) -> "list[asyncpg.Record]":
     """Claim due tasks of several tenants for a worker (migrations/functions: tasks_claim).
 
-    Call it outside a transaction. ``wanted`` is the most tasks for each tenant. Returns one row for each claimed task.
+    Call it outside a transaction. ``wanted`` is the most tasks for each tenant. ``key`` is random, and new for each
+    claim. Returns one row for each claimed task.
     """
     times = timing.WORKER_DEAD_AFTER, timing.DEADLINE_GRACE
-    return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values()), *times))
+    return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values()), key, *times))
+
+
+async def begun_by_claim_any_tenant(connection: Connection, worker_id: UUID, key: UUID) -> "list[asyncpg.Record]":
+    """Return the running attempts that the claim with this ``key`` has begun, of the tenants of the transaction."""
+    low, high = UUID(int=key.int & ~_HALF), UUID(int=key.int | _HALF)
+    return list(
+        await connection.fetch(
+            "SELECT tenant_id, task_id, claim_token FROM attempt "
+            "WHERE worker_id = $1 AND finished_at IS NULL AND claim_token BETWEEN $2 AND $3",
+            worker_id, low, high,
+        )
+    )  # fmt: skip
 
 
 async def finish_any_tenant(

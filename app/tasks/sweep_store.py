@@ -131,7 +131,8 @@ async def expired_any_tenant(connection: Connection, limit: int) -> "list[tuple[
 _LOST = """
 SELECT a.tenant_id, a.task_id, a.claim_token, k.pool, n.times_lost,
     CASE WHEN a.deadline_at < now() THEN 'deadline' WHEN w.id IS NULL THEN 'worker ended'
-         WHEN w.heartbeat_at < now() - $1::interval THEN 'worker dead' ELSE 'not known to its worker' END AS reason
+         WHEN w.heartbeat_at NOT BETWEEN now() - $1::interval AND now() + $1::interval THEN 'worker dead'
+         ELSE 'not known to its worker' END AS reason
 FROM attempt a
 LEFT JOIN worker w ON w.id = a.worker_id
 -- k: the pool of the task.
@@ -145,7 +146,8 @@ WHERE a.finished_at IS NULL AND (
     a.deadline_at < now()
     -- A new worker may claim a task before its first heartbeat writes its row.
     OR (w.id IS NULL AND a.started_at < now() - $1::interval)
-    OR w.heartbeat_at < now() - $1::interval
+    -- A heartbeat of the future comes from before the clock was set back. A living worker has written another since.
+    OR w.heartbeat_at NOT BETWEEN now() - $1::interval AND now() + $1::interval
     -- Each heartbeat lists the worker's attempts: two heartbeats after the claim, this attempt was not in the list.
     OR (a.started_at < w.heartbeat_at - $3::interval AND NOT a.claim_token = ANY(w.claim_tokens))
 )
@@ -168,7 +170,8 @@ async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: i
 async def forget_dead_workers_any_tenant(connection: Connection, fence: UUID) -> None:
     """Delete the rows of workers that have sent no heartbeat for a minute and have no running attempt."""
     await connection.execute(
-        "DELETE FROM worker w WHERE w.heartbeat_at < now() - interval '1 minute' "
+        "DELETE FROM worker w "
+        "WHERE w.heartbeat_at NOT BETWEEN now() - interval '1 minute' AND now() + interval '1 minute' "
         "AND NOT EXISTS (SELECT FROM attempt a WHERE a.worker_id = w.id AND a.finished_at IS NULL) "
         "AND (SELECT dispatcher_leads($1))",
         fence,

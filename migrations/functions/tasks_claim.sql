@@ -1,14 +1,15 @@
 -- Purpose. Claim due tasks of several tenants for one worker. Each tenant's next tasks by priority and age are claimed, as
 --   many as its limits and caps allow.
 -- Parameters. p_pool: the worker's pool. p_worker: the worker's id. p_tenants: the tenants. p_limits: the maximum number
---   of tasks for each of them. p_dead_after: seconds after which the numbers of a pool count no more. p_deadline_grace:
---   seconds from the hard limit until the attempt is lost (app/tasks/run/timing.py).
+--   of tasks for each of them. p_key: random, and new for each claim; its first half is the first half of each token, by which
+--   a worker finds what a claim took whose answer was lost. p_dead_after: seconds after which the numbers of a pool count no
+--   more. p_deadline_grace: seconds from the hard limit until the attempt is lost (app/tasks/run/timing.py).
 -- Returns. One row for each claimed task, with the token that proves the right to end it. deadline_at: the hard limit plus
 --   the grace. has_more: the tenant has more due tasks and a slot for them.
 -- Locks. tenant_slots in the order of tenant ids; then backlog, skipping rows that are locked; then task.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_claim(
-    p_pool text, p_worker uuid, p_tenants uuid[], p_limits integer[], p_dead_after double precision,
+    p_pool text, p_worker uuid, p_tenants uuid[], p_limits integer[], p_key uuid, p_dead_after double precision,
     p_deadline_grace double precision
 )
 RETURNS TABLE (
@@ -24,6 +25,8 @@ DECLARE
     ignored text;
     unjudged integer;
     pool_bit smallint := CASE p_pool WHEN 'asyncio' THEN 2 ELSE 1 END;
+    -- 16 of the 32 digits of a UUID, with two hyphens between them.
+    key_half text := left(p_key::text, 18);
 BEGIN
     -- The commit does not wait for the disk. If a crash undoes it, the tasks are claimed again with new tokens, and a worker
     -- with an old token can end nothing. The tenants of row-level security are set in the same statement, to save one.
@@ -83,7 +86,8 @@ BEGIN
     ), started AS (
         -- Starts the tasks, with a new token each. A task whose row of the backlog was left over by mistake is not started.
         UPDATE task k
-        SET status = 'STARTED', attempt = k.attempt + 1, claim_token = gen_random_uuid(),
+        SET status = 'STARTED', attempt = k.attempt + 1,
+            claim_token = overlay(gen_random_uuid()::text PLACING key_half FROM 1)::uuid,
             started_at = coalesce(k.started_at, now()), progress = NULL
         FROM taken
         -- Only the key can answer a comparison of rows; id alone selects the partition

@@ -47,11 +47,12 @@ BEGIN
         SELECT s.webhook_seq INTO head FROM tenant_slots s WHERE s.tenant_id = at.tenant_id;
         CONTINUE WHEN head <= at.seq;
         WITH found AS MATERIALIZED (
-            -- The next events with a webhook, up to the head. read_from leaves out the partitions of earlier days.
-            -- MATERIALIZED: two parts read it.
+            -- The next events with a webhook, up to the head. read_from leaves out the partitions of earlier days. It counts
+            -- only up to a day ago: written while the clock was ahead, it would leave out events of now. MATERIALIZED: two
+            -- parts read it.
             SELECT e.tenant_id, e.seq, e.type, e.subject, e.created_at FROM event e
             WHERE e.tenant_id = at.tenant_id AND e.webhook_seq > at.seq AND e.webhook_seq <= head
-              AND e.created_at >= at.read_from
+              AND e.created_at >= least(at.read_from, now() - interval '1 day')
             ORDER BY e.webhook_seq LIMIT p_limit
         ), stored AS (
             -- One delivery for each event. LATERAL with LIMIT 1: the task and its result are found by their keys.

@@ -102,6 +102,8 @@ def _start_parts(asked: UpOptions, stack: Stack) -> dict[str, int]:
     offsets = {part: _size(parts.log_of(stack.data_dir, part)) for part in missing}
     if missing:
         say(f"Starting {', '.join(missing)} ...")
+    else:
+        say("All of it runs already. What runs does not see a new setting, such as TASK_MODULES: scripts/down first.")
     for part in missing:
         parts.start(stack, part)
         # At once: whoever comes after a kill must know it.

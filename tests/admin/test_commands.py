@@ -183,6 +183,8 @@ def test_settings_that_are_missing_are_named(tmp_path: Path) -> None:
     done = _alone(tmp_path, None, "status")
     assert done.returncode == 2
     assert "DATABASE_URL" in done.stderr
+    # Mostly the command was only called from another folder than scripts/up.
+    assert "--data-dir" in done.stderr
 
 
 def test_stack_is_found_in_the_data_directory_wherever_the_option_stands(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ def test_a_silence_begins_anew():
     assert _after(*range(16), 60, *range(61, 76)).has_lasted(15)
 
 
+def test_a_clock_that_was_set_back_begins_anew_and_does_not_end_the_contact_for_good():
+    assert not _after(*range(16), -3600, -3599).has_lasted(15)
+    assert _after(*range(16), *range(-3600, -3584)).has_lasted(15)
+
+
 @given(st.lists(st.floats(0.1, 4.9), min_size=1, max_size=50), st.floats(5.1, 1_000))
 def test_only_what_followed_the_last_silence_counts(steps: list[float], silence: float):
     moments = [0.0, silence]

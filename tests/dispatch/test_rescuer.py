@@ -57,6 +57,21 @@ def test_an_attempt_that_its_worker_does_not_know_is_lost_and_not_counted(acme: 
     assert _attempts(acme, task_id) == ["LOST", "SUCCESS"]
 
 
+def test_an_attempt_of_a_worker_that_died_before_the_clock_was_set_back_is_lost(acme: Tenant, sql: Sql):
+    task_id = _start(acme, 3, max_attempts=1)
+    # By the clock of now its last heartbeat, and the end of its deadline, are an hour ahead.
+    sql(
+        "WITH dead AS (INSERT INTO worker (id, hostname, pool, slots, task_types, claim_tokens, heartbeat_at)"
+        " SELECT gen_random_uuid(), 'dead', 'prefork', 1, '{}', ARRAY[claim_token], now() + interval '1 hour'"
+        " FROM attempt WHERE task_id = $1 AND finished_at IS NULL RETURNING id)"
+        " UPDATE attempt SET worker_id = dead.id, started_at = now() + interval '1 hour',"
+        " deadline_at = now() + interval '2 hours' FROM dead WHERE task_id = $1 AND finished_at IS NULL",
+        task_id,
+    )
+    assert acme.result(str(task_id))["result"] == 2
+    assert _attempts(acme, task_id) == ["LOST", "SUCCESS"]
+
+
 def test_an_attempt_past_its_deadline_is_lost_whatever_its_worker_says(acme: Tenant, sql: Sql):
     task_id = _start(acme, 3)
     sql("UPDATE attempt SET deadline_at = now() - interval '1 second' WHERE task_id = $1", task_id)

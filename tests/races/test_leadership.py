@@ -65,6 +65,13 @@ async def test_of_two_dispatchers_one_leads_and_the_other_follows_when_it_ends(l
         assert second.token != first.token
 
 
+async def test_a_lease_of_a_clock_that_was_ahead_keeps_nobody_from_leading(yard: Yard, lease: Database):
+    # Its leader has died, and the server's clock was set back by an hour: by its time the lease lasts for an hour.
+    await yard.owner.execute("UPDATE dispatcher_lease SET expires_at = now() + interval '1 hour'")
+    async with leadership.lead(lease, PostgresContact()) as lead:
+        assert lead is not None
+
+
 async def test_of_many_that_ask_at_once_one_leads(yard: Yard, lease: Database):
     many = yard.database("tq_dispatch", 8)
     try:
@@ -82,6 +89,8 @@ async def test_of_many_that_ask_at_once_one_leads(yard: Yard, lease: Database):
 
 async def test_a_standby_has_heard_postgres_though_it_does_not_lead(yard: Yard, lease: Database):
     await yard.fence()
+    # As long as a leader's lease, not the fence's day.
+    await yard.owner.execute("UPDATE dispatcher_lease SET expires_at = now() + interval '4 seconds'")
     contact = PostgresContact()
     async with leadership.lead(lease, contact) as lead:
         assert lead is None

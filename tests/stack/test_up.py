@@ -78,8 +78,10 @@ def test_the_logs_are_readable_by_their_owner_alone(data_dir: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
-def test_a_second_up_starts_nothing(data_dir: Path) -> None:
+def test_a_second_up_starts_nothing_and_says_that_new_settings_are_not_seen(data_dir: Path) -> None:
     before = up(data_dir)
+    said = command("scripts.stack.launcher", data_dir, "--detach", "--no-demo")
+    assert "TASK_MODULES: scripts/down first" in said
     assert up(data_dir) == before
 
 

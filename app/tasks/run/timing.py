@@ -15,7 +15,7 @@ DEADLINE_GRACE: Final = 5.0
 """From the hard time limit until the dispatcher takes the attempt away: the worker has time to end it itself."""
 
 SHORT_ATTEMPT: Final = 1.0
-"""The longest run time of a short attempt. Longer ones count as long (docs/decisions/0013-fair-slots.md)."""
+"""The longest run time of a short attempt. Longer ones count as long (docs/decisions/0013-the-last-free-slot.md)."""
 
 SHORT_FOR: Final = 2.0
 """After a short attempt its tenant counts as one with short tasks for this time."""

@@ -59,11 +59,12 @@ class FanOut:
         """
         await self._wait()
         try:
-            if self._next_look <= time.monotonic():
-                await self._look()
+            await self._look_if_due()
             while self._tenants:
                 chosen = [self._tenants.pop() for _ in range(min(len(self._tenants), _MAX_TENANTS))]
                 await self._fan_out(chosen)
+                # A tenant with many events makes a long round. It must not delay tenants that only a look finds.
+                await self._look_if_due()
         except BaseException:
             # The tenants of this round are found again.
             self._next_look = 0.0
@@ -80,7 +81,9 @@ class FanOut:
                 pass
         self._is_woken.clear()
 
-    async def _look(self) -> None:
+    async def _look_if_due(self) -> None:
+        if self._next_look > time.monotonic():
+            return
         interval = _LOOK_INTERVAL if self._subscription.healthy else _LOOK_INTERVAL_WITHOUT_REDIS
         self._next_look = time.monotonic() + interval
         async with asyncio.timeout(_TIMEOUT), self._database.connection() as connection:

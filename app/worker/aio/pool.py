@@ -15,7 +15,8 @@ from app.core.errors import Unavailable
 from app.tasks.run import after_commit
 from app.tasks.run.attempts import AttemptRef, Claim
 from app.tasks.run.cancellation import Verdict
-from app.tasks.run.claim import claim_each
+from app.tasks.run.claim import UnansweredClaim, claim_each
+from app.worker import unanswered_claims
 from app.worker.aio.attempt_runner import AttemptRunner
 from app.worker.finish_writer import FinishWriter
 from app.worker.runtime import Runtime
@@ -173,12 +174,22 @@ class AsyncioPool:
     async def _claim(self, wanted: Sequence[tuple[UUID, int]]) -> list[list[Claim]]:
         # If a tenant has two tickets here, the limit of the first one counts.
         limits = dict(reversed(wanted))
-        claims = await claim_each(self._runtime.database, limits, pool=ASYNCIO, worker_id=self._worker_id)
+        claims = await claim_each(
+            self._runtime.database,
+            limits,
+            pool=ASYNCIO,
+            worker_id=self._worker_id,
+            on_unanswered=self._give_back_unanswered,
+        )
         failpoints.hit("asyncio_pool.after_claim")
         found: dict[UUID, list[Claim]] = {}
         for claim in claims:
             found.setdefault(claim.tenant_id, []).append(claim)
         return [found.pop(tenant_id, []) for tenant_id, _ in wanted]
+
+    def _give_back_unanswered(self, claim: UnansweredClaim) -> None:
+        runtime = self._runtime
+        runtime.spawn(unanswered_claims.give_back(runtime.database, runtime.redis, claim, pool=ASYNCIO))
 
     async def _run(self, claim: Claim, runner: AttemptRunner) -> None:
         try:

@@ -13,7 +13,8 @@ from app.broker.ticket_consumer import TicketConsumer
 from app.core.errors import Unavailable
 from app.tasks.run import after_commit, outcomes
 from app.tasks.run.attempts import Claim
-from app.tasks.run.claim import claim_each
+from app.tasks.run.claim import UnansweredClaim, claim_each
+from app.worker import unanswered_claims
 from app.worker.executor import RunResult
 from app.worker.finish_writer import FinishWriter
 from app.worker.prefork.claim_queue import ClaimQueue
@@ -110,7 +111,11 @@ class ClaimSession:
         limits = self._limits(tenants).items()
         wanted = {tenant_id: limit - waiting[tenant_id] for tenant_id, limit in limits if limit > waiting[tenant_id]}
         claims = await claim_each(
-            self._tools.runtime.database, wanted, pool=self._pool, worker_id=self._tools.worker_id
+            self._tools.runtime.database,
+            wanted,
+            pool=self._pool,
+            worker_id=self._tools.worker_id,
+            on_unanswered=self._give_back_unanswered,
         )
         self._have_more.difference_update(wanted)
         self._have_more.update(claim.tenant_id for claim in claims if claim.has_more)
@@ -147,6 +152,10 @@ class ClaimSession:
     async def give_back(self, claim: Claim) -> bool:
         """Give back an attempt, uncounted, whose code has not begun; return whether its tenant needs a ticket."""
         return await self._write(claim, RunResult(outcomes.returned(0), None, 0.0))
+
+    def _give_back_unanswered(self, claim: UnansweredClaim) -> None:
+        runtime = self._tools.runtime
+        runtime.spawn(unanswered_claims.give_back(runtime.database, runtime.redis, claim, pool=self._pool))
 
     async def _claim_if_available(self, tenants: Collection[UUID]) -> ClaimResult:
         try:

@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -160,6 +161,15 @@ def test_a_cursor_that_was_set_back_makes_the_same_deliveries_and_no_second_ones
     assert rows.delivery(task_id)["id"] == before
 
 
+def test_a_clock_that_was_ahead_for_days_leaves_out_no_event(rows: Rows, make_customer: Callable[[], Customer]):
+    customer = make_customer()
+    rows.emit(ended(customer.id, URL))
+    # As it stands after deliveries were made while the server's clock was three days ahead.
+    rows.fetch("UPDATE webhook_cursor SET read_from = now() + interval '2 days' WHERE tenant_id = $1", customer.id)
+    [task_id] = rows.emit(ended(customer.id, URL))
+    assert rows.delivery(task_id)["status"] == "PENDING"
+
+
 async def test_what_is_not_committed_is_made_again_by_the_next(
     database: Database, rows: Rows, customer: Customer, owner: "asyncpg.Connection[Any]"
 ):
@@ -285,6 +295,33 @@ async def test_without_a_message_a_look_finds_the_event(
     await asyncio.to_thread(rows.store, end)
     assert await _until_made(owner, end.task_id) < (2.0 if redis_url else 5.0)
     assert len(made) == 1
+
+
+async def test_a_tenant_with_many_events_keeps_none_waiting_that_only_a_look_finds(
+    database: Database,
+    rows: Rows,
+    make_customer: Callable[[], Customer],
+    neighbour: Customer,
+    owner: Any,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(fan_out, "_LOOK_INTERVAL_WITHOUT_REDIS", 0.0)
+    monkeypatch.setattr(fan_out, "_MAX_EVENTS", 1)
+    busy, late = make_customer(), ended(neighbour.id, URL)
+    await asyncio.to_thread(rows.store, *(ended(busy.id, URL) for _ in range(40)))
+    rounds: list[int] = []
+
+    def on_made() -> None:
+        if not rounds:
+            # In the middle of the round, and without a message. It is stored before the round goes on.
+            with ThreadPoolExecutor(1) as aside:
+                aside.submit(rows.store, late).result()
+        rounds.append(len(rounds))
+
+    await FanOut(database, _NO_REDIS, on_made).round()
+    order = [row["tenant_id"] for row in await owner.fetch("SELECT tenant_id FROM delivery ORDER BY created_at")]
+    assert len(order) == 41
+    assert order.index(neighbour.id) < 5
 
 
 async def test_a_tenant_whose_event_cannot_become_a_delivery_keeps_no_other_waiting(
