@@ -239,6 +239,10 @@ class TaskAndAttempts(TaskStatus):
     retry_of: UUID | None
     webhook_url: str | None
     attempts: list[Attempt]
+    position: int | None = Field(description="Of a due task: 1 for the next one to start; null beyond 1,000.")
+    estimated_start_at: datetime | None = Field(
+        description="When it starts if tasks end as in the last 5 minutes; null without ends in that time."
+    )
 
 
 class TaskDetail(TaskAndAttempts):

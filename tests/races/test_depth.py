@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +15,14 @@ from app.db import Connection, Database
 from app.dispatch import slot_store
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
-from app.tasks import store, sweep_store
+from app.tasks import log_store, store, sweep_store
 from app.tasks.read import list_store
 from app.tasks.read import store as read_store
 from app.tasks.read.task_filter import TaskFilter
 from app.tasks.run import cancellation
 from app.tasks.run.attempts import Outcome
 from app.tasks.run.end import cancel, expire
+from app.tasks.run.log_lines import LogLine
 from app.tenants import plans
 from app.webhooks import store as webhook_store
 from tests.claims import claim_for
@@ -81,6 +82,11 @@ class Deep:
         )  # fmt: skip
         await owner.execute(
             "INSERT INTO result (tenant_id, task_id, result) SELECT $1, id, '1' FROM unnest($2::uuid[]) AS id",
+            self.tenant_id, done,
+        )  # fmt: skip
+        await owner.execute(
+            "INSERT INTO task_log (tenant_id, task_id, attempt, seq, at, level, message)"
+            " SELECT $1, id, 1, 1, now(), 'INFO', 'm' FROM unnest($2::uuid[]) AS id",
             self.tenant_id, done,
         )  # fmt: skip
         await owner.execute(
@@ -179,6 +185,26 @@ async def _run(deep: Deep) -> None:
     worker = deep.database("tq_worker")
     [claim] = await claim_for(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4())
     await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result="1"))
+
+
+async def _log(deep: Deep) -> None:
+    worker = deep.database("tq_worker")
+    await deep.yard.tasks(deep.tenant_id, 1)
+    [claim] = await claim_for(worker, deep.tenant_id, pool="prefork", worker_id=uuid.uuid4())
+    line = LogLine(1, datetime.now(UTC), "INFO", "m", None)
+    async with worker.transaction(deep.tenant_id) as connection:
+        assert await log_store.append(connection, deep.tenant_id, claim, [line], plan="free") == 1
+    await finish(worker, claim, Outcome("SUCCESS", "SUCCESS", result="1"))
+
+
+async def _log_in_vain(deep: Deep) -> None:
+    line, gone = LogLine(1, datetime.now(UTC), "INFO", "m", None), _Running(deep.tenant_id, uuid.uuid4())
+    async with deep.database("tq_worker").transaction(deep.tenant_id) as connection:
+        assert await log_store.append(connection, deep.tenant_id, gone, [line], plan="free") == 0
+
+
+async def _log_page(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
+    return await log_store.page(connection, tenant_id, task_id, after=(0, 0), limit=100) == []
 
 
 def _reads(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
@@ -372,6 +398,8 @@ IN_VAIN: dict[str, Call] = {
     "status": _reads_in_vain(lambda c, tenant_id, task_id: read_store.statuses_any_tenant(c, [(tenant_id, task_id)])),
     "request": _reads_in_vain(read_store.request),
     "attempts": _reads_in_vain(read_store.attempts),
+    "log": _log_in_vain,
+    "log page": _reads_in_vain(_log_page),
     "cancel": _cancel_in_vain,
     "expire": _expire_in_vain,
     "due tenants": _due_in_vain,
@@ -402,6 +430,8 @@ CALLS: list[tuple[str, str, Call]] = [
     ("page", "tq_api", _first_page(TaskFilter())),
     ("filtered page", "tq_api", _first_page(TaskFilter(task="echo"))),
     ("last page", "tq_api", _last_page),
+    ("log", "tq_worker", _log),
+    ("log page", "tq_api", _reads(_log_page)),
     ("cancel", "tq_api", _cancel),
     ("expire", "tq_worker", _expire),
     ("due tenants", "tq_dispatch", _due),

@@ -65,6 +65,10 @@ def test_a_waiting_task_tells_what_it_waits_for(
     assert reasons() == ["NO_WORKER", "SCHEDULED", "RETRY_BACKOFF"]
     asyncio_worker()
     assert reasons() == ["QUEUED", "SCHEDULED", "RETRY_BACKOFF"]
+    details = [tenant.client.get(f"/api/tasks/{task_id}").json() for task_id in waiting]
+    assert [detail["position"] for detail in details] == [1, None, None]
+    # One attempt has ended so far, which is one in five minutes.
+    assert [detail["estimated_start_at"] is None for detail in details] == [False, True, True]
     sql("UPDATE tenant_slots SET running_limit = 0 WHERE tenant_id = $1", owner)
     # A free slot does not help a task whose time has not come.
     assert reasons() == ["TENANT_CONCURRENCY", "SCHEDULED", "RETRY_BACKOFF"]

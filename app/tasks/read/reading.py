@@ -11,7 +11,7 @@ from app.core import ids
 from app.core.batcher import Batcher
 from app.core.errors import NotFound, Unavailable
 from app.db import Database
-from app.tasks.read import list_store, store
+from app.tasks.read import list_store, queue_position, store
 from app.tasks.read.task_filter import TaskFilter
 from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus, TaskSummary
 from app.tasks.status import FINAL, Status
@@ -92,7 +92,8 @@ class Reading:
             )
             request = _known(await store.request(connection, tenant_id, task_id))
             attempts = await store.attempts(connection, tenant_id, task_id)
-        parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts]}
+            place = await queue_position.find(connection, tenant_id, task_id, status["waiting_reason"])
+        parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts], **place._asdict()}
         return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"])
 
     async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> StoredResult | None:
