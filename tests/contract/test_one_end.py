@@ -22,6 +22,7 @@ ENDS: Final = {"end", "end_as_leader"}
 # Who ends attempts, and what of after_commit follows there: the line of the attempt, and who waits is told of the end.
 FOLLOWING: Final[dict[str, set[str]]] = {
     "worker/finish_writer.py": {"log", "wake", "after_commit"},
+    "worker/unanswered_claims.py": {"after_commit"},
     # The loop wakes those who wait, all together.
     "dispatch/rescuer.py": {"warn_of_rescue", "is_final"},
 }

@@ -1,4 +1,4 @@
-"""Tell where a waiting task stands in its tenant's queue, and estimate when it starts."""
+"""The place of a waiting task in its tenant's queue, and an estimate of its start."""
 
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ _MAX_ENDS: Final = 1_000
 
 
 class QueuePosition(NamedTuple):
-    """Where a task stands. ``position`` is 1 for the next task; None if it is not due or beyond 1,000."""
+    """The place of a task. ``position`` is 1 for the next task; None if it is not due or beyond 1,000."""
 
     position: int | None = None
     estimated_start_at: datetime | None = None
