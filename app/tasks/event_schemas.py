@@ -12,6 +12,7 @@ class TaskEventEntry(BaseModel):
     type: Literal[
         "task.created",
         "attempt.started",
+        "task.log",
         "task.progress",
         "attempt.ended",
         "task.succeeded",

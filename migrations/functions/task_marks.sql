@@ -1,4 +1,4 @@
--- Purpose. Return a short mark of each task, which changes with its status, attempt and progress. It tells those who follow
+-- Purpose. Return a short mark of each task, which changes with its status, attempt, progress and log. It tells those who follow
 --   tasks whether to read them again.
 -- Parameters. p_tenants, p_ids: pairs of tenant and task.
 -- Returns. One row for each task that exists.
@@ -14,7 +14,10 @@ BEGIN
     -- Row-level security shows rows of these tenants only, until the statement's own transaction ends.
     PERFORM set_config('app.tenant_ids', p_tenants::text, true);
     RETURN QUERY
-        SELECT u.id, concat_ws(' ', k.status, k.attempt, md5(k.progress::text))
+        SELECT u.id, concat_ws(' ', k.status, k.attempt, md5(k.progress::text), (
+            SELECT l.seq FROM task_log l
+            WHERE l.tenant_id = u.tenant_id AND l.task_id = u.id AND l.attempt = k.attempt ORDER BY l.seq DESC LIMIT 1
+        ))
         -- LATERAL with LIMIT 1: each row is found by its key, whatever the statistics say.
         FROM unnest(p_tenants, p_ids) AS u (tenant_id, id)
         CROSS JOIN LATERAL (

@@ -82,6 +82,35 @@ def test_a_stream_that_is_cut_at_each_event_is_resumed_without_loss_or_repetitio
     assert again.status_code == 204
 
 
+def test_each_log_line_comes_once_and_in_order_over_twenty_cut_connections(stack: Stack, tenant: Tenant):
+    task_id = tenant.submit(task="test.chatter", payload={"lines": 500, "reports": 200, "seconds": 4})
+    seen: list[dict[str, Any]] = []
+    headers: dict[str, str] = {}
+    for round_ in range(21):
+        with streaming(stack.url, tenant.api_key, f"/api/tasks/{task_id}/events", headers) as stream:
+            if round_ == 20:
+                wait_until(lambda: stream.has_ended, "the end of the task")
+            else:
+                wait_until(lambda: stream.has_ended or bool(stream.events), "something new")
+        seen += stream.events
+        headers = {"Last-Event-ID": stream.last_id or headers.get("Last-Event-ID", "")}
+        if seen[-1]["type"] == "task.succeeded":
+            break
+    assert [item["data"]["seq"] for item in seen if item["type"] == "task.log"] == list(range(1, 501))
+    assert _types(seen, progress=False)[-2:] == ["attempt.ended", "task.succeeded"]
+    reports = [item["data"]["progress"]["done"] for item in seen if item["type"] == "task.progress"]
+    assert reports == sorted(set(reports))
+    # A late reader gets the same lines, page by page.
+    late, page = [], _page(tenant, task_id)
+    while page["next_cursor"]:
+        late += page["items"]
+        page = _page(tenant, task_id, after=page["next_cursor"])
+    late += page["items"]
+    assert [item for item in late if item["type"] == "task.log"] == [
+        item for item in seen if item["type"] == "task.log"
+    ]
+
+
 def test_pages_go_on_where_the_last_one_ended_and_wait(tenant: Tenant):
     task_id = tenant.submit(**FUTURE)
     first = _page(tenant, task_id)

@@ -47,7 +47,7 @@ class Following:
 
     async def after(self, followed: Followed, point: Point) -> list[HistoryEntry]:
         """Return what has happened to a task after a point. Raises ``NotFound`` and ``Unavailable``."""
-        row = await self._histories.ask(followed)
+        row = await self._histories.ask((followed, point.last_line))
         if row is None:
             raise NotFound("There is no such task.")
         return history.after(followed[1], row, point)
@@ -86,12 +86,14 @@ class Following:
                 for wakeup in self._watched[followed]:
                     wakeup.wake()
 
-    async def _find(self, wanted: Sequence[Followed]) -> list[Any]:
+    async def _find(self, wanted: Sequence[tuple[Followed, tuple[int, int]]]) -> list[Any]:
+        # Followers of one task that have read the same lines share one read.
         distinct = list(dict.fromkeys(wanted))
+        tasks, lines = [followed for followed, _ in distinct], [last_line for _, last_line in distinct]
         async with self._reader.statement() as connection:
-            rows = await store.histories_any_tenant(connection, distinct)
+            rows = await store.histories_any_tenant(connection, tasks, lines, limit=history.MAX_LINES)
         found = {distinct[row["number"] - 1]: row for row in rows}
-        return [found.get(pair) for pair in wanted]
+        return [found.get(each) for each in wanted]
 
 
 async def poll(
@@ -129,6 +131,9 @@ async def stream(
                 point, said_at = entries[-1].point, clock()
                 if point.is_end:
                     return
+                if len(entries) >= history.MAX_LINES:
+                    # There may be more log lines, which no signal announces.
+                    wakeup.wake()
             elif clock() - said_at >= COMMENT_INTERVAL:
                 yield event_stream.comment("nothing new")
                 said_at = clock()
