@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from redis.asyncio import Redis
 
@@ -18,6 +18,8 @@ from app.core import redis as redis_connections
 from app.core.config import get_settings
 from app.core.secrets import get_secrets
 from app.db import Database
+from app.events.reader import LogReader
+from app.events.streams import OpenStreams
 from app.http import pagination
 from app.http.list_limit import ListLimit
 from app.identity.keyring import Keyring
@@ -29,8 +31,11 @@ from app.quotas.rate import Rates
 from app.tasks import partitions
 from app.tasks.large_bodies import LargeBodies
 from app.tasks.parts import TaskParts
+from app.tasks.read.following import Following
 from app.tasks.read.reading import Reading
 from app.tasks.submit.accept import Acceptor
+
+Runs = TypeVar("Runs", LogReader, Following)
 
 # With the time to get a connection, a caller is told within 2 s that Postgres does not answer.
 _COMMAND_TIMEOUT: Final = 1.5
@@ -63,6 +68,8 @@ async def opened() -> AsyncIterator[ApiParts]:
         _keep_up(stack, "partitions", partitions.keep_as_submitter())
         reading = Reading(databases.api, waiters)
         stack.push_async_callback(reading.close)
+        streams = OpenStreams(verifier)
+        _keep_up(stack, "streams", streams.run())
         parts = ApiParts(
             list_limit=ListLimit(settings.database_pool_size, reading.require_postgres),
             cursor_key=pagination.derive_key(secrets.pepper(secrets.pepper_id)),
@@ -75,6 +82,9 @@ async def opened() -> AsyncIterator[ApiParts]:
             acceptor=Acceptor(databases.submit, databases.api, redis),
             large_bodies=LargeBodies(),
             reading=reading,
+            log_reader=_kept_up(stack, LogReader(databases.api, waiters), "events"),
+            following=_kept_up(stack, Following(databases.api, waiters), "followed-tasks"),
+            streams=streams,
             redis=redis,
             readiness=_readiness(redis, waiters, databases),
         )
@@ -111,6 +121,13 @@ def _readiness(redis: Redis, waiters: Waiters, databases: Sequence[Database]) ->
 def _keep_up(stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
     """Run something in the background until the application ends."""
     stack.callback(asyncio.create_task(work, name=name).cancel)
+
+
+def _kept_up(stack: AsyncExitStack, made: Runs, name: str) -> Runs:
+    """Let a part run in the background, and close it when the application ends. Returns the part."""
+    stack.push_async_callback(made.close)
+    _keep_up(stack, name, made.run())
+    return made
 
 
 def _database(stack: AsyncExitStack, role: str) -> Database:

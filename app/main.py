@@ -26,7 +26,9 @@ from app.core.errors import (
     Unavailable,
 )
 from app.db import AWAY
+from app.events.operations import OPERATIONS as EVENT_OPERATIONS
 from app.http import calls, dispatcher, document_rules, openapi, problem
+from app.http.cors import Cors
 from app.http.dispatcher import Dispatcher
 from app.http.request_log import LoggedApp, RequestLog
 from app.identity.dependencies import RATED
@@ -41,6 +43,7 @@ _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **
 
 _TAGS: Final = [
     {"name": "tasks", "description": "Submit tasks, follow them, fetch their results."},
+    {"name": "events", "description": "Follow what happens to your tasks."},
     {"name": "limits", "description": "The limits of your plan, and what you have used."},
     {"name": "accounts", "description": "API keys, and the members who may log in."},
     {"name": "audit", "description": "Who changed keys, members or the tenant."},
@@ -67,6 +70,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     structured_logging.configure(get_settings().log_level, service="api")
     open_files.raise_limit()
     types.load_or_exit()
+    if origins := get_settings().cors_origins:
+        assert isinstance(app, LoggedApp)  # noqa: S101 create_app has made it
+        # Only now, because without origins no request pays for it, and settings are read at the start.
+        app.front.insert(lambda inner: Cors(inner, origins))
     async with api_parts.opened() as parts:
         parts.attach(app)
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.
@@ -88,18 +95,22 @@ def create_app() -> FastAPI:
     )
     problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
     tasks_router = dispatcher.router(OPERATIONS, tag="tasks")
-    dispatched = Dispatcher(made.answer_by_fastapi, tasks_router.routes, made.exception_handlers)
+    events_router = dispatcher.router(EVENT_OPERATIONS, tag="events")
+    operations = [*tasks_router.routes, *events_router.routes]
+    dispatched = Dispatcher(made.answer_by_fastapi, operations, made.exception_handlers)
     made.front = RequestLog(dispatched)
     made.include_router(tasks_router)
+    made.include_router(events_router)
     made.include_router(quotas_router)
     made.include_router(accounts_router, dependencies=[RATED])
     made.include_router(audit_router, dependencies=[RATED])
     made.include_router(auth_router)
     made.include_router(health_router)
-    routers = (tasks_router, quotas_router, accounts_router, audit_router, auth_router, health_router)
+    rated = (tasks_router, events_router, quotas_router, accounts_router, audit_router)
+    routers = (*rated, auth_router, health_router)
     calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)
-    _complete_document(made, rated=(tasks_router, quotas_router, accounts_router, audit_router))
+    _complete_document(made, rated=rated)
     return made
 
 

@@ -494,6 +494,24 @@ def card(payload: Carded, context: TaskContext) -> None:
     """Take a card."""
 
 
+class Chatter(BaseModel):
+    """How much to tell."""
+
+    lines: int
+    reports: int
+    seconds: float
+
+
+@task("test.chatter")
+def chatter(payload: Chatter, context: TaskContext) -> None:
+    """Log lines and report progress, spread over some seconds."""
+    for number in range(payload.lines):
+        context.log.info("line %d", number)
+        if number % max(1, payload.lines // payload.reports) == 0:
+            context.progress(number, payload.lines)
+        time.sleep(payload.seconds / payload.lines)
+
+
 @task("test.log")
 def log(payload: Nothing, context: TaskContext) -> None:
     """Write a line."""

@@ -1,9 +1,9 @@
 """Wake waiting requests and workers over Redis pub/sub. A message is only a hint to look: the facts are in Postgres.
 
-One channel names every task that has ended, and every api process is subscribed to it all the time. So a waiting
-request costs Redis nothing, and no end is missed because a subscription began late. The price is that each process
-receives messages about tasks that nobody waits for in it. To keep it low, one message names all tasks that a sender has
-(docs/decisions/0008-one-channel-for-all-ends.md).
+One channel names every task that has ended, and its tenant. Every api process is subscribed to it all the time. So a
+waiting request costs Redis nothing, and no end is missed because a subscription began late. The price is that each
+process receives messages about tasks that nobody waits for in it. To keep it low, one message names all that a sender
+has (docs/decisions/0008-one-channel-for-all-ends.md).
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from app.broker.subscription import Subscription
 _log = logging.getLogger(__name__)
 
 _CANCEL: Final = "cancel"
-# A message has the ids of ended tasks, one after another, in bytes. It names neither tenant nor status, so that whoever
-# can read Redis learns nothing else.
+# A message has the ids of ended tasks and of their tenants, one after another, in bytes. It names no status, so that
+# whoever can read Redis learns nothing else.
 _DONE: Final = "done"
 _ID_BYTES: Final = 16
 # The ids of tenants that have new events for webhooks, in the same form.
@@ -30,21 +30,24 @@ _WEBHOOK: Final = "webhook"
 _BLIND_STEP: Final = 0.25
 
 
-async def publish_done(redis: Redis, task_ids: Iterable[UUID], webhooks: Iterable[UUID] = ()) -> None:
+async def publish_done(
+    redis: Redis, task_ids: Iterable[UUID], webhooks: Iterable[UUID] = (), *, tenants: Iterable[UUID] = ()
+) -> None:
     """Wake the requests that wait for these tasks, by one message. Raises ``RedisError``.
 
+    ``tenants`` are those of the tasks: the same message wakes the readers of their events.
     ``webhooks`` are tenants that have events to send: another message, in the same round trip, wakes who sends them.
     """
-    done = b"".join(task_id.bytes for task_id in task_ids)
-    tenants = b"".join(tenant_id.bytes for tenant_id in set(webhooks))
-    if not tenants:
+    done = b"".join(named.bytes for named in (*task_ids, *set(tenants)))
+    behind = b"".join(tenant_id.bytes for tenant_id in set(webhooks))
+    if not behind:
         if done:
             await redis.publish(_DONE, done)
         return
     async with redis.pipeline(transaction=False) as pipeline:
         # Each is only noted, so there is nothing to await yet.
         pipeline.publish(_DONE, done)
-        pipeline.publish(_WEBHOOK, tenants)
+        pipeline.publish(_WEBHOOK, behind)
         await pipeline.execute()
 
 
@@ -101,9 +104,12 @@ class Wakeup:
 
         While ``Waiters.healthy`` is False, it returns after 0.25 s at most, so that the caller polls.
         """
-        step = timeout if self._waiters.healthy else min(timeout, _BLIND_STEP)
+        return await self.hear(timeout if self._waiters.healthy else min(timeout, _BLIND_STEP))
+
+    async def hear(self, timeout: float) -> bool:  # noqa: ASYNC109 the caller's time is the subject
+        """Do the same without polling: for callers that are woken by ``wake`` while no message can arrive."""
         try:
-            async with asyncio.timeout(step):
+            async with asyncio.timeout(timeout):
                 await self._event.wait()
         except TimeoutError:
             return False
@@ -138,10 +144,13 @@ class Waiters:
         self._on_change()
 
     @contextmanager
-    def watch(self, task_id: UUID) -> Iterator[Wakeup]:
-        """Yield a wake-up for the task's end. Read the database inside the block, before the first ``wait``."""
+    def watch(self, named: UUID) -> Iterator[Wakeup]:
+        """Yield a wake-up for the end of a task, or for every end of a tenant, by its id.
+
+        Read the database inside the block, before the first ``wait``.
+        """
         # In this order no end is missed: it comes either before the read or as a message after it.
-        key, wakeup = task_id.bytes, Wakeup(self)
+        key, wakeup = named.bytes, Wakeup(self)
         self._watchers.setdefault(key, set()).add(wakeup)
         try:
             yield wakeup

@@ -1,5 +1,6 @@
 """The settings, read from the environment and ``.env`` and validated once at the start."""
 
+import re
 import sys
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network
@@ -9,6 +10,8 @@ from typing import Annotated, Final, TypeVar
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+# As browsers write it: in lower case, without a default port.
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 _MOUNTED: Final = Path("/run/secrets")
 _Kind = TypeVar("_Kind", bound=BaseSettings)
 
@@ -42,6 +45,9 @@ class Settings(DriverSettings):
     """An extra folder with these modules. It is searched last, so that it cannot replace a module of Python or ours."""
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     """Comma-separated networks that are not public but may get webhooks, also over plain http: ``127.0.0.0/8``."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated origins whose web pages may call the API, exactly as browsers send them:
+    ``https://app.example.com``."""
 
     # The roles' own URLs, for operators who manage the passwords of roles themselves.
     database_url_tq_api: str | None = None
@@ -77,7 +83,16 @@ class Settings(DriverSettings):
             raise ValueError(message)
         return url
 
-    @field_validator("task_modules", "webhook_allowed_networks", mode="before")
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                message = "must be origins, as https://app.example.com or http://localhost:3000, without a path or *"
+                raise ValueError(message)
+        return origins
+
+    @field_validator("task_modules", "webhook_allowed_networks", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

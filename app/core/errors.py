@@ -4,13 +4,14 @@ Problem                     status, code, title
 ├── Unauthenticated         401
 ├── InsufficientScope       403, and TenantSuspended
 ├── NotFound                404
-├── IllegalState            409, and IdempotencyConflict, LimitReached, EmailTaken, LastOwner
+├── IllegalState            409, and IdempotencyConflict, LimitReached, EmailTaken, LastOwner, NoEventLog
+├── CursorLost              410
 ├── MalformedBody           400, and InvalidCursor, InvalidCredentials
 ├── PayloadTooLarge         413
 ├── UnsupportedMediaType    415
 ├── InvalidRequest          422, and IdempotencyMismatch
 ├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts,
-│                           TooManyLargeBodies, TooManyLists
+│                           TooManyLargeBodies, TooManyLists, TooManyStreams
 └── Unavailable             503
 """
 
@@ -69,6 +70,20 @@ class InvalidCursor(Problem):
     status, code, title = 400, "invalid_cursor", "Invalid cursor"
 
 
+class CursorLost(Problem):
+    """The events after the cursor are not kept any more, or the database was set back to an earlier state."""
+
+    status, code, title = 410, "cursor_lost", "Cursor lost"
+
+    def __init__(self, *, oldest_cursor: str) -> None:
+        """``oldest_cursor`` is the place before the oldest event that is kept."""
+        detail = (
+            "Events after this cursor are not kept any more, or the database was set back to an earlier state. "
+            "Continue after oldest_cursor, and compare the tasks that you follow with their status."
+        )
+        super().__init__(detail, oldest_cursor=oldest_cursor)
+
+
 class MalformedBody(Problem):
     """The body is not strict JSON."""
 
@@ -123,6 +138,12 @@ class EmailTaken(Problem):
     status, code, title = 409, "email_taken", "E-mail address taken"
 
 
+class NoEventLog(Problem):
+    """The tenant's limit ``event_hours`` is 0, so it has no events to read."""
+
+    status, code, title = 409, "no_event_log", "No event log"
+
+
 class LastOwner(Problem):
     """The change would leave the tenant without an owner who can log in."""
 
@@ -161,6 +182,17 @@ class TooManyLists(Problem):
         """Tell the caller to wait for a second."""
         detail = "Two lists, or whole tasks, of yours are being read. Wait for them, or as long as Retry-After says."
         super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class TooManyStreams(Problem):
+    """The tenant has as many open streams as its plan allows."""
+
+    status, code, title = 429, "too_many_streams", "Too many streams"
+
+    def __init__(self, limit: int) -> None:
+        """``limit`` is the number of streams that the tenant may have open in one api process."""
+        detail = "The tenant has as many open streams as its limit allows. Close one, or ask for a larger plan."
+        super().__init__(detail, headers={"Retry-After": "5"}, limit=limit, retry_after=5)
 
 
 class BacklogFull(Problem):

@@ -132,7 +132,7 @@ class Sweeps:
     async def _tell_redis(self, ended: list[tuple[UUID, UUID]], due: list[tuple[UUID, str]]) -> None:
         if ended:
             tenants, tasks = {tenant_id for tenant_id, _ in ended}, [task_id for _, task_id in ended]
-            await self._do(self._wake, lambda: wakeups.publish_done(self._redis, tasks, tenants))
+            await self._do(self._wake, lambda: wakeups.publish_done(self._redis, tasks, tenants, tenants=tenants))
         if due:
             failpoints.hit("due.before_offer")
             offers = [(tenant_id, pool, 1) for tenant_id, pool in due]

@@ -1,10 +1,11 @@
-"""A response for JSON that is text already."""
+"""A response for JSON that is text already, and one for a client that has disconnected."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _TYPE: Final = (b"content-type", b"application/json")
@@ -23,3 +24,10 @@ class JsonResponse(Response):
             _TYPE,
             *((name.lower().encode(), value.encode()) for name, value in headers.items()),
         ]
+
+
+class NoResponse(Response):
+    """The answer to a client that has disconnected. It sends nothing; the request log shows 499."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""

@@ -27,6 +27,7 @@ from starlette.responses import Response
 from app.core.errors import Problem
 from app.http import problem
 from app.http.document_rules import headers
+from app.http.event_stream import MEDIA_TYPE
 from app.http.strict_json import SMALL, Bounds
 
 Handler: TypeAlias = Callable[..., Awaitable[Response | BaseModel]]
@@ -58,6 +59,8 @@ class Answer(NamedTuple):
     model: type[BaseModel]
     description: str = "Successful Response"
     headers: Sequence[str] = ()
+    stream: str = ""
+    """The name of the model of an event, if the answer may be a stream (``text/event-stream``) of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,5 +100,13 @@ class Operation:
             # FastAPI documents the usual answer itself, from ``response_model``.
             if status != self.status:
                 entry = {"model": answer.model, "description": answer.description} | entry
+            if answer.stream:
+                entry["content"] = {MEDIA_TYPE: _described_stream(answer.stream)}
             documented[status] = entry
         return documented
+
+
+def _described_stream(model: str) -> dict[str, Any]:
+    """Return the description of a stream whose ``data`` lines are JSON of the model."""
+    description = f"Server-sent events. `data` is the JSON of one {model}, `id` the cursor after it."
+    return {"schema": {"type": "string", "description": description}, "example": "id: q83vEjRWeJA\ndata: {…}\n\n"}

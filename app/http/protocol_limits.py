@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.core.ids import new_id
 from app.http import upgrade_offer
+from app.http.event_stream import EventStream
 from app.http.response_writer import Writer
 from app.http.unread_body import UnreadBody
 from app.http.version import API_VERSION
@@ -71,6 +72,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unread = UnreadBody(self.flow, self.loop)
         self._awaited = "head"
         self._arm()
+
+    def shutdown(self) -> None:
+        """End the streams when the server stops: they would run on until it gives up waiting for them."""
+        EventStream.end_all()
+        super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop all timers of the connection."""

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final, TypeAlias
@@ -27,8 +27,8 @@ _Headers: TypeAlias = list[tuple[bytes, bytes]]
 class LoggedApp(FastAPI):
     """A FastAPI application with layers of its own around it, which answer most requests before FastAPI sees them."""
 
-    front: ASGIApp
-    """The outermost layer: a ``RequestLog``."""
+    front: "RequestLog"
+    """The outermost layer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the layers answer an HTTP request. FastAPI handles everything else, for example the lifespan."""
@@ -53,6 +53,10 @@ class RequestLog:
     def __init__(self, app: ASGIApp) -> None:
         """Wrap ``app``; add it last, so that it is outermost."""
         self._app = app
+
+    def insert(self, layer: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Put another layer directly below this one. ``layer`` is given the app that it wraps."""
+        self._app = layer(self._app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request and log it. An unexpected error becomes a 500 here, because here the id is known."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import Request, Security
+from fastapi import Query, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import APIKey as APIKeyModel
 from fastapi.openapi.models import APIKeyIn
@@ -19,7 +19,7 @@ from app.core.errors import InsufficientScope
 from app.http.strict_json import SMALL, Bounds
 from app.http.strict_route import StrictRoute
 from app.identity import scopes
-from app.identity.credentials import REALM
+from app.identity.credentials import REALM, STREAM_TOKEN
 from app.identity.parts import IdentityParts
 from app.identity.principal import Actor, Principal
 
@@ -53,6 +53,17 @@ async def caller(
 ) -> Principal:
     """Return the caller, if its scopes allow the operation. Raises ``InsufficientScope``."""
     return permitted(await _authenticate(request), *required.scopes)
+
+
+async def caller_or_token(
+    principal: Annotated[Principal, Security(caller)],
+    _access_token: Annotated[
+        str | None,
+        Query(alias=STREAM_TOKEN, description="A stream token of this task, instead of other credentials."),
+    ] = None,
+) -> Principal:
+    """Return the caller. For the API document: ``app.quotas.admission`` reads the token itself."""
+    return principal
 
 
 async def _authenticate(request: Request) -> Principal:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import UUID
 
+from app.identity.tokens import Claims, Subject
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -40,6 +42,15 @@ class Principal:
     """E-mail address of the member; ``None`` for a key."""
     tenant_version: int = 1
     """Version of the tenant's tokens: a token with another version is refused."""
+    token: Claims | None = None
+    """The token that was sent; ``None`` for an API key."""
+
+    @property
+    def subject(self) -> Subject:
+        """Return the subject of tokens that are made for this caller."""
+        if self.token is not None:
+            return self.token.subject
+        return Subject(self.tenant_id, self.tenant_version, key_id=self.key_id)
 
     @property
     def actor(self) -> Actor:

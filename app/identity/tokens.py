@@ -1,4 +1,6 @@
-"""Sign and read access tokens: JWTs by RFC 9068. Only this module calls python-jose.
+"""Sign and read tokens: access tokens (JWTs by RFC 9068), and stream tokens, which may only read one task.
+
+Only this module calls python-jose.
 
 By default python-jose takes algorithm and key from the token, and accepts loose base64, JSON and claims. Here each
 token must first have the one spelling that we write. The library then gets our key, made for one algorithm, and
@@ -9,7 +11,7 @@ import base64
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, NamedTuple, NoReturn, Protocol
 from uuid import UUID, uuid4
 
 from jose import jws  # type: ignore[import-untyped]
@@ -22,6 +24,19 @@ ISSUER: Final = "task-queue"
 AUDIENCE: Final = "task-queue-api"
 TYPE: Final = "at+jwt"
 LIFETIME_SECONDS: Final = 900
+
+
+class Kind(NamedTuple):
+    """A kind of token. Where one kind is expected, every other one is refused."""
+
+    type: str
+    """The header ``typ``."""
+    audience: str
+
+
+ACCESS: Final = Kind(TYPE, AUDIENCE)
+STREAM: Final = Kind("task-stream+jwt", "task-queue-task-stream")
+"""Reads one task. A browser sends it in the URL."""
 
 # No token with a longer life is accepted. The time for which retired keys are kept depends on it (app/core/secrets.py).
 _MAX_LIFE_SECONDS: Final = 3_600
@@ -78,6 +93,8 @@ class Claims:
     expires_at: int
     key_until: float
     """Unix seconds from which the signing key is refused."""
+    task_id: UUID | None = None
+    """The only task that the token may read; None for an access token."""
 
     def is_current(self, now: float) -> bool:
         """Return whether the token is valid at ``now`` (Unix seconds by the database's clock)."""
@@ -92,10 +109,27 @@ class Claims:
 
 def sign(subject: Subject, scopes: frozenset[str], keys: TokenKeys, now: float) -> str:
     """Return a token that is valid for ``LIFETIME_SECONDS`` from ``now`` (Unix seconds by the database's clock)."""
-    issued_at = int(now)
-    claims = {
+    return _sign(_claimed(subject, scopes, int(now)), ACCESS, keys)
+
+
+def sign_stream(
+    subject: Subject, task_id: UUID, scopes: frozenset[str], keys: TokenKeys, now: float, *, made_by: Claims | None
+) -> tuple[str, int]:
+    """Return a token that may only read one task, and the time from which it is refused (Unix seconds).
+
+    ``made_by`` is the access token with which it is made, if any. The new one ends with it, and has its id, so that it
+    is revoked with it.
+    """
+    claims = _claimed(subject, scopes, int(now)) | {"task_id": str(task_id)}
+    if made_by is not None:
+        ends_at = max(int(now) + 1, min(claims["exp"], made_by.expires_at))
+        claims |= {"jti": str(made_by.jti), "exp": ends_at}
+    return _sign(claims, STREAM, keys), claims["exp"]
+
+
+def _claimed(subject: Subject, scopes: frozenset[str], issued_at: int) -> dict[str, Any]:
+    return {
         "iss": ISSUER,
-        "aud": AUDIENCE,
         "sub": subject.name,
         "jti": str(uuid4()),
         "iat": issued_at,
@@ -106,27 +140,30 @@ def sign(subject: Subject, scopes: frozenset[str], keys: TokenKeys, now: float) 
         "tenant_version": subject.tenant_version,
         "member_version": subject.member_version,
     }
+
+
+def _sign(claims: dict[str, Any], kind: Kind, keys: TokenKeys) -> str:
     kid, key = keys.signing()
-    payload = json.dumps(claims, separators=(",", ":")).encode()
-    token: str = jws.sign(payload, key, headers={"kid": kid, "typ": TYPE}, algorithm=ALGORITHM)
+    payload = json.dumps({**claims, "aud": kind.audience}, separators=(",", ":")).encode()
+    token: str = jws.sign(payload, key, headers={"kid": kid, "typ": kind.type}, algorithm=ALGORITHM)
     return token
 
 
-def read(token: str, keys: TokenKeys) -> Claims:
-    """Return the claims of a token. Raises ``InvalidToken`` for any other text, and no other exception."""
+def read(token: str, keys: TokenKeys, kind: Kind = ACCESS) -> Claims:
+    """Return the claims of a token of this kind. Raises ``InvalidToken`` for any other text, and no other exception."""
     try:
-        return _read(token, keys)
+        return _read(token, keys, kind)
     except Exception:  # noqa: BLE001 any error of a hostile token gets the same answer
         raise InvalidToken from None
 
 
-def _read(token: str, keys: TokenKeys) -> Claims:
+def _read(token: str, keys: TokenKeys, kind: Kind) -> Claims:
     if len(token) > _MAX_LENGTH or token.count(".") != _DOTS or not (shape := _SHAPE.fullmatch(token)):
         _refuse()
     header, claims, _signature = (_decode(segment) for segment in shape.groups())
-    key, key_until = keys.find(_kid(strict_json.loads(header)))
+    key, key_until = keys.find(_kid(strict_json.loads(header), kind))
     jws.verify(token, key, algorithms=[ALGORITHM])
-    return _claims(strict_json.loads(claims), key_until)
+    return _claims(strict_json.loads(claims), key_until, kind)
 
 
 def _decode(segment: str) -> bytes:
@@ -137,15 +174,15 @@ def _decode(segment: str) -> bytes:
     return raw
 
 
-def _kid(header: dict[str, Any]) -> str:
+def _kid(header: dict[str, Any], kind: Kind) -> str:
     # Every other header is refused, above all crit and those that carry a key (jwk, jku, x5c).
-    if header.keys() != _HEADER or header["alg"] != ALGORITHM or header["typ"] != TYPE:
+    if header.keys() != _HEADER or header["alg"] != ALGORITHM or header["typ"] != kind.type:
         _refuse()
     return _text(header, "kid")
 
 
-def _claims(claims: dict[str, Any], key_until: float) -> Claims:
-    if claims["iss"] != ISSUER or claims["aud"] != AUDIENCE:
+def _claims(claims: dict[str, Any], key_until: float, kind: Kind) -> Claims:
+    if claims["iss"] != ISSUER or claims["aud"] != kind.audience:
         _refuse()
     read = Claims(
         subject=_subject(claims),
@@ -155,6 +192,7 @@ def _claims(claims: dict[str, Any], key_until: float) -> Claims:
         not_before=_integer(claims, "nbf"),
         expires_at=_integer(claims, "exp"),
         key_until=key_until,
+        task_id=_uuid(_text(claims, "task_id")) if kind is STREAM else None,
     )
     # We never sign a longer life. Such a token would come from a leaked key, and could be valid for years.
     if not 0 < read.expires_at - read.issued_at <= _MAX_LIFE_SECONDS:

@@ -5,20 +5,22 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import inf
 from time import monotonic
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
 from app.core.errors import TenantSuspended, Unavailable
 from app.db import AWAY, Database
 from app.identity import api_keys, credentials, store, tokens
+from app.identity.credentials import Credential
 from app.identity.keyring import Keyring
 from app.identity.principal import Principal
-from app.identity.scopes import ROLES
+from app.identity.scopes import ROLES, TASKS_READ
 from app.identity.tokens import Claims, InvalidToken
 
 _log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ _TOUCH_SECONDS: Final = 15.0
 _PRUNE_SECONDS: Final = 600.0
 _MAX_ENTRIES: Final = 10_000
 _MAX_LENGTH: Final = 4_096
+_ANY_KIND: Final = b"access"
+_STREAM_KIND: Final = b"stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +80,24 @@ class Verifier:
         state = scope.setdefault("state", {})
         # A request asks several times (before the body, as a dependency), but is verified once.
         if is_again or "principal" not in state:
-            state["principal"] = await self.verify(credentials.read(scope["headers"]))
+            state["principal"] = await self.check(credentials.of(scope))
         principal: Principal = state["principal"]
         return principal
 
     async def verify(self, credential: str) -> Principal:
-        """Return the caller with these credentials.
+        """Return the caller with this API key or access token. Raises like ``check``."""
+        return await self.check(Credential(credential))
+
+    async def check(self, credential: Credential) -> Principal:
+        """Return the caller with this credential.
 
         Raises ``Unauthenticated`` (the same answer whatever is wrong), ``TenantSuspended`` or ``Unavailable``.
         """
-        if len(credential) > _MAX_LENGTH:
+        if len(credential.text) > _MAX_LENGTH:
             raise credentials.invalid()
-        digest = blake2b(credential.encode(), key=self._cache_key).digest()
+        # The kind is a part of the digest: a token for one task must not be found where another kind is expected.
+        kind = _STREAM_KIND if credential.is_stream_token else _ANY_KIND
+        digest = blake2b(credential.text.encode(), key=self._cache_key, person=kind).digest()
         entry = self._remembered(digest) or await self._ask_once(digest, credential)
         if entry is None:
             raise credentials.invalid()
@@ -98,6 +108,14 @@ class Verifier:
         if principal.key_id:
             self._used.add(principal.key_id)
         return principal
+
+    def sign_stream_token(self, principal: Principal, task_id: UUID) -> tuple[str, int]:
+        """Return a token with which the task may be read, and for how many seconds. Raises ``Unavailable``."""
+        now, scopes = self.now(), frozenset({TASKS_READ})
+        token, ends_at = tokens.sign_stream(
+            principal.subject, task_id, scopes, self._keys, now, made_by=principal.token
+        )
+        return token, ends_at - int(now)
 
     def now(self) -> float:
         """Return the time by the database's clock, in Unix seconds. Raises ``Unavailable`` before the first poll."""
@@ -112,7 +130,7 @@ class Verifier:
             return None
         return entry if entry.epoch >= self._epoch and now < entry.ends_at else None
 
-    async def _ask_once(self, digest: bytes, credential: str) -> _Entry | None:
+    async def _ask_once(self, digest: bytes, credential: Credential) -> _Entry | None:
         task = self._asking.get(digest)
         if task is None:
             if (question := self._question(credential)) is None:
@@ -123,12 +141,13 @@ class Verifier:
         # Other callers wait for the same answer: one that disconnects must not cancel it for them.
         return await asyncio.shield(task)
 
-    def _question(self, credential: str) -> Coroutine[Any, Any, _Entry | None] | None:
+    def _question(self, credential: Credential) -> Coroutine[Any, Any, _Entry | None] | None:
         # A text with the wrong form, checksum or signature is refused without asking the database.
-        if key_id := api_keys.parse(credential):
-            return self._ask_key(credential, key_id)
+        text, is_stream_token = credential
+        if not is_stream_token and (key_id := api_keys.parse(text)):
+            return self._ask_key(text, key_id)
         try:
-            return self._ask_token(tokens.read(credential, self._keys))
+            return self._ask_token(tokens.read(text, self._keys, tokens.STREAM if is_stream_token else tokens.ACCESS))
         except InvalidToken:
             return None
 
@@ -160,10 +179,10 @@ class Verifier:
         until = min(claims.ends_at, claims.key_until)
         if claims.subject.key_id:
             # A token never has more scopes than its key has now.
-            principal = _key_principal(row, claims.scopes.intersection(row["scopes"]))
+            principal = replace(_key_principal(row, claims.scopes.intersection(row["scopes"])), token=claims)
             left = min(_cache_seconds(row["seconds_left"]), until - row["now"])
         else:
-            principal = member_principal(row, claims.scopes & ROLES[row["role"]])
+            principal = replace(member_principal(row, claims.scopes & ROLES[row["role"]]), token=claims)
             left = _cache_seconds(until - row["now"])
         return _Entry(principal, row["epoch"], generation, asked_at + left)
 

@@ -13,8 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from starlette.requests import Request
 
-from app.core.errors import InsufficientScope, Problem, RateLimited
-from app.identity.dependencies import caller, permitted
+from app.core import ids
+from app.core.errors import InsufficientScope, InvalidCredentials, NotFound, Problem, RateLimited
+from app.identity import credentials
+from app.identity.dependencies import caller, caller_or_token, permitted
 from app.identity.principal import Principal
 from app.quotas import limits as policies
 from app.quotas.limits import Remaining
@@ -23,6 +25,8 @@ from app.quotas.rate import Rates
 from app.tenants import plans
 from app.tenants.plans import Limits
 
+_PRIVATE: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+"""Headers of an answer to a request with a token in its URL, so that no cache and no other site gets the URL."""
 # Statuses of a submit that was refused before its quotas were checked: the response reports only the rate.
 _REFUSED_EARLY: Final = frozenset({400, 403, 404, 409, 413, 415, 422})
 
@@ -80,7 +84,35 @@ class _SubmitRate(_CallRate):
             state["headers"] = policies.fields(policies.call_policies(limits), state["rate"])
 
 
+class _TaskCallRate(_CallRate):
+    """Calls that read one task, and also accept a token that may read only this task, in the URL."""
+
+    async def admit(self, request: Request, scope: str) -> dict[str, Any]:
+        """Return the caller. Raises as for other calls, and ``NotFound`` if the token is for another task."""
+        state = request.scope["state"]
+        try:
+            if not credentials.take_stream_token(request.scope):
+                return await super().admit(request, scope)
+        except InvalidCredentials:
+            state["headers"] = _PRIVATE
+            raise
+        try:
+            given = await super().admit(request, scope)
+            if given["principal"].token.task_id != ids.read(request.scope["path_params"]["task_id"]):
+                # The same answer as for another tenant's task: the token says nothing about it.
+                raise NotFound("There is no such task.")
+            return given
+        finally:
+            state["headers"] = {**state.get("headers", {}), **_PRIVATE}
+
+    def documented(self, scope: str) -> Depends:
+        """Return the permission, as the API document describes it."""
+        permission: Depends = Security(caller_or_token, scopes=[scope])
+        return permission
+
+
 CALLS: Final = _CallRate()
+TASK_CALLS: Final = _TaskCallRate()
 SUBMITS: Final = _SubmitRate()
 
 

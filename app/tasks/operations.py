@@ -20,13 +20,15 @@ from app.core.errors import (
     PayloadTooLarge,
     TooManyLargeBodies,
     TooManyLists,
+    TooManyStreams,
     UnsupportedMediaType,
 )
 from app.http.operation import Answer, Operation
 from app.http.strict_json import ORDINARY
 from app.identity.scopes import TASKS_READ, TASKS_WRITE
-from app.quotas.admission import CALLS, SUBMITS
-from app.tasks import submit_calls, task_calls
+from app.quotas.admission import CALLS, SUBMITS, TASK_CALLS
+from app.tasks import event_calls, submit_calls, task_calls
+from app.tasks.event_schemas import StreamToken, TaskEventPage
 from app.tasks.log_schemas import TaskLogPage
 from app.tasks.schemas import (
     BATCH_BOUNDS,
@@ -116,7 +118,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         handler=task_calls.get_task_status,
         summary="Get the status of a task",
         scope=TASKS_READ,
-        rate=CALLS,
+        rate=TASK_CALLS,
         answers={200: Answer(TaskStatus)},
         problems=[NotFound],
     ),
@@ -126,7 +128,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         handler=task_calls.get_task_result,
         summary="Get the result of a task",
         scope=TASKS_READ,
-        rate=CALLS,
+        rate=TASK_CALLS,
         answers={200: Answer(TaskResult), 202: Answer(ResultPending, "The task has not ended yet.", ["Retry-After"])},
         problems=[NotFound],
     ),
@@ -139,6 +141,26 @@ OPERATIONS: Final[Sequence[Operation]] = (
         rate=CALLS,
         answers={200: Answer(TaskLogPage)},
         problems=[NotFound, InvalidCursor, InvalidRequest, TooManyLists],
+    ),
+    Operation(
+        method="GET",
+        path="/api/tasks/{task_id}/events",
+        handler=event_calls.list_task_events,
+        summary="Follow a task",
+        scope=TASKS_READ,
+        rate=TASK_CALLS,
+        answers={200: Answer(TaskEventPage, stream="TaskEventEntry")},
+        problems=[NotFound, InvalidCursor, TooManyStreams],
+    ),
+    Operation(
+        method="POST",
+        path="/api/tasks/{task_id}/stream-token",
+        handler=event_calls.create_stream_token,
+        summary="Make a token that may only read a task",
+        scope=TASKS_READ,
+        rate=CALLS,
+        answers={200: Answer(StreamToken)},
+        problems=[NotFound],
     ),
     Operation(
         method="GET",

@@ -4,17 +4,19 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from app.quotas.parts import QuotaParts
+from app.events.parts import EventParts
 from app.tasks.large_bodies import LargeBodies
+from app.tasks.read.following import Following
 from app.tasks.read.reading import Reading
 from app.tasks.submit.accept import Acceptor
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskParts(QuotaParts):
+class TaskParts(EventParts):
     """The parts that the handlers of the task calls use."""
 
     acceptor: Acceptor
     large_bodies: LargeBodies
     reading: Reading
+    following: Following
     redis: Redis

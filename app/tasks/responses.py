@@ -6,10 +6,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from app.core.errors import BacklogFull, DailyQuotaExceeded, InvalidRequest, MonthlyQuotaExceeded, Problem
-from app.http.json_response import JsonResponse
+from app.http.json_response import JsonResponse, NoResponse
 from app.quotas import limits as policies
 from app.quotas.limits import Remaining
 from app.quotas.schemas import Grant, Quota
@@ -156,17 +155,10 @@ def detail(found: Detail) -> Response:
     return JsonResponse(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
 
 
-class _Nothing(Response):
-    """The answer to a client that has disconnected. It sends nothing; the request log shows 499."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send nothing."""
-
-
 def result(found: StoredResult | None) -> Response:
     """Return 200 with the task's outcome, or 202 if it has not ended; send nothing if the client has disconnected."""
     if found is None:
-        return _Nothing()
+        return NoResponse()
     if found.status in FINAL:
         parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
         return JsonResponse(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')

@@ -35,6 +35,8 @@ class Limits:
     """Lines of its code's log that are kept for a task. 0: none."""
     event_hours: int
     """Hours that an event can be read, never more than the retention. 0: only what a webhook needs is logged."""
+    streams: int
+    """Streams of events that are open at once in one api process."""
     weight: int
     """Share of the workers when tenants compete."""
 
@@ -57,6 +59,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         retention_days=7,
         log_lines=1_000,
         event_hours=24,
+        streams=10,
         weight=1,
     ),
     "pro": Limits(
@@ -73,6 +76,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         retention_days=30,
         log_lines=1_000,
         event_hours=168,
+        streams=100,
         weight=2,
     ),
     "enterprise": Limits(
@@ -89,6 +93,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         retention_days=90,
         log_lines=1_000,
         event_hours=720,
+        streams=1_000,
         weight=4,
     ),
 }
@@ -113,6 +118,7 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "retention_days": (1, 3_650),
     "log_lines": (0, 10_000),
     "event_hours": (0, 87_600),
+    "streams": (0, 100_000),
     "weight": (1, 100),
 }
 _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per_day", "tasks_per_month"})

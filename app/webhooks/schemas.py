@@ -6,13 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, JsonValue
 
-
-class EventError(BaseModel):
-    """The reason why the task has no result."""
-
-    type: str
-    message: str
-    attempt: int | None = Field(None, description="The attempt that failed.")
+from app.events.schemas import EventError
 
 
 class _TaskFacts(BaseModel):

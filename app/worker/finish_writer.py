@@ -93,7 +93,8 @@ class FinishWriter:
         refs, results = [each.ref for each, _ in written], [result for _, result in written]
         self._drop(refs)
         webhooks = after_commit.with_webhooks([each for each, _ in written], results)
-        self._runtime.spawn(after_commit.wake(self._runtime.redis, [ref.task_id for ref in refs], webhooks=webhooks))
+        ended = [(ref.tenant_id, ref.task_id) for ref in refs]
+        self._runtime.spawn(after_commit.wake(self._runtime.redis, ended, webhooks=webhooks))
 
 
 def _reductions(attempt_end: AttemptEnd, error: Exception) -> Iterator[tuple[float, AttemptEnd]]:

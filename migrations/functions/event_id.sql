@@ -3,7 +3,7 @@
 -- Parameters. p_tenant, p_seq, p_type, p_subject, p_created_at: the columns of event.
 -- Returns. The id.
 -- Locks. None.
--- Called by. webhook_fan_out.
+-- Called by. webhook_fan_out, events_page.
 CREATE OR REPLACE FUNCTION event_id(
     p_tenant uuid, p_seq bigint, p_type smallint, p_subject uuid, p_created_at timestamptz
 )

@@ -2,7 +2,7 @@
 -- Parameters. p_type: event.type.
 -- Returns. The name that clients see.
 -- Locks. None.
--- Called by. webhook_body, webhook_fan_out.
+-- Called by. webhook_body, webhook_fan_out, events_page.
 CREATE OR REPLACE FUNCTION event_type_name(p_type smallint)
 RETURNS text
 LANGUAGE sql IMMUTABLE

@@ -8,19 +8,22 @@ from tests.conftest import ROOT
 from tests.docs import pages
 from tests.docs.conftest import Checkout, hold
 
-README, HTTP, QUICKSTART = ROOT / "README.md", ROOT / "docs" / "http.md", ROOT / "docs" / "quickstart.md"
+README, HTTP, EVENTS, QUICKSTART = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("http", "events", "quickstart")),
+)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", [README, HTTP, QUICKSTART], ids=pages.name)
+@pytest.mark.parametrize("page", [README, HTTP, EVENTS, QUICKSTART], ids=pages.name)
 def test_the_commands_of_a_page_do_what_it_says(checkout: Checkout, page: Path):
     checkout.up()
     checkout.run(page)
 
 
 def test_hardly_any_command_is_kept_from_being_run():
-    marks = {page: [fence.mark for fence in pages.fences(page, "sh")] for page in (README, HTTP, QUICKSTART)}
-    assert [sum(mark.startswith("not run: ") for mark in marks[page]) for page in marks] == [1, 0, 1]
+    marks = {page: [fence.mark for fence in pages.fences(page, "sh")] for page in (README, HTTP, EVENTS, QUICKSTART)}
+    assert [sum(mark.startswith("not run: ") for mark in marks[page]) for page in marks] == [1, 0, 1, 1]
 
 
 def test_a_promise_that_is_not_kept_is_found():

@@ -12,6 +12,7 @@ from app.http import problem
 from app.http.list_limit import ListLimit
 from app.http.request_log import RequestLog
 from app.identity import credentials, scopes
+from app.identity.credentials import Credential
 from app.identity.dependencies import (
     KeyManager,
     TaskReader,
@@ -43,8 +44,8 @@ class OneKey(Verifier):
     def __init__(self) -> None:
         """Ask nothing."""
 
-    async def verify(self, credential: str) -> Principal:
-        if credential != KEY:
+    async def check(self, credential: Credential) -> Principal:
+        if credential.text != KEY:
             raise credentials.invalid()
         return CALLER
 

@@ -21,6 +21,16 @@ SELECT number, task, status, attempt, max_attempts, progress, waiting_reason, ca
 FROM {_CALL_STATUSES}
 """  # noqa: S608 a constant of names
 
+_CALL_HISTORIES: Final = call("task_histories", "tenants", "ids", "attempts", "lines", "limit")
+_HISTORIES: Final = f"""
+SELECT number, task, status, attempt, tags, error, progress, created_at, scheduled_at, finished_at, attempts,
+    lines
+FROM {_CALL_HISTORIES}
+"""  # noqa: S608 a constant of names
+
+_CALL_MARKS: Final = call("task_marks", "tenants", "ids")
+_MARKS: Final = f"SELECT id, mark FROM {_CALL_MARKS}"  # noqa: S608 a constant of names
+
 _REQUEST = """
 SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expires_at, timeout_seconds, retry_of,
     webhook_url
@@ -47,6 +57,23 @@ async def statuses_any_tenant(connection: Connection, wanted: Sequence[tuple[UUI
     ``number`` is the position of the pair, from 1. An unknown task has no row.
     """
     return list(await connection.fetch(_STATUSES, *_columns(wanted), timing.WORKER_DEAD_AFTER))
+
+
+async def histories_any_tenant(
+    connection: Connection, wanted: Sequence[tuple[UUID, UUID]], lines: Sequence[tuple[int, int]], *, limit: int
+) -> "list[asyncpg.Record]":
+    """Return what has happened to each (tenant, id) pair (migrations/functions: task_histories).
+
+    ``lines`` are the last log lines that were read, as attempt and number; ``limit`` bounds the further ones of each
+    task. ``number`` is the position of the pair, from 1. An unknown task has no row.
+    """
+    attempts, numbers = [attempt for attempt, _ in lines], [number for _, number in lines]
+    return list(await connection.fetch(_HISTORIES, *_columns(wanted), attempts, numbers, limit))
+
+
+async def marks_any_tenant(connection: Connection, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, str]:
+    """Return a text for each task of the (tenant, id) pairs that changes with its status, attempt, progress and log."""
+    return {row["id"]: row["mark"] for row in await connection.fetch(_MARKS, *_columns(wanted))}
 
 
 def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:

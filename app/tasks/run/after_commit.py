@@ -36,8 +36,8 @@ async def after_commit(
     """
     for attempt_end, result in zip(ends, results, strict=True):
         log(attempt_end, result)
-    await wake(redis, [attempt_end.ref.task_id for attempt_end in ends], webhooks=with_webhooks(ends, results))
     refs = [attempt_end.ref for attempt_end in ends]
+    await wake(redis, [(ref.tenant_id, ref.task_id) for ref in refs], webhooks=with_webhooks(ends, results))
     if offers := offers_for((ref.tenant_id, pool, result) for ref, result in zip(refs, results, strict=True)):
         await tickets.offer_quietly(redis, offers)
 
@@ -61,13 +61,16 @@ def with_webhooks(ends: Sequence[AttemptEnd], results: Sequence[FinishResult | N
 
 
 async def wake(
-    redis: Redis, task_ids: Sequence[UUID], *, webhooks: Collection[UUID] = (), seconds: float = _WAKE_TIMEOUT
+    redis: Redis, ended: Sequence[tuple[UUID, UUID]], *, webhooks: Collection[UUID] = (), seconds: float = _WAKE_TIMEOUT
 ) -> None:
-    """Wake the requests that wait for these tasks, and the sending of these tenants' webhooks. Never raises.
+    """Wake the requests that wait for these tasks (tenant, task), the readers of their tenants' events, and webhooks.
+
+    ``webhooks`` are the tenants that have webhooks to be sent. Never raises.
 
     It is one round trip, which may take ``seconds``.
     """
-    await _quietly(lambda: wakeups.publish_done(redis, task_ids, webhooks), seconds)
+    tasks, tenants = [task_id for _, task_id in ended], [tenant_id for tenant_id, _ in ended]
+    await _quietly(lambda: wakeups.publish_done(redis, tasks, webhooks, tenants=tenants), seconds)
 
 
 async def ask_workers_to_end(redis: Redis, task_ids: Sequence[UUID], *, seconds: float = _WAKE_TIMEOUT) -> None:

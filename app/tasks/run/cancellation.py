@@ -33,7 +33,7 @@ async def cancel(api: Database, redis: Redis, tenant_id: UUID, task_id: UUID) ->
     if status == Status.STARTED:
         await after_commit.ask_workers_to_end(redis, [task_id], seconds=_WAKE_TIMEOUT)
     else:
-        await after_commit.wake(redis, [task_id], webhooks=[tenant_id], seconds=_WAKE_TIMEOUT)
+        await after_commit.wake(redis, [(tenant_id, task_id)], webhooks=[tenant_id], seconds=_WAKE_TIMEOUT)
     return Status(status)
 
 

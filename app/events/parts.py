@@ -1,0 +1,15 @@
+"""The parts of the API process that read events."""
+
+from dataclasses import dataclass
+
+from app.events.reader import LogReader
+from app.events.streams import OpenStreams
+from app.quotas.parts import QuotaParts
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventParts(QuotaParts):
+    """The parts that calls about events use."""
+
+    log_reader: LogReader
+    streams: OpenStreams

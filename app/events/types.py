@@ -1,0 +1,31 @@
+"""The types of events, and what each says about its task."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class EventType(StrEnum):
+    """A type of event, as tenants see it."""
+
+    TASK_SUCCEEDED = "task.succeeded"
+    TASK_FAILED = "task.failed"
+    TASK_REVOKED = "task.revoked"
+    TASK_RETRYING = "task.retrying"
+
+    @property
+    def number(self) -> int:
+        """Return the number that is stored (migrations/functions: event_type_name)."""
+        return list(EventType).index(self) + 1
+
+    @property
+    def task_status(self) -> str:
+        """Return the status that the task got with the event."""
+        return _STATUSES[self]
+
+
+_STATUSES: Final = {
+    EventType.TASK_SUCCEEDED: "SUCCESS",
+    EventType.TASK_FAILED: "FAILURE",
+    EventType.TASK_REVOKED: "REVOKED",
+    EventType.TASK_RETRYING: "RETRY",
+}
