@@ -2,7 +2,7 @@
 -- Parameters. p_status: the task's status after an attempt, a cancel or an expiry.
 -- Returns. The number for event.type. Null for PENDING, because a lost or returned attempt is no event.
 -- Locks. None.
--- Called by. attempts_finish, waiting_revoke.
+-- Called by. attempt_finish, attempts_finish, waiting_revoke.
 CREATE OR REPLACE FUNCTION event_type(p_status text)
 RETURNS smallint
 LANGUAGE sql IMMUTABLE

@@ -6,7 +6,7 @@
 --   p_dead_after: seconds after which the numbers of the pool count no more.
 -- Returns. Nothing.
 -- Locks. tenant_slots of the tenant, then pool_slots.
--- Called by. tasks_accept.
+-- Called by. task_accept, tasks_accept.
 CREATE OR REPLACE FUNCTION slots_judge_long(p_tenant uuid, p_pool text, p_tasks integer, p_dead_after double precision)
 RETURNS void
 LANGUAGE plpgsql

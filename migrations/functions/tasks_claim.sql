@@ -6,6 +6,8 @@
 --   more. p_deadline_grace: seconds from the hard limit until the attempt is lost (app/tasks/run/timing.py).
 -- Returns. One row for each claimed task, with the token that proves the right to end it. deadline_at: the hard limit plus
 --   the grace. has_more: the tenant has more due tasks and a slot for them.
+--   If one tenant is asked for and it has one task waiting, plain statements claim it: a row that is found by its key needs
+--   no join (docs/decisions/0015-one-task-by-plain-statements.md). Otherwise one statement claims for all tenants.
 -- Locks. tenant_slots in the order of tenant ids; then backlog, skipping rows that are locked; then task.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_claim(
@@ -27,7 +29,84 @@ DECLARE
     pool_bit smallint := CASE p_pool WHEN 'asyncio' THEN 2 ELSE 1 END;
     -- 16 of the 32 digits of a UUID, with two hyphens between them.
     key_half text := left(p_key::text, 18);
+    -- The rest is for a tenant with one task.
+    waits tid[];
+    slots record;
+    due uuid;
+    claimed integer;
 BEGIN
+    IF cardinality(p_tenants) = 1 THEN
+        -- Set as below. An assignment costs less than a statement.
+        ignored := set_config('synchronous_commit', 'off', true);
+        ignored := set_config('app.tenant_ids', p_tenants::text, true);
+        -- Looks for two rows of the backlog, of any time and priority: more need not be known. Only the index of due work can
+        -- answer a comparison of rows that begin with the pool.
+        waits := ARRAY(
+            SELECT l.ctid FROM backlog l
+            WHERE (l.pool, l.tenant_id) >= (p_pool, p_tenants[1]) AND (l.pool, l.tenant_id) <= (p_pool, p_tenants[1])
+            ORDER BY l.pool, l.tenant_id, l.priority, l.due_at LIMIT 2
+        );
+    END IF;
+    IF cardinality(waits) = 0 THEN
+        RETURN;
+    ELSIF cardinality(waits) = 1 THEN
+        -- Locks the slots, as every claim and end, and finds how many tasks may start, as below.
+        SELECT s.held_back, t.plan, (t.limits ->> 'result_bytes')::integer AS result_bytes,
+            s.running_limit - s.running AS of_limit,
+            CASE p_pool WHEN 'asyncio'
+                THEN slots_cap(s.cap_asyncio, s.short_until_asyncio, p.unjudged_cap) - s.running_asyncio
+                ELSE slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged_cap) - (s.running - s.running_asyncio)
+            END AS of_pool
+        INTO slots
+        FROM tenant_slots s
+        JOIN tenant t ON t.id = s.tenant_id AND t.status = 'active' AND NOT t.queue_paused
+        LEFT JOIN pool_slots p ON p.pool = p_pool AND p.judged_at > now() - make_interval(secs => p_dead_after)
+        WHERE s.tenant_id = p_tenants[1] FOR UPDATE OF s;
+        IF NOT FOUND THEN RETURN; END IF;
+        IF least(slots.of_limit, slots.of_pool, p_limits[1]) > 0 THEN
+            -- Deletes the row by its place (ctid), if it is due. SKIP LOCKED: a claim must not wait for a row that somebody
+            -- else holds. An expired task is left to the dispatcher, which ends it.
+            DELETE FROM backlog b WHERE b.ctid = (
+                SELECT l.ctid FROM backlog l
+                WHERE l.ctid = waits[1] AND l.due_at <= now() AND (l.expires_at IS NULL OR l.expires_at > now())
+                FOR UPDATE SKIP LOCKED
+            ) RETURNING b.task_id INTO due;
+        END IF;
+        IF due IS NULL THEN
+            -- Notes in held_back that the cap keeps the task back, as below.
+            IF slots.of_pool < 1 AND slots.of_limit > 0 AND slots.held_back & pool_bit = 0 THEN
+                UPDATE tenant_slots s SET held_back = s.held_back | pool_bit WHERE s.tenant_id = p_tenants[1];
+            END IF;
+            RETURN;
+        END IF;
+        -- Starts the task, with a new token. A task whose row of the backlog was left over by mistake is not started.
+        UPDATE task k
+        SET status = 'STARTED', attempt = k.attempt + 1,
+            claim_token = overlay(gen_random_uuid()::text PLACING key_half FROM 1)::uuid,
+            started_at = coalesce(k.started_at, now()), progress = NULL
+        WHERE k.tenant_id = p_tenants[1] AND k.id = due AND k.status IN ('PENDING', 'RETRY')
+        RETURNING k.tenant_id, k.id, k.task, k.payload, k.attempt, k.failed_attempts, k.max_attempts, k.claim_token,
+            k.time_limit_seconds, k.timeout_seconds, now() + make_interval(secs => k.time_limit_seconds + p_deadline_grace),
+            k.cancel_requested_at IS NOT NULL, k.traceparent, k.webhook_url IS NOT NULL
+        INTO tenant_id, task_id, task, payload, attempt, failed_attempts, max_attempts, claim_token, time_limit_seconds,
+            timeout_seconds, deadline_at, cancel_requested, traceparent, has_webhook;
+        claimed := FOUND::integer;
+        -- Nothing is left that the cap could keep back.
+        UPDATE tenant_slots s
+        SET running = s.running + claimed, departed = s.departed + 1,
+            running_asyncio = s.running_asyncio + CASE p_pool WHEN 'asyncio' THEN claimed ELSE 0 END,
+            held_back = s.held_back & ~pool_bit
+        WHERE s.tenant_id = p_tenants[1];
+        IF claimed = 1 THEN
+            INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at)
+            VALUES (p_tenants[1], due, tasks_claim.attempt, tasks_claim.claim_token, p_worker, tasks_claim.deadline_at);
+            plan := slots.plan;
+            result_bytes := slots.result_bytes;
+            has_more := false;
+            RETURN NEXT;
+        END IF;
+        RETURN;
+    END IF;
     -- The commit does not wait for the disk. If a crash undoes it, the tasks are claimed again with new tokens, and a worker
     -- with an old token can end nothing. The tenants of row-level security are set in the same statement, to save one.
     -- unjudged stays null if the dispatcher has not judged the pool lately: then there are no caps.
@@ -122,7 +201,12 @@ BEGIN
             ) AS has_due
         FROM free f LEFT JOIN counts c ON c.tenant_id = f.tenant_id
         -- Also tenants that got nothing because of their cap, if held_back does not say so yet.
-        WHERE c.taken > 0 OR (f.of_pool < 1 AND f.of_limit > 0 AND f.held_back & pool_bit = 0)
+        WHERE c.taken > 0 OR (
+            f.of_pool < 1 AND f.of_limit > 0 AND f.held_back & pool_bit = 0 AND EXISTS (
+                SELECT FROM backlog l
+                WHERE (l.pool, l.tenant_id) >= (p_pool, f.tenant_id) AND (l.pool, l.tenant_id) <= (p_pool, f.tenant_id)
+            )
+        )
     ), counted AS (
         -- Counts what has started and left. Notes in held_back whether the cap kept due tasks back in this pool, so that
         -- the end of an attempt there knows that it frees a slot (attempts_finish). A tenant without a change is not written.

@@ -20,7 +20,9 @@ WHERE oid = to_regproc($1) AND place <= pronargs
 _STORES = sorted((ROOT / "app").rglob("*store.py"))
 _BY_FIELDS: Mapping[str, Sequence[str]] = {
     "tasks_accept": ("tenants", *Demand._fields, *NewTask._fields, "dead_after"),
+    "task_accept": (*Demand._fields[1:], *NewTask._fields, "dead_after"),
     "attempts_finish": (*store._End._fields, *store._FOR_ALL_ENDS),
+    "attempt_finish": (*store._End._fields[:-1], *store._FOR_ALL_ENDS),
 }
 _CALL = re.compile(r"\b(\w+)\((p_\w+ => [^()]*(?:\(\)[^()]*)*)\)")
 
@@ -62,5 +64,13 @@ def test_tasks_are_accepted_claimed_ended_and_looked_at_by_name():
     assert {*_BY_FIELDS, "tasks_claim", "task_results", "task_statuses", "prune_tasks", "prune_account"} <= set(
         _calls()
     )
-    for name in ("tasks_accept", "attempts_finish", "tasks_claim", "task_results", "task_statuses"):
+    for name in (
+        "tasks_accept",
+        "task_accept",
+        "attempts_finish",
+        "attempt_finish",
+        "tasks_claim",
+        "task_results",
+        "task_statuses",
+    ):
         assert not [path for path in _STORES if re.search(rf"\b{name}\(\$", path.read_text())], name

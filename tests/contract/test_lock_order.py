@@ -22,7 +22,7 @@ _LOCK: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 # A submit's own rows are new, so nobody else holds them; usage_by_task is held by no one who waits for slots.
-_EXCEPTED: Final = {"tasks_accept"}
+_EXCEPTED: Final = {"tasks_accept", "task_accept"}
 
 
 def _plain(text: str) -> str:
@@ -69,15 +69,20 @@ def test_a_function_locks_in_the_order(name: str):
 
 
 def test_a_claim_and_an_end_lock_the_slots_first():
-    for name in ("tasks_claim", "attempts_finish"):
+    for name in ("tasks_claim", "attempts_finish", "attempt_finish"):
         assert next(locks(_body(name))) == "tenant_slots"
     # In a statement of its own: the next one sees what the last holder wrote.
     assert re.match(
         r"[^;]*;\s*BEGIN[^;]*;\s*SELECT [^;]* FROM tenant_slots s [^;]*ORDER BY s\.tenant_id FOR UPDATE\s*\) AS l;",
         _body("attempts_finish"),
     )
+    assert re.match(
+        r"[^;]*(;[^;]*)*?\bBEGIN[^;]*;[^;]*;\s*SELECT [^;]* FROM tenant_slots s WHERE s\.tenant_id = p_tenant_id FOR UPDATE;",
+        _body("attempt_finish"),
+    )
     assert "ORDER BY s.tenant_id\n            FOR UPDATE OF s" in _body("tasks_claim")
-    assert next(locks(_body("usage_reserve"))) == "tenant_admitted"
+    for name in ("usage_reserve", "task_accept"):
+        assert next(locks(_body(name))) == "tenant_admitted"
 
 
 def test_a_cancel_and_an_expiry_lock_the_slots_first_in_a_statement_of_their_own():

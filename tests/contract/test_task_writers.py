@@ -22,8 +22,10 @@ _DYNAMIC: Final = re.compile(r"\bEXECUTE\s+(?!FUNCTION\b|PROCEDURE\b|ON\b)", re.
 # Each function of the database that writes rows of tasks, and the rooms whose stores call it.
 WRITERS: Final[dict[str, set[str]]] = {
     "tasks_accept": {"tasks"},
+    "task_accept": {"tasks"},
     "tasks_claim": {"tasks"},
     "attempts_finish": {"tasks"},
+    "attempt_finish": {"tasks"},
     "waiting_revoke": {"tasks"},
     "prune_tasks": {"tasks"},
     "cancel_tenant": {"admin"},

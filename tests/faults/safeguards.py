@@ -35,7 +35,18 @@ class Safeguard:
 
 SAFEGUARDS: Final = (
     Safeguard(
-        "claim token in the finish",
+        "claim token in the end of one attempt",
+        "attempt_finish",
+        (
+            (
+                "AND k.id = p_task_id AND k.claim_token = p_claim_token AND k.status = 'STARTED'",
+                "AND k.id = p_task_id AND k.status = 'STARTED'",
+            ),
+        ),
+        (f"{_RACES}/test_finish.py::test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs",),
+    ),
+    Safeguard(
+        "claim token in the end of a group",
         "attempts_finish",
         tuple(
             # In both of its statements, which differ in their indentation.
@@ -45,7 +56,7 @@ SAFEGUARDS: Final = (
             )
             for indent in (14, 10)
         ),
-        (f"{_RACES}/test_finish.py::test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs",),
+        (f"{_RACES}/test_groups.py::test_a_group_ends_no_attempt_that_was_taken_away_while_the_next_one_runs",),
     ),
     Safeguard(
         "SKIP LOCKED in the claim",
@@ -54,9 +65,19 @@ SAFEGUARDS: Final = (
         (f"{_RACES}/test_claim.py::test_a_claim_waits_for_no_cancel_that_is_under_way",),
     ),
     Safeguard(
+        "SKIP LOCKED in the claim of the only task",
+        "tasks_claim",
+        (("FOR UPDATE SKIP LOCKED\n            ) RETURNING", ") RETURNING"),),
+        (f"{_RACES}/test_claim.py::test_a_claim_of_the_only_task_waits_for_no_cancel_that_is_under_way",),
+    ),
+    Safeguard(
         "running count in the claim",
         "tasks_claim",
-        (("s.running_limit - s.running AS of_limit", "1000000 AS of_limit"),),
+        tuple(
+            # In both of its ways, which differ in their indentation.
+            (f"\n{' ' * indent}s.running_limit - s.running AS of_limit", f"\n{' ' * indent}1000000 AS of_limit")
+            for indent in (12, 16)
+        ),
         (
             f"{_RACES}/test_claim.py::test_many_claims_at_once_start_each_task_once_and_no_more_than_the_limit",
             f"{_RACES}/test_claim.py::test_one_claim_takes_no_more_than_the_limit_leaves",

@@ -52,3 +52,33 @@ async def test_a_claim_waits_for_no_cancel_that_is_under_way(yard: Yard):
             assert [claim.task_id for claim in claims] == [second]
     finally:
         await worker.close()
+
+
+async def test_a_claim_of_the_only_task_waits_for_no_cancel_that_is_under_way(yard: Yard):
+    tenant_id = await yard.tenant()
+    [only] = await yard.tasks(tenant_id, 1)
+    worker = yard.database("tq_worker")
+    try:
+        async with yard.owner.transaction():
+            await yard.owner.execute("DELETE FROM backlog WHERE task_id = $1", only)
+            async with asyncio.timeout(5):
+                assert await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4()) == []
+    finally:
+        await worker.close()
+
+
+async def test_the_only_task_is_started_once_by_many_claims_at_once(yard: Yard):
+    tenant_id = await yard.tenant(running_limit=1)
+    worker = yard.database("tq_worker", 12)
+    try:
+        for _ in range(5):
+            await yard.tasks(tenant_id, 1)
+            found = await asyncio.gather(
+                *(claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=4) for _ in range(12))
+            )
+            [claim] = [claim for claims in found for claim in claims]
+            await finish(worker, claim, Outcome("SUCCESS", "SUCCESS"))
+        running = "SELECT running, departed FROM tenant_slots WHERE tenant_id = $1"
+        assert tuple(await yard.owner.fetchrow(running, tenant_id) or ()) == (0, 5)
+    finally:
+        await worker.close()

@@ -64,6 +64,22 @@ async def test_in_one_group_each_end_is_judged_by_its_own_token(yard: Yard):
     assert running == 0
 
 
+async def test_a_group_ends_no_attempt_that_was_taken_away_while_the_next_one_runs(yard: Yard):
+    tenant_id = await yard.tenant()
+    await yard.tasks(tenant_id, 2)
+    worker = yard.database("tq_worker")
+    try:
+        sleeper, other = (await _claim(worker, {tenant_id: 2}))[tenant_id]
+        await finish(worker, sleeper, Outcome("PENDING", "LOST"))
+        [heir] = (await _claim(worker, {tenant_id: 1}))[tenant_id]
+        late = await end_attempts(worker, [AttemptEnd(sleeper, _DONE), AttemptEnd(other, _DONE)])
+        assert [end and end.status for end in late] == [None, "SUCCESS"]
+        assert await yard.owner.fetchval("SELECT status FROM task WHERE id = $1", heir.task_id) == "STARTED"
+        await finish(worker, heir, _DONE)
+    finally:
+        await worker.close()
+
+
 async def test_groups_in_opposite_orders_never_lock_each_other_out(yard: Yard):
     tenants = [await yard.tenant() for _ in range(6)]
     for tenant_id in tenants:

@@ -16,7 +16,7 @@ class NewTask(NamedTuple):
     come last, and the first eight are never None (``store._REQUIRED_COLUMNS``).
     """
 
-    # The order and the names are those of the SQL function tasks_accept.
+    # The order and the names are those of the SQL functions tasks_accept and task_accept.
     tenant_id: UUID
     id: UUID
     task: str

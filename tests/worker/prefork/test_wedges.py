@@ -15,7 +15,7 @@ from tests.conftest import Tenant, wait_until
 # Ends that wait for a lock.
 _WAITING = """
 SELECT pid FROM pg_stat_activity
-WHERE usename = 'tq_worker' AND wait_event_type = 'Lock' AND query LIKE '%attempts_finish%'
+WHERE usename = 'tq_worker' AND wait_event_type = 'Lock' AND query ~ 'attempts?_finish'
 """
 
 

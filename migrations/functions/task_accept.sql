@@ -1,0 +1,99 @@
+-- Purpose. Count one new task of a tenant and store it if the limits allow. It means the same as tasks_accept for one task.
+--   Its plain statements cost less (docs/decisions/0015-one-task-by-plain-statements.md).
+-- Parameters. p_day_limit, p_month_limit, p_backlog_limit: the tenant's limits; -1 means no limit. The others are
+--   columns of the tasks, as in tasks_accept, each with one value. p_dead_after: seconds after which the numbers of a pool
+--   count no more (app/tasks/run/timing.py).
+-- Returns. The same as usage_reserve: one row.
+-- Locks. tenant_admitted, then usage, then usage_by_task. If the type is long, also tenant_slots, then pool_slots.
+-- Called by. app/tasks/store.py.
+CREATE OR REPLACE FUNCTION task_accept(
+    p_day_limit bigint, p_month_limit bigint, p_backlog_limit bigint,
+    p_tenant_id uuid, p_id uuid, p_task text, p_pool text, p_priority smallint, p_payload text, p_max_attempts smallint,
+    p_time_limit_seconds double precision, p_delay_seconds double precision, p_scheduled_at timestamptz,
+    p_expires_seconds double precision, p_timeout_seconds double precision, p_tags text, p_webhook_url text,
+    p_retry_of uuid, p_traceparent text, p_dead_after double precision
+)
+RETURNS TABLE (
+    tenant_id uuid, granted integer, refused_by text, day_used bigint, month_used bigint, waiting bigint,
+    day_ends_in integer, month_ends_in integer
+)
+LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    ignored text;
+    today date := (now() AT TIME ZONE 'UTC')::date;
+    month date := date_trunc('month', now() AT TIME ZONE 'UTC')::date;
+    admitted bigint;
+    used record;
+    due timestamptz := greatest(now(), coalesce(p_scheduled_at, now() + make_interval(secs => p_delay_seconds)));
+    is_long boolean;
+    changed integer;
+BEGIN
+    ignored := set_config('app.tenant_ids', '{' || p_tenant_id || '}', true);
+    tenant_id := p_tenant_id;
+    day_ends_in := ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')));
+    month_ends_in := ceil(extract(epoch FROM month + interval '1 month' - (now() AT TIME ZONE 'UTC')));
+    -- The one lock of a tenant's submits. A tenant gets its row with its first submit.
+    SELECT a.admitted INTO admitted FROM tenant_admitted a WHERE a.tenant_id = p_tenant_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO tenant_admitted (tenant_id) VALUES (p_tenant_id) ON CONFLICT DO NOTHING;
+        SELECT a.admitted INTO admitted FROM tenant_admitted a WHERE a.tenant_id = p_tenant_id FOR NO KEY UPDATE;
+    END IF;
+    -- This statement begins after the lock, so it sees what the last holder wrote. tenant_slots is not locked: a claim or a
+    -- cancel that has not committed yet makes the number of waiting tasks too high, never too low.
+    SELECT coalesce((SELECT g.used FROM usage g
+                     WHERE g.tenant_id = p_tenant_id AND g.period = 'day' AND g.starts_on = today), 0) AS day,
+        coalesce((SELECT g.used FROM usage g
+                  WHERE g.tenant_id = p_tenant_id AND g.period = 'month' AND g.starts_on = month), 0) AS month,
+        admitted + coalesce((SELECT s.returned - s.departed FROM tenant_slots s WHERE s.tenant_id = p_tenant_id), 0)
+            AS backlog,
+        EXISTS (SELECT FROM long_task_type t WHERE t.task = p_task) AS is_long
+    INTO used;
+    -- The limit that lasts longest is named: a month before a day, and a day before the backlog.
+    refused_by := CASE WHEN p_month_limit <> -1 AND used.month >= p_month_limit THEN 'month'
+                       WHEN p_day_limit <> -1 AND used.day >= p_day_limit THEN 'day'
+                       WHEN p_backlog_limit <> -1 AND used.backlog >= p_backlog_limit THEN 'backlog' END;
+    granted := (refused_by IS NULL)::integer;
+    day_used := used.day + granted;
+    month_used := used.month + granted;
+    waiting := used.backlog + granted;
+    IF granted = 0 THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    UPDATE tenant_admitted a SET admitted = a.admitted + 1 WHERE a.tenant_id = p_tenant_id;
+    -- Only the holder of the lock writes these rows, so they can be updated first and inserted if they are missing.
+    UPDATE usage g SET used = g.used + 1
+    WHERE g.tenant_id = p_tenant_id AND g.period = 'day' AND g.starts_on = today;
+    IF NOT FOUND THEN
+        INSERT INTO usage (tenant_id, period, starts_on, used) VALUES (p_tenant_id, 'day', today, 1);
+    END IF;
+    UPDATE usage g SET used = g.used + 1
+    WHERE g.tenant_id = p_tenant_id AND g.period = 'month' AND g.starts_on = month;
+    IF NOT FOUND THEN
+        INSERT INTO usage (tenant_id, period, starts_on, used) VALUES (p_tenant_id, 'month', month, 1);
+    END IF;
+    UPDATE usage_by_task g SET tasks = g.tasks + 1
+    WHERE g.tenant_id = p_tenant_id AND g.day = today AND g.task = p_task;
+    IF NOT FOUND THEN
+        -- usage_roll_up may insert the row meanwhile.
+        INSERT INTO usage_by_task AS g (tenant_id, day, task, tasks) VALUES (p_tenant_id, today, p_task, 1)
+        ON CONFLICT ON CONSTRAINT usage_by_task_pkey DO UPDATE SET tasks = g.tasks + 1;
+    END IF;
+    -- The time of a task in the future is kept in scheduled_at; due_at changes with each retry.
+    INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, scheduled_at, expires_at, max_attempts,
+                      time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
+    VALUES (p_tenant_id, p_id, p_task, p_pool, p_priority, p_payload::json, due, CASE WHEN due > now() THEN due END,
+            now() + make_interval(secs => p_expires_seconds), p_max_attempts, p_time_limit_seconds, p_timeout_seconds,
+            CASE WHEN p_tags IS NULL THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(p_tags::jsonb)) END,
+            p_webhook_url, p_retry_of, p_traceparent);
+    INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at, is_long)
+    VALUES (p_tenant_id, p_id, p_pool, p_priority, due, due > now(),
+            now() + make_interval(secs => p_expires_seconds), used.is_long);
+    -- A tenant with long tasks gets a cap before the first of them starts.
+    IF used.is_long AND due <= now() THEN
+        PERFORM slots_judge_long(p_tenant_id, p_pool, 1, p_dead_after);
+    END IF;
+    RETURN NEXT;
+END $$;
