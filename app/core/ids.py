@@ -17,6 +17,8 @@ FIRST: Final = UUID(int=0)
 LAST: Final = UUID(int=(1 << 128) - 1)
 """After every id."""
 _ID: Final = re.compile(UUID_IN_ANY_CASE)
+# The second half of a UUID, in bits.
+_SECOND_HALF: Final = (1 << 64) - 1
 
 # Seconds. An id has the time of the process that created it, and its row the database's time. The two clocks are
 # assumed to differ by less than this.
@@ -43,6 +45,11 @@ def first_id_at(seconds: float) -> UUID:
     """Return the lowest id of a time, in seconds since 1970. For a time before 1970 return ``FIRST``."""
     # The first 48 bits of a UUIDv7 are its time in milliseconds.
     return UUID(int=max(0, int(seconds * 1000)) << 80)
+
+
+def with_first_half_of(key: UUID) -> tuple[UUID, UUID]:
+    """Return the lowest and highest UUID that begin with the first half of a key."""
+    return UUID(int=key.int & ~_SECOND_HALF), UUID(int=key.int | _SECOND_HALF)
 
 
 def between(earliest: datetime | None, latest: datetime | None) -> tuple[UUID, UUID]:

@@ -3,10 +3,11 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from typing import Final, TypeVar
 
 T = TypeVar("T")
+_Found = TypeVar("_Found", bound=Sized)
 
 PAUSES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between two calls. The last one repeats. A fail-over takes only seconds, so the first ones are short."""
@@ -35,3 +36,27 @@ async def until_back(
                 raise
             await asyncio.sleep(pause)
             tries += 1
+
+
+async def until_found(
+    look: Callable[[], Awaitable[_Found]],
+    errors: type[Exception] | tuple[type[Exception], ...],
+    *,
+    interval: float,
+    seconds: float,
+) -> _Found | None:
+    """Look every ``interval`` seconds until something is found; return it.
+
+    One of ``errors`` means that the server is away. Returns None when nothing was found for ``seconds`` without an
+    error: the time while the server is away does not count.
+    """
+    answered_at: float | None = None
+    while answered_at is None or time.monotonic() < answered_at + seconds:
+        try:
+            if found := await look():
+                return found
+            answered_at = answered_at or time.monotonic()
+        except errors:
+            answered_at = None
+        await asyncio.sleep(interval)
+    return None

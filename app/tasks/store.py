@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
+from app.core import ids
 from app.db import Connection, affected, call
 from app.quotas.schemas import Demand, Grant
 from app.tasks.run import outcomes, timing
@@ -83,8 +84,6 @@ FROM task WHERE tenant_id = $1 AND id = $2
 
 _CALL_CLAIM: Final = call("tasks_claim", "pool", "worker", "tenants", "limits", "key", "dead_after", "deadline_grace")
 _CLAIM: Final = f"SELECT * FROM {_CALL_CLAIM}"  # noqa: S608 a constant of names
-# The second half of a UUID, in bits.
-_HALF: Final = (1 << 64) - 1
 
 # The parameters that are the same for all ends, by their names.
 _FOR_ALL_ENDS: Final = {
@@ -207,12 +206,11 @@ async def claim_any_tenant(
 
 async def begun_by_claim_any_tenant(connection: Connection, worker_id: UUID, key: UUID) -> "list[asyncpg.Record]":
     """Return the running attempts that the claim with this ``key`` has begun, of the tenants of the transaction."""
-    low, high = UUID(int=key.int & ~_HALF), UUID(int=key.int | _HALF)
     return list(
         await connection.fetch(
             "SELECT tenant_id, task_id, claim_token FROM attempt "
             "WHERE worker_id = $1 AND finished_at IS NULL AND claim_token BETWEEN $2 AND $3",
-            worker_id, low, high,
+            worker_id, *ids.with_first_half_of(key),
         )
     )  # fmt: skip
 

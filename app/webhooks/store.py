@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from app.core import ids
 from app.db import Connection, affected, call
 from app.webhooks.url_key import EndpointKey
 
@@ -116,7 +117,8 @@ WITH taken AS (
         FOR UPDATE SKIP LOCKED
     ) AS one
 )
-UPDATE delivery d SET attempt = d.attempt + 1, claim_token = gen_random_uuid(), due_at = now() + $3
+UPDATE delivery d SET attempt = d.attempt + 1, due_at = now() + $3,
+    claim_token = overlay(gen_random_uuid()::text PLACING left($4::uuid::text, 18) FROM 1)::uuid
 FROM taken WHERE d.ctid = taken.place
 RETURNING d.tenant_id, d.id, d.task_id, d.url, d.url_key, d.body, d.attempt, d.claim_token, now() AS claimed_at,
     (SELECT jsonb_agg(jsonb_build_array(s.id, s.sealed) ORDER BY s.created_at DESC, s.id DESC) FROM webhook_secret s
@@ -143,6 +145,17 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS c (tenant_id, id, claim_token
     FOR UPDATE
 ) AS one
 WHERE d.ctid = one.place
+"""
+
+_RELEASE_UNANSWERED: Final = """
+UPDATE delivery d SET attempt = d.attempt - 1, claim_token = NULL, due_at = now()
+FROM unnest($1::uuid[], $2::uuid[]) AS c (tenant_id, id) CROSS JOIN LATERAL (
+    SELECT x.ctid AS place FROM delivery x
+    WHERE x.tenant_id = c.tenant_id AND x.id = c.id AND x.claim_token BETWEEN $3 AND $4
+    FOR UPDATE
+) AS one
+WHERE d.ctid = one.place
+RETURNING d.id
 """
 
 
@@ -185,9 +198,15 @@ async def due_at_endpoints_any_tenant(
     return _due(await connection.fetch(_DUE_AT_ENDPOINTS, tenant_ids, url_keys, each))
 
 
-async def claim_any_tenant(connection: Connection, due: Sequence[DueDelivery], lease: timedelta) -> list[DeliveryClaim]:
-    """Claim one attempt of each delivery that is still due and that no other process is claiming."""
-    rows = await connection.fetch(_CLAIM, [one.endpoint_key[0] for one in due], [one.id for one in due], lease)
+async def claim_any_tenant(
+    connection: Connection, due: Sequence[DueDelivery], lease: timedelta, key: UUID | None = None
+) -> list[DeliveryClaim]:
+    """Claim one attempt of each delivery that is still due and that no other process is claiming.
+
+    ``key`` is random, and new for each claim: its first half is the first half of each token. None makes one.
+    """
+    tenant_ids, delivery_ids = [one.endpoint_key[0] for one in due], [one.id for one in due]
+    rows = await connection.fetch(_CLAIM, tenant_ids, delivery_ids, lease, key or uuid4())
     return [
         DeliveryClaim(**{**row, "secrets": [(UUID(secret_id), sealed) for secret_id, sealed in row["secrets"] or ()]})
         for row in rows
@@ -224,6 +243,16 @@ async def release_any_tenant(
         [claim.claim_token for claim in claims],
         delay,
     )
+
+
+async def release_unanswered_any_tenant(connection: Connection, due: Sequence[DueDelivery], key: UUID) -> list[UUID]:
+    """Make due again what the claim with this ``key`` has taken of ``due``, as if there had been no attempt.
+
+    Use it for a claim whose answer was lost. Returns the ids of these deliveries.
+    """
+    tenant_ids, delivery_ids = [one.endpoint_key[0] for one in due], [one.id for one in due]
+    rows = await connection.fetch(_RELEASE_UNANSWERED, tenant_ids, delivery_ids, *ids.with_first_half_of(key))
+    return [row["id"] for row in rows]
 
 
 def _due(rows: "Sequence[asyncpg.Record]") -> list[DueDelivery]:

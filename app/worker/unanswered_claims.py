@@ -5,18 +5,17 @@ then are run by nobody, and each takes a slot of its tenant until the dispatcher
 after an outage.
 """
 
-import asyncio
 import logging
-import time
 from typing import Final
 
 from redis.asyncio import Redis
 
+from app.core import retry
 from app.core.errors import Unavailable
 from app.db import Database
 from app.tasks.run import after_commit, end, outcomes
 from app.tasks.run.attempts import AttemptEnd
-from app.tasks.run.claim import UnansweredAttempt, UnansweredClaim, taken_by
+from app.tasks.run.claim import UnansweredClaim, taken_by
 from app.tasks.run.timing import WORKER_DEAD_AFTER
 
 _log = logging.getLogger(__name__)
@@ -30,24 +29,13 @@ async def give_back(database: Database, redis: Redis, claim: UnansweredClaim, *,
 
     ``database`` logs in as tq_worker. Looks for 15 s after the first answer; then the dispatcher ends what comes later.
     """
-    taken = await _find(database, claim)
-    if not taken:
+    # Postgres may answer on another connection before it completes the claim, so one look is not enough.
+    taken = await retry.until_found(
+        lambda: taken_by(database, claim), Unavailable, interval=_INTERVAL, seconds=WORKER_DEAD_AFTER
+    )
+    if taken is None:
         return
     _log.warning("attempts of an unanswered claim are given back", extra={"count": len(taken)})
     ends = [AttemptEnd(attempt, outcomes.returned(0)) for attempt in taken]
     results = await end.end(database, ends)
     await after_commit.after_commit(redis, ends, results, pool=pool)
-
-
-async def _find(database: Database, claim: UnansweredClaim) -> list[UnansweredAttempt]:
-    # Postgres may answer on another connection before it completes the claim, so one look is not enough.
-    answered_at: float | None = None
-    while answered_at is None or time.monotonic() < answered_at + WORKER_DEAD_AFTER:
-        try:
-            if taken := await taken_by(database, claim):
-                return taken
-            answered_at = answered_at or time.monotonic()
-        except Unavailable:
-            answered_at = None
-        await asyncio.sleep(_INTERVAL)
-    return []

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from scripts.benchmark import depth, peers, report, rounds
+from scripts.benchmark import depth, node, peers, report, rounds
 from scripts.benchmark import plan as plans
 from scripts.benchmark.runs import Run
 from scripts.stack import environment, parts, requirements
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
                 environment.ensure(parts.ROOT, requirements.BENCH)
             if wish.plots:
                 return _draw(wish.plots)
-            found = depth.main(arguments) if is_deep else rounds.run(wish.plan)
+            found = depth.main(arguments) if is_deep else rounds.run(node.without_missing(wish.plan))
     except StackError as error:
         complain(str(error))
         return 1

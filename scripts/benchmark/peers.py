@@ -13,17 +13,22 @@ from scripts.stack.stackfile import Stack
 
 @dataclass(frozen=True)
 class Peer:
-    """A task queue behind the routes of ``scripts/benchmark/peer_<name>.py``."""
+    """A task queue behind the routes of ``scripts/benchmark/peer_<name>.py``, or of a folder of files for Node."""
 
     name: str
     worker: str
-    """Module and arguments of its worker, as its own docs start it."""
+    """Module (of Node: file) and arguments of its worker, as its own docs start it."""
     count: str
     """What it has accepted, done or not: a query where it keeps tasks in Postgres, a Redis command where not."""
     packages: tuple[str, ...]
     is_in_postgres: bool = False
     forgets_done: bool = False
     """Whether ``count`` misses what is done: its results count as well, then."""
+    is_node: bool = False
+    """Whether api and worker run in Node, from ``scripts/benchmark/<name>/`` (``node.py``)."""
+    has_batches: bool = False
+    keeps_log: bool = False
+    """Whether its Valkey writes an append-only file, flushed each second, as its documentation asks for."""
 
     @property
     def api(self) -> str:
@@ -60,7 +65,17 @@ PROCRASTINATE = Peer(
     ("procrastinate", "psycopg"),
     is_in_postgres=True,
 )
-ALL = {peer.name: peer for peer in (DRAMATIQ, TASKIQ, PGQUEUER, PROCRASTINATE)}
+BULLMQ = Peer(
+    "bullmq",
+    "worker.mjs",
+    # The number of the latest job: jobs are numbered from 1.
+    "GET bull:echo:id",
+    ("bullmq", "fastify", "ioredis"),
+    is_node=True,
+    has_batches=True,
+    keeps_log=True,
+)
+ALL = {peer.name: peer for peer in (DRAMATIQ, TASKIQ, PGQUEUER, PROCRASTINATE, BULLMQ)}
 
 
 def python() -> Path:
@@ -72,7 +87,7 @@ def versions() -> str:
     """Tell their versions, from their environment's folder."""
     found = metadata.distributions(path=[str(path) for path in python().parents[1].glob("lib/python*/site-packages")])
     installed = {each.name: each.version for each in found}
-    names = dict.fromkeys(name for peer in ALL.values() for name in peer.packages)
+    names = dict.fromkeys(name for peer in ALL.values() if not peer.is_node for name in peer.packages)
     return ", ".join(f"{name} {installed[name]}" for name in names)
 
 
@@ -93,4 +108,12 @@ def accepted(peer: Peer, stack: Stack) -> int:
     urls = settings(stack)
     with Redis.from_url(urls["PEER_BROKER_URL"]) as broker, Redis.from_url(urls["PEER_RESULT_URL"]) as results:
         done = int(results.dbsize()) if peer.forgets_done else 0
-        return int(broker.execute_command(*peer.count.split())) + done
+        # None: a key that is not there yet.
+        return int(broker.execute_command(*peer.count.split()) or 0) + done
+
+
+def keep_log(stack: Stack) -> None:
+    """Let the stack's Valkey write an append-only file, flushed each second."""
+    with Redis.from_url(stack.redis_url or "") as redis:
+        redis.config_set("appendonly", "yes")
+        redis.config_set("appendfsync", "everysec")

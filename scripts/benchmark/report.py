@@ -44,14 +44,16 @@ def _submits(run: Run) -> Iterator[str]:
 
 def _batches(run: Run) -> Iterator[str]:
     size, connections = run.plan.batch_tasks, run.plan.batch_connections
-    yield f"\n## Batches of {size} tasks, {connections} connections (no worker running; the others have none)"
+    yield f"\n## Batches of {size} tasks, {connections} connections (no worker running; who is not here has none)"
     yield from head("app", "CPU ms per 1,000 tasks", "of it, by process", "tasks/s", "p50 ms a batch", "p99 ms")
-    yield row(
-        names.OURS,
-        cell(run, names.OURS, "batch.cpu", 1000),
-        by_part(run, names.OURS, "batch.cpu", 1000),
-        *cells(run, names.OURS, "batch.rate", "batch.p50", "batch.p99"),
-    )
+    for app in run.queues:
+        if app == names.OURS or run.figures(app, "batch.rate"):
+            yield row(
+                app,
+                cell(run, app, "batch.cpu", 1000),
+                by_part(run, app, "batch.cpu", 1000),
+                *cells(run, app, "batch.rate", "batch.p50", "batch.p99"),
+            )
 
 
 def _end_to_end(run: Run) -> Iterator[str]:

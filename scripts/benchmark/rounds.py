@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from scripts.benchmark import (
@@ -12,6 +13,7 @@ from scripts.benchmark import (
     floods,
     machine,
     measurements,
+    node,
     noisy,
     peers,
     servers,
@@ -86,10 +88,14 @@ def _naive(plan: Plan, _found: Run) -> Figures:
 
 def _peer(its: Peer, plan: Plan, found: Run) -> Figures:
     with servers.peer(its) as stack:
-        found.machine["peers"] = peers.versions()
-        return _counted(
-            lambda: peers.accepted(its, stack), lambda: measurements.whole(stack, _plain_routes(stack), plan)
-        )
+        if its.is_node:
+            found.machine[its.name] = ", ".join(node.versions(its.name))
+        else:
+            found.machine["peers"] = peers.versions()
+        target = _plain_routes(stack)
+        if its.has_batches:
+            target = replace(target, batch_path="/tasks/batch")
+        return _counted(lambda: peers.accepted(its, stack), lambda: measurements.whole(stack, target, plan))
 
 
 def _plain_routes(stack: Stack) -> Target:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import asyncpg
 
-from scripts.benchmark import names, peers
+from scripts.benchmark import names, node, peers
 from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.peers import Peer
 from scripts.stack import embedded, files, http_client, parts, ports, processes, provision, readiness
@@ -90,12 +90,24 @@ def peer(its: Peer) -> Iterator[Stack]:
     """Run a peer in the bench's environment: one api process and its worker, on the one server that it needs."""
     with _scratch_stack() as stack:
         (_start_database if its.is_in_postgres else _start_redis)(stack)
-        settings, python = peers.settings(stack), peers.python()
-        _start(stack, "api", f"uvicorn {its.api} {SERVED_BY} --port {port_of(stack)}", settings, python)
-        # It makes the tables.
-        _wait_for_api(stack)
-        _start(stack, "worker1", its.worker, settings, python)
+        if its.keeps_log:
+            peers.keep_log(stack)
+        settings = peers.settings(stack)
+        if its.is_node:
+            _spawn(stack, "api", _node_line(its, "api.mjs", str(port_of(stack))), settings)
+            _wait_for_api(stack)
+            _spawn(stack, "worker1", _node_line(its, *its.worker.split()), settings)
+        else:
+            python = peers.python()
+            _start(stack, "api", f"uvicorn {its.api} {SERVED_BY} --port {port_of(stack)}", settings, python)
+            # It makes the tables.
+            _wait_for_api(stack)
+            _start(stack, "worker1", its.worker, settings, python)
         yield stack
+
+
+def _node_line(its: Peer, file: str, *arguments: str) -> list[str]:
+    return [node.command(), str(node.folder(its.name) / file), *arguments]
 
 
 def port_of(stack: Stack) -> int:
@@ -147,10 +159,14 @@ def _start_redis(stack: Stack) -> None:
 def _start(
     stack: Stack, part: str, command: str, settings: Mapping[str, str], python: str | Path = sys.executable
 ) -> None:
+    _spawn(stack, part, [str(python), "-P", "-m", *command.split()], settings)
+
+
+def _spawn(stack: Stack, part: str, line: Sequence[str], settings: Mapping[str, str]) -> None:
     marks = {processes.DATA_DIR_MARK: str(stack.data_dir), processes.PART_MARK: part}
     environment = {**parts.environment(stack), **settings, **marks}
     log = parts.log_of(stack.data_dir, part)
-    stack.processes[part] = processes.spawn([str(python), "-P", "-m", *command.split()], environment, parts.ROOT, log)
+    stack.processes[part] = processes.spawn([*line], environment, parts.ROOT, log)
 
 
 def _stop_parts(stack: Stack) -> None:

@@ -60,3 +60,31 @@ async def test_no_try_is_made_after_its_time(no_pauses: list[float]):
         await retry.until_back(server.call, _Away, server.warn, until=time.monotonic() + 0.4)
     assert no_pauses == [0.1, 0.2]
     assert server.calls_away == 5
+
+
+async def test_a_look_is_repeated_until_it_finds_something_however_long_the_server_is_away():
+    server, looks = _Server(calls_away=30), 0
+
+    async def look() -> str:
+        nonlocal looks
+        looks += 1
+        return await server.call() if looks != 32 else ""
+
+    assert await retry.until_found(look, _Away, interval=1.0, seconds=60.0) == "answer"
+    server = _Server(calls_away=0)
+    assert await retry.until_found(look, _Away, interval=1.0, seconds=60.0) == "answer"
+
+
+async def test_looks_end_when_nothing_was_found_for_long_enough(
+    monkeypatch: pytest.MonkeyPatch, no_pauses: list[float]
+):
+    monkeypatch.setattr(time, "monotonic", lambda: float(sum(no_pauses)))
+    server = _Server(calls_away=5)
+
+    async def look() -> list[str]:
+        await server.call()
+        return []
+
+    assert await retry.until_found(look, _Away, interval=0.5, seconds=3.0) is None
+    # Five looks while the server was away, then looks for 3 s.
+    assert sum(no_pauses) == 0.5 * 5 + 3.0

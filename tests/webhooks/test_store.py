@@ -241,7 +241,12 @@ async def test_one_that_is_due_behind_a_crowd_is_found_in_one_rotation_and_claim
         "ARRAY[" + ",".join(f"'{one}'" for one in ids) + "]::uuid[]"
         for ids in ([one.endpoint_key[0] for one in oldest[:16]], [one.id for one in oldest[:16]])
     )
-    plan = await _explain(webhook, store._CLAIM, "uuid[], uuid[], interval", f"{keys}, '60 seconds'")
+    plan = await _explain(
+        webhook, store._CLAIM, "uuid[], uuid[], interval, uuid", f"{keys}, '60 seconds', gen_random_uuid()"
+    )
+    assert not _is_scanned_through(plan)
+    bounds = "'00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'"
+    plan = await _explain(webhook, store._RELEASE_UNANSWERED, "uuid[], uuid[], uuid, uuid", f"{keys}, {bounds}")
     assert not _is_scanned_through(plan)
 
 

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
+from uuid import UUID, uuid4
 
 import asyncpg
 
-from app.core import failpoints
+from app.core import failpoints, retry
 from app.core.config import get_settings
 from app.core.duty import Duty
 from app.core.errors import Unavailable
@@ -57,6 +58,8 @@ class Deliveries:
         self._freed: set[EndpointKey] = set()
         self._is_woken = False
         self._has_changed = asyncio.Event()
+        # References, because an asyncio task that nothing refers to may be garbage-collected before it ends.
+        self._giving_back: set[asyncio.Task[None]] = set()
 
     async def claim_due(self) -> None:
         """Start the deliveries that are due and within the limits. Raises what Postgres raises when it is away."""
@@ -87,6 +90,8 @@ class Deliveries:
 
     async def drain(self) -> None:
         """Wait for the deliveries in flight; after 10 s cancel the rest and make them due again for other processes."""
+        for one in self._giving_back:
+            one.cancel()
         running = dict(self._in_flight)
         _log.info("webhooks end", extra={"in_flight": len(running)})
         if not running:
@@ -114,12 +119,17 @@ class Deliveries:
     ) -> int:
         taken: list[DueDelivery] = []
         claims: list[DeliveryClaim] = []
+        key = uuid4()
         try:
             async with asyncio.timeout(_CLAIM_TIMEOUT), self._database.connection() as connection:
                 due = await find(connection)
                 taken.extend(one for one in due if self._concurrency.take(one.endpoint_key, most=most))
                 if taken:
-                    claims = await store.claim_any_tenant(connection, taken, LEASE)
+                    claims = await store.claim_any_tenant(connection, taken, LEASE, key)
+        except _AWAY:
+            if taken:
+                self._give_back_unanswered(taken, key)
+            raise
         finally:
             held = {claim.id for claim in claims}
             for one in taken:
@@ -133,6 +143,22 @@ class Deliveries:
         found, started = Counter(one.endpoint_key for one in due), Counter(one.endpoint_key for one in taken)
         self._crowded.update(key for key, count in found.items() if count >= PER_ENDPOINT or count > started[key])
         return len(due)
+
+    def _give_back_unanswered(self, claimed: Sequence[DueDelivery], key: UUID) -> None:
+        # Postgres may complete the claim later: then each of these would wait for its lease, and have lost an attempt.
+        async def release() -> list[UUID]:
+            async with self._database.statement() as connection:
+                return await store.release_unanswered_any_tenant(connection, claimed, key)
+
+        async def give_back() -> None:
+            found = await retry.until_found(release, _AWAY, interval=_INTERVAL, seconds=LEASE.total_seconds())
+            if found:
+                _log.warning("deliveries of an unanswered claim are given back", extra={"count": len(found)})
+                self.wake()
+
+        giving_back = asyncio.create_task(give_back(), name="give back")
+        self._giving_back.add(giving_back)
+        giving_back.add_done_callback(self._giving_back.discard)
 
     async def _find_by_endpoint(self, connection: Connection) -> Sequence[DueDelivery]:
         due, place = await store.due_by_endpoint_any_tenant(

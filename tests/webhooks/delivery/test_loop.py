@@ -2,16 +2,27 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app.core.config import get_settings
 from app.core.secrets import get_secrets
+from app.db import Database
 from app.webhooks import store
 from app.webhooks.delivery import process
+from app.webhooks.delivery.attempt import LEASE, DeliveryAttempts
+from app.webhooks.delivery.process import Deliveries
+from app.webhooks.delivery.sender import Sender
 from tests.webhooks.conftest import Customer, Rows, ended
 from tests.webhooks.receiver import Receiver, hang, status
+
+_WAITING_CLAIMS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tq_webhook' AND wait_event_type = 'Lock'"
+    " AND query LIKE '%attempt = d.attempt + 1%'"
+)
 
 
 @pytest.fixture
@@ -66,3 +77,38 @@ async def test_a_healthy_endpoint_is_supplied_while_two_others_hang(
     receiver.let_go.set()
     stopping.set()
     await running
+
+
+@pytest.mark.usefixtures("_settings")
+async def test_what_postgres_claims_after_the_process_gave_up_is_due_again_at_once_and_loses_no_attempt(
+    monkeypatch: pytest.MonkeyPatch, rows: Rows, customer: Customer, environment: dict[str, str]
+):
+    monkeypatch.setattr(process, "_CLAIM_TIMEOUT", 0.5)
+    [task_id] = await asyncio.to_thread(rows.emit, ended(customer.id, "https://late.example.com/"))
+    database = Database("tq_webhook", size=2)
+    sender = Sender(get_settings().webhook_allowed_networks)
+    deliveries = Deliveries(database, DeliveryAttempts(database, sender, get_secrets()))
+    owner = await asyncpg.connect(environment["DATABASE_URL"])
+    changes = "SELECT count(*) FROM delivery WHERE task_id = $1 AND attempt = 0 AND xmin <> $2::text::xid"
+    try:
+        # Prepared before the lock, which it would wait for: a statement that is only being prepared takes nothing.
+        async with database.connection() as connection:
+            await store.claim_any_tenant(connection, [], LEASE)
+        before = await owner.fetchval("SELECT xmin::text FROM delivery WHERE task_id = $1", task_id)
+        async with owner.transaction():
+            # The claim waits for the lock, as it would wait for a server that stands still. Reads go on.
+            await owner.execute("LOCK TABLE delivery IN EXCLUSIVE MODE")
+            with pytest.raises(TimeoutError):
+                await deliveries.claim_due()
+            assert await owner.fetchval(_WAITING_CLAIMS) == 1
+        # Claimed by Postgres, and given back by the process: the row has changed, and no attempt was counted.
+        async with asyncio.timeout(20):
+            while not await owner.fetchval(changes, task_id, before):  # noqa: ASYNC110 the server's state
+                await asyncio.sleep(0.05)
+        row = await asyncio.to_thread(rows.delivery, task_id)
+        assert (row["status"], row["claim_token"]) == ("PENDING", None)
+        assert row["due_in"] <= timedelta(0)
+    finally:
+        await deliveries.drain()
+        await database.close()
+        await owner.close()
