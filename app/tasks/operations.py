@@ -14,6 +14,7 @@ from app.core.errors import (
     IllegalState,
     InvalidCursor,
     InvalidRequest,
+    LimitReached,
     MalformedBody,
     MonthlyQuotaExceeded,
     NotFound,
@@ -27,7 +28,8 @@ from app.http.operation import Answer, Operation
 from app.http.strict_json import ORDINARY
 from app.identity.scopes import TASKS_READ, TASKS_WRITE
 from app.quotas.admission import CALLS, SUBMITS, TASK_CALLS
-from app.tasks import event_calls, submit_calls, task_calls
+from app.quotas.schemas import QueueState
+from app.tasks import event_calls, queue_calls, submit_calls, task_calls
 from app.tasks.event_schemas import StreamToken, TaskEventPage
 from app.tasks.log_schemas import TaskLogPage
 from app.tasks.schemas import (
@@ -181,6 +183,25 @@ OPERATIONS: Final[Sequence[Operation]] = (
         rate=CALLS,
         answers={200: Answer(TaskPage, headers=["Link"])},
         problems=[InvalidCursor, InvalidRequest, TooManyLists],
+    ),
+    Operation(
+        method="POST",
+        path="/api/queue/pause",
+        handler=queue_calls.pause_queue,
+        summary="Pause your queue",
+        scope=TASKS_WRITE,
+        rate=CALLS,
+        answers={200: Answer(QueueState)},
+        problems=[LimitReached],
+    ),
+    Operation(
+        method="POST",
+        path="/api/queue/resume",
+        handler=queue_calls.resume_queue,
+        summary="Resume your queue",
+        scope=TASKS_WRITE,
+        rate=CALLS,
+        answers={200: Answer(QueueState)},
     ),
     Operation(
         method="GET",

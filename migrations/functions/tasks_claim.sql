@@ -134,6 +134,7 @@ BEGIN
             FROM unnest(p_tenants, p_limits) AS w (tenant_id, wanted)
             JOIN tenant_slots s ON s.tenant_id = w.tenant_id
             JOIN tenant t ON t.id = s.tenant_id AND t.status = 'active' AND NOT t.queue_paused
+                AND NOT t.queue_paused_by_tenant
             ORDER BY s.tenant_id
             FOR UPDATE OF s
         ) AS f

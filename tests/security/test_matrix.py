@@ -84,6 +84,8 @@ ROWS = {
     "list_tasks": Row("tasks:read", 200),
     "list_task_types": Row("tasks:read", 200),
     "list_events": Row("tasks:read", 200),
+    "pause_queue": Row("tasks:write", 200),
+    "resume_queue": Row("tasks:write", 200),
     "list_limits": Row("usage:read", 200),
     "get_usage": Row("usage:read", 200),
     "list_keys": Row("keys:manage", 200),
