@@ -31,6 +31,7 @@ from app.quotas.admission import CALLS, SUBMITS, TASK_CALLS
 from app.quotas.schemas import QueueState
 from app.tasks import event_calls, queue_calls, submit_calls, task_calls
 from app.tasks.event_schemas import StreamToken, TaskEventPage
+from app.tasks.list_schemas import TaskPage
 from app.tasks.log_schemas import TaskLogPage
 from app.tasks.schemas import (
     BATCH_BOUNDS,
@@ -40,7 +41,6 @@ from app.tasks.schemas import (
     RetryResponse,
     SubmitResponse,
     TaskDetail,
-    TaskPage,
     TaskResult,
     TaskStatus,
     TaskTypeList,
@@ -172,7 +172,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         scope=TASKS_READ,
         rate=CALLS,
         answers={200: Answer(TaskDetail)},
-        problems=[NotFound, TooManyLists],
+        problems=[NotFound, InvalidRequest, TooManyLists],
     ),
     Operation(
         method="GET",

@@ -246,9 +246,12 @@ class TaskAndAttempts(TaskStatus):
 
 
 class TaskDetail(TaskAndAttempts):
-    """Everything about a task except its result."""
+    """Everything about a task. Its result is there if it was asked for."""
 
     payload: JsonValue = Field(description="The submitted payload, with the same values.")
+    result: JsonValue = Field(
+        None, description="With `include=result` only: the value that the task returned; null if it has none."
+    )
 
 
 class TaskResult(BaseModel):
@@ -266,26 +269,6 @@ class ResultPending(BaseModel):
     detail: Literal["Result not available yet"] = "Result not available yet"
     task_id: UUID
     status: Status
-
-
-class TaskSummary(BaseModel):
-    """A task in a list."""
-
-    task_id: UUID
-    task: str
-    status: Status
-    priority: int
-    tags: list[str]
-    attempt: int
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class TaskPage(BaseModel):
-    """A page of tasks, newest first."""
-
-    items: list[TaskSummary]
-    next_cursor: str | None = Field(description="Send it as `cursor` to get the next page; null on the last page.")
 
 
 class TaskTypeInfo(BaseModel):
