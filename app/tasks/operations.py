@@ -29,7 +29,8 @@ from app.http.strict_json import ORDINARY
 from app.identity.scopes import TASKS_READ, TASKS_WRITE
 from app.quotas.admission import CALLS, SUBMITS, TASK_CALLS
 from app.quotas.schemas import QueueState
-from app.tasks import event_calls, queue_calls, submit_calls, task_calls
+from app.tasks import change_calls, event_calls, queue_calls, submit_calls, task_calls
+from app.tasks.change_schemas import ChangedTask
 from app.tasks.event_schemas import StreamToken, TaskEventPage
 from app.tasks.list_schemas import TaskPage
 from app.tasks.log_schemas import TaskLogPage
@@ -173,6 +174,16 @@ OPERATIONS: Final[Sequence[Operation]] = (
         rate=CALLS,
         answers={200: Answer(TaskDetail)},
         problems=[NotFound, InvalidRequest, TooManyLists],
+    ),
+    Operation(
+        method="PATCH",
+        path="/api/tasks/{task_id}",
+        handler=change_calls.change_task,
+        summary="Change a waiting task",
+        scope=TASKS_WRITE,
+        rate=CALLS,
+        answers={200: Answer(ChangedTask)},
+        problems=[*_BODY, NotFound, IllegalState, InvalidRequest],
     ),
     Operation(
         method="GET",

@@ -75,13 +75,18 @@ class SubmitOptions(BaseModel):
         if self.delay_seconds is not None:
             message = "send delay_seconds or scheduled_at, not both"
             raise ValueError(message)
-        if self.scheduled_at.year < _FIRST_YEAR:
-            message = f"scheduled_at is before {_FIRST_YEAR}"
-            raise ValueError(message)
-        if self.scheduled_at > datetime.now(UTC) + timedelta(seconds=MAX_DELAY_SECONDS):
-            message = "scheduled_at is more than a year ahead"
-            raise ValueError(message)
+        require_possible_start(self.scheduled_at)
         return self
+
+
+def require_possible_start(scheduled_at: datetime) -> None:
+    """Raise ``ValueError`` for a time at which no task may start."""
+    if scheduled_at.year < _FIRST_YEAR:
+        message = f"scheduled_at is before {_FIRST_YEAR}"
+        raise ValueError(message)
+    if scheduled_at > datetime.now(UTC) + timedelta(seconds=MAX_DELAY_SECONDS):
+        message = "scheduled_at is more than a year ahead"
+        raise ValueError(message)
 
 
 class SubmitRequest(SubmitOptions):

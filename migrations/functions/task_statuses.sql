@@ -25,6 +25,8 @@ BEGIN
                 WHEN k.status NOT IN ('PENDING', 'RETRY') THEN NULL
                 WHEN t.status = 'suspended' THEN 'SUSPENDED'
                 WHEN t.queue_paused OR t.queue_paused_by_tenant THEN 'QUEUE_PAUSED'
+                -- The tenant has chosen this time, for the first attempt or for the next one (waiting_change).
+                WHEN k.due_at > now() AND k.scheduled_at = k.due_at THEN 'SCHEDULED'
                 WHEN k.due_at > now() AND k.status = 'RETRY' THEN 'RETRY_BACKOFF'
                 -- A task that was never claimed, or that its own code has snoozed, waits for its time. A task that a worker
                 -- without its type has given back also has a due_at in the future, but it waits for another worker.
