@@ -55,6 +55,7 @@ SELECT NOT EXISTS (SELECT FROM attempt WHERE finished_at IS NULL)
    AND NOT EXISTS (
        SELECT FROM backlog b JOIN tenant n ON n.id = b.tenant_id
        WHERE b.due_at <= now() AND b.pool = 'prefork' AND n.status = 'active' AND NOT n.queue_paused
+         AND NOT n.queue_paused_by_tenant
    )
    AND (SELECT array_agg((pool, slots)::text) FROM pool_slots) = '{"(prefork,2)"}'
 """

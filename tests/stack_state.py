@@ -18,8 +18,9 @@ _QUERIES: Final = {
         FROM attempt a JOIN task t ON t.tenant_id = a.tenant_id AND t.id = a.task_id JOIN tenant n ON n.id = a.tenant_id
         WHERE a.finished_at IS NULL""",
     "due tasks": """
-        SELECT n.slug, n.status, n.queue_paused, b.pool, count(*) FROM backlog b JOIN tenant n ON n.id = b.tenant_id
-        WHERE b.due_at <= now() GROUP BY 1, 2, 3, 4""",
+        SELECT n.slug, n.status, n.queue_paused, n.queue_paused_by_tenant, b.pool, count(*)
+        FROM backlog b JOIN tenant n ON n.id = b.tenant_id
+        WHERE b.due_at <= now() GROUP BY 1, 2, 3, 4, 5""",
     "slots of tenants": """
         SELECT n.slug, s.running, s.running_asyncio, s.cap_prefork, s.cap_asyncio
         FROM tenant_slots s JOIN tenant n ON n.id = s.tenant_id

@@ -19,13 +19,14 @@ usage = typer.Typer(help="Show what tenants have used.", no_args_is_help=True)
 @queue.command("list")
 def list_(*, as_json: AsJson = False) -> None:
     """Show the waiting and running tasks of each tenant."""
-    columns = ("slug", "queue", "status", "queue_paused", "waiting", "running", "running_limit")
+    pauses = "queue_paused", "queue_paused_by_tenant"
+    columns = ("slug", "queue", "status", *pauses, "waiting", "running", "running_limit")
     show_list(cli_runtime.as_admin(store.queues_any_tenant), columns, as_json=as_json)
 
 
 @queue.command()
 def pause(slug: Slug, *, as_json: AsJson = False) -> None:
-    """Start none of the tenant's tasks. Its calls are still answered."""
+    """Start none of the tenant's tasks. Its calls are still answered, and it cannot end this pause."""
     actor = cli_runtime.operator()
     paused = cli_runtime.for_tenant(slug, lambda connection, tenant: tenancy.pause_queue(connection, actor, tenant.id))
     show(tenancy.describe(paused), as_json=as_json)
@@ -33,7 +34,7 @@ def pause(slug: Slug, *, as_json: AsJson = False) -> None:
 
 @queue.command()
 def resume(slug: Slug, *, as_json: AsJson = False) -> None:
-    """End a pause."""
+    """End the pause by ``pause``. A pause that the tenant has made itself stays."""
     actor = cli_runtime.operator()
     resumed = cli_runtime.for_tenant(
         slug, lambda connection, tenant: tenancy.resume_queue(connection, actor, tenant.id)

@@ -18,7 +18,8 @@ async def has_tenant_any_tenant(connection: Connection) -> bool:
 async def queues_any_tenant(connection: Connection) -> list[dict[str, Any]]:
     """Return the waiting and running tasks of each tenant."""
     rows = await connection.fetch(
-        "SELECT t.slug, 'tenant.' || t.id AS queue, t.status, t.queue_paused, coalesce(b.waiting, 0) AS waiting,"
+        "SELECT t.slug, 'tenant.' || t.id AS queue, t.status, t.queue_paused,"
+        " t.queue_paused_by_tenant, coalesce(b.waiting, 0) AS waiting,"
         " coalesce(s.running, 0) AS running, coalesce(s.running_limit, 0) AS running_limit"
         " FROM tenant t LEFT JOIN tenant_slots s ON s.tenant_id = t.id"
         " LEFT JOIN (SELECT tenant_id, count(*) AS waiting FROM backlog GROUP BY tenant_id) b ON b.tenant_id = t.id"

@@ -46,7 +46,7 @@ async def _create(connection: Connection, slug: str, name: str, plan: str) -> di
 def list_(*, as_json: AsJson = False) -> None:
     """Show every tenant."""
     tenants = cli_runtime.as_admin(store.list_any_tenant)
-    columns = ("slug", "name", "plan", "status", "queue_paused", "tenant_id", "created_at")
+    columns = ("slug", "name", "plan", "status", "queue_paused", "queue_paused_by_tenant", "tenant_id", "created_at")
     show_list([tenancy.describe(tenant) for tenant in tenants], columns, as_json=as_json)
 
 

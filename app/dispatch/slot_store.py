@@ -71,7 +71,8 @@ FROM named n
 LEFT JOIN held h ON h.tenant_id = n.tenant_id AND h.pool = n.pool
 CROSS JOIN LATERAL (SELECT * FROM tenant_slots w WHERE w.tenant_id = n.tenant_id LIMIT 1) AS s
 CROSS JOIN LATERAL (
-    SELECT w.plan, (w.limits ->> 'weight')::integer AS weight, w.status = 'active' AND NOT w.queue_paused AS is_open
+    SELECT w.plan, (w.limits ->> 'weight')::integer AS weight,
+        w.status = 'active' AND NOT w.queue_paused AND NOT w.queue_paused_by_tenant AS is_open
     FROM tenant w WHERE w.id = n.tenant_id LIMIT 1
 ) AS t
 CROSS JOIN LATERAL (

@@ -25,12 +25,13 @@ class Page:
     cursor: str | None
     request: Request
     response: Response
+    oldest_first: bool = False
 
     def before(self, tenant_id: UUID) -> UUID:
         """Return the id after which the page begins. Raises ``InvalidCursor``."""
         if self.cursor is None:
             # The first page has a bound too: Postgres may plan a statement with an optional bound as a full scan.
-            return ids.LAST
+            return ids.FIRST if self.oldest_first else ids.LAST
         position = pagination.decode(tenant_id, self.cursor, Parts.of(self.request).cursor_key)
         kind, _, text = position.rpartition(":")
         if kind != self._kind:
@@ -66,8 +67,9 @@ class Page:
 
     @property
     def _kind(self) -> str:
-        # The last part of the path names the list: a cursor of one list is refused by another.
-        return self.request.url.path.rpartition("/")[2]
+        # The last part of the path names the list: a cursor of one list is refused by another, or in another order.
+        name = self.request.url.path.rpartition("/")[2]
+        return f"{name}-oldest-first" if self.oldest_first else name
 
 
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=100)]

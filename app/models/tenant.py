@@ -20,7 +20,9 @@ class Tenant(SQLModel, table=True):
     status: str = default("'active'", sa_type=TEXT)
     """``active``, ``suspended`` (every call 403, nothing starts) or ``deleted``."""
     queue_paused: bool = default("false")
-    """True while no task starts. Calls are still answered."""
+    """True while the operator lets no task start. Calls are still answered."""
+    queue_paused_by_tenant: bool = default("false")
+    """True while the tenant itself lets no task start."""
     limits: dict[str, int] = default("'{}'", sa_type=Json)
     token_version: int = default("1")
     """A token with another version is refused."""

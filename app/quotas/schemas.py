@@ -42,10 +42,20 @@ class TenantLimit(BaseModel):
     used: int | None = Field(description="Current use. Null when nothing is counted.")
 
 
+class QueueState(BaseModel):
+    """The pauses of the tenant's queue. Its tasks start while `paused_by` is empty."""
+
+    paused: bool
+    paused_by: list[Literal["tenant", "operator"]] = Field(
+        description="Whose pause there is. Each side can end only its own."
+    )
+
+
 class LimitList(BaseModel):
     """All limits of the tenant."""
 
     plan: Plan
+    queue: QueueState
     items: list[TenantLimit]
     next_cursor: None = None
 

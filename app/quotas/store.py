@@ -6,7 +6,7 @@ write keeps in its own transaction.
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from app.db import Connection
@@ -63,6 +63,20 @@ async def periods(connection: Connection, tenant_id: UUID) -> "asyncpg.Record":
 async def running_and_waiting(connection: Connection, tenant_id: UUID) -> "asyncpg.Record | None":
     """Return the numbers of the tenant's running and waiting tasks."""
     return await connection.fetchrow(_RUNNING_AND_WAITING, tenant_id)
+
+
+class QueuePauses(NamedTuple):
+    """The two pauses of a tenant's queue, each with whether it is there."""
+
+    by_tenant: bool
+    by_operator: bool
+
+
+async def queue_pauses(connection: Connection, tenant_id: UUID) -> QueuePauses:
+    """Return who has paused the tenant's queue."""
+    row = await connection.fetchrow("SELECT queue_paused_by_tenant, queue_paused FROM tenant WHERE id = $1", tenant_id)
+    # A tenant that is being erased has no row.
+    return QueuePauses(*row) if row else QueuePauses(by_tenant=False, by_operator=False)
 
 
 async def report(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from app.core.errors import InvalidRequest
@@ -15,6 +15,7 @@ from app.quotas.schemas import (
     Grant,
     LimitList,
     PeriodUsage,
+    QueueState,
     Quota,
     TaskUsage,
     TenantLimit,
@@ -56,6 +57,7 @@ async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mappi
     async with reader.transaction(tenant_id) as connection:
         periods = await store.periods(connection, tenant_id)
         counts = await store.running_and_waiting(connection, tenant_id)
+        pauses = await store.queue_pauses(connection, tenant_id)
     used = {
         "tasks_per_day": periods["day_used"],
         "tasks_per_month": periods["month_used"],
@@ -64,6 +66,7 @@ async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mappi
     }
     return LimitList(
         plan=plan,
+        queue=queue_state(by_tenant=pauses.by_tenant, by_operator=pauses.by_operator),
         items=[
             TenantLimit(
                 name=name,
@@ -74,6 +77,16 @@ async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mappi
             for name, limit in asdict(plans.effective(plan, overrides)).items()
         ],
     )
+
+
+def queue_state(*, by_tenant: bool, by_operator: bool) -> QueueState:
+    """Return the state of a queue that the tenant, the operator or both have paused."""
+    paused_by: list[Literal["tenant", "operator"]] = []
+    if by_tenant:
+        paused_by.append("tenant")
+    if by_operator:
+        paused_by.append("operator")
+    return QueueState(paused=bool(paused_by), paused_by=paused_by)
 
 
 async def report(

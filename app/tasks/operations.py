@@ -14,6 +14,7 @@ from app.core.errors import (
     IllegalState,
     InvalidCursor,
     InvalidRequest,
+    LimitReached,
     MalformedBody,
     MonthlyQuotaExceeded,
     NotFound,
@@ -27,8 +28,11 @@ from app.http.operation import Answer, Operation
 from app.http.strict_json import ORDINARY
 from app.identity.scopes import TASKS_READ, TASKS_WRITE
 from app.quotas.admission import CALLS, SUBMITS, TASK_CALLS
-from app.tasks import event_calls, submit_calls, task_calls
+from app.quotas.schemas import QueueState
+from app.tasks import change_calls, event_calls, queue_calls, submit_calls, task_calls
+from app.tasks.change_schemas import ChangedTask
 from app.tasks.event_schemas import StreamToken, TaskEventPage
+from app.tasks.list_schemas import TaskPage
 from app.tasks.log_schemas import TaskLogPage
 from app.tasks.schemas import (
     BATCH_BOUNDS,
@@ -38,7 +42,6 @@ from app.tasks.schemas import (
     RetryResponse,
     SubmitResponse,
     TaskDetail,
-    TaskPage,
     TaskResult,
     TaskStatus,
     TaskTypeList,
@@ -170,7 +173,17 @@ OPERATIONS: Final[Sequence[Operation]] = (
         scope=TASKS_READ,
         rate=CALLS,
         answers={200: Answer(TaskDetail)},
-        problems=[NotFound, TooManyLists],
+        problems=[NotFound, InvalidRequest, TooManyLists],
+    ),
+    Operation(
+        method="PATCH",
+        path="/api/tasks/{task_id}",
+        handler=change_calls.change_task,
+        summary="Change a waiting task",
+        scope=TASKS_WRITE,
+        rate=CALLS,
+        answers={200: Answer(ChangedTask)},
+        problems=[*_BODY, NotFound, IllegalState, InvalidRequest],
     ),
     Operation(
         method="GET",
@@ -181,6 +194,25 @@ OPERATIONS: Final[Sequence[Operation]] = (
         rate=CALLS,
         answers={200: Answer(TaskPage, headers=["Link"])},
         problems=[InvalidCursor, InvalidRequest, TooManyLists],
+    ),
+    Operation(
+        method="POST",
+        path="/api/queue/pause",
+        handler=queue_calls.pause_queue,
+        summary="Pause your queue",
+        scope=TASKS_WRITE,
+        rate=CALLS,
+        answers={200: Answer(QueueState)},
+        problems=[LimitReached],
+    ),
+    Operation(
+        method="POST",
+        path="/api/queue/resume",
+        handler=queue_calls.resume_queue,
+        summary="Resume your queue",
+        scope=TASKS_WRITE,
+        rate=CALLS,
+        answers={200: Answer(QueueState)},
     ),
     Operation(
         method="GET",

@@ -1,6 +1,6 @@
 """Path, query and header parameters of the task calls, each with the one function that reads it."""
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
 from fastapi import Header, Path, Query
@@ -50,6 +50,8 @@ def _preferred_wait(header: str) -> str:
     return ""
 
 
+NEWEST_FIRST: Final = "-created_at"
+
 After: TypeAlias = Annotated[
     str | None, Query(max_length=512, description="Begin after this cursor, the `next_cursor` of an earlier page.")
 ]
@@ -75,9 +77,22 @@ Prefer: TypeAlias = Annotated[
     Annotated[str, AfterValidator(_preferred_wait)] | None,
     Header(description="`wait=N` means the same as the parameter `wait`."),
 ]
-StatusFilter: TypeAlias = Annotated[Status | None, Query()]
+_ONE_STATUS: Final = f"({'|'.join(Status)})"
+# One parameter with commas and not a repeated one: every call refuses a parameter that comes twice.
+StatusFilter: TypeAlias = Annotated[
+    str | None,
+    Query(
+        max_length=64,
+        pattern=f"^{_ONE_STATUS}(,{_ONE_STATUS})*$",
+        description="One status, or several with commas: `FAILURE,REVOKED`.",
+    ),
+]
 TypeFilter: TypeAlias = Annotated[str | None, Query(max_length=64, pattern=f"^{types.NAME}$")]
 TagFilter: TypeAlias = Annotated[Tag | None, Query()]
+Sort: TypeAlias = Annotated[
+    Literal["-created_at", "created_at"], Query(description="`-created_at`: newest first; `created_at`: oldest first.")
+]
+Include: TypeAlias = Annotated[Literal["result"] | None, Query(description="`result` adds the task's result.")]
 
 
 def seconds_to_wait(wait: float, prefer: str | None) -> float:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from app.audit.parts import AuditParts
 from app.events.parts import EventParts
 from app.tasks.large_bodies import LargeBodies
 from app.tasks.read.following import Following
@@ -12,7 +13,7 @@ from app.tasks.submit.accept import Acceptor
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskParts(EventParts):
+class TaskParts(EventParts, AuditParts):
     """The parts that the handlers of the task calls use."""
 
     acceptor: Acceptor

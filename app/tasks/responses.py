@@ -12,8 +12,9 @@ from app.http.json_response import JsonResponse, NoResponse
 from app.quotas import limits as policies
 from app.quotas.limits import Remaining
 from app.quotas.schemas import Grant, Quota
+from app.tasks.list_schemas import TaskPage
 from app.tasks.read.reading import Detail, StoredResult
-from app.tasks.schemas import CancelResponse, TaskPage, TaskStatus
+from app.tasks.schemas import CancelResponse, TaskStatus
 from app.tasks.status import FINAL, Status
 from app.tasks.submit.decision import Accepted, Refused
 from app.tasks.submit.new_tasks import InvalidTask
@@ -150,9 +151,10 @@ def status(found: TaskStatus) -> Response:
 
 
 def detail(found: Detail) -> Response:
-    """Return 200 and everything about a task but its result."""
-    # The stored payload is JSON already and may be long, so it is not parsed again.
-    return JsonResponse(f'{{"payload":{found.payload},{found.task.model_dump_json()[1:]}')
+    """Return 200 and everything about a task; its result only if it was read."""
+    # The stored payload and result are JSON already and may be long, so they are not parsed again.
+    result = "" if found.result is None else f'"result":{found.result},'
+    return JsonResponse(f'{{"payload":{found.payload},{result}{found.task.model_dump_json()[1:]}')
 
 
 def result(found: StoredResult | None) -> Response:

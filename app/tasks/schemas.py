@@ -75,13 +75,18 @@ class SubmitOptions(BaseModel):
         if self.delay_seconds is not None:
             message = "send delay_seconds or scheduled_at, not both"
             raise ValueError(message)
-        if self.scheduled_at.year < _FIRST_YEAR:
-            message = f"scheduled_at is before {_FIRST_YEAR}"
-            raise ValueError(message)
-        if self.scheduled_at > datetime.now(UTC) + timedelta(seconds=MAX_DELAY_SECONDS):
-            message = "scheduled_at is more than a year ahead"
-            raise ValueError(message)
+        require_possible_start(self.scheduled_at)
         return self
+
+
+def require_possible_start(scheduled_at: datetime) -> None:
+    """Raise ``ValueError`` for a time at which no task may start."""
+    if scheduled_at.year < _FIRST_YEAR:
+        message = f"scheduled_at is before {_FIRST_YEAR}"
+        raise ValueError(message)
+    if scheduled_at > datetime.now(UTC) + timedelta(seconds=MAX_DELAY_SECONDS):
+        message = "scheduled_at is more than a year ahead"
+        raise ValueError(message)
 
 
 class SubmitRequest(SubmitOptions):
@@ -246,9 +251,12 @@ class TaskAndAttempts(TaskStatus):
 
 
 class TaskDetail(TaskAndAttempts):
-    """Everything about a task except its result."""
+    """Everything about a task. Its result is there if it was asked for."""
 
     payload: JsonValue = Field(description="The submitted payload, with the same values.")
+    result: JsonValue = Field(
+        None, description="With `include=result` only: the value that the task returned; null if it has none."
+    )
 
 
 class TaskResult(BaseModel):
@@ -266,26 +274,6 @@ class ResultPending(BaseModel):
     detail: Literal["Result not available yet"] = "Result not available yet"
     task_id: UUID
     status: Status
-
-
-class TaskSummary(BaseModel):
-    """A task in a list."""
-
-    task_id: UUID
-    task: str
-    status: Status
-    priority: int
-    tags: list[str]
-    attempt: int
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class TaskPage(BaseModel):
-    """A page of tasks, newest first."""
-
-    items: list[TaskSummary]
-    next_cursor: str | None = Field(description="Send it as `cursor` to get the next page; null on the last page.")
 
 
 class TaskTypeInfo(BaseModel):

@@ -53,7 +53,8 @@ FROM waiting
 -- active: the tenant may start tasks. LATERAL with LIMIT, here and below, means one look-up by the key for each tenant.
 -- If statistics do not know the number of tenants, a plan for a plain join compares each row with each.
 CROSS JOIN LATERAL (
-    SELECT FROM tenant t WHERE t.id = waiting.tenant_id AND t.status = 'active' AND NOT t.queue_paused LIMIT 1
+    SELECT FROM tenant t WHERE t.id = waiting.tenant_id AND t.status = 'active'
+        AND NOT t.queue_paused AND NOT t.queue_paused_by_tenant LIMIT 1
 ) AS active
 -- p: the pool's cap for tenants that are not judged yet; null if the judgement is not fresh. OFFSET 0 keeps Postgres
 -- from inlining the subquery, which it would then run for each use.

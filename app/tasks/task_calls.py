@@ -11,11 +11,15 @@ from app.identity.paging import AskedTime, Cursor, Limit, Page
 from app.identity.principal import Principal
 from app.tasks import responses
 from app.tasks.definition import types
+from app.tasks.list_schemas import TaskPage
 from app.tasks.log_schemas import TaskLogPage
 from app.tasks.parameters import (
+    NEWEST_FIRST,
     After,
+    Include,
     LogLimit,
     Prefer,
+    Sort,
     StatusFilter,
     TagFilter,
     TaskId,
@@ -28,7 +32,8 @@ from app.tasks.read import log_reading
 from app.tasks.read.reading import Caller
 from app.tasks.read.task_filter import TaskFilter
 from app.tasks.run import cancellation
-from app.tasks.schemas import CancelResponse, TaskPage, TaskTypeInfo, TaskTypeList
+from app.tasks.schemas import CancelResponse, TaskTypeInfo, TaskTypeList
+from app.tasks.status import Status
 
 
 async def cancel_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
@@ -59,11 +64,12 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def get_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
-    """Return everything about the task, with all attempts, except its result."""
+async def get_task(principal: Principal, parts: TaskParts, task_id: TaskId, include: Include = None) -> Response:
+    """Return everything about the task, with all attempts, and with its result if you ask for it."""
     # A payload may be large and all tenants share the connections, so this counts as a list.
     async with parts.list_limit.place(principal.tenant_id):
-        return responses.detail(await parts.reading.detail(principal.tenant_id, task_id))
+        found = await parts.reading.detail(principal.tenant_id, task_id, with_result=include is not None)
+    return responses.detail(found)
 
 
 async def get_task_logs(
@@ -88,18 +94,25 @@ async def list_tasks(
     tag: TagFilter = None,
     created_from: AskedTime | None = None,
     created_to: AskedTime | None = None,
+    finished_from: AskedTime | None = None,
+    finished_to: AskedTime | None = None,
+    sort: Sort = NEWEST_FIRST,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    """List the tenant's tasks, newest first.
+    """List the tenant's tasks, newest first unless `sort` says otherwise.
 
     With a filter, one call reads at most 20,000 tasks, so a short or empty page may still have a `next_cursor`.
     """
-    wanted = TaskFilter(status, task, tag, created_from, created_to)
-    tenant_id, page = principal.tenant_id, Page(limit, cursor, request, Response())
-    before = page.before(tenant_id)
+    statuses = None if status is None else [Status(name) for name in status.split(",")]
+    wanted = TaskFilter(statuses, task, tag, created_from, created_to, finished_from, finished_to)
+    oldest_first = sort != NEWEST_FIRST
+    tenant_id, page = principal.tenant_id, Page(limit, cursor, request, Response(), oldest_first=oldest_first)
+    position = page.before(tenant_id)
     async with page.place(tenant_id):
-        found, read_to = await parts.reading.page(tenant_id, wanted, before=before, limit=limit + 1)
+        found, read_to = await parts.reading.page(
+            tenant_id, wanted, position=position, limit=limit + 1, oldest_first=oldest_first
+        )
     items, next_cursor = page.cut(tenant_id, found, "task_id", read_to)
     return responses.page(TaskPage(items=items, next_cursor=next_cursor), page.link)
 

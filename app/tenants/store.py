@@ -21,12 +21,13 @@ class TenantRecord:
     plan: str
     status: str
     queue_paused: bool
+    queue_paused_by_tenant: bool
     limits: dict[str, int]
     created_at: datetime
 
 
 # The row locks below are NO KEY locks, so that inserts of tasks, which reference the tenant, do not wait for them.
-_COLUMNS = "id, slug, name, plan, status, queue_paused, limits, created_at"
+_COLUMNS = "id, slug, name, plan, status, queue_paused, queue_paused_by_tenant, limits, created_at"
 
 
 async def insert(connection: Connection, tenant_id: UUID, *, slug: str, name: str, plan: str) -> bool:
@@ -100,8 +101,13 @@ async def set_status(connection: Connection, tenant_id: UUID, status: str) -> No
 
 
 async def set_queue_paused(connection: Connection, tenant_id: UUID, *, is_paused: bool) -> None:
-    """Pause the tenant's queue or resume it."""
+    """Pause the tenant's queue for the operator, or end that pause."""
     await connection.execute("UPDATE tenant SET queue_paused = $2 WHERE id = $1", tenant_id, is_paused)
+
+
+async def set_queue_paused_by_tenant(connection: Connection, tenant_id: UUID, *, is_paused: bool) -> None:
+    """Pause the tenant's queue for the tenant itself, or end that pause."""
+    await connection.execute("UPDATE tenant SET queue_paused_by_tenant = $2 WHERE id = $1", tenant_id, is_paused)
 
 
 async def insert_webhook_secret(connection: Connection, tenant_id: UUID, secret_id: UUID, sealed: str) -> None:

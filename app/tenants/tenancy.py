@@ -161,7 +161,7 @@ async def pause_queue(connection: Connection, actor: Actor, tenant_id: UUID) -> 
 
 
 async def resume_queue(connection: Connection, actor: Actor, tenant_id: UUID) -> TenantRecord:
-    """End a pause: waiting tasks start again."""
+    """End the operator's pause: waiting tasks start again, unless the tenant has paused its queue as well."""
     return await _set_queue_paused(connection, actor, tenant_id, is_paused=False)
 
 
@@ -183,6 +183,7 @@ def describe(tenant: TenantRecord) -> dict[str, object]:
         "status": tenant.status,
         "queue": f"tenant.{tenant.id}",
         "queue_paused": tenant.queue_paused,
+        "queue_paused_by_tenant": tenant.queue_paused_by_tenant,
         "limits": asdict(limits_of(tenant)),
         "overrides": dict(tenant.limits),
         "created_at": tenant.created_at.isoformat(),

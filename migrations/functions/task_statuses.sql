@@ -24,7 +24,9 @@ BEGIN
                 -- The first reason that applies: what the tenant or its operator has set, then time, then slots, then workers.
                 WHEN k.status NOT IN ('PENDING', 'RETRY') THEN NULL
                 WHEN t.status = 'suspended' THEN 'SUSPENDED'
-                WHEN t.queue_paused THEN 'QUEUE_PAUSED'
+                WHEN t.queue_paused OR t.queue_paused_by_tenant THEN 'QUEUE_PAUSED'
+                -- The tenant has chosen this time, for the first attempt or for the next one (waiting_change).
+                WHEN k.due_at > now() AND k.scheduled_at = k.due_at THEN 'SCHEDULED'
                 WHEN k.due_at > now() AND k.status = 'RETRY' THEN 'RETRY_BACKOFF'
                 -- A task that was never claimed, or that its own code has snoozed, waits for its time. A task that a worker
                 -- without its type has given back also has a due_at in the future, but it waits for another worker.
@@ -42,7 +44,9 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT * FROM task w WHERE w.tenant_id = u.tenant_id AND w.id = u.id LIMIT 1
         ) AS k
-        CROSS JOIN LATERAL (SELECT w.status, w.queue_paused FROM tenant w WHERE w.id = u.tenant_id LIMIT 1) AS t
+        CROSS JOIN LATERAL (
+            SELECT w.status, w.queue_paused, w.queue_paused_by_tenant FROM tenant w WHERE w.id = u.tenant_id LIMIT 1
+        ) AS t
         CROSS JOIN LATERAL (
             -- The numbers of the task's pool.
             SELECT w.running, w.running_limit,

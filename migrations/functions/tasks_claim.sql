@@ -60,6 +60,7 @@ BEGIN
         INTO slots
         FROM tenant_slots s
         JOIN tenant t ON t.id = s.tenant_id AND t.status = 'active' AND NOT t.queue_paused
+            AND NOT t.queue_paused_by_tenant
         LEFT JOIN pool_slots p ON p.pool = p_pool AND p.judged_at > now() - make_interval(secs => p_dead_after)
         WHERE s.tenant_id = p_tenants[1] FOR UPDATE OF s;
         IF NOT FOUND THEN RETURN; END IF;
@@ -134,6 +135,7 @@ BEGIN
             FROM unnest(p_tenants, p_limits) AS w (tenant_id, wanted)
             JOIN tenant_slots s ON s.tenant_id = w.tenant_id
             JOIN tenant t ON t.id = s.tenant_id AND t.status = 'active' AND NOT t.queue_paused
+                AND NOT t.queue_paused_by_tenant
             ORDER BY s.tenant_id
             FOR UPDATE OF s
         ) AS f

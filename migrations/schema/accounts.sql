@@ -73,5 +73,6 @@ COMMENT ON COLUMN revoked_token.expires_at IS
 CREATE TRIGGER revoked_token_epoch AFTER INSERT ON revoked_token
     FOR EACH ROW EXECUTE FUNCTION bump_auth_epoch();
 
-CREATE TRIGGER tenant_epoch AFTER INSERT OR UPDATE OR DELETE ON tenant
-    FOR EACH STATEMENT EXECUTE FUNCTION bump_auth_epoch();
+-- Not for a pause of the queue: a tenant may change it often, and no process remembers it.
+CREATE TRIGGER tenant_epoch AFTER INSERT OR DELETE OR UPDATE OF slug, name, plan, status, limits, token_version
+    ON tenant FOR EACH STATEMENT EXECUTE FUNCTION bump_auth_epoch();

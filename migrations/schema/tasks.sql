@@ -40,7 +40,8 @@ COMMENT ON COLUMN task.priority IS '0 to 9; 9 is the most urgent.';
 COMMENT ON COLUMN task.payload IS
     'The text that was submitted. json and not jsonb, which would change numbers (docs/decisions/0011-json-as-it-came.md).';
 COMMENT ON COLUMN task.due_at IS 'When it may run: at once, at scheduled_at, or after the back-off of a retry.';
-COMMENT ON COLUMN task.scheduled_at IS 'The time in the future that the submit asked for; null if it asked for none.';
+COMMENT ON COLUMN task.scheduled_at IS
+    'The time in the future that the submit or a later change asked for; null if it asked for none.';
 COMMENT ON COLUMN task.expires_at IS 'A task that has not started by then ends REVOKED; null if it does not expire.';
 COMMENT ON COLUMN task.attempt IS 'Number of the latest attempt; 0 before the first.';
 COMMENT ON COLUMN task.failed_attempts IS 'Attempts that count against max_attempts. Lost and returned ones do not.';

@@ -9,7 +9,8 @@ CREATE TABLE tenant (
     queue_paused boolean NOT NULL DEFAULT false,
     limits jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
-    token_version integer NOT NULL DEFAULT 1
+    token_version integer NOT NULL DEFAULT 1,
+    queue_paused_by_tenant boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE tenant IS 'A customer.';
 COMMENT ON COLUMN tenant.slug IS
@@ -17,9 +18,12 @@ COMMENT ON COLUMN tenant.slug IS
 COMMENT ON COLUMN tenant.plan IS 'Decides the limits (app/tenants/plans.py).';
 COMMENT ON COLUMN tenant.status IS
     'active; suspended: every call gets 403, and nothing starts; deleted: its rows are being erased.';
-COMMENT ON COLUMN tenant.queue_paused IS 'True while no task starts. Calls are still answered.';
+COMMENT ON COLUMN tenant.queue_paused IS
+    'True while the operator lets no task start. Calls are still answered. The tenant cannot change it.';
 COMMENT ON COLUMN tenant.limits IS 'Overrides of single limits of the plan, by name (app/tenants/plans.py).';
 COMMENT ON COLUMN tenant.token_version IS 'A token with another version is invalid.';
+COMMENT ON COLUMN tenant.queue_paused_by_tenant IS
+    'True while the tenant itself lets no task start. Tasks start while neither this nor queue_paused is true.';
 
 -- Every claim and every end of a tenant locks its row, so they happen one after the other.
 CREATE TABLE tenant_slots (

@@ -8,7 +8,7 @@ import pytest
 
 from app.admin import offboarding_store
 from app.quotas.schemas import Demand
-from app.tasks import store
+from app.tasks import change_store, store
 from app.tasks.read import store as read_store
 from app.tasks.submit.new_tasks import NewTask
 from tests.conftest import ROOT
@@ -21,6 +21,7 @@ _STORES = sorted((ROOT / "app").rglob("*store.py"))
 _BY_FIELDS: Mapping[str, Sequence[str]] = {
     "tasks_accept": ("tenants", *Demand._fields, *NewTask._fields, "dead_after"),
     "task_accept": (*Demand._fields[1:], *NewTask._fields, "dead_after"),
+    "waiting_change": ("tenant", "task", *change_store.WaitingChange._fields),
     "attempts_finish": (*store._End._fields, *store._FOR_ALL_ENDS),
     "attempt_finish": (*store._End._fields[:-1], *store._FOR_ALL_ENDS),
 }
@@ -30,7 +31,7 @@ _CALL = re.compile(r"\b(\w+)\((p_\w+ => [^()]*(?:\(\)[^()]*)*)\)")
 def _texts() -> list[str]:
     made = [
         value
-        for module in (store, read_store, offboarding_store)
+        for module in (store, change_store, read_store, offboarding_store)
         for value in vars(module).values()
         if isinstance(value, str)
     ]

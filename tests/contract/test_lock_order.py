@@ -85,10 +85,9 @@ def test_a_claim_and_an_end_lock_the_slots_first():
         assert next(locks(_body(name))) == "tenant_admitted"
 
 
-def test_a_cancel_and_an_expiry_lock_the_slots_first_in_a_statement_of_their_own():
-    assert re.match(
-        r"[^;]*BEGIN\s*PERFORM FROM tenant_slots s WHERE s\.tenant_id = p_tenant FOR UPDATE;", _body("waiting_revoke")
-    )
+@pytest.mark.parametrize("name", ["waiting_revoke", "waiting_change"])
+def test_a_cancel_an_expiry_and_a_change_lock_the_slots_first_in_a_statement_of_their_own(name: str):
+    assert re.match(r"[^;]*BEGIN\s*PERFORM FROM tenant_slots s WHERE s\.tenant_id = p_tenant FOR UPDATE;", _body(name))
 
 
 def test_who_makes_deliveries_locks_no_slots():

@@ -15,13 +15,13 @@ from app.identity.paging import Page
 TENANT = uuid.uuid4()
 
 
-def _page(path: str, cursor: str | None = None, limit: int = 2) -> Page:
+def _page(path: str, cursor: str | None = None, limit: int = 2, *, oldest_first: bool = False) -> Page:
     app = SimpleNamespace(parts=SimpleNamespace(cursor_key=b"k" * 32))
     scope: dict[str, Any] = {
         "type": "http", "app": app, "path": path, "server": ("test", 80), "scheme": "http", "query_string": b"limit=2",
         "headers": [],
     }  # fmt: skip
-    return Page(limit, cursor, Request(scope), Response())
+    return Page(limit, cursor, Request(scope), Response(), oldest_first=oldest_first)
 
 
 def _items(count: int) -> list[Any]:
@@ -41,6 +41,16 @@ def test_a_full_page_names_the_next_one_and_the_last_page_none() -> None:
 
 def test_the_first_page_begins_after_the_last_id() -> None:
     assert _page("/api/keys").before(TENANT) == ids.LAST
+
+
+def test_a_list_with_the_oldest_first_begins_before_every_id_and_has_cursors_of_its_own() -> None:
+    page = _page("/api/tasks", oldest_first=True)
+    assert page.before(TENANT) == ids.FIRST
+    found = _items(3)
+    _, cursor = page.cut(TENANT, found)
+    assert _page("/api/tasks", cursor, oldest_first=True).before(TENANT) == found[1].id
+    with pytest.raises(InvalidCursor):
+        _page("/api/tasks", cursor).before(TENANT)
 
 
 def test_a_list_that_stopped_early_goes_on_where_it_has_read_to() -> None:

@@ -47,35 +47,38 @@ def _rows_read(plan: dict[str, Any]) -> float:
 @pytest.mark.parametrize(
     "wanted",
     [
-        TaskFilter(status=Status.FAILURE),
+        TaskFilter(statuses=[Status.FAILURE, Status.REVOKED]),
         TaskFilter(task="other"),
         TaskFilter(tag="rare"),
         TaskFilter(created_to=datetime.now(UTC) - timedelta(hours=1)),
         TaskFilter(created_from=datetime.now(UTC) + timedelta(hours=1)),
+        TaskFilter(finished_from=datetime.now(UTC) - timedelta(hours=1)),
+        TaskFilter(finished_to=datetime.now(UTC) + timedelta(hours=1)),
     ],
-    ids=["status", "task", "tag", "until", "from"],
+    ids=["status", "task", "tag", "until", "from", "ended from", "ended until"],
 )
+@pytest.mark.parametrize("order", [list_store.NEWEST_FIRST, list_store.OLDEST_FIRST], ids=["newest", "oldest"])
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-async def test_a_filter_that_finds_nothing_reads_twenty_thousand_tasks(yard: Yard, wanted: TaskFilter, mode: str):
+async def test_a_filter_that_finds_nothing_reads_twenty_thousand_tasks(
+    yard: Yard, wanted: TaskFilter, order: list_store.Order, mode: str
+):
     tenant_id = await _fill(yard, _TASKS)
     api = yard.database("tq_api", 1)
-    before, pages = ids.LAST, 0
+    position, pages = ids.FIRST if order.is_ascending else ids.LAST, 0
     try:
         async with api.transaction(tenant_id) as connection:
             await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
             while True:
-                first, last = ids.between(wanted.created_from, wanted.created_to)
-                times = wanted.created_from, wanted.created_to
-                values = tenant_id, first, min(before, last), 21, wanted.status, wanted.task, wanted.tag, *times
-                explained = "EXPLAIN (ANALYZE, FORMAT JSON) " + list_store._FILTERED_LIST
-                [root] = json.loads(await connection.fetchval(explained, *values))
+                where = {"position": position, "limit": 21, "order": order}
+                statement, values = list_store.query(tenant_id, wanted, **where)
+                [root] = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values))
                 assert _rows_read(root["Plan"]) <= BOUND + 10
-                found, read_to = await list_store.page(connection, tenant_id, wanted, before=before, limit=21)
+                found, read_to = await list_store.page(connection, tenant_id, wanted, **where)
                 assert found == []
                 pages += 1
                 if read_to is None:
                     break
-                before = read_to
+                position = read_to
     finally:
         await api.close()
     assert pages == 3

@@ -82,6 +82,59 @@ def test_a_list_is_narrowed_to_a_time(lister: Tenant):
         assert _ids(lister, created_from=(third + far).isoformat(), created_to=(fifth + far).isoformat()) == []
 
 
+def test_a_list_is_narrowed_to_several_statuses(make_tenant: Callable[..., Tenant]):
+    tenant = make_tenant("lister-statuses")
+    ended, waiting, revoked = (tenant.submit(task="echo", payload=1, delay_seconds=delay) for delay in (0, 3600, 3600))
+    tenant.result(ended)
+    tenant.client.post(f"/api/tasks/{revoked}/cancel")
+    assert _ids(tenant, status="SUCCESS,REVOKED") == [revoked, ended]
+    assert _ids(tenant, status="PENDING,PENDING") == [waiting]
+    for wrong in ("SUCCESS, REVOKED", "success", "SUCCESS,", ",", ""):
+        answer = tenant.client.get("/api/tasks", params={"status": wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "status"), wrong
+    answer = tenant.client.get("/api/tasks?status=SUCCESS&status=REVOKED")
+    assert answer.json()["errors"] == [{"parameter": "status", "detail": "Send this parameter once"}]
+
+
+def test_a_list_is_narrowed_to_the_time_of_the_end(lister: Tenant):
+    items = _list(lister)["items"]
+    ended = sorted((item["finished_at"], item["task_id"]) for item in items if item["finished_at"])
+    ids = [task_id for _, task_id in ended]
+    third, fifth = ended[2][0], ended[4][0]
+    assert sorted(_ids(lister, finished_from=third)) == sorted(ids[2:])
+    assert sorted(_ids(lister, finished_to=third)) == sorted(ids[:2])
+    assert sorted(_ids(lister, finished_from=third, finished_to=fifth, status="SUCCESS")) == sorted(ids[2:4])
+    assert _ids(lister, finished_from=third, created_to=third) == [
+        item["task_id"] for item in items if item["created_at"] < third <= (item["finished_at"] or "")
+    ]
+
+
+def test_a_list_goes_either_way(lister: Tenant):
+    newest = _ids(lister, sort="-created_at")
+    assert newest == _ids(lister)
+    assert list(chain(*_pages(lister, sort="created_at", limit=3))) == newest[::-1]
+    assert list(chain(*_pages(lister, sort="created_at", tag="odd", limit=1))) == _ids(lister, tag="odd")[::-1]
+    cursor = _list(lister, sort="created_at", limit=1)["next_cursor"]
+    other_way = lister.client.get("/api/tasks", params={"cursor": cursor})
+    assert (other_way.status_code, other_way.json()["code"]) == (400, "invalid_cursor")
+    assert lister.client.get("/api/tasks", params={"sort": "finished_at"}).status_code == 422
+
+
+def test_an_item_says_how_its_task_went(make_tenant: Callable[..., Tenant]):
+    tenant = make_tenant("lister-items")
+    failed = tenant.submit(task="long_task", payload={"seconds": 0, "steps": 1, "fail_attempts": 1}, max_attempts=1)
+    error = tenant.result(failed)["error"]
+    done = tenant.submit(task="long_task", payload={"seconds": 0.2, "steps": 2})
+    tenant.result(done)
+    waiting = tenant.submit(task="echo", payload=1, delay_seconds=3600)
+    items = {item["task_id"]: item for item in _list(tenant)["items"]}
+    assert (items[failed]["error"], error["attempt"]) == (error, 1)
+    assert (items[done]["error"], items[done]["progress"]["done"]) == (None, 2)
+    times = [datetime.fromisoformat(items[done][name]) for name in ("started_at", "finished_at")]
+    assert items[done]["duration_seconds"] == pytest.approx((times[1] - times[0]).total_seconds())
+    assert {items[waiting][name] for name in ("progress", "error", "started_at", "duration_seconds")} == {None}
+
+
 @pytest.mark.parametrize("first", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z"])
 @pytest.mark.parametrize("last", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "2262-04-12T00:00:00Z"])
 def test_a_time_may_be_as_far_away_as_the_calendar_goes(lister: Tenant, first: str, last: str):
@@ -120,6 +173,12 @@ def test_a_rare_task_is_found_by_following_the_cursors_of_empty_pages(heap: Tena
     assert pages == [[], [], [oldest]]
     first = heap.client.get("/api/tasks", params=wanted)
     assert 'rel="next"' in first.headers["Link"]
+
+
+def test_with_the_oldest_first_a_rare_task_is_on_the_first_page_and_the_others_are_read_in_parts(heap: Tenant):
+    assert len(_list(heap, sort="created_at", status="FAILURE")["items"]) == 1
+    pages = list(_pages(heap, sort="created_at", task="echo", status="SUCCESS,RETRY"))
+    assert pages == [[], [], []]
 
 
 def test_a_full_page_of_what_is_frequent_needs_no_second_look(heap: Tenant):

@@ -11,9 +11,10 @@ from app.core import ids
 from app.core.batcher import Batcher
 from app.core.errors import NotFound, Unavailable
 from app.db import Database
+from app.tasks.list_schemas import TaskSummary
 from app.tasks.read import list_store, queue_position, store
 from app.tasks.read.task_filter import TaskFilter
-from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus, TaskSummary
+from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus
 from app.tasks.status import FINAL, Status
 
 T = TypeVar("T")
@@ -40,10 +41,12 @@ class StoredResult:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """A task with its attempts. ``payload`` is the stored JSON text."""
+    """A task with its attempts. ``payload`` and ``result`` are the stored JSON texts."""
 
     task: TaskAndAttempts
     payload: str
+    result: str | None
+    """None if it was not asked for; "null" if the task has none."""
 
 
 class Caller(NamedTuple):
@@ -83,8 +86,8 @@ class Reading:
         """Return the status of a task. Raises ``NotFound``."""
         return TaskStatus.model_validate(_known(await self._statuses.ask((tenant_id, task_id))))
 
-    async def detail(self, tenant_id: UUID, task_id: UUID) -> Detail:
-        """Return everything about a task except its result. Raises ``NotFound``."""
+    async def detail(self, tenant_id: UUID, task_id: UUID, *, with_result: bool = False) -> Detail:
+        """Return everything about a task, its result only ``with_result``. Raises ``NotFound``."""
         # One snapshot for all reads: otherwise a task that starts or ends meanwhile would not match its attempts.
         async with self._reader.transaction(tenant_id, is_snapshot=True) as connection:
             status = _known(
@@ -93,8 +96,9 @@ class Reading:
             request = _known(await store.request(connection, tenant_id, task_id))
             attempts = await store.attempts(connection, tenant_id, task_id)
             place = await queue_position.find(connection, tenant_id, task_id, status["waiting_reason"])
+            result = await store.result(connection, tenant_id, task_id) or "null" if with_result else None
         parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts], **place._asdict()}
-        return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"])
+        return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"], result)
 
     async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> StoredResult | None:
         """Return a task's outcome. Wait up to ``wait`` seconds for its end. Raises ``NotFound``.
@@ -110,14 +114,17 @@ class Reading:
             return found if found.status in FINAL else await self._wait(tenant_id, task_id, wakeup, until, caller)
 
     async def page(
-        self, tenant_id: UUID, wanted: TaskFilter, *, before: UUID, limit: int
+        self, tenant_id: UUID, wanted: TaskFilter, *, position: UUID, limit: int, oldest_first: bool = False
     ) -> tuple[list[TaskSummary], UUID | None]:
-        """Return up to ``limit`` tasks older than ``before``, newest first.
+        """Return up to ``limit`` tasks after a position: older ones, newest first; with ``oldest_first`` the reverse.
 
-        If these are fewer although older tasks may match, also returns the id of the oldest task that was read.
+        If these are fewer although tasks beyond them may match, also returns the id of the last task that was read.
         """
+        order = list_store.OLDEST_FIRST if oldest_first else list_store.NEWEST_FIRST
         async with self._reader.transaction(tenant_id) as connection:
-            rows, read_to = await list_store.page(connection, tenant_id, wanted, before=before, limit=limit)
+            rows, read_to = await list_store.page(
+                connection, tenant_id, wanted, position=position, limit=limit, order=order
+            )
         return [TaskSummary.model_validate(dict(row)) for row in rows], read_to
 
     async def _wait(

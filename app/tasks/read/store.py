@@ -85,6 +85,14 @@ async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "as
     return await connection.fetchrow(_REQUEST, tenant_id, task_id)
 
 
+async def result(connection: Connection, tenant_id: UUID, task_id: UUID) -> str | None:
+    """Return the stored result of a task as JSON text, or None."""
+    found: str | None = await connection.fetchval(
+        "SELECT result FROM result WHERE tenant_id = $1 AND task_id = $2", tenant_id, task_id
+    )
+    return found
+
+
 async def attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> "list[asyncpg.Record]":
     """Return all attempts of a task, the first one first."""
     return list(await connection.fetch(_ATTEMPTS, tenant_id, task_id))

@@ -1,5 +1,6 @@
 """The filter of a task list."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +11,10 @@ from app.tasks.status import Status
 class TaskFilter:
     """The conditions that a listed task must meet; None means any value."""
 
-    status: Status | None = None
+    statuses: Sequence[Status] | None = None
     task: str | None = None
     tag: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    finished_from: datetime | None = None
+    finished_to: datetime | None = None

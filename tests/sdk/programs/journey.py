@@ -49,7 +49,7 @@ def typed_submit_wait_and_list(client: AuthenticatedClient) -> None:
     echoed = wait_for_result(client, submit(client, SubmitEcho(payload=[1, 2])), timeout=30)
     assert echoed.result == [1, 2]
 
-    page: TaskPage = unwrap(list_tasks.sync_detailed(client=client, tag="sdk", status=Status.SUCCESS))
+    page: TaskPage = unwrap(list_tasks.sync_detailed(client=client, tag="sdk", status=Status.SUCCESS.value))
     assert [item.task_id for item in page.items] == [task_id]
     assert [attempt.attempt for attempt in unwrap(get_task.sync_detailed(task_id, client=client)).attempts] == [1]
 
