@@ -20,6 +20,7 @@ from app.core.secrets import get_secrets
 from app.db import Database
 from app.events.reader import LogReader
 from app.events.streams import OpenStreams
+from app.events.tail import Tails
 from app.http import pagination
 from app.http.list_limit import ListLimit
 from app.identity.keyring import Keyring
@@ -70,6 +71,7 @@ async def opened() -> AsyncIterator[ApiParts]:
         stack.push_async_callback(reading.close)
         streams = OpenStreams(verifier)
         _keep_up(stack, "streams", streams.run())
+        log_reader = _kept_up(stack, LogReader(databases.api, waiters), "events")
         parts = ApiParts(
             list_limit=ListLimit(settings.database_pool_size, reading.require_postgres),
             cursor_key=pagination.derive_key(secrets.pepper(secrets.pepper_id)),
@@ -82,7 +84,8 @@ async def opened() -> AsyncIterator[ApiParts]:
             acceptor=Acceptor(databases.submit, databases.api, redis),
             large_bodies=LargeBodies(),
             reading=reading,
-            log_reader=_kept_up(stack, LogReader(databases.api, waiters), "events"),
+            log_reader=log_reader,
+            tails=Tails(log_reader),
             following=_kept_up(stack, Following(databases.api, waiters), "followed-tasks"),
             streams=streams,
             redis=redis,

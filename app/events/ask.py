@@ -1,7 +1,7 @@
 """The question of a reader of the event log, and the page that answers it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
@@ -48,6 +48,11 @@ class LogPage:
     def is_at_head(self) -> bool:
         """Return whether there is nothing more to read now."""
         return self.place.seq >= self.head
+
+    def after(self, place: Position) -> "LogPage":
+        """Return the part of the page after a place in it, or nothing at this place if it is behind the page."""
+        items = [item for item in self.items if item.place.seq > place.seq]
+        return replace(self, items=items, place=max(self.place, place))
 
     @cached_property
     def messages(self) -> bytes:

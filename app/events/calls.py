@@ -69,7 +69,7 @@ async def _stream(request: Request, parts: EventParts, ask: Ask, limit: int) -> 
         # Read before the answer begins, so that an error is an answer of its own.
         first = await parts.log_reader.page(ask)
         opened = reserved.keep(credentials.of(request.scope))
-    return EventStream(feed.stream(parts.log_reader, ask, first), opened)
+    return EventStream(feed.stream(parts.log_reader, parts.tails, ask, first), opened)
 
 
 def client_of(request: Request, parts: EventParts) -> WaitingClient:

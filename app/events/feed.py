@@ -3,18 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from typing import Final
 
 from app.core.errors import Problem
 from app.events import cursor
 from app.events.ask import Ask, LogPage
 from app.events.reader import LogReader
+from app.events.tail import Tail, Tails
 from app.http import event_stream, long_poll
 from app.http.event_stream import COMMENT_INTERVAL
 from app.http.long_poll import WaitingClient
-
-# Seconds between a wake-up and the read. Events that are committed meanwhile share the read and the packet.
-_GATHER_SECONDS: Final = 0.01
 
 
 async def poll(reader: LogReader, ask: Ask, seconds: float, client: WaitingClient) -> LogPage | None:
@@ -36,36 +33,45 @@ async def poll(reader: LogReader, ask: Ask, seconds: float, client: WaitingClien
         return await long_poll.poll(read, lambda page: bool(page.items) or not page.is_at_head, watch, seconds, client)
 
 
-async def stream(reader: LogReader, ask: Ask, first: LogPage) -> AsyncGenerator[bytes, None]:
+async def stream(reader: LogReader, tails: Tails, ask: Ask, first: LogPage) -> AsyncGenerator[bytes, None]:
     """Yield the events of the page ``first`` and all later ones, as server-sent events without end.
 
     It ends if the events are lost to the reader, or if Postgres is away: the client resumes, and gets the error then.
     """
     clock = asyncio.get_running_loop().time
-    page, said_at, told = first, clock(), ask.after
-    if not page.items:
+    place = told = first.place
+    said_at = clock()
+    if first.items:
+        yield first.messages
+        told = first.items[-1].place
+    else:
         # So that a client which is cut off before the first event resumes here.
-        told = page.place
-        yield event_stream.position(cursor.encode(ask.tenant_id, told))
-    with reader.watch(ask.tenant_id) as watch:
-        # The first page was read before the watch began, so another one is read before the first wait.
-        has_looked = False
+        yield event_stream.position(cursor.encode(ask.tenant_id, place))
+    with tails.joined(replace(ask, after=place)) as tail:
         while True:
-            if page.items:
-                yield page.messages
-                said_at, told = clock(), page.items[-1].place
-                page = replace(page, items=())
-            elif clock() - said_at >= COMMENT_INTERVAL:
-                # With a filter, the place moves on although nothing is sent.
-                moved = cursor.encode(ask.tenant_id, page.place) if page.place != told else None
-                yield event_stream.comment("nothing new", moved)
-                said_at, told = clock(), page.place
-            if has_looked and page.is_at_head:
-                watch.seq = page.place.seq
-                if not await watch.hear(said_at + COMMENT_INTERVAL - clock()):
-                    continue
-                await asyncio.sleep(_GATHER_SECONDS)
             try:
-                page, has_looked = await reader.page(replace(ask, after=page.place)), True
+                page = await _page_after(reader, tail, replace(ask, after=place), said_at + COMMENT_INTERVAL - clock())
             except Problem:
                 return
+            if page is not None:
+                place = page.place
+                if page.items:
+                    yield page.messages
+                    said_at, told = clock(), page.items[-1].place
+            if clock() - said_at >= COMMENT_INTERVAL:
+                # With a filter, the place moves on although nothing is sent.
+                moved = cursor.encode(ask.tenant_id, place) if place != told else None
+                yield event_stream.comment("nothing new", moved)
+                said_at, told = clock(), place
+
+
+async def _page_after(reader: LogReader, tail: Tail, ask: Ask, seconds: float) -> LogPage | None:
+    """Return the page after a place: from the tail, or by a read if the place is before it. None: no page in time."""
+    before = tail.place
+    if ask.after.seq < before.seq:
+        return await reader.page(ask)
+    page = await tail.next_page(seconds)
+    if page is None or ask.after == before:
+        return page
+    # The stream has read beyond the tail before it joined: the tail repeats what the stream has sent already.
+    return page.after(ask.after)

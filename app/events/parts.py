@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.events.reader import LogReader
 from app.events.streams import OpenStreams
+from app.events.tail import Tails
 from app.quotas.parts import QuotaParts
 
 
@@ -12,4 +13,5 @@ class EventParts(QuotaParts):
     """The parts that calls about events use."""
 
     log_reader: LogReader
+    tails: Tails
     streams: OpenStreams

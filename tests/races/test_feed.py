@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -17,10 +18,11 @@ from app.broker.wakeups import Waiters, publish_done
 from app.core.errors import CursorLost
 from app.core.redis import connect
 from app.db import Database
-from app.events import cursor, store
+from app.events import cursor, feed, store
 from app.events.ask import Ask, LogPage
 from app.events.cursor import NOW, OLDEST, Position
 from app.events.reader import LogReader
+from app.events.tail import Tails
 from app.events.types import EventType
 from app.tasks.run.attempts import AttemptEnd, Outcome
 from app.tasks.run.end import cancel, end
@@ -262,3 +264,48 @@ async def test_an_erased_task_leaves_its_event(yard: Yard, api: Database, reader
     await yard.owner.execute("DELETE FROM task WHERE tenant_id = $1", tenant_id)
     [item] = (await reader.page(asking(tenant_id))).items
     assert f'"task_id":"{task_id}","task":null,"status":"REVOKED"' in item.text
+
+
+async def _first(stream: AsyncGenerator[bytes, None], count: int) -> list[str]:
+    """Read a stream until it has sent so many events; return their tasks."""
+    found: list[str] = []
+    async with asyncio.timeout(20):
+        async for chunk in stream:
+            found += re.findall(r'"task_id":"([^"]+)"', chunk.decode())
+            if len(found) >= count:
+                break
+    return found
+
+
+async def test_streams_that_begin_at_any_place_share_a_tail_and_get_each_event_once(yard: Yard, reader: LogReader):
+    tenant_id, tails = await yard.tenant(), Tails(reader)
+    made = await _events(yard, tenant_id, 250)
+    places = [OLDEST, NOW, *[(await reader.page(asking(tenant_id, limit=limit))).place for limit in (7, 99)]]
+    streams = []
+    for place in places:
+        ask = asking(tenant_id, place)
+        streams.append(feed.stream(reader, tails, ask, await reader.page(ask)))
+    wanted = [350, 100, 343, 251]
+    reads = [asyncio.create_task(_first(each, count)) for each, count in zip(streams, wanted, strict=True)]
+    for _ in range(20):
+        made += await _events(yard, tenant_id, 5)
+        await asyncio.sleep(0.01)
+    for read, count in zip(reads, wanted, strict=True):
+        assert await read == [str(task_id) for task_id in made[350 - count :]]
+    for each in streams:
+        await each.aclose()
+    assert tails._tails == {}
+
+
+async def test_a_stream_whose_events_are_lost_ends(yard: Yard, reader: LogReader):
+    tenant_id, tails = await yard.tenant(), Tails(reader)
+    await _events(yard, tenant_id, 5)
+    ask = asking(tenant_id, NOW)
+    stream = feed.stream(reader, tails, ask, await reader.page(ask))
+    assert (await anext(stream)).startswith(b"id: ")
+    await yard.owner.execute("DELETE FROM event WHERE tenant_id = $1 AND seq > 2", tenant_id)
+    await yard.owner.execute("UPDATE tenant_slots SET event_seq = 2 WHERE tenant_id = $1", tenant_id)
+    async with asyncio.timeout(20):
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+    assert tails._tails == {}
