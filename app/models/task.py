@@ -116,6 +116,7 @@ class BacklogEntry(SQLModel, table=True):
         Index("backlog_due", "pool", "tenant_id", "priority", "due_at"),
         Index("backlog_scheduled", "due_at", postgresql_where=text("is_scheduled")),
         Index("backlog_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index("backlog_expiring_by_tenant", "tenant_id", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     )
 
     tenant_id: UUID = Field(primary_key=True)

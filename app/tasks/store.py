@@ -206,13 +206,11 @@ async def claim_any_tenant(
 
 async def begun_by_claim_any_tenant(connection: Connection, worker_id: UUID, key: UUID) -> "list[asyncpg.Record]":
     """Return the running attempts that the claim with this ``key`` has begun, of the tenants of the transaction."""
-    return list(
-        await connection.fetch(
-            "SELECT tenant_id, task_id, claim_token FROM attempt "
-            "WHERE worker_id = $1 AND finished_at IS NULL AND claim_token BETWEEN $2 AND $3",
-            worker_id, *ids.with_first_half_of(key),
-        )
-    )  # fmt: skip
+    begun = (
+        "SELECT tenant_id, task_id, claim_token FROM attempt "
+        "WHERE worker_id = $1 AND finished_at IS NULL AND claim_token BETWEEN $2 AND $3"
+    )
+    return list(await connection.fetch(begun, worker_id, *ids.with_first_half_of(key)))
 
 
 async def finish_any_tenant(
@@ -255,18 +253,21 @@ async def report_progress(
     )  # fmt: skip
 
 
-_CALL_REVOKE: Final = call("waiting_revoke", "tenant", "task", "error", "is_expiry")
-_REVOKE: Final = f"SELECT status FROM {_CALL_REVOKE}"  # noqa: S608 a constant of names
+# The function is volatile, so the call for each task sees what the calls before it have written.
+_REVOKE: Final = """
+SELECT u.task_id FROM unnest($2::uuid[]) AS u (task_id),
+    LATERAL waiting_revoke(p_tenant => $1, p_task => u.task_id, p_error => $3, p_is_expiry => $4)
+"""
 
 
 async def revoke_waiting(
-    connection: Connection, tenant_id: UUID, task_id: UUID, error: "dict[str, Any]", *, is_expiry: bool = False
-) -> bool:
-    """End a waiting task as REVOKED. Return False if it does not wait (migrations/functions: waiting_revoke).
+    connection: Connection, tenant_id: UUID, task_ids: Sequence[UUID], error: dict[str, Any], *, is_expiry: bool = False
+) -> list[UUID]:
+    """End waiting tasks as REVOKED; return the ids of those that waited (migrations/functions: waiting_revoke).
 
-    ``error`` is the JSON object to store. With ``is_expiry`` the task ends only if its time to start has passed.
+    ``error`` is the JSON object to store. With ``is_expiry`` a task ends only if its time to start has passed.
     """
-    return await connection.fetchrow(_REVOKE, tenant_id, task_id, error, is_expiry) is not None
+    return [row["task_id"] for row in await connection.fetch(_REVOKE, tenant_id, task_ids, error, is_expiry)]
 
 
 async def request_cancel(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:

@@ -168,6 +168,40 @@ async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: i
     return [Lost(**dict(row)) for row in rows]
 
 
+# A skip scan, as in _DUE_TENANTS: each step finds the next tenant that has tasks which expire.
+_EXPIRED_BY_TENANT = """
+WITH RECURSIVE line AS (
+    (SELECT tenant_id, 1 AS place FROM backlog
+     WHERE expires_at IS NOT NULL AND tenant_id > $1 ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, line.place + 1 FROM line, LATERAL (
+        SELECT b.tenant_id FROM backlog b
+        WHERE b.expires_at IS NOT NULL AND b.tenant_id > line.tenant_id ORDER BY b.tenant_id LIMIT 1
+    ) AS n
+    WHERE line.place < $2
+)
+SELECT line.tenant_id, due.task_id
+FROM line LEFT JOIN LATERAL (
+    SELECT b.task_id FROM backlog b
+    WHERE b.tenant_id = line.tenant_id AND b.expires_at <= now() ORDER BY b.expires_at LIMIT $3
+) AS due ON true
+ORDER BY line.place
+"""
+
+
+async def expired_by_tenant_any_tenant(
+    connection: Connection, beyond: UUID, *, tenants: int, each: int
+) -> "tuple[list[tuple[UUID, UUID]], UUID | None]":
+    """Return up to ``each`` (tenant, task) ids of expired tasks of the next ``tenants`` tenants after ``beyond``.
+
+    Also returns the last of these tenants, from which the next call goes on; None if there are no further ones.
+    """
+    rows = await connection.fetch(_EXPIRED_BY_TENANT, beyond, tenants, each)
+    seen = dict.fromkeys(row["tenant_id"] for row in rows)
+    found = [(row["tenant_id"], row["task_id"]) for row in rows if row["task_id"] is not None]
+    return found, next(reversed(seen)) if len(seen) == tenants else None
+
+
 async def forget_dead_workers_any_tenant(connection: Connection, fence: UUID) -> None:
     """Delete the rows of workers that have sent no heartbeat for a minute and have no running attempt."""
     await connection.execute(

@@ -137,6 +137,7 @@ CREATE TABLE backlog (
 -- primary key, and a lookup of one task would read all tasks that its tenant has waiting.
 CREATE INDEX backlog_due ON backlog (pool, tenant_id, priority, due_at);
 CREATE INDEX backlog_expiring ON backlog (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX backlog_expiring_by_tenant ON backlog (tenant_id, expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX backlog_long ON backlog (tenant_id, pool, due_at) WHERE is_long;
 CREATE INDEX backlog_scheduled ON backlog (due_at) WHERE is_scheduled;
 COMMENT ON TABLE backlog IS

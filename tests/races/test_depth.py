@@ -251,6 +251,7 @@ async def _time_passes(deep: Deep) -> None:
     async with deep.database("tq_dispatch").connection() as connection:
         await sweep_store.fallen_due_any_tenant(connection, await connection.fetchval("SELECT now()"))
         await sweep_store.expired_any_tenant(connection, 200)
+        await sweep_store.expired_by_tenant_any_tenant(connection, ids.FIRST, tenants=100, each=20)
         await sweep_store.running_seconds_any_tenant(connection)
         await sweep_store.forget_dead_workers_any_tenant(connection, await deep.yard.fence())
         await sweep_store.weights_any_tenant(connection, [deep.tenant_id])
@@ -359,7 +360,7 @@ async def _verdicts_in_vain(deep: Deep) -> None:
 
 async def _expire(deep: Deep) -> None:
     [task_id] = await deep.yard.tasks(deep.tenant_id, 1, expires_seconds=0.0)
-    assert await expire(deep.database("tq_worker"), deep.tenant_id, task_id)
+    assert await expire(deep.database("tq_worker"), deep.tenant_id, [task_id]) == [task_id]
 
 
 async def _cancel_in_vain(deep: Deep) -> None:
@@ -367,7 +368,7 @@ async def _cancel_in_vain(deep: Deep) -> None:
 
 
 async def _expire_in_vain(deep: Deep) -> None:
-    assert not await expire(deep.database("tq_worker"), deep.tenant_id, uuid.uuid4())
+    assert not await expire(deep.database("tq_worker"), deep.tenant_id, [uuid.uuid4()])
 
 
 async def _release_keys_in_vain(deep: Deep) -> None:

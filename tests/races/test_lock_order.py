@@ -20,7 +20,7 @@ async def _cancel(database: Database, tenant_id: uuid.UUID, task_id: uuid.UUID) 
 
 
 async def _expire(database: Database, tenant_id: uuid.UUID, task_id: uuid.UUID) -> None:
-    assert not await expire(database, tenant_id, task_id)
+    assert not await expire(database, tenant_id, [task_id])
 
 
 async def _waits_for_a_lock(yard: Yard) -> None:

@@ -70,7 +70,7 @@ async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
     """
     async with api.transaction(tenant_id) as connection:
         for _ in range(_CANCEL_LOOKS):
-            if await store.revoke_waiting(connection, tenant_id, task_id, outcomes.CANCELLED):
+            if await store.revoke_waiting(connection, tenant_id, [task_id], outcomes.CANCELLED):
                 return "REVOKED"
             if await store.request_cancel(connection, tenant_id, task_id):
                 return "STARTED"
@@ -80,7 +80,10 @@ async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
     raise Unavailable
 
 
-async def expire(worker: Database, tenant_id: UUID, task_id: UUID) -> bool:
-    """End a waiting task that has expired; return False if it was claimed or had ended before."""
+async def expire(worker: Database, tenant_id: UUID, task_ids: Sequence[UUID]) -> list[UUID]:
+    """End waiting tasks of a tenant that have expired; return those that this call has ended.
+
+    The others were claimed, or had ended before.
+    """
     async with worker.transaction(tenant_id) as connection:
-        return await store.revoke_waiting(connection, tenant_id, task_id, outcomes.EXPIRED, is_expiry=True)
+        return await store.revoke_waiting(connection, tenant_id, task_ids, outcomes.EXPIRED, is_expiry=True)
