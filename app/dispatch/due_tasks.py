@@ -2,17 +2,20 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from app.core.ids import FIRST
+from app.core.log_limiter import LogLimiter
 from app.db import Connection, Database
 from app.tasks import sweep_store
 from app.tasks.run.end import expire
 
-_log = logging.getLogger(__name__)
+_log_limiter = LogLimiter(logging.getLogger(__name__))
 
 # Expired tasks that a look finds, oldest first. If there are more, it also looks at this many tenants, and finds this
 # many of each.
@@ -48,8 +51,20 @@ class DueTasks:
         for place, tenant_id, task_ids in _groups(await self._find_expired()):
             if place and time.monotonic() > until:
                 break
-            ended += [(tenant_id, task_id) for task_id in await expire(self._worker, tenant_id, task_ids)]
+            ended += [(tenant_id, task_id) for task_id in await self._expire(tenant_id, task_ids)]
         return ended
+
+    async def _expire(self, tenant_id: UUID, task_ids: Sequence[UUID]) -> list[UUID]:
+        try:
+            return await expire(self._worker, tenant_id, task_ids)
+        except asyncpg.PostgresError as error:
+            if len(task_ids) == 1:
+                # Only the type of the error: its text may quote the row. Each round tries again.
+                facts = {"tenant_id": str(tenant_id), "task_id": str(task_ids[0]), "error": type(error).__name__}
+                _log_limiter.log(logging.ERROR, "an expired task cannot be ended", reason=str(task_ids[0]), extra=facts)
+                return []
+        # About one of the tasks: the others must not wait for it.
+        return [ended for task_id in task_ids for ended in await self._expire(tenant_id, [task_id])]
 
     async def _find_expired(self) -> list[tuple[UUID, UUID]]:
         found = await sweep_store.expired_any_tenant(self._connection, _MAX_EXPIRED)

@@ -3,11 +3,15 @@
 The attempt is taken away by its claim token and ends LOST; its task waits again, or ends after five losses.
 """
 
+import logging
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from app.core import failpoints
 from app.core.errors import Unavailable
+from app.core.log_limiter import LogLimiter
 from app.db import Database
 from app.dispatch.leadership import Lead
 from app.tasks import sweep_store
@@ -16,6 +20,8 @@ from app.tasks.run.attempts import AttemptEnd, FinishResult
 from app.tasks.run.claim import look
 from app.tasks.run.timing import WORKER_DEAD_AFTER
 from app.tasks.sweep_store import Lost
+
+_log_limiter = LogLimiter(logging.getLogger(__name__))
 
 # Attempts that one round rescues. After the death of a large worker the next rounds continue.
 _AT_ONCE: Final = 200
@@ -58,6 +64,11 @@ class Rescuer:
             result = await end.end_as_leader(self._worker, attempt_end, self._fence)
         except Unavailable:
             # The attempt stays lost, so the next round finds it again.
+            return None
+        except asyncpg.PostgresError as error:
+            # About this attempt, so the others must not wait for it. The text may quote the row, so the type is logged.
+            facts = after_commit.names(lost) | {"error": type(error).__name__}
+            _log_limiter.log(logging.ERROR, "a lost attempt cannot be ended", reason=str(lost.task_id), extra=facts)
             return None
         after_commit.warn_of_rescue(attempt_end, result, reason=lost.reason, times_lost=lost.times_lost + 1)
         return result

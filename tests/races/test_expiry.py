@@ -77,3 +77,21 @@ async def test_of_the_tasks_named_only_those_that_wait_and_have_expired_end(yard
     assert [row["status"] for row in statuses] == ["REVOKED", "PENDING", "REVOKED"]
     departed = await yard.owner.fetchval("SELECT departed FROM tenant_slots WHERE tenant_id = $1", tenant_id)
     assert departed == 2
+
+
+async def test_a_task_that_cannot_end_keeps_no_other_waiting(
+    yard: Yard, worker: Database, dispatcher: Any, caplog: pytest.LogCaptureFixture
+):
+    await yard.owner.execute("DELETE FROM backlog WHERE expires_at IS NOT NULL")
+    poisoned, later = await _expired(yard, 3, seconds=60), await _expired(yard, 1, seconds=1)
+    poison = await yard.owner.fetchval("SELECT task_id FROM backlog WHERE tenant_id = $1 LIMIT 1", poisoned)
+    await yard.owner.execute(
+        f"ALTER TABLE task ADD CONSTRAINT no_poison CHECK (id <> '{poison}' OR status = 'PENDING')"
+    )
+    try:
+        ended = await DueTasks(dispatcher, worker).end_expired()
+    finally:
+        await yard.owner.execute("ALTER TABLE task DROP CONSTRAINT no_poison")
+    assert sorted(tenant_id for tenant_id, _ in ended) == sorted([poisoned, poisoned, later])
+    [line] = [record for record in caplog.records if record.message == "an expired task cannot be ended"]
+    assert (line.__dict__["task_id"], line.__dict__["error"]) == (str(poison), "CheckViolationError")
