@@ -3,7 +3,7 @@
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Identity
+from sqlalchemy import BigInteger, Double, Identity
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
@@ -48,7 +48,7 @@ class WorkerTime(SQLModel, table=True):
     __tablename__ = "worker_time"
 
     id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
-    tenant_id: UUID = Field(sa_column_args=[ForeignKey("tenant.id", ondelete="CASCADE")])
+    tenant_id: UUID
     day: date
     task: str = Field(sa_type=TEXT)
     attempts: int = default("1")

@@ -27,9 +27,10 @@ COMMENT ON COLUMN usage_by_task.tasks IS 'Tasks accepted.';
 COMMENT ON COLUMN usage_by_task.attempts IS 'Attempts whose code has ended.';
 COMMENT ON COLUMN usage_by_task.worker_seconds IS 'Seconds that these attempts took.';
 
+-- No foreign key: a row is written only in the transaction that ends a task, and the task has one.
 CREATE TABLE worker_time (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
+    tenant_id uuid NOT NULL,
     day date NOT NULL,
     task text NOT NULL,
     seconds double precision NOT NULL,

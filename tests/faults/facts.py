@@ -18,7 +18,7 @@ _EXPECTED_KEYS: Final = ("_kombu.", "celery", "installation:timelines", "tenants
 
 _TASKS: Final = """
 SELECT k.id::text AS id, t.slug AS tenant, k.task, k.tags, k.status, k.attempt, k.failed_attempts, k.max_attempts,
-    k.claim_token::text AS claim_token, k.webhook_url, r.result::text AS result, k.error->>'type' AS error_type
+    k.claim_token::text AS claim_token, k.webhook_url, coalesce(k.result, r.result)::text AS result, k.error->>'type' AS error_type
 FROM task k JOIN tenant t ON t.id = k.tenant_id
 LEFT JOIN result r ON r.tenant_id = k.tenant_id AND r.task_id = k.id
 """
