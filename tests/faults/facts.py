@@ -35,11 +35,12 @@ SELECT 'msg_' || replace(id::text, '-', '') AS id, task_id::text AS task_id, sta
 # What was counted and what is there, for each tenant and period.
 _USAGE: Final = """
 SELECT t.slug AS tenant, u.period, u.used, (
-    SELECT count(*) FROM task k WHERE k.tenant_id = u.tenant_id
+    SELECT count(*) FROM task k WHERE k.tenant_id = a.tenant_id
       AND (k.created_at AT TIME ZONE 'UTC')::date >= u.starts_on
       AND (k.created_at AT TIME ZONE 'UTC')::date
           < u.starts_on + CASE u.period WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END) AS stored
-FROM usage u JOIN tenant t ON t.id = u.tenant_id
+FROM tenant_admitted a JOIN tenant t ON t.id = a.tenant_id
+CROSS JOIN LATERAL (VALUES ('day', a.day, a.day_used), ('month', a.month, a.month_used)) AS u (period, starts_on, used)
 """
 _SLOTS: Final = "SELECT t.slug AS tenant, s.running FROM tenant_slots s JOIN tenant t ON t.id = s.tenant_id"
 

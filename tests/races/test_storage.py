@@ -24,7 +24,6 @@ TABLES = {
     "idempotency_key": _IN_PARTS,
     "tenant_slots": _COUNTER,
     "tenant_admitted": _COUNTER,
-    "usage": _COUNTER,
     "usage_by_task": _COUNTER,
     "worker": {"fillfactor": "50"},
     "auth_epoch": {"fillfactor": "50"},
