@@ -48,6 +48,9 @@ async def _read(yard: Yard, claim: Claim) -> str:
     try:
         async with api.statement() as connection:
             [row] = await read_store.results_any_tenant(connection, [(claim.tenant_id, claim.task_id)])
+        async with api.transaction(claim.tenant_id) as connection:
+            # For one task with all its details.
+            assert await read_store.result(connection, claim.tenant_id, claim.task_id) == row["result"]
     finally:
         await api.close()
     return str(row["result"])
