@@ -7,7 +7,7 @@ from app.models.event import Event, WebhookCursor
 from app.models.process import ProcessHeartbeat
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
 from app.models.tenant import Tenant, TenantSlots
-from app.models.usage import TenantAdmitted, Usage, UsageByTask, WorkerTime
+from app.models.usage import TenantAdmitted, UsageByTask, WorkerTime
 from app.models.worker import DispatcherLease, LongTaskType, PoolSlots, Worker
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "Tenant",
     "TenantAdmitted",
     "TenantSlots",
-    "Usage",
     "UsageByTask",
     "WebhookCursor",
     "WebhookSecret",

@@ -20,42 +20,44 @@ class Task(SQLModel, table=True):
 
     tenant_id: UUID = tenant_key()
     id: UUID = Field(primary_key=True)
-    task: str = Field(sa_type=TEXT)
-    """Name of the task type."""
-    pool: str = Field(sa_type=TEXT)
-    """Pool of workers that runs it: ``prefork`` or ``asyncio``."""
-    status: str = default("'PENDING'", sa_type=TEXT)
-    priority: int = Field(sa_type=SmallInteger)
-    """0 to 9, 9 most urgent."""
-    payload: Any = Field(sa_type=JsonText, nullable=False)
-    due_at: datetime = Field(sa_type=Timestamp)
-    """Time from which it may run: at once, at ``scheduled_at``, or after the backoff of a retry."""
+    created_at: datetime = created()
     scheduled_at: datetime | None = moment()
     expires_at: datetime | None = moment()
     """A task that was not started by then ends REVOKED."""
-    attempt: int = default("0")
-    """Number of the latest attempt; 0 before the first."""
-    failed_attempts: int = default("0")
-    """Attempts that count against ``max_attempts``."""
-    max_attempts: int = Field(sa_type=SmallInteger)
     time_limit_seconds: float = Field(sa_type=Double)
     """Hard limit of one attempt."""
     timeout_seconds: float | None = Field(default=None, sa_type=Double)
     """Soft limit of one attempt, from the submit."""
-    claim_token: UUID | None = None
-    """Token of the latest attempt. A write for the attempt must name it."""
-    cancel_requested_at: datetime | None = moment()
-    progress: Any = Field(default=None, sa_type=Json, nullable=True)
-    """``{done, total, note}``: the last report of the latest attempt."""
-    error: Any = Field(default=None, sa_type=Json, nullable=True)
-    """``{type, message, attempt}`` of the latest failure."""
+    priority: int = Field(sa_type=SmallInteger)
+    """0 to 9, 9 most urgent."""
+    max_attempts: int = Field(sa_type=SmallInteger)
+    task: str = Field(sa_type=TEXT)
+    """Name of the task type."""
+    pool: str = Field(sa_type=TEXT)
+    """Pool of workers that runs it: ``prefork`` or ``asyncio``."""
+    payload: Any = Field(sa_type=JsonText, nullable=False)
     tags: list[str] = default("'{}'", sa_type=TextArray)
     webhook_url: str | None = Field(default=None, sa_type=TEXT)
     retry_of: UUID | None = None
     traceparent: str | None = Field(default=None, sa_type=TEXT)
-    created_at: datetime = created()
+    due_at: datetime = Field(sa_type=Timestamp)
+    """Time from which it may run: at once, at ``scheduled_at``, or after the backoff of a retry."""
     started_at: datetime | None = moment()
+    attempt: int = default("0")
+    """Number of the latest attempt; 0 before the first."""
+    failed_attempts: int = default("0")
+    """Attempts that count against ``max_attempts``."""
+    claim_token: UUID | None = None
+    """Token of the latest attempt. A write for the attempt must name it."""
+    cancel_requested_at: datetime | None = moment()
     finished_at: datetime | None = moment()
+    status: str = default("'PENDING'", sa_type=TEXT)
+    progress: Any = Field(default=None, sa_type=Json, nullable=True)
+    """``{done, total, note}``: the last report of the latest attempt."""
+    error: Any = Field(default=None, sa_type=Json, nullable=True)
+    """``{type, message, attempt}`` of the latest failure."""
+    result: Any = Field(default=None, sa_type=JsonText, nullable=True)
+    """The return value, unless it is larger than ``outcomes.SMALL_RESULT``; then it is a ``Result``."""
 
 
 class Attempt(SQLModel, table=True):
@@ -66,25 +68,27 @@ class Attempt(SQLModel, table=True):
         {"postgresql_partition_by": "RANGE (task_id)"},
     )
 
-    tenant_id: UUID = tenant_key()
+    # No foreign key to tenant: the row is only written together with its task, which has one.
+    tenant_id: UUID = Field(primary_key=True)
     task_id: UUID = Field(primary_key=True)
     attempt: int = Field(primary_key=True)
-    status: str = default("'STARTED'", sa_type=TEXT)
     claim_token: UUID
     worker_id: UUID
-    error: Any = Field(default=None, sa_type=Json, nullable=True)
     started_at: datetime = created()
     deadline_at: datetime = Field(sa_type=Timestamp)
     """Start, hard limit and 5 s: afterwards the attempt is lost, even if its worker still reports it."""
     finished_at: datetime | None = moment()
+    status: str = default("'STARTED'", sa_type=TEXT)
+    error: Any = Field(default=None, sa_type=Json, nullable=True)
 
 
 class Result(SQLModel, table=True):
-    """The return value of a task that succeeded."""
+    """The return value of a task that succeeded, if it is too large for the row of its task."""
 
     __table_args__ = {"postgresql_partition_by": "RANGE (task_id)"}
 
-    tenant_id: UUID = tenant_key()
+    # No foreign key to tenant: the row is only written together with its task, which has one.
+    tenant_id: UUID = Field(primary_key=True)
     task_id: UUID = Field(primary_key=True)
     result: Any = Field(sa_type=JsonText, nullable=False)
 

@@ -3,30 +3,26 @@
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Double, ForeignKey, Identity
+from sqlalchemy import BigInteger, Double, Identity
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
 from app.models.columns import default, tenant_key
 
 
-class Usage(SQLModel, table=True):
-    """Tasks accepted in a period (UTC), counted in the transaction that inserts them."""
-
-    tenant_id: UUID = tenant_key()
-    period: str = Field(primary_key=True, sa_type=TEXT)
-    """``day`` or ``month``."""
-    starts_on: date = Field(primary_key=True)
-    used: int = default("0", sa_type=BigInteger)
-
-
 class TenantAdmitted(SQLModel, table=True):
-    """Tasks ever admitted to a tenant's backlog: ``waiting = admitted + returned - departed`` (of its slots)."""
+    """What a tenant's submits count: ``waiting = admitted + returned - departed`` (of its slots), its day and month."""
 
     __tablename__ = "tenant_admitted"
 
     tenant_id: UUID = tenant_key()
     admitted: int = default("0", sa_type=BigInteger)
+    """Tasks ever admitted to the backlog."""
+    day: date = default("'-infinity'")
+    """UTC, of the latest task; ``month`` is the first day of its month."""
+    day_used: int = default("0", sa_type=BigInteger)
+    month: date = default("'-infinity'")
+    month_used: int = default("0", sa_type=BigInteger)
 
 
 class UsageByTask(SQLModel, table=True):
@@ -48,7 +44,7 @@ class WorkerTime(SQLModel, table=True):
     __tablename__ = "worker_time"
 
     id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
-    tenant_id: UUID = Field(sa_column_args=[ForeignKey("tenant.id", ondelete="CASCADE")])
+    tenant_id: UUID
     day: date
     task: str = Field(sa_type=TEXT)
     attempts: int = default("1")

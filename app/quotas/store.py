@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 # $1: the tenant. The current day and month (UTC) with their ends, seconds until these, and the tasks accepted in them.
 _PERIODS = """
-SELECT today, month, today + 1 AS tomorrow, (month + interval '1 month')::date AS next_month,
+SELECT today, periods.month, today + 1 AS tomorrow, (periods.month + interval '1 month')::date AS next_month,
     ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')))::integer AS day_ends_in,
-    ceil(extract(epoch FROM month + interval '1 month' - (now() AT TIME ZONE 'UTC')))::integer AS month_ends_in,
-    coalesce((SELECT used FROM usage WHERE tenant_id = $1 AND period = 'day' AND starts_on = today), 0) AS day_used,
-    coalesce((SELECT used FROM usage WHERE tenant_id = $1 AND period = 'month' AND starts_on = month), 0) AS month_used
+    ceil(extract(epoch FROM periods.month + interval '1 month' - (now() AT TIME ZONE 'UTC')))::integer AS month_ends_in,
+    coalesce(CASE WHEN a.day >= today THEN a.day_used END, 0) AS day_used,
+    coalesce(CASE WHEN a.month >= periods.month THEN a.month_used END, 0) AS month_used
 FROM (
     SELECT (now() AT TIME ZONE 'UTC')::date AS today, date_trunc('month', now() AT TIME ZONE 'UTC')::date AS month
-) AS periods
+) AS periods LEFT JOIN tenant_admitted a ON a.tenant_id = $1
 """
 
 # $1: the tenant. Both rows are kept by the claims and submits themselves, so nothing is counted here.

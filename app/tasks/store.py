@@ -90,6 +90,7 @@ _FOR_ALL_ENDS: Final = {
     "cancelled": outcomes.CANCELLED,
     "short_attempt": timing.SHORT_ATTEMPT,
     "short_for": timing.SHORT_FOR,
+    "small_result": outcomes.SMALL_RESULT,
 }
 _CALL_FINISH: Final = call("attempts_finish", *_End._fields, *_FOR_ALL_ENDS)
 _FINISH: Final = f"SELECT * FROM {_CALL_FINISH}"  # noqa: S608 a constant of names

@@ -5,14 +5,14 @@
 --   JSON object, null for none. p_progress: JSON text, null to keep the stored one. p_delay_seconds: seconds before the next
 --   attempt. p_seconds: seconds that a worker spent on the attempt, null for all the time since the claim. p_cancelled: the
 --   error of a task that would wait again and is cancelled, a JSON object. p_short_attempt, p_short_for: seconds, as in
---   attempts_finish.
+--   attempts_finish. p_small_result: bytes up to which a result is kept in the task's own row (app/tasks/run/outcomes.py).
 -- Returns. The same as attempts_finish: one row.
 -- Locks. tenant_slots in a statement of its own; then task and attempt.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION attempt_finish(
     p_tenant_id uuid, p_task_id uuid, p_claim_token uuid, p_status text, p_attempt_status text, p_result text,
     p_error text, p_progress text, p_delay_seconds double precision, p_seconds double precision,
-    p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision
+    p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision, p_small_result integer
 )
 RETURNS TABLE (
     number integer, outcome text, status text, frees_slot boolean, has_webhook boolean
@@ -30,6 +30,7 @@ DECLARE
     -- The code of the attempt has ended.
     has_run boolean := p_attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED');
     is_asyncio boolean;
+    is_large boolean := coalesce(octet_length(p_result) > p_small_result, false);
     type_of_event smallint;
 BEGIN
     number := 1;
@@ -49,7 +50,9 @@ BEGIN
         due_at = CASE WHEN p_status = 'RETRY' OR (waits AND p_delay_seconds > 0)
                       THEN now() + make_interval(secs => p_delay_seconds) ELSE k.due_at END,
         progress = coalesce(p_progress::jsonb, k.progress),
-        finished_at = CASE WHEN waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END
+        finished_at = CASE WHEN waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END,
+        -- A task that returns nothing has the result null.
+        result = CASE WHEN p_status = 'SUCCESS' AND NOT is_large THEN coalesce(p_result, 'null')::json END
     WHERE k.tenant_id = p_tenant_id AND k.id = p_task_id AND k.claim_token = p_claim_token AND k.status = 'STARTED'
     RETURNING k.task, k.pool, k.priority, k.status, k.attempt, k.due_at, k.finished_at,
         k.webhook_url IS NOT NULL AND k.finished_at IS NOT NULL AS has_webhook INTO ended;
@@ -79,9 +82,9 @@ BEGIN
         INSERT INTO worker_time (tenant_id, day, task, attempts, seconds)
         VALUES (p_tenant_id, (now() AT TIME ZONE 'UTC')::date, ended.task, 1, spent);
     END IF;
-    IF ended.status = 'SUCCESS' THEN
-        -- A task that returns nothing has the result null.
-        INSERT INTO result (tenant_id, task_id, result) VALUES (p_tenant_id, p_task_id, coalesce(p_result, 'null')::json);
+    IF ended.status = 'SUCCESS' AND is_large THEN
+        -- Large results have a table of their own, so that a task's row stays small.
+        INSERT INTO result (tenant_id, task_id, result) VALUES (p_tenant_id, p_task_id, p_result::json);
     ELSIF ended.finished_at IS NULL THEN
         -- The task waits again. is_scheduled: the dispatcher offers its ticket when it is due. expires_at is null, because
         -- only a task that was never claimed expires.

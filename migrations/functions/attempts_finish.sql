@@ -8,7 +8,8 @@
 --   attempt, null for all the time since the claim. p_has_webhook: false if it is known that the task has no webhook_url.
 --   Then, once for all ends: p_cancelled: the error of a task that would wait again and is cancelled, a JSON object.
 --   p_short_attempt: seconds up to which an attempt is short. p_short_for: seconds for which a tenant counts as one with
---   short tasks after such an attempt (app/tasks/run/timing.py).
+--   short tasks after such an attempt (app/tasks/run/timing.py). p_small_result: bytes up to which a result is kept in the
+--   task's own row (app/tasks/run/outcomes.py).
 -- Returns. One row for each end, in the order of the arrays. outcome is one of: ended; already, if the same end was
 --   written before; fenced, if the token is no longer valid. If it is ended: the task's status, whether the tenant had no
 --   slot free before (frees_slot), and whether a webhook has to be sent (has_webhook).
@@ -17,7 +18,8 @@
 CREATE OR REPLACE FUNCTION attempts_finish(
     p_tenant_id uuid[], p_task_id uuid[], p_claim_token uuid[], p_status text[], p_attempt_status text[],
     p_result text[], p_error text[], p_progress text[], p_delay_seconds double precision[], p_seconds double precision[],
-    p_has_webhook boolean[], p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision
+    p_has_webhook boolean[], p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision,
+    p_small_result integer
 )
 RETURNS TABLE (
     number integer, outcome text, status text, frees_slot boolean, has_webhook boolean
@@ -42,7 +44,8 @@ BEGIN
         WITH given AS MATERIALIZED (
             -- The ends, numbered by their place in the arrays. MATERIALIZED: two parts read it.
             -- waits: the outcome asks for another attempt (RETRY), or does not count the attempt (PENDING).
-            SELECT g.*, g.next IN ('RETRY', 'PENDING') AS waits
+            -- is_large: the result gets a row of its own.
+            SELECT g.*, g.next IN ('RETRY', 'PENDING') AS waits, coalesce(octet_length(g.result) > p_small_result, false) AS is_large
             FROM unnest(p_tenant_id, p_task_id, p_claim_token, p_status, p_attempt_status, p_result, p_error, p_progress,
                         p_delay_seconds, p_seconds) WITH ORDINALITY
                 AS g (tenant_id, task_id, token, next, attempt_status, result, error, progress, delay, seconds, number)
@@ -58,14 +61,16 @@ BEGIN
                 due_at = CASE WHEN g.next = 'RETRY' OR (g.waits AND g.delay > 0) THEN now() + make_interval(secs => g.delay)
                               ELSE k.due_at END,
                 progress = coalesce(g.progress::jsonb, k.progress),
-                finished_at = CASE WHEN g.waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END
+                finished_at = CASE WHEN g.waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END,
+                -- A task that returns nothing has the result null.
+                result = CASE WHEN g.next = 'SUCCESS' AND NOT g.is_large THEN coalesce(g.result, 'null')::json END
             FROM given g
             -- Rows are compared so that only the key can answer and no merge join is possible, whatever the statistics say.
             -- The comparison of id selects the partition (docs/decisions/0010-plans-whatever-statistics-know.md).
             WHERE (k.tenant_id, k.id) >= (g.tenant_id, g.task_id) AND (k.tenant_id, k.id) <= (g.tenant_id, g.task_id)
               AND k.id = g.task_id AND k.claim_token = g.token AND k.status = 'STARTED'
             RETURNING k.tenant_id, k.id, k.task, k.pool, k.priority, k.status, k.attempt, k.due_at, k.finished_at, g.number,
-                g.attempt_status, g.result, g.error AS attempt_error, g.seconds,
+                g.attempt_status, g.result, g.is_large, g.error AS attempt_error, g.seconds,
                 -- Only code that ran to its end shows that the tenant's tasks are short. Null seconds never do.
                 g.seconds <= p_short_attempt AND g.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS is_short
         ), closed AS (
@@ -85,10 +90,9 @@ BEGIN
             SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, count(*)::integer, sum(c.seconds) FROM closed c
             WHERE c.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') GROUP BY c.tenant_id, c.task
         ), kept AS (
-            -- The result has a table of its own, so that a task's row stays small. A task that returns nothing has the
-            -- result null.
+            -- Large results have a table of their own, so that a task's row stays small.
             INSERT INTO result (tenant_id, task_id, result)
-            SELECT e.tenant_id, e.id, coalesce(e.result, 'null')::json FROM ended e WHERE e.status = 'SUCCESS'
+            SELECT e.tenant_id, e.id, e.result::json FROM ended e WHERE e.status = 'SUCCESS' AND e.is_large
         ), waiting AS (
             -- Tasks that wait again. is_scheduled: the dispatcher offers their tickets when they are due. expires_at is null,
             -- because only a task that was never claimed expires.
@@ -135,7 +139,8 @@ BEGIN
     WITH given AS MATERIALIZED (
         -- The ends, numbered by their place in the arrays. MATERIALIZED: two parts read it.
         -- waits: the outcome asks for another attempt (RETRY), or does not count the attempt (PENDING).
-        SELECT g.*, g.next IN ('RETRY', 'PENDING') AS waits
+        -- is_large: the result gets a row of its own.
+        SELECT g.*, g.next IN ('RETRY', 'PENDING') AS waits, coalesce(octet_length(g.result) > p_small_result, false) AS is_large
         FROM unnest(p_tenant_id, p_task_id, p_claim_token, p_status, p_attempt_status, p_result, p_error, p_progress,
                     p_delay_seconds, p_seconds) WITH ORDINALITY
             AS g (tenant_id, task_id, token, next, attempt_status, result, error, progress, delay, seconds, number)
@@ -151,14 +156,16 @@ BEGIN
             due_at = CASE WHEN g.next = 'RETRY' OR (g.waits AND g.delay > 0) THEN now() + make_interval(secs => g.delay)
                           ELSE k.due_at END,
             progress = coalesce(g.progress::jsonb, k.progress),
-            finished_at = CASE WHEN g.waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END
+            finished_at = CASE WHEN g.waits AND k.cancel_requested_at IS NULL THEN NULL ELSE now() END,
+            -- A task that returns nothing has the result null.
+            result = CASE WHEN g.next = 'SUCCESS' AND NOT g.is_large THEN coalesce(g.result, 'null')::json END
         FROM given g
         -- Rows are compared so that only the key can answer and no merge join is possible, whatever the statistics say.
         -- The comparison of id selects the partition (docs/decisions/0010-plans-whatever-statistics-know.md).
         WHERE (k.tenant_id, k.id) >= (g.tenant_id, g.task_id) AND (k.tenant_id, k.id) <= (g.tenant_id, g.task_id)
           AND k.id = g.task_id AND k.claim_token = g.token AND k.status = 'STARTED'
         RETURNING k.tenant_id, k.id, k.task, k.pool, k.priority, k.status, k.attempt, k.due_at, k.finished_at, g.number,
-            g.attempt_status, g.result, g.error AS attempt_error, g.seconds,
+            g.attempt_status, g.result, g.is_large, g.error AS attempt_error, g.seconds,
             event_type(k.status) AS event_type, k.webhook_url IS NOT NULL AND k.finished_at IS NOT NULL AS has_webhook,
             -- Only code that ran to its end shows that the tenant's tasks are short. Null seconds never do.
             g.seconds <= p_short_attempt AND g.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS is_short
@@ -179,10 +186,9 @@ BEGIN
         SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, count(*)::integer, sum(c.seconds) FROM closed c
         WHERE c.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') GROUP BY c.tenant_id, c.task
     ), kept AS (
-        -- The result has a table of its own, so that a task's row stays small. A task that returns nothing has the
-        -- result null.
+        -- Large results have a table of their own, so that a task's row stays small.
         INSERT INTO result (tenant_id, task_id, result)
-        SELECT e.tenant_id, e.id, coalesce(e.result, 'null')::json FROM ended e WHERE e.status = 'SUCCESS'
+        SELECT e.tenant_id, e.id, e.result::json FROM ended e WHERE e.status = 'SUCCESS' AND e.is_large
     ), waiting AS (
         -- Tasks that wait again. is_scheduled: the dispatcher offers their tickets when they are due. expires_at is null,
         -- because only a task that was never claimed expires.

@@ -18,11 +18,12 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'tenant % is not marked deleted', p_tenant USING ERRCODE = 'TQ003';
     END IF;
-    -- The large tables, in batches: one transaction for all rows would be too long. backlog, event, task_log and audit_event
-    -- have no foreign key to tenant, so no cascade would erase their rows.
+    -- The large tables, in batches: one transaction for all rows would be too long. Most of them have no foreign key
+    -- to tenant, so no cascade would erase their rows.
     FOR going IN SELECT * FROM (VALUES
         ('backlog', 'task_id'), ('event', 'seq'), ('delivery', 'id'), ('result', 'task_id'),
-        ('task_log', 'task_id, attempt, seq'), ('attempt', 'task_id, attempt'), ('task', 'id'), ('idempotency_key', 'key'), ('audit_event', 'id')) AS v (relation, key)
+        ('task_log', 'task_id, attempt, seq'), ('attempt', 'task_id, attempt'), ('worker_time', 'id'), ('task', 'id'),
+        ('idempotency_key', 'key'), ('audit_event', 'id')) AS v (relation, key)
     LOOP
         EXECUTE format(
             'DELETE FROM %1$I WHERE tenant_id = $1 AND (%2$s) IN (SELECT %2$s FROM %1$I WHERE tenant_id = $1 LIMIT $2)',

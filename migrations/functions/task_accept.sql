@@ -4,7 +4,7 @@
 --   columns of the tasks, as in tasks_accept, each with one value. p_dead_after: seconds after which the numbers of a pool
 --   count no more (app/tasks/run/timing.py).
 -- Returns. The same as usage_reserve: one row.
--- Locks. tenant_admitted, then usage, then usage_by_task. If the type is long, also tenant_slots, then pool_slots.
+-- Locks. tenant_admitted, then usage_by_task. If the type is long, also tenant_slots, then pool_slots.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION task_accept(
     p_day_limit bigint, p_month_limit bigint, p_backlog_limit bigint,
@@ -23,57 +23,46 @@ AS $$
 DECLARE
     ignored text;
     today date := (now() AT TIME ZONE 'UTC')::date;
-    month date := date_trunc('month', now() AT TIME ZONE 'UTC')::date;
-    admitted bigint;
+    this_month date := date_trunc('month', now() AT TIME ZONE 'UTC')::date;
     used record;
+    queued bigint;
     due timestamptz := greatest(now(), coalesce(p_scheduled_at, now() + make_interval(secs => p_delay_seconds)));
     is_long boolean;
-    changed integer;
 BEGIN
     ignored := set_config('app.tenant_ids', '{' || p_tenant_id || '}', true);
     tenant_id := p_tenant_id;
     day_ends_in := ceil(extract(epoch FROM today + interval '1 day' - (now() AT TIME ZONE 'UTC')));
-    month_ends_in := ceil(extract(epoch FROM month + interval '1 month' - (now() AT TIME ZONE 'UTC')));
-    -- The one lock of a tenant's submits. A tenant gets its row with its first submit.
-    SELECT a.admitted INTO admitted FROM tenant_admitted a WHERE a.tenant_id = p_tenant_id FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    month_ends_in := ceil(extract(epoch FROM this_month + interval '1 month' - (now() AT TIME ZONE 'UTC')));
+    -- The one lock of a tenant's submits. A tenant gets its row with its first submit. What was used on an earlier day does
+    -- not count (usage_reserve).
+    FOR attempts IN 1 .. 2 LOOP
+        SELECT a.admitted, CASE WHEN a.day >= today THEN a.day_used ELSE 0 END AS day,
+            CASE WHEN a.month >= this_month THEN a.month_used ELSE 0 END AS month
+        INTO used FROM tenant_admitted a WHERE a.tenant_id = p_tenant_id FOR NO KEY UPDATE;
+        EXIT WHEN FOUND;
         INSERT INTO tenant_admitted (tenant_id) VALUES (p_tenant_id) ON CONFLICT DO NOTHING;
-        SELECT a.admitted INTO admitted FROM tenant_admitted a WHERE a.tenant_id = p_tenant_id FOR NO KEY UPDATE;
-    END IF;
+    END LOOP;
     -- This statement begins after the lock, so it sees what the last holder wrote. tenant_slots is not locked: a claim or a
     -- cancel that has not committed yet makes the number of waiting tasks too high, never too low.
-    SELECT coalesce((SELECT g.used FROM usage g
-                     WHERE g.tenant_id = p_tenant_id AND g.period = 'day' AND g.starts_on = today), 0) AS day,
-        coalesce((SELECT g.used FROM usage g
-                  WHERE g.tenant_id = p_tenant_id AND g.period = 'month' AND g.starts_on = month), 0) AS month,
-        admitted + coalesce((SELECT s.returned - s.departed FROM tenant_slots s WHERE s.tenant_id = p_tenant_id), 0)
-            AS backlog,
-        EXISTS (SELECT FROM long_task_type t WHERE t.task = p_task) AS is_long
-    INTO used;
+    SELECT used.admitted + coalesce((SELECT s.returned - s.departed FROM tenant_slots s WHERE s.tenant_id = p_tenant_id), 0),
+        EXISTS (SELECT FROM long_task_type t WHERE t.task = p_task)
+    INTO queued, is_long;
     -- The limit that lasts longest is named: a month before a day, and a day before the backlog.
     refused_by := CASE WHEN p_month_limit <> -1 AND used.month >= p_month_limit THEN 'month'
                        WHEN p_day_limit <> -1 AND used.day >= p_day_limit THEN 'day'
-                       WHEN p_backlog_limit <> -1 AND used.backlog >= p_backlog_limit THEN 'backlog' END;
+                       WHEN p_backlog_limit <> -1 AND queued >= p_backlog_limit THEN 'backlog' END;
     granted := (refused_by IS NULL)::integer;
     day_used := used.day + granted;
     month_used := used.month + granted;
-    waiting := used.backlog + granted;
+    waiting := queued + granted;
     IF granted = 0 THEN
         RETURN NEXT;
         RETURN;
     END IF;
-    UPDATE tenant_admitted a SET admitted = a.admitted + 1 WHERE a.tenant_id = p_tenant_id;
-    -- Only the holder of the lock writes these rows, so they can be updated first and inserted if they are missing.
-    UPDATE usage g SET used = g.used + 1
-    WHERE g.tenant_id = p_tenant_id AND g.period = 'day' AND g.starts_on = today;
-    IF NOT FOUND THEN
-        INSERT INTO usage (tenant_id, period, starts_on, used) VALUES (p_tenant_id, 'day', today, 1);
-    END IF;
-    UPDATE usage g SET used = g.used + 1
-    WHERE g.tenant_id = p_tenant_id AND g.period = 'month' AND g.starts_on = month;
-    IF NOT FOUND THEN
-        INSERT INTO usage (tenant_id, period, starts_on, used) VALUES (p_tenant_id, 'month', month, 1);
-    END IF;
+    UPDATE tenant_admitted a
+    SET admitted = a.admitted + 1, day = greatest(a.day, today), month = greatest(a.month, this_month),
+        day_used = task_accept.day_used, month_used = task_accept.month_used
+    WHERE a.tenant_id = p_tenant_id;
     UPDATE usage_by_task g SET tasks = g.tasks + 1
     WHERE g.tenant_id = p_tenant_id AND g.day = today AND g.task = p_task;
     IF NOT FOUND THEN
@@ -90,9 +79,9 @@ BEGIN
             p_webhook_url, p_retry_of, p_traceparent);
     INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at, is_long)
     VALUES (p_tenant_id, p_id, p_pool, p_priority, due, due > now(),
-            now() + make_interval(secs => p_expires_seconds), used.is_long);
+            now() + make_interval(secs => p_expires_seconds), is_long);
     -- A tenant with long tasks gets a cap before the first of them starts.
-    IF used.is_long AND due <= now() THEN
+    IF is_long AND due <= now() THEN
         PERFORM slots_judge_long(p_tenant_id, p_pool, 1, p_dead_after);
     END IF;
     RETURN NEXT;

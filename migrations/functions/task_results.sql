@@ -14,15 +14,16 @@ BEGIN
     -- Row-level security shows rows of these tenants only, until the statement's own transaction ends.
     PERFORM set_config('app.tenant_ids', p_tenants::text, true);
     RETURN QUERY
-        SELECT u.number, k.status, r.result::text, k.error::text
+        SELECT u.number, k.status, coalesce(k.result, r.result)::text, k.error::text
         -- LATERAL with LIMIT 1: each row is found by its key, one probe for each pair, whatever the statistics say.
-        -- LEFT JOIN: only a task that succeeded has a result.
+        -- LEFT JOIN: only a large result has a row of its own. Others are not looked for.
         FROM unnest(p_tenants, p_ids) WITH ORDINALITY AS u (tenant_id, id, number)
         CROSS JOIN LATERAL (
-            SELECT w.status, w.error FROM task w WHERE w.tenant_id = u.tenant_id AND w.id = u.id LIMIT 1
+            SELECT w.status, w.error, w.result FROM task w WHERE w.tenant_id = u.tenant_id AND w.id = u.id LIMIT 1
         ) AS k
         LEFT JOIN LATERAL (
-            SELECT w.result FROM result w WHERE w.tenant_id = u.tenant_id AND w.task_id = u.id LIMIT 1
+            SELECT w.result FROM result w
+            WHERE k.status = 'SUCCESS' AND k.result IS NULL AND w.tenant_id = u.tenant_id AND w.task_id = u.id LIMIT 1
         ) AS r ON true;
 END
 $$;

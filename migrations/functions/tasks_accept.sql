@@ -7,8 +7,7 @@
 --   p_timeout_seconds: seconds. p_delay_seconds, p_expires_seconds: seconds from now. p_tags: a JSON array.
 --   p_dead_after: seconds after which the numbers of a pool count no more (app/tasks/run/timing.py).
 -- Returns. The same as usage_reserve.
--- Locks. tenant_admitted in the order of tenant ids, then usage (usage_reserve); then usage_by_task in the order of its
---   key. If a type is long, also tenant_slots in the order of tenant ids, then pool_slots in the order of pools.
+-- Locks. tenant_admitted in the order of tenant ids (usage_reserve); then usage_by_task in the order of its key. If a type is long, also tenant_slots in the order of tenant ids, then pool_slots in the order of pools.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_accept(
     p_tenants uuid[], p_asked integer[], p_day_limit bigint[], p_month_limit bigint[], p_backlog_limit bigint[],

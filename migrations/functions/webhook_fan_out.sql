@@ -63,10 +63,10 @@ BEGIN
                 event_type_name(f.type), k.webhook_url, k.url_key, k.body
             FROM found f CROSS JOIN LATERAL (
                 SELECT t.webhook_url, left(split_part(split_part(t.webhook_url, '?', 1), '#', 1), 2048) AS url_key,
-                    webhook_body(f.type, t.id, t.task, t.status, t.error, t.attempt, t.tags, t.finished_at, (
-                        SELECT r.result::text FROM result r
+                    webhook_body(f.type, t.id, t.task, t.status, t.error, t.attempt, t.tags, t.finished_at, coalesce(t.result, (
+                        SELECT r.result FROM result r
                         WHERE r.tenant_id = f.tenant_id AND r.task_id = f.subject LIMIT 1
-                    )) AS body
+                    ))::text) AS body
                 FROM task t WHERE t.tenant_id = f.tenant_id AND t.id = f.subject LIMIT 1
             ) AS k
             ON CONFLICT DO NOTHING

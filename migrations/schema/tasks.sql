@@ -1,33 +1,35 @@
 -- Tasks, their attempts and results, the backlog, and the idempotency keys of submits.
 
+-- What never changes comes first: an update is logged from the first byte that it changes.
 CREATE TABLE task (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
     id uuid NOT NULL,
-    task text NOT NULL,
-    pool text NOT NULL CHECK (pool IN ('prefork', 'asyncio')),
-    status text NOT NULL DEFAULT 'PENDING'
-        CHECK (status IN ('PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED')),
-    priority smallint NOT NULL CHECK (priority BETWEEN 0 AND 9),
-    payload json NOT NULL,
-    due_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
     scheduled_at timestamptz,
     expires_at timestamptz,
-    attempt integer NOT NULL DEFAULT 0,
-    failed_attempts integer NOT NULL DEFAULT 0,
-    max_attempts smallint NOT NULL CHECK (max_attempts BETWEEN 1 AND 25),
     time_limit_seconds double precision NOT NULL,
     timeout_seconds double precision,
-    claim_token uuid,
-    cancel_requested_at timestamptz,
-    error jsonb,
+    priority smallint NOT NULL CHECK (priority BETWEEN 0 AND 9),
+    max_attempts smallint NOT NULL CHECK (max_attempts BETWEEN 1 AND 25),
+    task text NOT NULL,
+    pool text NOT NULL CHECK (pool IN ('prefork', 'asyncio')),
+    payload json NOT NULL,
     tags text[] NOT NULL DEFAULT '{}',
     webhook_url text,
     retry_of uuid,
     traceparent text,
-    created_at timestamptz NOT NULL DEFAULT now(),
+    due_at timestamptz NOT NULL,
     started_at timestamptz,
+    attempt integer NOT NULL DEFAULT 0,
+    failed_attempts integer NOT NULL DEFAULT 0,
+    claim_token uuid,
+    cancel_requested_at timestamptz,
     finished_at timestamptz,
+    status text NOT NULL DEFAULT 'PENDING'
+        CHECK (status IN ('PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED')),
     progress jsonb,
+    error jsonb,
+    result json,
     PRIMARY KEY (tenant_id, id)
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE task IS
@@ -58,21 +60,26 @@ COMMENT ON COLUMN task.traceparent IS 'W3C trace context of the submit; null if 
 COMMENT ON COLUMN task.started_at IS 'Start of the first attempt; null before it.';
 COMMENT ON COLUMN task.finished_at IS 'When the task ended with SUCCESS, FAILURE or REVOKED; null before.';
 COMMENT ON COLUMN task.progress IS '{done, total, note}: the last report of the latest attempt.';
-CREATE TRIGGER task_terminal BEFORE UPDATE ON task FOR EACH ROW
+COMMENT ON COLUMN task.result IS
+    'What the task returned, as the JSON text that the worker sent. Null if it did not succeed, or if its result is larger '
+    'than SMALL_RESULT (app/tasks/run/outcomes.py): then it is in the table result.';
+-- AFTER: a trigger that comes before an update locks the row for it, which is one more record in the log.
+CREATE TRIGGER task_terminal AFTER UPDATE ON task FOR EACH ROW
     WHEN (OLD.status IN ('SUCCESS', 'FAILURE', 'REVOKED')) EXECUTE FUNCTION refuse_terminal_change();
 
+-- No foreign keys here and in result: a row is written only in the transaction that changes its task, and the task has one.
 CREATE TABLE attempt (
-    tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
+    tenant_id uuid NOT NULL,
     task_id uuid NOT NULL,
     attempt integer NOT NULL,
-    status text NOT NULL DEFAULT 'STARTED'
-        CHECK (status IN ('STARTED', 'SUCCESS', 'FAILURE', 'REVOKED', 'LOST', 'RETURNED')),
     claim_token uuid NOT NULL,
     worker_id uuid NOT NULL,
-    error jsonb,
     started_at timestamptz NOT NULL DEFAULT now(),
     deadline_at timestamptz NOT NULL,
     finished_at timestamptz,
+    status text NOT NULL DEFAULT 'STARTED'
+        CHECK (status IN ('STARTED', 'SUCCESS', 'FAILURE', 'REVOKED', 'LOST', 'RETURNED')),
+    error jsonb,
     PRIMARY KEY (tenant_id, task_id, attempt)
 ) PARTITION BY RANGE (task_id);
 -- By worker, for the rescuer. The condition is finished_at and not status, because a plan that looks for one attempt by its
@@ -94,11 +101,12 @@ COMMENT ON COLUMN attempt.deadline_at IS
 COMMENT ON COLUMN attempt.finished_at IS 'Null while it runs.';
 
 CREATE TABLE result (
-    tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
+    tenant_id uuid NOT NULL,
     task_id uuid NOT NULL,
     result json NOT NULL,
     PRIMARY KEY (tenant_id, task_id)
 ) PARTITION BY RANGE (task_id);
+COMMENT ON TABLE result IS 'Results that are too large for the row of their task (task.result).';
 COMMENT ON COLUMN result.result IS 'What the task returned, as the JSON text that the worker sent.';
 
 -- No foreign key: a line is written only while its task's row is locked, and the task has one.

@@ -70,9 +70,18 @@ COMMENT ON COLUMN tenant_slots.webhook_seq IS
 
 CREATE TABLE tenant_admitted (
     tenant_id uuid PRIMARY KEY REFERENCES tenant ON DELETE CASCADE,
-    admitted bigint NOT NULL DEFAULT 0
+    admitted bigint NOT NULL DEFAULT 0,
+    day date NOT NULL DEFAULT '-infinity',
+    day_used bigint NOT NULL DEFAULT 0 CHECK (day_used >= 0),
+    month date NOT NULL DEFAULT '-infinity',
+    month_used bigint NOT NULL DEFAULT 0 CHECK (month_used >= 0)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE tenant_admitted IS
-    'The one row that a tenant''s submits lock. It is not in tenant_slots, so submits do not wait for claims and ends.';
+    'What a tenant''s submits count, in the one row that they lock. It is not in tenant_slots, so submits do not wait for '
+    'claims and ends.';
 COMMENT ON COLUMN tenant_admitted.admitted IS
     'Tasks that submits ever let into the backlog. waiting = admitted + returned - departed (of tenant_slots).';
+COMMENT ON COLUMN tenant_admitted.day IS 'The day, in UTC, of the latest task.';
+COMMENT ON COLUMN tenant_admitted.day_used IS 'Tasks accepted on that day, counted in the transaction that inserts them.';
+COMMENT ON COLUMN tenant_admitted.month IS 'First day of the month, in UTC, of the latest task.';
+COMMENT ON COLUMN tenant_admitted.month_used IS 'Tasks accepted in that month.';

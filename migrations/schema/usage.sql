@@ -1,15 +1,4 @@
--- How much each tenant has used.
-
-CREATE TABLE usage (
-    tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
-    period text NOT NULL CHECK (period IN ('day', 'month')),
-    starts_on date NOT NULL,
-    used bigint NOT NULL DEFAULT 0 CHECK (used >= 0),
-    PRIMARY KEY (tenant_id, period, starts_on)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
-COMMENT ON TABLE usage IS 'Tasks accepted in a period, counted in the transaction that inserts them.';
-COMMENT ON COLUMN usage.starts_on IS 'First day of the period, in UTC.';
-COMMENT ON COLUMN usage.used IS 'Tasks accepted in the period.';
+-- How much each tenant has used of each task type. What counts against its quotas is in tenant_admitted.
 
 CREATE TABLE usage_by_task (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
@@ -27,9 +16,10 @@ COMMENT ON COLUMN usage_by_task.tasks IS 'Tasks accepted.';
 COMMENT ON COLUMN usage_by_task.attempts IS 'Attempts whose code has ended.';
 COMMENT ON COLUMN usage_by_task.worker_seconds IS 'Seconds that these attempts took.';
 
+-- No foreign key: a row is written only in the transaction that ends a task, and the task has one.
 CREATE TABLE worker_time (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
+    tenant_id uuid NOT NULL,
     day date NOT NULL,
     task text NOT NULL,
     seconds double precision NOT NULL,

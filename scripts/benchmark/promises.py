@@ -10,7 +10,7 @@ from scripts.benchmark.errors import BenchmarkError
 from scripts.stack import http_client
 from scripts.stack.stackfile import Stack
 
-TENANT_TABLES = ("task", "attempt", "result", "usage")
+TENANT_TABLES = ("task", "attempt", "result", "tenant_admitted")
 _DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 _DAY_LIMIT = 3
 _PROBES = 50

@@ -18,7 +18,7 @@ _EXPECTED_KEYS: Final = ("_kombu.", "celery", "installation:timelines", "tenants
 
 _TASKS: Final = """
 SELECT k.id::text AS id, t.slug AS tenant, k.task, k.tags, k.status, k.attempt, k.failed_attempts, k.max_attempts,
-    k.claim_token::text AS claim_token, k.webhook_url, r.result::text AS result, k.error->>'type' AS error_type
+    k.claim_token::text AS claim_token, k.webhook_url, coalesce(k.result, r.result)::text AS result, k.error->>'type' AS error_type
 FROM task k JOIN tenant t ON t.id = k.tenant_id
 LEFT JOIN result r ON r.tenant_id = k.tenant_id AND r.task_id = k.id
 """
@@ -35,11 +35,12 @@ SELECT 'msg_' || replace(id::text, '-', '') AS id, task_id::text AS task_id, sta
 # What was counted and what is there, for each tenant and period.
 _USAGE: Final = """
 SELECT t.slug AS tenant, u.period, u.used, (
-    SELECT count(*) FROM task k WHERE k.tenant_id = u.tenant_id
+    SELECT count(*) FROM task k WHERE k.tenant_id = a.tenant_id
       AND (k.created_at AT TIME ZONE 'UTC')::date >= u.starts_on
       AND (k.created_at AT TIME ZONE 'UTC')::date
           < u.starts_on + CASE u.period WHEN 'day' THEN interval '1 day' ELSE interval '1 month' END) AS stored
-FROM usage u JOIN tenant t ON t.id = u.tenant_id
+FROM tenant_admitted a JOIN tenant t ON t.id = a.tenant_id
+CROSS JOIN LATERAL (VALUES ('day', a.day, a.day_used), ('month', a.month, a.month_used)) AS u (period, starts_on, used)
 """
 _SLOTS: Final = "SELECT t.slug AS tenant, s.running FROM tenant_slots s JOIN tenant t ON t.id = s.tenant_id"
 

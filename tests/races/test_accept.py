@@ -52,7 +52,7 @@ async def _left(yard: Yard, tenant_id: UUID) -> tuple[int, set[str], int]:
     """Return the stored tasks, the keys, and what is used of the day."""
     tasks = await yard.owner.fetchval("SELECT count(*) FROM task WHERE tenant_id = $1", tenant_id)
     rows = await yard.owner.fetch("SELECT key FROM idempotency_key WHERE tenant_id = $1", tenant_id)
-    used = await yard.owner.fetchval("SELECT used FROM usage WHERE tenant_id = $1 AND period = 'day'", tenant_id)
+    used = await yard.owner.fetchval("SELECT day_used FROM tenant_admitted WHERE tenant_id = $1", tenant_id)
     return tasks, {row["key"] for row in rows}, used or 0
 
 

@@ -32,7 +32,7 @@ async def test_who_lost_its_attempt_writes_nothing_while_the_next_one_runs(yard:
         await worker.close()
     attempts = await yard.owner.fetch("SELECT status FROM attempt WHERE task_id = $1 ORDER BY attempt", heir.task_id)
     assert [attempt["status"] for attempt in attempts] == ["LOST", "SUCCESS"]
-    assert await yard.owner.fetchval("SELECT result FROM result WHERE task_id = $1", heir.task_id) == '"heir"'
+    assert await yard.owner.fetchval("SELECT result FROM task WHERE id = $1", heir.task_id) == '"heir"'
     assert await yard.owner.fetchval("SELECT running FROM tenant_slots WHERE tenant_id = $1", tenant_id) == 0
 
 

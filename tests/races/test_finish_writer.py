@@ -86,7 +86,7 @@ async def test_what_cannot_be_stored_is_left_out_of_an_end(
     assert sorted(writer.dropped) == sorted(claim.task_id for claim in claims)
     rows = await yard.owner.fetch(
         "SELECT k.id, k.status, k.error ->> 'type' AS error_type, k.progress IS NOT NULL AS has_progress,"
-        " r.result, a.status AS attempt_status"
+        " coalesce(k.result, r.result) AS result, a.status AS attempt_status"
         " FROM task k JOIN attempt a ON a.task_id = k.id LEFT JOIN result r ON r.task_id = k.id WHERE k.tenant_id = $1",
         claims[0].tenant_id,
     )
@@ -108,15 +108,15 @@ async def test_an_end_that_a_lock_has_kept_from_being_written_keeps_its_content(
         " IF nextval('times_refused') <= 2 THEN RAISE EXCEPTION USING ERRCODE = '40P01'; END IF; RETURN NEW; END $$"
     )
     await yard.owner.execute(
-        "CREATE TRIGGER refuse_twice BEFORE INSERT ON result FOR EACH ROW EXECUTE FUNCTION refuse_twice()"
+        "CREATE TRIGGER refuse_twice BEFORE INSERT ON worker_time FOR EACH ROW EXECUTE FUNCTION refuse_twice()"
     )
     try:
         ended = await writer.write(claim, FINE)
     finally:
-        await yard.owner.execute("DROP TRIGGER refuse_twice ON result; DROP FUNCTION refuse_twice()")
+        await yard.owner.execute("DROP TRIGGER refuse_twice ON worker_time; DROP FUNCTION refuse_twice()")
         await yard.owner.execute("DROP SEQUENCE times_refused")
     assert ended.status == "SUCCESS"
-    assert await yard.owner.fetchval("SELECT result FROM result WHERE task_id = $1", claim.task_id) == '{"n":1}'
+    assert await yard.owner.fetchval("SELECT result FROM task WHERE id = $1", claim.task_id) == '{"n":1}'
     assert writer.dropped == [claim.task_id]
 
 

@@ -24,7 +24,7 @@ async def test_of_two_processes_that_store_under_one_key_one_does(yard: Yard):
         for database in (*submits, reader):
             await database.close()
     assert await yard.owner.fetchval("SELECT count(*) FROM task WHERE tenant_id = $1", tenant_id) == 10
-    assert await yard.owner.fetchval("SELECT used FROM usage WHERE tenant_id = $1 AND period = 'day'", tenant_id) == 10
+    assert await yard.owner.fetchval("SELECT day_used FROM tenant_admitted WHERE tenant_id = $1", tenant_id) == 10
 
 
 async def test_a_key_that_is_taken_anew_while_old_ones_are_pruned_stays(yard: Yard):

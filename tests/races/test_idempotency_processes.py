@@ -45,7 +45,7 @@ async def _count(stack: Stack, tenant: Tenant) -> tuple[int, int, int]:
     try:
         row = await owner.fetchrow(
             "SELECT (SELECT count(*) FROM task WHERE tenant_id = $1),"
-            " (SELECT coalesce(sum(used), 0) FROM usage WHERE tenant_id = $1 AND period = 'day')::integer,"
+            " (SELECT coalesce(sum(day_used), 0) FROM tenant_admitted WHERE tenant_id = $1)::integer,"
             " (SELECT coalesce(sum(tasks), 0) FROM usage_by_task WHERE tenant_id = $1)::integer",
             uuid.UUID(tenant.tenant_id),
         )

@@ -119,7 +119,7 @@ async def _check_admitted(yard: Yard, edges: dict[str, str], happened: Counter[s
         assert happened[f"{tenant_id} {EDGES[name]}"] == asked - limit
         for counter in (
             "SELECT count(*) FROM task WHERE tenant_id = $1",
-            "SELECT used FROM usage WHERE tenant_id = $1 AND period = 'day'",
+            "SELECT day_used FROM tenant_admitted WHERE tenant_id = $1",
             "SELECT sum(tasks) FROM usage_by_task WHERE tenant_id = $1",
             "SELECT admitted FROM tenant_admitted WHERE tenant_id = $1",
         ):

@@ -31,15 +31,17 @@ async def connection(yard: Yard) -> AsyncIterator[Connection]:
     await made.close()
 
 
-def _used(day: int, month: int, waiting: int = 0) -> _Act:
-    """Let the tenant have used so much before."""
+def _used(day: int, month: int, waiting: int = 0, days: int = 0) -> _Act:
+    """Let the tenant have used so much before, on a day so many days from today."""
 
     async def prepare(twin: Twin) -> None:
         today: date = await twin.connection.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
-        for period, starts_on, used in (("day", today, day), ("month", today.replace(day=1), month)):
-            await twin.insert("usage", tenant_id=twin.tenant_id, period=period, starts_on=starts_on, used=used)
         await twin.insert("usage_by_task", tenant_id=twin.tenant_id, day=today, task="echo", tasks=day, attempts=2)
-        await twin.insert("tenant_admitted", tenant_id=twin.tenant_id, admitted=waiting + 7)
+        counted_on = today + timedelta(days=days)
+        await twin.insert(
+            "tenant_admitted", tenant_id=twin.tenant_id, admitted=waiting + 7, day=counted_on, day_used=day,
+            month=counted_on.replace(day=1), month_used=month,
+        )  # fmt: skip
         await twin.change("tenant_slots", departed=9, returned=2)
 
     return prepare
@@ -79,6 +81,10 @@ CASES: Final = {
     "the day is used up": Case(_LIMITS, prepare=_used(5, 8)),
     "the month is used up": Case(_LIMITS, prepare=_used(4, 9)),
     "day and month are used up": Case(_LIMITS, prepare=_used(5, 9)),
+    "the day before is used up": Case(_LIMITS, prepare=_used(5, 8, days=-1)),
+    "another month is used up": Case(_LIMITS, prepare=_used(5, 9, days=-40)),
+    "a transaction of the day before": Case(_LIMITS, prepare=_used(3, 4, days=1)),
+    "a transaction of the month before, when that is used up": Case(_LIMITS, prepare=_used(5, 9, days=40)),
     "more than the day": Case(_LIMITS, prepare=_used(8, 8)),
     "the backlog is full": Case(_LIMITS, prepare=_used(0, 0, 3)),
     "all is used up": Case(_LIMITS, prepare=_used(6, 10, 8)),

@@ -34,8 +34,8 @@ async def test_batches_in_opposite_orders_never_lock_each_other_out(yard: Yard):
     await asyncio.gather(
         *(_reserve(url, order, _ROUNDS, -1) for order in (tenants, tenants[::-1], tenants, tenants[::-1]))
     )
-    used = await yard.owner.fetch("SELECT used FROM usage WHERE tenant_id = ANY($1) AND period = 'day'", tenants)
-    assert {row["used"] for row in used} == {4 * _ROUNDS}
+    used = await yard.owner.fetch("SELECT day_used FROM tenant_admitted WHERE tenant_id = ANY($1)", tenants)
+    assert {row["day_used"] for row in used} == {4 * _ROUNDS}
 
 
 async def test_a_quota_admits_exactly_its_limit_however_many_ask(yard: Yard):

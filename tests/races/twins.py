@@ -17,7 +17,7 @@ WORKER: Final = uuid.uuid4()
 URL: Final = "https://a.example.com/hook"
 # Every table with rows of a tenant that a submit, a claim or an end may write.
 TABLES: Final = (
-    "task", "attempt", "result", "backlog", "tenant_slots", "tenant_admitted", "usage", "usage_by_task", "worker_time",
+    "task", "attempt", "result", "backlog", "tenant_slots", "tenant_admitted", "usage_by_task", "worker_time",
     "event",
 )  # fmt: skip
 

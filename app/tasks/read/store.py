@@ -37,6 +37,12 @@ SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expire
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 
+# A small result is in the row of the task, a large one has a row of its own.
+_RESULT = """
+SELECT coalesce(k.result, (SELECT r.result FROM result r WHERE r.tenant_id = k.tenant_id AND r.task_id = k.id))
+FROM task k WHERE k.tenant_id = $1 AND k.id = $2
+"""
+
 _ATTEMPTS = """
 SELECT attempt, status, error, started_at, finished_at FROM attempt
 WHERE tenant_id = $1 AND task_id = $2 ORDER BY attempt
@@ -87,9 +93,7 @@ async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "as
 
 async def result(connection: Connection, tenant_id: UUID, task_id: UUID) -> str | None:
     """Return the stored result of a task as JSON text, or None."""
-    found: str | None = await connection.fetchval(
-        "SELECT result FROM result WHERE tenant_id = $1 AND task_id = $2", tenant_id, task_id
-    )
+    found: str | None = await connection.fetchval(_RESULT, tenant_id, task_id)
     return found
 
 

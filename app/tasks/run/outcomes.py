@@ -17,6 +17,9 @@ MAX_LOST: Final = 5
 MAX_SNOOZES: Final = 100
 """A snooze ends the task after this many attempts that did not count."""
 
+SMALL_RESULT: Final = 2_000
+"""Bytes up to which a result is kept in the row of its task. A larger one has a row of its own."""
+
 CANCELLED: Final = {"type": "Cancelled", "message": "cancelled on request"}
 """The error of a task that its tenant has cancelled."""
 EXPIRED: Final = {"type": "Expired", "message": "not started within expires_seconds"}
