@@ -27,6 +27,7 @@ from app.identity.keyring import Keyring
 from app.identity.verify import Verifier
 from app.monitoring.parts import MonitoringParts
 from app.monitoring.readiness import ReadinessProbe
+from app.operations.parts import OperationParts
 from app.quotas import admission
 from app.quotas.rate import Rates
 from app.tasks import partitions
@@ -43,7 +44,7 @@ _COMMAND_TIMEOUT: Final = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiParts(TaskParts, AccountParts, MonitoringParts):
+class ApiParts(TaskParts, OperationParts, AccountParts, MonitoringParts):
     """All parts of an API process. A handler asks for those of its room, for example ``TaskParts``."""
 
 

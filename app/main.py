@@ -33,6 +33,7 @@ from app.http.dispatcher import Dispatcher
 from app.http.request_log import LoggedApp, RequestLog
 from app.identity.dependencies import RATED
 from app.monitoring.router import router as health_router
+from app.operations.call_table import CALL_TABLE
 from app.quotas.router import router as quotas_router
 from app.tasks.definition import types
 from app.tasks.document import with_task_types
@@ -44,6 +45,7 @@ _DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **
 _TAGS: Final = [
     {"name": "tasks", "description": "Submit tasks, follow them, fetch their results."},
     {"name": "events", "description": "Follow what happens to your tasks."},
+    {"name": "operations", "description": "Act on many tasks at once, in the background."},
     {"name": "limits", "description": "The limits of your plan, and what you have used."},
     {"name": "accounts", "description": "API keys, and the members who may log in."},
     {"name": "audit", "description": "Who changed keys, members or the tenant."},
@@ -96,17 +98,19 @@ def create_app() -> FastAPI:
     problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
     tasks_router = dispatcher.router(OPERATIONS, tag="tasks")
     events_router = dispatcher.router(EVENT_OPERATIONS, tag="events")
-    operations = [*tasks_router.routes, *events_router.routes]
+    acts_router = dispatcher.router(CALL_TABLE, tag="operations")
+    operations = [*tasks_router.routes, *events_router.routes, *acts_router.routes]
     dispatched = Dispatcher(made.answer_by_fastapi, operations, made.exception_handlers)
     made.front = RequestLog(dispatched)
     made.include_router(tasks_router)
     made.include_router(events_router)
+    made.include_router(acts_router)
     made.include_router(quotas_router)
     made.include_router(accounts_router, dependencies=[RATED])
     made.include_router(audit_router, dependencies=[RATED])
     made.include_router(auth_router)
     made.include_router(health_router)
-    rated = (tasks_router, events_router, quotas_router, accounts_router, audit_router)
+    rated = (tasks_router, events_router, acts_router, quotas_router, accounts_router, audit_router)
     routers = (*rated, auth_router, health_router)
     calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)

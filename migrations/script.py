@@ -9,7 +9,18 @@ from alembic import op
 from migrations import rights
 
 _FOLDER: Final = Path(__file__).parent
-SCHEMA: Final = ("tenants", "accounts", "audit", "tasks", "events", "usage", "deliveries", "processes", "partitions")
+SCHEMA: Final = (
+    "tenants",
+    "accounts",
+    "audit",
+    "tasks",
+    "events",
+    "usage",
+    "operations",
+    "deliveries",
+    "processes",
+    "partitions",
+)
 """The files of schema/, in their order: a table comes after those that it refers to."""
 _is_new = False
 """Whether this process has just made the whole schema."""

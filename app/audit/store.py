@@ -72,15 +72,17 @@ async def insert(
     )
 
 
+# Operations have a limit of their own (app/operations/asking.py), and must not use up that of keys and members.
 _HAS_EVENTS_SINCE = """
 SELECT count(*) >= $3 FROM (
-    SELECT FROM audit_event WHERE tenant_id = $1 AND id >= $2 AND actor_type <> 'operator' LIMIT $3
+    SELECT FROM audit_event
+    WHERE tenant_id = $1 AND id >= $2 AND actor_type <> 'operator' AND action NOT LIKE 'operation.%' LIMIT $3
 ) AS today
 """
 
 
 async def has_events_since(connection: Connection, tenant_id: UUID, first: UUID, count: int) -> bool:
-    """Return whether the tenant's keys and members have caused ``count`` events from the id ``first`` on."""
+    """Return whether changes by the tenant's keys and members have caused ``count`` events from the id ``first`` on."""
     has_events: bool = await connection.fetchval(_HAS_EVENTS_SINCE, tenant_id, first, count)
     return has_events
 

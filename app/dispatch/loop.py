@@ -5,8 +5,9 @@ go on.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -28,12 +29,15 @@ from app.dispatch.due_tasks import DueTasks
 from app.dispatch.fair_share_throttle import FairShareThrottle
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
+from app.dispatch.operation_runners import OperationRunners
 from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import Rescued, Rescuer
 from app.dispatch.slot_reserve import INTERVAL as SLOTS_INTERVAL
 from app.dispatch.slot_reserve import SlotReserve
+from app.operations import store as operation_store
+from app.operations.runner import OperationRunner
 from app.processes import heartbeat, schema
 from app.processes.heartbeat import Rounds
 from app.tasks import partitions
@@ -56,6 +60,8 @@ _LOOK_AT_REDIS_INTERVAL: Final = 0.6
 _PRUNE_INTERVAL: Final = 1.0
 _ROLL_UP_INTERVAL: Final = 2.0
 _LEDGER_INTERVAL: Final = 60.0
+# The longest time after which an operation begins. A look is one probe of a small index.
+_OPERATIONS_INTERVAL: Final = 1.0
 # Not urgent: a row whose month has no partition yet is stored in the default partition. A look costs a millisecond.
 _PARTITIONS_INTERVAL: Final = 15.0
 _REDIS_TIMEOUT: Final = 1.5
@@ -71,11 +77,22 @@ _ROUND_ENDING: Final = (*AWAY, Unavailable, LeadLost, RedisError)
 class Sweeps:
     """The sweeps of one leader, with what they remember between two rounds. A new leader starts without that."""
 
-    def __init__(self, lead: Lead, worker: Database, redis: Redis, contact: PostgresContact) -> None:
-        """``lead`` finds the work (role tq_dispatch), ``worker`` ends attempts and tasks (role tq_worker)."""
+    def __init__(
+        self,
+        lead: Lead,
+        worker: Database,
+        redis: Redis,
+        contact: PostgresContact,
+        operations: OperationRunner | None = None,
+    ) -> None:
+        """``lead`` finds the work (role tq_dispatch), ``worker`` ends attempts and tasks (role tq_worker).
+
+        ``operations`` runs beside the sweeps, because its steps may take long.
+        """
         self._lead = lead
         self._redis = redis
         self._contact = contact
+        self._operations = operations
         self._due = DueTasks(lead.connection, worker)
         self._rescuer = Rescuer(lead, worker)
         self._pruner = Pruner(lead)
@@ -89,10 +106,19 @@ class Sweeps:
         self._prune = _duty("prune", _PRUNE_INTERVAL)
         self._roll_up = _duty("roll up", _ROLL_UP_INTERVAL)
         self._reconcile_ledger = _duty("reconcile the ledger", _LEDGER_INTERVAL)
+        self._look_at_operations = _duty("look at operations", _OPERATIONS_INTERVAL)
         self._judge_slots = _duty("judge slots", SLOTS_INTERVAL)
         self._wake, self._offer, self._share = _duty("wake"), _duty("offer tickets"), _duty("share")
         self._look_at_redis = _duty("look at Redis", _LOOK_AT_REDIS_INTERVAL)
         self._reconcile = _duty("reconcile tickets", _RECONCILE_INTERVAL)
+
+    @contextlib.asynccontextmanager
+    async def with_operations(self) -> AsyncIterator[None]:
+        """Run the operations that the sweeps find, until the block ends."""
+        async with contextlib.AsyncExitStack() as stack:
+            if self._operations is not None:
+                await stack.enter_async_context(self._operations.running())
+            yield
 
     async def tick(self) -> None:
         """Run each sweep that is due. Those that need Redis come last, so that the others go on without Redis.
@@ -112,6 +138,7 @@ class Sweeps:
         await self._do(self._prune, self._pruner.tick, at_once=self._pruner.is_behind)
         await self._do(self._roll_up, self._ledger.roll_up)
         await self._do(self._reconcile_ledger, self._ledger.reconcile)
+        await self._do(self._look_at_operations, self._find_operations)
         due += await self._do(self._judge_slots, self._reserve.look) or []
         await self._do(
             self._keep_partitions,
@@ -120,6 +147,10 @@ class Sweeps:
         # A Redis that does not answer must not delay the next round: rescues and expiry need Postgres alone.
         async with asyncio.timeout(_REDIS_TIMEOUT):
             await self._tell_redis(ended, due)
+
+    async def _find_operations(self) -> None:
+        if self._operations is not None:
+            self._operations.see(await operation_store.running_any_tenant(self._lead.connection))
 
     async def _do(self, duty: Duty, work: Callable[[], Awaitable[T]], *, at_once: bool = False) -> T | None:
         return await self._run(duty, work) if duty.is_due(at_once=at_once) else None
@@ -154,13 +185,15 @@ def _ends_round(error: Exception) -> bool:
 async def run(stopping: asyncio.Event) -> None:
     """Lead whenever no other dispatcher does, until ``stopping`` is set."""
     redis = redis_connections.connect(get_settings().redis_url)
-    # Three connections in all: one to end tasks, one for the lease, and the leader's own for its sweeps.
+    # Three connections: one to end tasks, one for the lease, and the leader's own for its sweeps. The first operation
+    # opens two more.
     worker = Database("tq_worker", size=1)
     lease = Database("tq_dispatch", size=1, command_timeout=_COMMAND_TIMEOUT)
     leading, contact = Duty("lead"), PostgresContact()
+    operations = OperationRunners(redis)
 
     def make(lead: Lead) -> Sweeps:
-        return Sweeps(lead, worker, redis, contact)
+        return Sweeps(lead, worker, redis, contact, operations.of(lead.token))
 
     # Before the first statement, so that an old primary is recognised and refused.
     await timelines.exchange(redis)
@@ -180,6 +213,7 @@ async def run(stopping: asyncio.Event) -> None:
         for duty in duties:
             duty.cancel()
         await asyncio.wait(duties, timeout=_STOP_TIMEOUT)
+        await operations.close()
         await lease.close()
         await worker.close()
         await redis.aclose()
@@ -212,7 +246,9 @@ class _Candidate:
                     _log.info("dispatcher stands by")
                 self._stands_by = lead is None
                 if lead is not None:
-                    await _lead(self._make_sweeps(lead).tick, lead, self._stopping, self._rounds)
+                    sweeps = self._make_sweeps(lead)
+                    async with sweeps.with_operations():
+                        await _lead(sweeps.tick, lead, self._stopping, self._rounds)
         except LeadLost:
             self._rounds.ended(leads=False)
             _log.warning("dispatcher leads no more: its lease was not renewed in time")

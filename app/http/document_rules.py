@@ -13,7 +13,7 @@ _HEADERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "ETag": ("Send it as `If-None-Match`: the answer is 304 as long as the document is unchanged.", {}),
     "Idempotency-Replayed": ("`true` if an earlier request with this Idempotency-Key made the answer.", {}),
     "Link": ('The next page, with `rel="next"`; absent on the last page.', {}),
-    "Location": ("The path of the task that was accepted.", {}),
+    "Location": ("The path of the task or operation that was accepted.", {}),
     "RateLimit": ("The remainder of each limit (IETF draft 11).", {}),
     "RateLimit-Policy": ("The limits that apply (IETF draft 11).", {}),
     "Retry-After": ("Seconds to wait before the next attempt.", {"type": "integer", "minimum": 1}),

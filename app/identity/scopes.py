@@ -10,8 +10,8 @@ KEYS_MANAGE: Final = "keys:manage"
 USAGE_READ: Final = "usage:read"
 
 MEANINGS: Final = {
-    TASKS_READ: "See tasks, their status, results, logs and events, and the task types.",
-    TASKS_WRITE: "Submit, cancel and retry tasks; pause and resume the queue.",
+    TASKS_READ: "See tasks, their status, results, logs and events, operations, and the task types.",
+    TASKS_WRITE: "Submit, cancel and retry tasks, one or many; pause and resume the queue.",
     WEBHOOKS_MANAGE: "Manage webhook endpoints and secrets, and see deliveries.",
     KEYS_MANAGE: "Make and revoke API keys, manage members, and read the audit log.",
     USAGE_READ: "See limits and usage.",

@@ -2,6 +2,7 @@
 
 from app.models.account import ApiKey, AuthEpoch, Member, RevokedToken
 from app.models.audit_event import AuditEvent
+from app.models.background_act import BackgroundAct
 from app.models.delivery import Delivery, DeliveryAttempt, WebhookSecret
 from app.models.event import Event, WebhookCursor
 from app.models.process import ProcessHeartbeat
@@ -15,6 +16,7 @@ __all__ = [
     "Attempt",
     "AuditEvent",
     "AuthEpoch",
+    "BackgroundAct",
     "BacklogEntry",
     "Delivery",
     "DeliveryAttempt",

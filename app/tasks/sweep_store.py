@@ -227,7 +227,7 @@ async def prune(connection: Connection, tenant_id: UUID, retention: timedelta, l
 
 
 async def prune_account(connection: Connection, tenant_id: UUID, limit: int, fence: UUID) -> int:
-    """Delete up to ``limit`` of the tenant's old ended keys and old audit events; return how many.
+    """Delete up to ``limit`` each of the tenant's old ended keys, audit events and operations; return how many.
 
     See migrations/functions: prune_account.
     """

@@ -1,5 +1,5 @@
--- Purpose. Delete a tenant's API keys that were revoked or expired more than 90 days ago, and its audit events that are older
---   than 400 days. Both are found by their ids, which contain their time.
+-- Purpose. Delete a tenant's API keys that were revoked or expired more than 90 days ago, its audit events that are older than
+--   400 days, and its operations that ended more than 30 days ago. All are found by their ids, which contain their time.
 -- Parameters. p_tenant: the tenant. p_limit: the maximum number of rows of each table.
 -- Returns. How many rows were deleted.
 -- Locks. The rows that it deletes; with a key also auth_epoch, by a trigger.
@@ -12,6 +12,7 @@ AS $$
 DECLARE
     old_keys uuid[];
     old_events uuid[];
+    old_operations uuid[];
 BEGIN
     -- Rows are found first, then deleted by their keys (docs/decisions/0010-plans-whatever-statistics-know.md).
     SELECT array_agg(old.id) INTO old_keys FROM (
@@ -25,10 +26,18 @@ BEGIN
         WHERE e.tenant_id = p_tenant AND e.id < partition_bound(now() - interval '400 days')
         ORDER BY e.id LIMIT p_limit
     ) AS old;
+    SELECT array_agg(old.id) INTO old_operations FROM (
+        SELECT o.id FROM operation o
+        WHERE o.tenant_id = p_tenant AND o.id < partition_bound(now() - interval '30 days')
+          AND o.finished_at < now() - interval '30 days'
+        ORDER BY o.id LIMIT p_limit
+    ) AS old;
     IF old_keys IS NOT NULL THEN
         -- Even a DELETE of no row increases the auth epoch, and every process would forget its callers without need.
         DELETE FROM api_key k WHERE k.tenant_id = p_tenant AND k.id = ANY(old_keys);
     END IF;
     DELETE FROM audit_event e WHERE e.tenant_id = p_tenant AND e.id = ANY(old_events);
-    RETURN coalesce(cardinality(old_keys), 0) + coalesce(cardinality(old_events), 0);
+    DELETE FROM operation o WHERE o.tenant_id = p_tenant AND o.id = ANY(old_operations);
+    RETURN coalesce(cardinality(old_keys), 0) + coalesce(cardinality(old_events), 0)
+        + coalesce(cardinality(old_operations), 0);
 END $$;

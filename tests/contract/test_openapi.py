@@ -55,7 +55,7 @@ def test_ids_in_paths_are_uuids_but_those_of_keys(described):
         for parameter in operation.get("parameters", [])
         if parameter["in"] == "path"
     }
-    assert formats == {"task_id": "uuid", "member_id": "uuid", "key_id": None}
+    assert formats == {"task_id": "uuid", "operation_id": "uuid", "member_id": "uuid", "key_id": None}
 
 
 def test_every_response_has_the_headers_that_every_answer_has(described):

@@ -70,6 +70,11 @@ def _new_member() -> dict[str, Any]:
     return {"email": f"{uuid.uuid4().hex}@example.com", "role": "viewer", "password": PASSWORD}
 
 
+def _any_filter() -> dict[str, Any]:
+    # It matches nothing, so no other test's task is cancelled.
+    return {"filter": {"ids": [str(uuid.uuid4())]}}
+
+
 ROWS = {
     "submit_task": Row("tasks:write", 202, body=lambda: {"task": "echo", "payload": 1, "delay_seconds": 3600}),
     "submit_tasks": Row("tasks:write", 202, body=lambda: {"tasks": [{"task": "echo", "delay_seconds": 3600}]}),
@@ -83,6 +88,12 @@ ROWS = {
     "list_task_events": Row("tasks:read", 200, "task"),
     "create_stream_token": Row("tasks:read", 200, "task"),
     "list_tasks": Row("tasks:read", 200),
+    "cancel_tasks": Row("tasks:write", 202, body=_any_filter),
+    "retry_tasks": Row("tasks:write", 202, body=_any_filter),
+    "list_operations": Row("tasks:read", 200),
+    "get_operation": Row("tasks:read", 200, "operation"),
+    # The operation was cancelled before (tests/races/test_operation_requests.py has one that runs).
+    "cancel_operation": Row("tasks:write", 200, "operation"),
     "list_task_types": Row("tasks:read", 200),
     "list_events": Row("tasks:read", 200),
     "pause_queue": Row("tasks:write", 200),
@@ -198,7 +209,15 @@ BY_HAND: dict[str, dict[str, Cell]] = {
     "get_readiness": _open("/readyz"),
 }  # fmt: skip
 
-UNKNOWN = {"task": uuid.uuid4, "ended task": uuid.uuid4, "member": uuid.uuid4, "key": lambda: "0" * 12}
+STARTING = {"cancel_tasks", "retry_tasks"}
+"""Calls that start an operation: a tenant has three at once."""
+UNKNOWN = {
+    "operation": uuid.uuid4,
+    "task": uuid.uuid4,
+    "ended task": uuid.uuid4,
+    "member": uuid.uuid4,
+    "key": lambda: "0" * 12,
+}
 
 SCOPED = sorted(OPERATIONS.keys() & ROWS.keys())
 NAMED = [name for name in SCOPED if ROWS[name].kind]
@@ -219,6 +238,8 @@ def _ask(world: World, name: str, key: str | None, thing: object = None, **more:
         path = path[: path.index("{")] + str(thing) + path[path.index("}") + 1 :]
     if row.body and "json" not in more:
         more["json"] = row.body()
+    if name in STARTING:
+        world.end_operations()
     return world.call(operation.method, path, key, **more)
 
 
@@ -281,6 +302,7 @@ def test_another_tenants_thing_is_an_unknown_one_and_stays_as_it_is(either: Worl
 def test_what_another_tenant_asks_for_has_nothing_of_this_one(either: World, name: str):
     before = _ask(either, name, either.other.api_key)
     either.thing("task", either.own)
+    either.thing("operation", either.own)
     own = _ask(either, name, either.own.api_key)
     other = _ask(either, name, either.other.api_key)
     assert other.status_code == ROWS[name].own
@@ -323,6 +345,7 @@ def test_a_cursor_is_worth_nothing_to_another_tenant(either: World, name: str):
         either.thing("task", either.own)
         either.thing("key", either.own)
         either.thing("member", either.own)
+        either.thing("operation", either.own)
     cursor = _ask(either, name, either.own.api_key, params={"limit": 1}).json()["next_cursor"]
     assert cursor
     assert _ask(either, name, either.own.api_key, params={"limit": 1, "cursor": cursor}).status_code == 200
@@ -333,7 +356,7 @@ def test_a_cursor_is_worth_nothing_to_another_tenant(either: World, name: str):
 @pytest.mark.parametrize("name", PAGED)
 @pytest.mark.parametrize("list_", PAGED)
 def test_a_cursor_is_worth_nothing_in_another_list(world: World, name: str, list_: str):
-    for kind in ("task", "key", "member"):
+    for kind in ("task", "key", "member", "operation"):
         world.thing(kind, world.own)
         world.thing(kind, world.own)
     cursor = _ask(world, list_, world.own.api_key, params={"limit": 1}).json()["next_cursor"]
@@ -422,7 +445,21 @@ def test_every_operation_with_an_idempotency_key_is_tried_in_two_tenants():
         for name, operation in OPERATIONS.items()
         if named & {one.get("name", "").lower() for one in operation.document.get("parameters", [])}
     }
-    assert found == {"submit_task", "submit_tasks", "retry_task"}
+    assert found == {"submit_task", "submit_tasks", "retry_task", *STARTING}
+
+
+@pytest.mark.parametrize("name", sorted(STARTING))
+def test_the_same_idempotency_key_in_two_tenants_is_two_operations(either: World, name: str):
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    body = _any_filter()
+    made = []
+    for side in (either.own, either.other):
+        answers = [_ask(either, name, side.api_key, headers=headers, json=body) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 200]
+        first, again = (answer.json()["operation_id"] for answer in answers)
+        assert first == again
+        made.append(first)
+    assert made[0] != made[1]
 
 
 @pytest.mark.parametrize("text", ["' OR 1=1 --", "app.tenant_ids", "%", "\\", "'); SELECT set_config('a','b',true)"])

@@ -124,6 +124,25 @@ class World:
             ]
         )
 
+    def operation(self, side: Side) -> str:
+        """Make an operation that was cancelled: it stays as it is, whether a dispatcher runs or not."""
+        self.end_operations()
+        body = {"filter": {"ids": [str(uuid.uuid4())]}}
+        operation_id = str(self._made(side, "/api/tasks/cancel", body)["operation_id"])
+        self.sql(
+            "UPDATE operation SET status = 'CANCELLED', cancel_requested_at = now(), finished_at = now() WHERE id = $1",
+            uuid.UUID(operation_id),
+        )
+        return operation_id
+
+    def end_operations(self) -> None:
+        """End the operations of the callers, so that they may start others: not every world has a dispatcher."""
+        self.sql(
+            "UPDATE operation SET status = 'CANCELLED', finished_at = now()"
+            " WHERE finished_at IS NULL AND tenant_id = ANY($1::uuid[])",
+            [self.own.tenant_id, self.other.tenant_id],
+        )
+
     def login(self, side: Side, password: str = PASSWORD) -> httpx.Response:
         """Log in as the tenant's member."""
         return self.call("POST", "/api/auth/login", None, json={"email": side.email, "password": password})
@@ -136,6 +155,8 @@ class World:
         """Make a thing of a tenant; return its id."""
         if kind == "key":
             return str(self.issue(side, "thing")["key_id"])
+        if kind == "operation":
+            return self.operation(side)
         if kind == "member":
             return self.member(side, f"{uuid.uuid4().hex}@example.com")
         task_id = self.task(side)

@@ -1,16 +1,17 @@
 """Cancelling a task for its tenant, and reading which running attempts a worker must end."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from redis.asyncio import Redis
 
 from app.core.errors import IllegalState, NotFound
-from app.db import Database
+from app.db import Connection, Database
 from app.tasks import store
 from app.tasks.run import after_commit, end
 from app.tasks.run.attempts import AttemptRef
+from app.tasks.run.end import ManyCancelled
 from app.tasks.status import Status
 
 # Seconds that the cancelling request waits for Redis. Without the message, workers find the cancel when they next ask
@@ -35,6 +36,23 @@ async def cancel(api: Database, redis: Redis, tenant_id: UUID, task_id: UUID) ->
     else:
         await after_commit.wake(redis, [(tenant_id, task_id)], webhooks=[tenant_id], seconds=_WAKE_TIMEOUT)
     return Status(status)
+
+
+async def cancel_many(
+    worker: Database,
+    redis: Redis,
+    tenant_id: UUID,
+    task_ids: Sequence[UUID],
+    *,
+    asks_running: bool,
+    settle: Callable[[Connection, ManyCancelled], Awaitable[None]],
+) -> None:
+    """Cancel many tasks in one transaction, then wake those who wait for them (``end.cancel_many`` has the details)."""
+    done = await end.cancel_many(worker, tenant_id, task_ids, asks_running=asks_running, settle=settle)
+    if done.revoked:
+        await after_commit.wake(redis, [(tenant_id, task_id) for task_id in done.revoked], webhooks=[tenant_id])
+    if done.asked:
+        await after_commit.ask_workers_to_end(redis, list(done.asked))
 
 
 async def verdicts(worker: Database, running: Sequence[AttemptRef]) -> dict[UUID, Verdict]:

@@ -1,14 +1,14 @@
 """End attempts and waiting tasks. Every change is a compare-and-set; callers then use ``after_commit``."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app.core import failpoints, retry
 from app.core.errors import LeadLost, Unavailable
-from app.db import Database
-from app.tasks import store
+from app.db import Connection, Database
+from app.tasks import bulk_store, store
 from app.tasks.run import outcomes
 from app.tasks.run.attempts import AttemptEnd, FinishResult, Outcome
 
@@ -78,6 +78,52 @@ async def cancel(api: Database, tenant_id: UUID, task_id: UUID) -> str | None:
             if status not in {"PENDING", "RETRY"}:
                 return status
     raise Unavailable
+
+
+class ManyCancelled(NamedTuple):
+    """The effect of a cancel of many tasks on each of them."""
+
+    revoked: set[UUID]
+    """They waited, and have ended."""
+    asked: set[UUID]
+    """They run, and will end soon."""
+    left: set[UUID]
+    """They had ended before, or run and were not to be asked."""
+
+
+async def cancel_many(
+    worker: Database,
+    tenant_id: UUID,
+    task_ids: Sequence[UUID],
+    *,
+    asks_running: bool,
+    settle: Callable[[Connection, ManyCancelled], Awaitable[None]],
+) -> ManyCancelled:
+    """Cancel each of the tasks as ``cancel`` does, all in one transaction.
+
+    Running ones are asked to end only with ``asks_running``. ``settle`` writes the caller's own rows in the same
+    transaction; if it raises, nothing has happened. Raises ``Unavailable``.
+    """
+    async with worker.transaction(tenant_id) as connection:
+        revoked: set[UUID] = set()
+        asked: set[UUID] = set()
+        remaining = set(task_ids)
+        for _ in range(_CANCEL_LOOKS):
+            revoked |= set(await store.revoke_waiting(connection, tenant_id, sorted(remaining), outcomes.CANCELLED))
+            remaining -= revoked
+            if remaining and asks_running:
+                asked |= await bulk_store.request_cancel_each(connection, tenant_id, sorted(remaining))
+                remaining -= asked
+            if not remaining or not await bulk_store.waiting(connection, tenant_id, sorted(remaining)):
+                break
+        else:
+            raise Unavailable
+        done = ManyCancelled(revoked, asked, remaining)
+        failpoints.hit("cancel_many.before_settle")
+        await settle(connection, done)
+        failpoints.hit("cancel_many.before_commit")
+    failpoints.hit("cancel_many.after_commit")
+    return done
 
 
 async def expire(worker: Database, tenant_id: UUID, task_ids: Sequence[UUID]) -> list[UUID]:

@@ -1,0 +1,114 @@
+"""Run the tasks that a filter selects again, as new tasks, a hundred in one transaction and within the quotas."""
+
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from app.db import Database
+from app.operations import choosing, store
+from app.operations.page_size import PageSize
+from app.operations.progress import LimitName, Standing, StepResult, Waits
+from app.quotas import usage
+from app.quotas.schemas import Grant, Quota
+from app.tasks import bulk_store
+from app.tasks.selection import SelectedPage
+from app.tasks.submit import copies
+from app.tasks.submit.accept import Acceptor
+from app.tasks.submit.decision import BACKLOG_RETRY_SECONDS, Refused
+from app.tasks.submit.new_tasks import TaskSpecs
+from app.tenants.plans import UNLIMITED, Limits
+
+_AT_ONCE: Final = 100
+# Bytes of payloads in one step. They are in memory, and in one message to Postgres, at the same time.
+_MAX_BYTES: Final = 1_000_000
+# Seconds between two looks while a quota of a day or month is used up: the operator may raise it at any time.
+_QUOTA_RETRY_SECONDS: Final = 60.0
+_NAMES: Final[dict[Quota, LimitName]] = {"backlog": "backlog", "day": "tasks_per_day", "month": "tasks_per_month"}
+
+
+class _Room(NamedTuple):
+    """The number of tasks that the limits still allow, and the limit that allows the fewest."""
+
+    tasks: int
+    limit: Quota
+
+
+class BulkRetry:
+    """Makes a new task of each ended one. It waits while a limit of the tenant leaves no room."""
+
+    def __init__(self, worker: Database, acceptor: Acceptor, fence: UUID) -> None:
+        """``worker`` logs in as tq_worker, ``acceptor`` stores the new tasks; ``fence`` is the dispatcher's token."""
+        self._worker = worker
+        self._acceptor = acceptor
+        self._fence = fence
+        self._sizes: dict[UUID, PageSize] = {}
+
+    async def count(self, standing: Standing, limit: int) -> None:
+        """Count the tasks of the next page."""
+        page = await self._page(standing, limit)
+        await self._advance(standing, StepResult(page.read_to, total=len(page.matching)))
+
+    async def act(self, standing: Standing, *, one_only: bool) -> Waits | None:
+        """Make new tasks of the next ones."""
+        size = self._sizes.setdefault(standing.id, PageSize(_AT_ONCE))
+        found = await self._page(standing, size.next)
+        size.saw(len(found.matching))
+        if found.read_to is None:
+            self._sizes.pop(standing.id, None)
+        if not found.matching:
+            await self._advance(standing, StepResult(found.read_to))
+            return None
+        return await self._retry(standing, found.first(1 if one_only else _AT_ONCE))
+
+    async def give_up(self, standing: Standing, reason: str) -> None:
+        """Record that the next task cannot be run again."""
+        page = (await self._page(standing, self._sizes.setdefault(standing.id, PageSize(_AT_ONCE)).next)).first(1)
+        errors = [{"task_id": str(task_id), "detail": reason} for task_id in page.matching]
+        await self._advance(standing, StepResult(page.read_to, failed=len(errors), errors=errors))
+
+    async def _retry(self, standing: Standing, page: SelectedPage) -> Waits | None:
+        async with self._worker.transaction(standing.tenant_id) as connection:
+            # Asked before, because a submit with ``also`` is refused as a whole if there is room for a part only.
+            room = _room(standing.limits, await usage.standing(connection, standing.tenant_id))
+            page = page.first(max(room.tasks, 1))
+            rows = await bulk_store.to_repeat(connection, standing.tenant_id, page.matching, _MAX_BYTES)
+        if room.tasks <= 0:
+            return _waits(room.limit)
+        if not rows:
+            # All of them were deleted after their retention since the page was read.
+            await self._advance(standing, StepResult(page.read_to, skipped=len(page.matching)))
+            return None
+        page = page.first(page.matching.index(rows[-1]["task_id"]) + 1)
+        return await self._accept(standing, copies.specs(standing.tenant_id, standing.limits, rows), page)
+
+    async def _accept(self, standing: Standing, specs: TaskSpecs, page: SelectedPage) -> Waits | None:
+        done = len(specs.tasks)
+        progress = StepResult(page.read_to, done=done, skipped=len(page.matching) - done)
+        step = store.advance_statement_any_tenant(standing, progress, self._fence)
+        decided = await self._acceptor.accept(specs, also=[step])
+        # Other submits were faster and have taken the room.
+        return _waits(decided.policy) if isinstance(decided, Refused) else None
+
+    async def _page(self, standing: Standing, limit: int) -> SelectedPage:
+        async with self._worker.transaction(standing.tenant_id) as connection:
+            return await bulk_store.ended(
+                connection, standing.tenant_id, choosing.to_retry(standing), after=standing.cursor, limit=limit
+            )
+
+    async def _advance(self, standing: Standing, progress: StepResult) -> None:
+        async with self._worker.transaction(standing.tenant_id) as connection:
+            await store.advance(connection, standing.tenant_id, standing, progress, self._fence)
+
+
+def _waits(limit: Quota) -> Waits:
+    return Waits(_NAMES[limit], BACKLOG_RETRY_SECONDS if limit == "backlog" else _QUOTA_RETRY_SECONDS)
+
+
+def _room(limits: Limits, ledger: Grant) -> _Room:
+    left: dict[Quota, int] = {"backlog": limits.backlog - ledger.waiting}
+    if limits.tasks_per_day != UNLIMITED:
+        left["day"] = limits.tasks_per_day - ledger.day_used
+    if limits.tasks_per_month != UNLIMITED:
+        left["month"] = limits.tasks_per_month - ledger.month_used
+    # Of several limits without room, the one that lasts longest is named.
+    limit = min(left, key=lambda name: (max(left[name], 0), {"month": 0, "day": 1, "backlog": 2}[name]))
+    return _Room(max(left[limit], 0), limit)
