@@ -11,7 +11,7 @@ from app.models.columns import default, tenant_key
 
 
 class TenantAdmitted(SQLModel, table=True):
-    """What a tenant's submits count: ``waiting = admitted + returned - departed`` (of its slots), its day and month."""
+    """Counters of a tenant's submits: its day and month, and ``waiting = admitted + returned - departed`` (of its slots)."""
 
     __tablename__ = "tenant_admitted"
 
