@@ -11,7 +11,7 @@ from app.models.columns import default, tenant_key
 
 
 class TenantAdmitted(SQLModel, table=True):
-    """What a tenant's submits count: ``waiting = admitted + returned - departed`` (of its slots), its day and month."""
+    """Counters of a tenant's submits: of its day, its month and its backlog (``waiting`` of app/quotas/store.py)."""
 
     __tablename__ = "tenant_admitted"
 

@@ -55,7 +55,8 @@ def test_a_tenant_that_is_deleted_leaves_nothing(
     acme: Tenant,
 ):
     tenant = make_tenant("leaving")
-    ended = tenant.submit(task="echo", payload=1)
+    # Large enough for a row of its own.
+    ended = tenant.submit(task="echo", payload="a" * 3_000)
     tenant.result(ended)
     waiting = tenant.submit(task="echo", payload=2, delay_seconds=600, webhook_url="http://127.0.0.1:9/")
     tenant.client.post(f"/api/tasks/{waiting}/cancel")

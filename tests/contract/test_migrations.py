@@ -189,7 +189,7 @@ async def test_the_comparison_sees_what_differs(scratch: Scratch):
     for statement, kind in {
         "ALTER TABLE backlog SET (fillfactor = 70)": "table",
         "ALTER TABLE worker ALTER COLUMN pid SET DEFAULT 1": "column",
-        "ALTER TABLE usage DROP CONSTRAINT usage_used_check": "constraint",
+        "ALTER TABLE tenant_admitted DROP CONSTRAINT tenant_admitted_day_used_check": "constraint",
         "DROP INDEX backlog_long; CREATE INDEX backlog_long ON backlog (tenant_id, pool, due_at)": "index",
         "ALTER TRIGGER task_terminal ON task RENAME TO task_ended": "trigger",
         "ALTER FUNCTION prune_account RESET search_path": "function",

@@ -120,7 +120,8 @@ def test_ended_tasks_are_pruned_by_plan_and_a_task_scheduled_a_year_ahead_stays(
     make_tenant: Callable[..., Tenant], sql: Sql
 ):
     tenant = make_tenant("retained", plan="free")
-    recent = tenant.submit(task="echo", payload=1)
+    # Its result is large enough for a row of its own.
+    recent = tenant.submit(task="echo", payload="a" * 3_000)
     tenant.result(recent)
     owner = uuid.UUID(tenant.tenant_id)
     old = "overlay(gen_random_uuid()::text placing left(partition_bound(now() - interval '{}')::text, 13) from 1)::uuid"
@@ -160,4 +161,4 @@ def test_ended_tasks_are_pruned_by_plan_and_a_task_scheduled_a_year_ahead_stays(
         "PENDING",
         "SUCCESS",
     }
-    assert tenant.result(recent)["result"] == 1
+    assert tenant.result(recent)["result"] == "a" * 3_000

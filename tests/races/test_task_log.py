@@ -84,7 +84,7 @@ async def test_an_end_waits_for_lines_that_are_being_written(yard: Yard, worker:
 
 
 async def _wait_for_lock(owner: "asyncpg.Connection[asyncpg.Record]") -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%_finish(%'"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'attempts?_finish'"
     async with asyncio.timeout(20):
         while not await owner.fetchval(waiting):  # noqa: ASYNC110 another process is waited for
             await asyncio.sleep(0.01)

@@ -1,6 +1,7 @@
 """Submits of many processes that count the same tenants: none locks another out, and the ledger is exact."""
 
 import asyncio
+import uuid
 from uuid import UUID
 
 import asyncpg
@@ -43,3 +44,18 @@ async def test_a_quota_admits_exactly_its_limit_however_many_ask(yard: Yard):
     url = role_url(yard.environment, "tq_submit")
     granted = await asyncio.gather(*(_reserve(url, [tenant_id], 20, 50) for _ in range(6)))
     assert sum(granted) == 50
+
+
+async def test_times_of_a_tenant_that_was_deleted_by_hand_keep_no_other_from_being_added(yard: Yard):
+    tenant_id, gone = await yard.tenant(), uuid.uuid4()
+    await yard.owner.execute(
+        "INSERT INTO worker_time (tenant_id, day, task, attempts, seconds)"
+        " SELECT id, current_date, 'echo', 2, 3 FROM unnest($1::uuid[]) AS id",
+        [gone, tenant_id],
+    )
+    await yard.owner.fetch("SELECT * FROM usage_roll_up(10000, 1.0)")
+    attempts = "SELECT attempts FROM usage_by_task WHERE tenant_id = $1"
+    assert await yard.owner.fetchval(attempts, tenant_id) == 2
+    assert (
+        await yard.owner.fetchval("SELECT count(*) FROM worker_time WHERE tenant_id = ANY($1)", [gone, tenant_id]) == 0
+    )
