@@ -70,8 +70,6 @@ async def opened() -> AsyncIterator[ApiParts]:
         _keep_up(stack, "partitions", partitions.keep_as_submitter())
         reading = Reading(databases.api, waiters)
         stack.push_async_callback(reading.close)
-        streams = OpenStreams(verifier)
-        _keep_up(stack, "streams", streams.run())
         log_reader = _kept_up(stack, LogReader(databases.api, waiters), "events")
         parts = ApiParts(
             list_limit=ListLimit(settings.database_pool_size, reading.require_postgres),
@@ -88,7 +86,7 @@ async def opened() -> AsyncIterator[ApiParts]:
             log_reader=log_reader,
             tails=Tails(log_reader),
             following=_kept_up(stack, Following(databases.api, waiters), "followed-tasks"),
-            streams=streams,
+            streams=_streams(stack, verifier),
             redis=redis,
             readiness=_readiness(redis, waiters, databases),
         )
@@ -125,6 +123,12 @@ def _readiness(redis: Redis, waiters: Waiters, databases: Sequence[Database]) ->
 def _keep_up(stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:
     """Run something in the background until the application ends."""
     stack.callback(asyncio.create_task(work, name=name).cancel)
+
+
+def _streams(stack: AsyncExitStack, verifier: Verifier) -> OpenStreams:
+    streams = OpenStreams(verifier)
+    _keep_up(stack, "streams", streams.run())
+    return streams
 
 
 def _kept_up(stack: AsyncExitStack, made: Runs, name: str) -> Runs:

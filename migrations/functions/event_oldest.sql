@@ -12,8 +12,8 @@ DECLARE
     high bigint := p_head + 1;
     middle bigint;
 BEGIN
-    -- A binary search, because there is no index by time: numbers are in the order of time, but for transactions that ran at
-    -- the same time. A day that was dropped counts as older.
+    -- A binary search, because there is no index by time: some 20 probes of the key for a million events. Numbers are in the
+    -- order of time, except for transactions that ran at the same time. A day that was dropped counts as older.
     WHILE low < high LOOP
         middle := (low + high) / 2;
         PERFORM FROM event e WHERE e.tenant_id = p_tenant AND e.seq = middle AND e.created_at >= p_from;

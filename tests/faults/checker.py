@@ -38,6 +38,8 @@ class Verdict:
     """Claims that a crash of Postgres took back after the code had begun; they were given again."""
     webhooks: int = 0
     webhooks_lost: int = 0
+    events_told: int = 0
+    """Events that followers of the feed were told."""
     quota_drift: int = 0
     slots_left: int = 0
     slowest_answer: float = 0.0
@@ -53,7 +55,7 @@ class Verdict:
 def check(facts: Facts) -> Verdict:
     """Judge."""
     verdict = Verdict()
-    for rule in (_answers, _tasks, _keys, _ends, _attempts, _effects, _usage, _webhooks):
+    for rule in (_answers, _tasks, _keys, _ends, _attempts, _effects, _usage, _webhooks, _feeds):
         verdict.violations += rule(facts, verdict)
     verdict.violations += facts.samples
     verdict.violations += [f"C5 Redis holds {key}" for key in facts.redis_keys]
@@ -217,3 +219,19 @@ def _webhooks(facts: Facts, verdict: Verdict) -> Iterator[str]:
             yield f"C7 {one.delivery} tells of {one.task_id} {one.status}, which is {task and task['status']}"
         elif f"/{task['tenant']}/" not in one.path:
             yield f"C9 {one.delivery} of {task['tenant']} came to {one.path}"
+
+
+def _feeds(facts: Facts, verdict: Verdict) -> Iterator[str]:
+    """C7 of the feed: what its followers were told is the log, in order, without a gap and without a double."""
+    for tenant, told in facts.followed.items():
+        verdict.events_told += len(told)
+        log = [(row["task_id"], row["type"], row["id"]) for row in facts.events if row["tenant"] == tenant]
+        if told != log:
+            place = next(
+                (n for n, pair in enumerate(zip(told, log, strict=False)) if pair[0] != pair[1]),
+                min(len(told), len(log)),
+            )
+            yield (
+                f"C7 the feed of {tenant} told {len(told)} events of {len(log)}, first differing at {place}: "
+                f"{told[place : place + 2]} and not {log[place : place + 2]}"
+            )

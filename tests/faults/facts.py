@@ -42,6 +42,12 @@ SELECT t.slug AS tenant, u.period, u.used, (
 FROM tenant_admitted a JOIN tenant t ON t.id = a.tenant_id
 CROSS JOIN LATERAL (VALUES ('day', a.day, a.day_used), ('month', a.month, a.month_used)) AS u (period, starts_on, used)
 """
+# The log itself, under the ids that followers are told.
+_EVENTS: Final = """
+SELECT t.slug AS tenant, e.subject::text AS task_id, event_type_name(e.type) AS type,
+    'evt_' || replace(event_id(e.tenant_id, e.seq, e.type, e.subject, e.created_at)::text, '-', '') AS id
+FROM event e JOIN tenant t ON t.id = e.tenant_id ORDER BY e.tenant_id, e.seq
+"""
 _SLOTS: Final = "SELECT t.slug AS tenant, s.running FROM tenant_slots s JOIN tenant t ON t.id = s.tenant_id"
 
 
@@ -59,6 +65,8 @@ class Facts:
     received: list[Received]
     effects: list[dict[str, Any]]
     redis_keys: list[str]
+    events: list[dict[str, Any]]
+    """In their order, for each tenant."""
     quotas: dict[str, int]
     """Tasks a day, of those tenants that have such a limit."""
     postgres_crashes: list[float] = field(default_factory=list)
@@ -66,6 +74,8 @@ class Facts:
     """What a sampler saw that must not be."""
     leaks: list[str] = field(default_factory=list)
     """Secrets found in logs."""
+    followed: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    """What the follower of each tenant was told: task, type and id of each event, in the order in which they came."""
     collapses: list[str] = field(default_factory=list)
     """Parts that have ended by themselves, and what a log calls critical."""
 
@@ -87,6 +97,7 @@ def gather(owner: Owner, redis_url: str, effects: Path, operations: list[Operati
         slots={row["tenant"]: row["running"] for row in rows(_SLOTS)},
         received=list(received),
         effects=[json.loads(line) for line in effects.read_text().splitlines()],
+        events=rows(_EVENTS),
         redis_keys=unexpected_keys(redis_url),
         **others,
     )

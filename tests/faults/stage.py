@@ -11,6 +11,7 @@ from typing import Final
 from tests.faults import checker, cluster, facts, journal
 from tests.faults.checker import Verdict
 from tests.faults.cluster import Cluster
+from tests.faults.followers import Followers
 from tests.faults.journal import Sampler
 from tests.faults.load import Load, Tenant
 from tests.faults.owner import Owner
@@ -53,6 +54,7 @@ class Stage:
     load: Load
     receiver: Receiver
     sampler: Sampler
+    followers: Followers
     seed: int
     is_long: bool
     secrets: list[str]
@@ -68,12 +70,18 @@ class Stage:
         with contextlib.suppress(NeverHappenedError):
             until(lambda: not self.owner.value(_UNDER_WAY), "the end of every task", seconds, 0.1)
             until(self._has_sent, "every webhook", seconds, 0.1)
+            until(self._has_told, "every event in the feed", 60, 0.1)
             until(lambda: not facts.unexpected_keys(self.cluster.valkey.url), "an empty Redis", 15, 0.1)
         return time.monotonic() - began
 
     def _has_sent(self) -> bool:
         self.owner.rows(_HASTEN)
         return not self.owner.value(_UNSENT)
+
+    def _has_told(self) -> bool:
+        told = self.followers.told()
+        rows = self.owner.rows("SELECT t.slug, s.event_seq FROM tenant_slots s JOIN tenant t ON t.id = s.tenant_id")
+        return all(len(told.get(row["slug"], ())) >= row["event_seq"] for row in rows)
 
     def break_leases(self, *, always: bool = False) -> None:
         """Let the deliveries of a killed process be due at once; in the long form their minute is waited for."""
@@ -102,7 +110,8 @@ class Stage:
                 self.receiver.log,
                 quotas={"quota": QUOTA},
                 postgres_crashes=self.postgres_crashes,
-                samples=list(self.sampler.violations),
+                samples=[*self.sampler.violations, *self.followers.wrong()],
+                followed=self.followers.told(),
                 leaks=facts.leaks(self.cluster.folder, self.secrets),
                 collapses=self.collapses + facts.criticals(self.cluster.folder),
             )
@@ -131,7 +140,9 @@ def running(
         load = Load(tenants, lambda: dict(made.apis), receiver.url, seed)
         cleanup.callback(load.close)
         made.wait_ready(*cluster.PARTS)
-        yield Stage(made, owner, load, receiver, sampler, seed, is_long, secrets)
+        followers = Followers(tenants, lambda: dict(made.apis), seed)
+        cleanup.callback(followers.close)
+        yield Stage(made, owner, load, receiver, sampler, followers, seed, is_long, secrets)
 
 
 def _make_tenants(made: Cluster, receiver: Receiver) -> tuple[list[Tenant], list[str]]:

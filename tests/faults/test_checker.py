@@ -42,6 +42,11 @@ def _sound() -> Facts:
         slots={"wide": 0},
         received=[Received(_AT, "/wide/ok", "d", "t", "SUCCESS", is_signed=True, answer=204)],
         effects=[_effect("a", 1, "begin"), _effect("b", 2, "begin"), _effect("b", 2, "end")],
+        events=[
+            {"tenant": "wide", "task_id": task_id, "type": "task.succeeded", "id": f"evt_{task_id}"}
+            for task_id in ("t", "u")
+        ],
+        followed={"wide": [("t", "task.succeeded", "evt_t"), ("u", "task.succeeded", "evt_u")]},
         redis_keys=[],
         quotas={},
     )
@@ -166,6 +171,18 @@ def _collapse(facts: Facts) -> None:
     facts.collapses.append("dispatcher1 ended with 1")
 
 
+def _skip_an_event(facts: Facts) -> None:
+    del facts.followed["wide"][0]
+
+
+def _repeat_an_event(facts: Facts) -> None:
+    facts.followed["wide"].append(facts.followed["wide"][1])
+
+
+def _swap_events(facts: Facts) -> None:
+    facts.followed["wide"].reverse()
+
+
 @pytest.mark.parametrize(
     ("plant", "rule", "count"),
     [
@@ -192,6 +209,9 @@ def _collapse(facts: Facts) -> None:
         (_sign_wrongly, "C7 a signature", None),
         (_tell_a_wrong_end, "C7 d tells", None),
         (_tell_another_tenant, "C9", None),
+        (_skip_an_event, "C7 the feed of wide told 1 events of 2", None),
+        (_repeat_an_event, "C7 the feed of wide told 3 events of 2", None),
+        (_swap_events, "C7 the feed of wide told 2 events of 2", None),
         (_collapse, "nobody hurt it: dispatcher1", None),
         (_answer_500, "an improper 500", None),
         (_refuse_without_a_time, "an improper 503", None),

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,9 @@ import pytest
 from app.core import ids
 from app.db import Connection, Database
 from app.dispatch import slot_store
+from app.events import store as event_store
+from app.events.ask import Ask
+from app.events.cursor import NOW, Position
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
 from app.tasks import log_store, store, sweep_store
@@ -335,6 +338,28 @@ async def _fan_out_in_vain(deep: Deep) -> None:
     assert not fanned_out.made
 
 
+async def _follow_events(deep: Deep) -> None:
+    """The latest event, with a filter and without, after the one before it."""
+    [task_id] = await deep.yard.tasks(deep.tenant_id, 1)
+    assert await cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
+    async with deep.database("tq_api").connection() as connection:
+        head = (await event_store.heads_any_tenant(connection, [deep.tenant_id]))[deep.tenant_id]
+        ask = Ask(deep.tenant_id, Position(head - 1), 24, 100)
+        rows = await event_store.pages_any_tenant(connection, [ask, replace(ask, tag="none")])
+    assert [(row["number"], row["outcome"]) for row in rows] == [(1, "event"), (1, "page"), (2, "page")]
+    assert rows[0]["task_id"] == task_id
+
+
+async def _follow_events_in_vain(deep: Deep) -> None:
+    async with deep.database("tq_api").connection() as connection:
+        await event_store.pages_any_tenant(connection, [Ask(deep.tenant_id, NOW, 24, 100)])
+
+
+async def _history(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
+    await read_store.marks_any_tenant(connection, [(tenant_id, task_id)])
+    return bool(await read_store.histories_any_tenant(connection, [(tenant_id, task_id)], [(0, 0)], limit=100))
+
+
 async def _attempts(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
     return await read_store.attempts(connection, tenant_id, task_id) == []
 
@@ -399,6 +424,8 @@ IN_VAIN: dict[str, Call] = {
     "status": _reads_in_vain(lambda c, tenant_id, task_id: read_store.statuses_any_tenant(c, [(tenant_id, task_id)])),
     "request": _reads_in_vain(read_store.request),
     "attempts": _reads_in_vain(read_store.attempts),
+    "events": _follow_events_in_vain,
+    "history": _reads_in_vain(_history),
     "log": _log_in_vain,
     "log page": _reads_in_vain(_log_page),
     "cancel": _cancel_in_vain,
@@ -431,6 +458,8 @@ CALLS: list[tuple[str, str, Call]] = [
     ("page", "tq_api", _first_page(TaskFilter())),
     ("filtered page", "tq_api", _first_page(TaskFilter(task="echo"))),
     ("last page", "tq_api", _last_page),
+    ("events", "tq_api", _follow_events),
+    ("history", "tq_api", _reads(_history)),
     ("log", "tq_worker", _log),
     ("log page", "tq_api", _reads(_log_page)),
     ("cancel", "tq_api", _cancel),

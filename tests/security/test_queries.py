@@ -33,7 +33,13 @@ def test_an_unknown_parameter_is_refused_by_name(world: World, name: str):
 
 @pytest.mark.parametrize(
     ("name", "parameter"),
-    [(name, each["name"]) for name, (*_, operation) in OPERATIONS.items() for each in operation.get("parameters", []) if each["in"] == "query"],
+    [
+        (name, each["name"])
+        for name, (*_, operation) in OPERATIONS.items()
+        for each in operation.get("parameters", [])
+        # access_token is a credential: two are a 400, as two headers are (tests/tasks/test_event_calls.py).
+        if each["in"] == "query" and each["name"] != "access_token"
+    ],
 )  # fmt: skip
 def test_a_parameter_that_comes_twice_is_refused_by_name(world: World, name: str, parameter: str):
     method, path, _ = OPERATIONS[name]

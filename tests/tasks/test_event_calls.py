@@ -184,6 +184,9 @@ def test_a_stream_token_does_nothing_else(stack: Stack, tenant: Tenant, globex: 
             assert bearer.status_code == 401
             twice = client.get(f"/api/tasks/{task_id}/{path}", params=query, headers={"X-API-Key": tenant.api_key})
             assert (twice.status_code, twice.json()["code"]) == (400, "invalid_request")
+            two = client.get(f"/api/tasks/{task_id}/{path}?access_token={token}&access_token={token}")
+            assert (two.status_code, two.json()["code"]) == (400, "invalid_request")
+            assert two.headers["referrer-policy"] == "no-referrer"
             key = client.get(f"/api/tasks/{task_id}/{path}", params={"access_token": tenant.api_key})
             assert key.status_code == 401
         for method, path in (
