@@ -13,7 +13,8 @@ from app.models.columns import Json, JsonText, TextArray, Timestamp, created, da
 class Task(SQLModel, table=True):
     """A tenant's unit of work. Partitioned by the month in its id; only tasks/submit and tasks/run write it.
 
-    PENDING → STARTED → SUCCESS | FAILURE | REVOKED, STARTED → RETRY → STARTED; a terminal row never changes.
+    PENDING → STARTED → SUCCESS | FAILURE | REVOKED, STARTED → RETRY → STARTED; an ended row only
+    changes when it is erased.
     """
 
     __table_args__ = {"postgresql_partition_by": "RANGE (id)"}
@@ -58,6 +59,8 @@ class Task(SQLModel, table=True):
     """``{type, message, attempt}`` of the latest failure."""
     result: Any = Field(default=None, sa_type=JsonText, nullable=True)
     """The return value, unless it is larger than ``outcomes.SMALL_RESULT``; then it is a ``Result``."""
+    erased_at: datetime | None = moment()
+    """Time at which its tenant erased what it was about."""
 
 
 class Attempt(SQLModel, table=True):

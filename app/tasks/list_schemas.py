@@ -23,6 +23,7 @@ class TaskSummary(BaseModel):
     created_at: datetime
     started_at: datetime | None = Field(description="Start of the first attempt.")
     finished_at: datetime | None
+    erased_at: datetime | None = Field(description="When you erased the task.")
     duration_seconds: float | None = Field(
         description="From the start of the first attempt to the end of the task; null before its end."
     )

@@ -221,6 +221,7 @@ class TaskStatus(BaseModel):
     due_at: datetime = Field(description="Earliest start of the next attempt.")
     started_at: datetime | None
     finished_at: datetime | None
+    erased_at: datetime | None = Field(description="When you erased the task; its payload, result and error are gone.")
 
 
 class Attempt(BaseModel):

@@ -78,7 +78,7 @@ WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
 
 # The payload is read as text, because it may be large, and large bodies are parsed in threads (large_bodies.py).
 _REQUEST_TO_REPEAT = """
-SELECT status, task, payload::text AS payload, priority, tags, max_attempts, timeout_seconds, webhook_url
+SELECT status, task, payload::text AS payload, priority, tags, max_attempts, timeout_seconds, webhook_url, erased_at
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 

@@ -30,11 +30,12 @@ CREATE TABLE task (
     progress jsonb,
     error jsonb,
     result json,
+    erased_at timestamptz,
     PRIMARY KEY (tenant_id, id)
 ) PARTITION BY RANGE (id);
 COMMENT ON TABLE task IS
     'A tenant''s unit of work. PENDING -> STARTED -> SUCCESS | FAILURE | REVOKED, STARTED -> RETRY -> STARTED. '
-    'A row that has ended never changes, by a trigger. Partitioned by the month in its id.';
+    'A row that has ended never changes, by a trigger, but for an erasure. Partitioned by the month in its id.';
 COMMENT ON COLUMN task.id IS 'UUIDv7: it contains its time.';
 COMMENT ON COLUMN task.task IS 'Name of the task type.';
 COMMENT ON COLUMN task.pool IS 'The pool whose workers run it: prefork or asyncio.';
@@ -63,6 +64,8 @@ COMMENT ON COLUMN task.progress IS '{done, total, note}: the last report of the 
 COMMENT ON COLUMN task.result IS
     'What the task returned, as the JSON text that the worker sent. Null if it did not succeed, or if its result is larger '
     'than SMALL_RESULT (app/tasks/run/outcomes.py): then it is in the table result.';
+COMMENT ON COLUMN task.erased_at IS
+    'When its tenant erased payload, result, error, progress, tags and log (functions/task_erase.sql); null if it did not.';
 -- AFTER: a trigger that comes before an update locks the row for it, which is one more record in the log.
 CREATE TRIGGER task_terminal AFTER UPDATE ON task FOR EACH ROW
     WHEN (OLD.status IN ('SUCCESS', 'FAILURE', 'REVOKED')) EXECUTE FUNCTION refuse_terminal_change();
@@ -122,7 +125,7 @@ CREATE TABLE task_log (
     PRIMARY KEY (tenant_id, task_id, attempt, seq)
 ) PARTITION BY RANGE (task_id);
 COMMENT ON TABLE task_log IS
-    'The lines that a task''s code has logged. Rows never change. Written by app/tasks/log_store.py while the attempt runs.';
+    'The lines that a task''s code has logged. Rows never change; they go with their task, or when it is erased. Written by app/tasks/log_store.py while the attempt runs.';
 COMMENT ON COLUMN task_log.seq IS 'Number of the line within its attempt, from 1.';
 COMMENT ON COLUMN task_log.at IS 'When the code logged it, by the clock of the worker''s machine.';
 COMMENT ON COLUMN task_log.message IS 'At most 2,000 characters.';

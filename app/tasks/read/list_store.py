@@ -17,7 +17,7 @@ MAX_ROWS_READ: Final = 20_000
 _ANY: Final = TaskFilter()
 
 _COLUMNS: Final = """id AS task_id, task, status, priority, tags, attempt, progress, error, created_at, started_at,
-        finished_at, extract(epoch FROM finished_at - started_at)::double precision AS duration_seconds"""
+        finished_at, erased_at, extract(epoch FROM finished_at - started_at)::double precision AS duration_seconds"""
 _SPAN: Final = "tenant_id = $1 AND id >= $2 AND id < $3"
 
 
@@ -47,7 +47,7 @@ UNION ALL
 -- last: the last task that was read. It exists only if the bound ended the reading and too few tasks were found.
 SELECT * FROM (
     SELECT id, NULL, NULL, NULL::smallint, NULL::text[], NULL::integer, NULL::jsonb, NULL::jsonb, NULL::timestamptz,
-        NULL::timestamptz, NULL::timestamptz, NULL::double precision FROM task
+        NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::double precision FROM task
     WHERE {_SPAN} AND (SELECT count(*) FROM found) < $4
     ORDER BY id {direction} OFFSET {MAX_ROWS_READ - 1} LIMIT 1
 ) AS last

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 # Both functions take the pairs as two arrays, so that one round trip answers all requests that wait.
 _CALL_RESULTS: Final = call("task_results", "tenants", "ids")
-_RESULTS: Final = f"SELECT number, status, result, error FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
+_RESULTS: Final = f"SELECT number, status, result, error, is_erased FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
 
 _CALL_STATUSES: Final = call("task_statuses", "tenants", "ids", "dead_after")
 _STATUSES: Final = f"""
 SELECT number, task, status, attempt, max_attempts, progress, waiting_reason, cancel_requested, error, created_at,
-    due_at, started_at, finished_at
+    due_at, started_at, finished_at, erased_at
 FROM {_CALL_STATUSES}
 """  # noqa: S608 a constant of names
 
