@@ -3,11 +3,22 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, Index, LargeBinary, SmallInteger, text
+from sqlalchemy import Column, Double, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Json, JsonText, TextArray, Timestamp, created, datetime, default, moment, tenant_key
+from app.models.columns import (
+    Json,
+    JsonText,
+    TextArray,
+    Timestamp,
+    UuidArray,
+    created,
+    datetime,
+    default,
+    moment,
+    tenant_key,
+)
 
 
 class Task(SQLModel, table=True):
@@ -17,7 +28,16 @@ class Task(SQLModel, table=True):
     changes when it is erased.
     """
 
-    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}
+    __table_args__ = (
+        Index(
+            "task_metadata",
+            "metadata_labels",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=text("metadata_labels IS NOT NULL"),
+        ),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
 
     tenant_id: UUID = tenant_key()
     id: UUID = Field(primary_key=True)
@@ -38,6 +58,11 @@ class Task(SQLModel, table=True):
     """Pool of workers that runs it: ``prefork`` or ``asyncio``."""
     payload: Any = Field(sa_type=JsonText, nullable=False)
     tags: list[str] = default("'{}'", sa_type=TextArray)
+    # The name "metadata" belongs to SQLModel.
+    metadata_: Any = Field(default=None, sa_column=Column("metadata", Json))
+    """Texts by key that the submit gave."""
+    metadata_labels: list[UUID] | None = Field(default=None, sa_type=UuidArray, nullable=True)
+    """What its metadata is found by (SQL function metadata_labels)."""
     webhook_url: str | None = Field(default=None, sa_type=TEXT)
     retry_of: UUID | None = None
     traceparent: str | None = Field(default=None, sa_type=TEXT)

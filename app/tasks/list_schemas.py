@@ -17,6 +17,7 @@ class TaskSummary(BaseModel):
     status: Status
     priority: int
     tags: list[str]
+    metadata: dict[str, str]
     attempt: int
     progress: Progress | None
     error: TaskError | None = Field(description="The error of the latest failure.")

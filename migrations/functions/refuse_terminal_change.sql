@@ -16,6 +16,8 @@ BEGIN
         erased.result := NULL;
         erased.progress := NULL;
         erased.tags := '{}';
+        erased.metadata := NULL;
+        erased.metadata_labels := NULL;
         erased.erased_at := NEW.erased_at;
         -- *= compares the bytes of two rows: json has no = operator.
         IF NEW *= erased THEN RETURN NEW; END IF;

@@ -1,4 +1,4 @@
--- Purpose. Erase what a task that has ended was about: payload, result, error, progress, tags, log lines and the errors of its
+-- Purpose. Erase what a task that has ended was about: payload, result, error, progress, tags, metadata, log lines and the errors of its
 --   attempts. Its id, type, status and times stay. A delivery of its end keeps no result, tags or error either: one that is
 --   still to be sent says result_omitted. A second call changes nothing.
 -- Parameters. p_tenant, p_task: the task. p_tenant must be a tenant of the transaction (app.tenant_ids), because this function
@@ -25,7 +25,8 @@ BEGIN
     IF seen.status IN ('SUCCESS', 'FAILURE', 'REVOKED') AND seen.erased_at IS NULL THEN
         -- The only change of a task that has ended (refuse_terminal_change).
         UPDATE task k
-        SET payload = 'null', error = NULL, result = NULL, progress = NULL, tags = '{}', erased_at = now()
+        SET payload = 'null', error = NULL, result = NULL, progress = NULL, tags = '{}', metadata = NULL,
+            metadata_labels = NULL, erased_at = now()
         WHERE k.tenant_id = p_tenant AND k.id = p_task
         RETURNING k.status, k.erased_at INTO seen;
         DELETE FROM result r WHERE r.tenant_id = p_tenant AND r.task_id = p_task;

@@ -15,6 +15,8 @@ CREATE TABLE task (
     pool text NOT NULL CHECK (pool IN ('prefork', 'asyncio')),
     payload json NOT NULL,
     tags text[] NOT NULL DEFAULT '{}',
+    metadata jsonb,
+    metadata_labels uuid[],
     webhook_url text,
     retry_of uuid,
     traceparent text,
@@ -33,6 +35,9 @@ CREATE TABLE task (
     erased_at timestamptz,
     PRIMARY KEY (tenant_id, id)
 ) PARTITION BY RANGE (id);
+-- Only tasks with metadata are in it. No column of it changes at a claim or an end. Without a list of pending entries, no submit
+-- has to write those of earlier ones.
+CREATE INDEX task_metadata ON task USING gin (metadata_labels) WITH (fastupdate = off) WHERE metadata_labels IS NOT NULL;
 COMMENT ON TABLE task IS
     'A tenant''s unit of work. PENDING -> STARTED -> SUCCESS | FAILURE | REVOKED, STARTED -> RETRY -> STARTED. '
     'A row that has ended never changes, by a trigger, but for an erasure. Partitioned by the month in its id.';
@@ -64,8 +69,10 @@ COMMENT ON COLUMN task.progress IS '{done, total, note}: the last report of the 
 COMMENT ON COLUMN task.result IS
     'What the task returned, as the JSON text that the worker sent. Null if it did not succeed, or if its result is larger '
     'than SMALL_RESULT (app/tasks/run/outcomes.py): then it is in the table result.';
+COMMENT ON COLUMN task.metadata IS 'A JSON object of texts that the submit gave; null if it gave none.';
+COMMENT ON COLUMN task.metadata_labels IS 'What its metadata is found by (functions/metadata_labels.sql); null without metadata.';
 COMMENT ON COLUMN task.erased_at IS
-    'When its tenant erased payload, result, error, progress, tags and log (functions/task_erase.sql); null if it did not.';
+    'When its tenant erased payload, result, error, progress, tags, metadata and log (functions/task_erase.sql); null if it did not.';
 -- AFTER: a trigger that comes before an update locks the row for it, which is one more record in the log.
 CREATE TRIGGER task_terminal AFTER UPDATE ON task FOR EACH ROW
     WHEN (OLD.status IN ('SUCCESS', 'FAILURE', 'REVOKED')) EXECUTE FUNCTION refuse_terminal_change();

@@ -36,14 +36,21 @@ def _rows(environment: dict[str, str], task_id: str) -> str:
 
 
 def test_what_the_task_was_about_is_gone_and_how_it_ended_stays(environment: dict[str, str], acme: Tenant):
-    task_id = acme.submit(task="echo", payload={"text": SECRET}, tags=[SECRET])
+    task_id = acme.submit(task="echo", payload={"text": SECRET}, tags=[SECRET], metadata={"customer": SECRET})
     acme.result(task_id)
     before = acme.client.get(f"/api/tasks/{task_id}").json()
     assert SECRET in _rows(environment, task_id)
     code, erased = _erase(acme, task_id)
     assert (code, erased["task_id"], erased["status"]) == (200, task_id, "SUCCESS")
     after = acme.client.get(f"/api/tasks/{task_id}", params={"include": "result"}).json()
-    gone = {"payload": None, "tags": [], "progress": None, "erased_at": erased["erased_at"], "result": None}
+    gone = {
+        "payload": None,
+        "tags": [],
+        "metadata": {},
+        "progress": None,
+        "erased_at": erased["erased_at"],
+        "result": None,
+    }
     assert after == before | gone
     [item] = [one for one in acme.client.get("/api/tasks").json()["items"] if one["task_id"] == task_id]
     assert (item["erased_at"], item["tags"]) == (erased["erased_at"], [])
@@ -96,7 +103,10 @@ async def test_only_the_whole_erasure_passes_the_guard_of_ended_tasks(environmen
     task_id = await asyncio.to_thread(acme.submit, task="echo", payload=1, tags=["a"])
     await asyncio.to_thread(acme.result, task_id)
     owner = await asyncpg.connect(environment["DATABASE_URL"])
-    whole = "payload = 'null', error = NULL, result = NULL, progress = NULL, tags = '{}', erased_at = now()"
+    whole = (
+        "payload = 'null', error = NULL, result = NULL, progress = NULL, tags = '{}', metadata = NULL, metadata_labels = NULL,"
+        " erased_at = now()"
+    )
     try:
         for wrong in (
             "erased_at = now()",

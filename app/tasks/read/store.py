@@ -33,7 +33,7 @@ _MARKS: Final = f"SELECT id, mark FROM {_CALL_MARKS}"  # noqa: S608 a constant o
 
 _REQUEST = """
 SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expires_at, timeout_seconds, retry_of,
-    webhook_url
+    webhook_url, coalesce(metadata, '{}') AS metadata, erased_at
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 
@@ -87,7 +87,7 @@ def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID
 
 
 async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return the request of a task, with its status; None if the task is unknown."""
+    """Return the request of a task, with its status; None if the task is unknown. The payload is text."""
     return await connection.fetchrow(_REQUEST, tenant_id, task_id)
 
 

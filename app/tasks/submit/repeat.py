@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core.errors import IllegalState, NotFound, TaskErased
 from app.db import Database
-from app.tasks import store
+from app.tasks.read import store
 from app.tasks.schemas import SubmitOptions
 from app.tasks.status import FINAL
 from app.tasks.submit import validation
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import asyncpg
 
 # The options that the new task keeps. Schedule and expiry are left out: those of the ended task are in the past.
-_REPEATED = ("priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
+_REPEATED = ("priority", "max_attempts", "timeout_seconds", "tags", "metadata", "webhook_url")
 
 
 async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record":
@@ -25,7 +25,7 @@ async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "async
     Raises ``NotFound``, ``IllegalState`` for a task that has not ended, and ``TaskErased``.
     """
     async with reader.transaction(tenant_id) as connection:
-        ended = await store.request_to_repeat(connection, tenant_id, task_id)
+        ended = await store.request(connection, tenant_id, task_id)
     if ended is None:
         raise NotFound("There is no such task.")
     if ended["status"] not in FINAL:
