@@ -5,7 +5,7 @@ Problem                     status, code, title
 ├── InsufficientScope       403, and TenantSuspended
 ├── NotFound                404
 ├── IllegalState            409, and IdempotencyConflict, LimitReached, EmailTaken, LastOwner, NoEventLog
-├── CursorLost              410
+├── CursorLost              410, and TaskErased
 ├── MalformedBody           400, and InvalidCursor, InvalidCredentials
 ├── PayloadTooLarge         413
 ├── UnsupportedMediaType    415
@@ -68,6 +68,12 @@ class InvalidCursor(Problem):
     """The cursor was not issued to this tenant."""
 
     status, code, title = 400, "invalid_cursor", "Invalid cursor"
+
+
+class TaskErased(Problem):
+    """The tenant has erased the task, and with it what is asked for."""
+
+    status, code, title = 410, "task_erased", "Task erased"
 
 
 class CursorLost(Problem):

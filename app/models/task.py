@@ -3,20 +3,41 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Double, Index, LargeBinary, SmallInteger, text
+from sqlalchemy import Column, Double, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Json, JsonText, TextArray, Timestamp, created, datetime, default, moment, tenant_key
+from app.models.columns import (
+    Json,
+    JsonText,
+    TextArray,
+    Timestamp,
+    UuidArray,
+    created,
+    datetime,
+    default,
+    moment,
+    tenant_key,
+)
 
 
 class Task(SQLModel, table=True):
     """A tenant's unit of work. Partitioned by the month in its id; only tasks/submit and tasks/run write it.
 
-    PENDING → STARTED → SUCCESS | FAILURE | REVOKED, STARTED → RETRY → STARTED; a terminal row never changes.
+    PENDING → STARTED → SUCCESS | FAILURE | REVOKED, STARTED → RETRY → STARTED; an ended row only
+    changes when it is erased.
     """
 
-    __table_args__ = {"postgresql_partition_by": "RANGE (id)"}
+    __table_args__ = (
+        Index(
+            "task_metadata",
+            "metadata_labels",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=text("metadata_labels IS NOT NULL"),
+        ),
+        {"postgresql_partition_by": "RANGE (id)"},
+    )
 
     tenant_id: UUID = tenant_key()
     id: UUID = Field(primary_key=True)
@@ -37,6 +58,11 @@ class Task(SQLModel, table=True):
     """Pool of workers that runs it: ``prefork`` or ``asyncio``."""
     payload: Any = Field(sa_type=JsonText, nullable=False)
     tags: list[str] = default("'{}'", sa_type=TextArray)
+    # The name "metadata" belongs to SQLModel.
+    metadata_: Any = Field(default=None, sa_column=Column("metadata", Json))
+    """Texts by key that the submit gave."""
+    metadata_labels: list[UUID] | None = Field(default=None, sa_type=UuidArray, nullable=True)
+    """What its metadata is found by (SQL function metadata_labels)."""
     webhook_url: str | None = Field(default=None, sa_type=TEXT)
     retry_of: UUID | None = None
     traceparent: str | None = Field(default=None, sa_type=TEXT)
@@ -58,6 +84,8 @@ class Task(SQLModel, table=True):
     """``{type, message, attempt}`` of the latest failure."""
     result: Any = Field(default=None, sa_type=JsonText, nullable=True)
     """The return value, unless it is larger than ``outcomes.SMALL_RESULT``; then it is a ``Result``."""
+    erased_at: datetime | None = moment()
+    """Time at which its tenant erased what it was about."""
 
 
 class Attempt(SQLModel, table=True):

@@ -126,8 +126,9 @@ SELECT w.* FROM (
     SELECT k.*, sum(octet_length(k.payload)) OVER (ORDER BY u.place) - octet_length(k.payload) AS bytes_before
     FROM unnest($2::uuid[]) WITH ORDINALITY AS u (task_id, place) CROSS JOIN LATERAL (
         SELECT t.id AS task_id, t.task, t.pool, t.priority, t.payload::text AS payload, t.max_attempts,
-            t.time_limit_seconds, t.timeout_seconds, t.tags, t.webhook_url
-        FROM task t WHERE t.tenant_id = $1 AND t.id = u.task_id LIMIT 1
+            t.time_limit_seconds, t.timeout_seconds, t.tags, t.metadata::text AS metadata, t.webhook_url
+        -- An erased task has no payload any more.
+        FROM task t WHERE t.tenant_id = $1 AND t.id = u.task_id AND t.erased_at IS NULL LIMIT 1
     ) AS k
 ) AS w
 WHERE w.bytes_before < $3

@@ -1,11 +1,11 @@
-"""Handlers of the calls that change a waiting task."""
+"""Handlers of the calls that change a waiting task, and erase an ended one."""
 
 from app.identity.principal import Principal
-from app.tasks.change_schemas import ChangedTask, ChangeRequest
+from app.tasks.change_schemas import ChangedTask, ChangeRequest, ErasedTask
 from app.tasks.change_store import WaitingChange
 from app.tasks.parameters import TaskId
 from app.tasks.parts import TaskParts
-from app.tasks.run import change
+from app.tasks.run import change, erasure
 from app.tasks.schemas import DEFAULT_PRIORITY
 
 
@@ -24,3 +24,12 @@ def _wanted(body: ChangeRequest) -> WaitingChange:
         scheduled_at=body.scheduled_at,
         tags=(body.tags or []) if "tags" in sent else None,
     )
+
+
+async def erase_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> ErasedTask:
+    """Erase an ended task's payload, result, errors, progress, tags and log for good. Its id, status and times stay.
+
+    A webhook that is still to be sent goes out without them.
+    """
+    status, erased_at = await erasure.erase(parts.reader, principal.tenant_id, task_id)
+    return ErasedTask(task_id=task_id, status=status, erased_at=erased_at)

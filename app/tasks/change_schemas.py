@@ -36,6 +36,14 @@ class ChangeRequest(BaseModel):
         return self
 
 
+class ErasedTask(BaseModel):
+    """The rest of an erased task, in addition to its type and its times."""
+
+    task_id: UUID
+    status: Status
+    erased_at: datetime
+
+
 class ChangedTask(BaseModel):
     """The task as it waits now."""
 

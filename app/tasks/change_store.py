@@ -1,4 +1,4 @@
-"""SQL of what a tenant changes in its tasks: one that waits gets other options."""
+"""SQL of what a tenant changes in its tasks: one that waits gets other options, one that has ended is erased."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -34,3 +34,15 @@ async def change_waiting(
     The tenant's slots stay locked until the transaction ends, so no task of it starts or ends meanwhile.
     """
     return await connection.fetchrow(_CHANGE, tenant_id, task_id, *change)
+
+
+_CALL_ERASE: Final = call("task_erase", "tenant", "task")
+_ERASE: Final = f"SELECT status, erased_at FROM {_CALL_ERASE}"  # noqa: S608 a constant of names
+
+
+async def erase(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
+    """Erase a task that has ended (migrations/functions: task_erase). Return its status and ``erased_at``.
+
+    ``erased_at`` is None for a task that has not ended. None: the task is unknown.
+    """
+    return await connection.fetchrow(_ERASE, tenant_id, task_id)

@@ -17,12 +17,14 @@ class TaskSummary(BaseModel):
     status: Status
     priority: int
     tags: list[str]
+    metadata: dict[str, str]
     attempt: int
     progress: Progress | None
     error: TaskError | None = Field(description="The error of the latest failure.")
     created_at: datetime
     started_at: datetime | None = Field(description="Start of the first attempt.")
     finished_at: datetime | None
+    erased_at: datetime | None = Field(description="When you erased the task.")
     duration_seconds: float | None = Field(
         description="From the start of the first attempt to the end of the task; null before its end."
     )

@@ -19,6 +19,7 @@ from app.core.errors import (
     MonthlyQuotaExceeded,
     NotFound,
     PayloadTooLarge,
+    TaskErased,
     TooManyLargeBodies,
     TooManyLists,
     TooManyStreams,
@@ -30,7 +31,7 @@ from app.identity.scopes import TASKS_READ, TASKS_WRITE
 from app.quotas.admission import CALLS, SUBMITS, TASK_CALLS
 from app.quotas.schemas import QueueState
 from app.tasks import change_calls, event_calls, queue_calls, submit_calls, task_calls
-from app.tasks.change_schemas import ChangedTask
+from app.tasks.change_schemas import ChangedTask, ErasedTask
 from app.tasks.event_schemas import StreamToken, TaskEventPage
 from app.tasks.list_schemas import TaskPage
 from app.tasks.log_schemas import TaskLogPage
@@ -113,7 +114,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
             202: Answer(RetryResponse, headers=["Location"]),
             200: Answer(RetryResponse, "An earlier request with this Idempotency-Key made this task.", _REPLAY),
         },
-        problems=[NotFound, IllegalState, *_SUBMIT],
+        problems=[NotFound, IllegalState, TaskErased, *_SUBMIT],
     ),
     Operation(
         method="GET",
@@ -133,7 +134,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
         scope=TASKS_READ,
         rate=TASK_CALLS,
         answers={200: Answer(TaskResult), 202: Answer(ResultPending, "The task has not ended yet.", ["Retry-After"])},
-        problems=[NotFound],
+        problems=[NotFound, TaskErased],
     ),
     Operation(
         method="GET",
@@ -184,6 +185,16 @@ OPERATIONS: Final[Sequence[Operation]] = (
         rate=CALLS,
         answers={200: Answer(ChangedTask)},
         problems=[*_BODY, NotFound, IllegalState, InvalidRequest],
+    ),
+    Operation(
+        method="DELETE",
+        path="/api/tasks/{task_id}",
+        handler=change_calls.erase_task,
+        summary="Erase an ended task",
+        scope=TASKS_WRITE,
+        rate=CALLS,
+        answers={200: Answer(ErasedTask)},
+        problems=[NotFound, IllegalState],
     ),
     Operation(
         method="GET",

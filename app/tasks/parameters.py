@@ -92,6 +92,14 @@ TagFilter: TypeAlias = Annotated[Tag | None, Query()]
 Sort: TypeAlias = Annotated[
     Literal["-created_at", "created_at"], Query(description="`-created_at`: newest first; `created_at`: oldest first.")
 ]
+MetadataFilter: TypeAlias = Annotated[
+    str | None,
+    Query(
+        max_length=577,
+        pattern=r"^[^\p{C}:]{1,64}:[^\p{Cc}]{0,512}$",
+        description="A key of the metadata with its value: `order:4711`.",
+    ),
+]
 Include: TypeAlias = Annotated[Literal["result"] | None, Query(description="`result` adds the task's result.")]
 
 

@@ -11,6 +11,7 @@ from app.core.timestamps import Timestamp
 from app.http.problem import FieldError
 from app.http.strict_json import MAX_DEPTH, Bounds
 from app.tasks.definition.control import MAX_DELAY_SECONDS
+from app.tasks.metadata import Metadata
 from app.tasks.status import Status
 
 DEFAULT_TASK: Final = "long_task"
@@ -63,6 +64,9 @@ class SubmitOptions(BaseModel):
     )
     tags: Annotated[list[Tag], Field(max_length=10)] | None = Field(
         default_factory=list, description="Labels by which you can find the task in lists."
+    )
+    metadata: Metadata | None = Field(
+        None, description="Texts of your own, by key, that stay with the task. Lists can be filtered by one of them."
     )
     webhook_url: str | None = Field(
         None, max_length=2048, description="An https URL that receives the task's end as a signed event (see webhooks)."
@@ -221,6 +225,7 @@ class TaskStatus(BaseModel):
     due_at: datetime = Field(description="Earliest start of the next attempt.")
     started_at: datetime | None
     finished_at: datetime | None
+    erased_at: datetime | None = Field(description="When you erased the task; its payload, result and error are gone.")
 
 
 class Attempt(BaseModel):
@@ -238,6 +243,7 @@ class TaskAndAttempts(TaskStatus):
 
     priority: int
     tags: list[str]
+    metadata: dict[str, str]
     scheduled_at: datetime | None
     expires_at: datetime | None
     timeout_seconds: float | None

@@ -76,12 +76,6 @@ SELECT tenant_id, task_id, fingerprint, answer FROM idempotency_key
 WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
 """
 
-# The payload is read as text, because it may be large, and large bodies are parsed in threads (large_bodies.py).
-_REQUEST_TO_REPEAT = """
-SELECT status, task, payload::text AS payload, priority, tags, max_attempts, timeout_seconds, webhook_url
-FROM task WHERE tenant_id = $1 AND id = $2
-"""
-
 _CALL_CLAIM: Final = call("tasks_claim", "pool", "worker", "tenants", "limits", "key", "dead_after", "deadline_grace")
 _CLAIM: Final = f"SELECT * FROM {_CALL_CLAIM}"  # noqa: S608 a constant of names
 
@@ -178,11 +172,6 @@ async def keep_decisions_any_tenant(connection: Connection, decisions: Sequence[
 async def find_key(connection: Connection, tenant_id: UUID, key: str) -> "asyncpg.Record | None":
     """Return the row of an idempotency key from the last 24 h, or None."""
     return await connection.fetchrow(_FIND_KEY, tenant_id, key)
-
-
-async def request_to_repeat(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return the status and the request of a task, without its times; the payload is text. None: it is unknown."""
-    return await connection.fetchrow(_REQUEST_TO_REPEAT, tenant_id, task_id)
 
 
 async def status(connection: Connection, tenant_id: UUID, task_id: UUID) -> str | None:

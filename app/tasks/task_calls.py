@@ -18,6 +18,7 @@ from app.tasks.parameters import (
     After,
     Include,
     LogLimit,
+    MetadataFilter,
     Prefer,
     Sort,
     StatusFilter,
@@ -92,6 +93,7 @@ async def list_tasks(
     status: StatusFilter = None,
     task: TypeFilter = None,
     tag: TagFilter = None,
+    metadata: MetadataFilter = None,
     created_from: AskedTime | None = None,
     created_to: AskedTime | None = None,
     finished_from: AskedTime | None = None,
@@ -105,7 +107,8 @@ async def list_tasks(
     With a filter, one call reads at most 20,000 tasks, so a short or empty page may still have a `next_cursor`.
     """
     statuses = None if status is None else [Status(name) for name in status.split(",")]
-    wanted = TaskFilter(statuses, task, tag, created_from, created_to, finished_from, finished_to)
+    pair = None if metadata is None else dict([metadata.split(":", 1)])
+    wanted = TaskFilter(statuses, task, tag, created_from, created_to, finished_from, finished_to, pair)
     oldest_first = sort != NEWEST_FIRST
     tenant_id, page = principal.tenant_id, Page(limit, cursor, request, Response(), oldest_first=oldest_first)
     position = page.before(tenant_id)

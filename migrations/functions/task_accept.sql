@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION task_accept(
     p_tenant_id uuid, p_id uuid, p_task text, p_pool text, p_priority smallint, p_payload text, p_max_attempts smallint,
     p_time_limit_seconds double precision, p_delay_seconds double precision, p_scheduled_at timestamptz,
     p_expires_seconds double precision, p_timeout_seconds double precision, p_tags text, p_webhook_url text,
-    p_retry_of uuid, p_traceparent text, p_dead_after double precision
+    p_retry_of uuid, p_traceparent text, p_metadata text, p_dead_after double precision
 )
 RETURNS TABLE (
     tenant_id uuid, granted integer, refused_by text, day_used bigint, month_used bigint, waiting bigint,
@@ -72,11 +72,13 @@ BEGIN
     END IF;
     -- The time of a task in the future is kept in scheduled_at; due_at changes with each retry.
     INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, scheduled_at, expires_at, max_attempts,
-                      time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
+                      time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent, metadata,
+                      metadata_labels)
     VALUES (p_tenant_id, p_id, p_task, p_pool, p_priority, p_payload::json, due, CASE WHEN due > now() THEN due END,
             now() + make_interval(secs => p_expires_seconds), p_max_attempts, p_time_limit_seconds, p_timeout_seconds,
             CASE WHEN p_tags IS NULL THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(p_tags::jsonb)) END,
-            p_webhook_url, p_retry_of, p_traceparent);
+            p_webhook_url, p_retry_of, p_traceparent, p_metadata::jsonb,
+            metadata_labels(p_tenant_id, p_metadata::jsonb));
     INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at, is_long)
     VALUES (p_tenant_id, p_id, p_pool, p_priority, due, due > now(),
             now() + make_interval(secs => p_expires_seconds), is_long);

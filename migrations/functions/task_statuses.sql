@@ -9,7 +9,7 @@ CREATE OR REPLACE FUNCTION task_statuses(p_tenants uuid[], p_ids uuid[], p_dead_
 RETURNS TABLE (
     number bigint, task text, status text, attempt integer, max_attempts integer, progress jsonb,
     waiting_reason text, cancel_requested boolean, error jsonb, created_at timestamptz, due_at timestamptz,
-    started_at timestamptz, finished_at timestamptz
+    started_at timestamptz, finished_at timestamptz, erased_at timestamptz
 )
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -37,7 +37,8 @@ BEGIN
                                  AND w.pool = k.pool AND k.task = ANY(w.task_types)) THEN 'NO_WORKER'
                 ELSE 'QUEUED'
             END,
-            k.cancel_requested_at IS NOT NULL, k.error, k.created_at, k.due_at, k.started_at, k.finished_at
+            k.cancel_requested_at IS NOT NULL, k.error, k.created_at, k.due_at, k.started_at, k.finished_at,
+            k.erased_at
         -- LATERAL with LIMIT 1: each row is found by its key, one probe for each pair, whatever the statistics say. The
         -- generic plan (see above) is made once, because planning costs more than the call.
         FROM unnest(p_tenants, p_ids) WITH ORDINALITY AS u (tenant_id, id, number)

@@ -4,7 +4,7 @@
 --   p_month_limit, p_backlog_limit: its limits, as in usage_reserve. The others are columns of the tasks; the tasks of a
 --   tenant stand oldest first. p_id has an element for each task. Of the columns up to p_time_limit_seconds, one with a
 --   single element holds for all tasks; an empty one of the rest is null for all. p_payload: JSON text. p_time_limit_seconds,
---   p_timeout_seconds: seconds. p_delay_seconds, p_expires_seconds: seconds from now. p_tags: a JSON array.
+--   p_timeout_seconds: seconds. p_delay_seconds, p_expires_seconds: seconds from now. p_tags: a JSON array. p_metadata: a JSON object.
 --   p_dead_after: seconds after which the numbers of a pool count no more (app/tasks/run/timing.py).
 -- Returns. The same as usage_reserve.
 -- Locks. tenant_admitted in the order of tenant ids (usage_reserve); then usage_by_task in the order of its key. If a type is long, also tenant_slots in the order of tenant ids, then pool_slots in the order of pools.
@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION tasks_accept(
     p_tenant_id uuid[], p_id uuid[], p_task text[], p_pool text[], p_priority smallint[], p_payload text[],
     p_max_attempts smallint[], p_time_limit_seconds double precision[], p_delay_seconds double precision[],
     p_scheduled_at timestamptz[], p_expires_seconds double precision[], p_timeout_seconds double precision[],
-    p_tags text[], p_webhook_url text[], p_retry_of uuid[], p_traceparent text[],
+    p_tags text[], p_webhook_url text[], p_retry_of uuid[], p_traceparent text[], p_metadata text[],
     p_dead_after double precision
 )
 RETURNS TABLE (
@@ -58,23 +58,24 @@ BEGIN
                 coalesce(u.payload, p_payload[1]) AS payload,
                 coalesce(u.max_attempts, p_max_attempts[1]) AS max_attempts,
                 coalesce(u.time_limit, p_time_limit_seconds[1]) AS time_limit, u.delay, u.scheduled_for, u.expires,
-                u.timeout, u.tags, u.webhook_url, u.retry_of, u.traceparent,
+                u.timeout, u.tags, u.webhook_url, u.retry_of, u.traceparent, u.metadata,
                 row_number() OVER (PARTITION BY coalesce(u.tenant_id, p_tenant_id[1]) ORDER BY u.number) AS place
             FROM unnest(p_tenant_id, p_id, p_task, p_pool, p_priority, p_payload, p_max_attempts, p_time_limit_seconds,
                         p_delay_seconds, p_scheduled_at, p_expires_seconds, p_timeout_seconds, p_tags, p_webhook_url,
-                        p_retry_of, p_traceparent) WITH ORDINALITY
+                        p_retry_of, p_traceparent, p_metadata) WITH ORDINALITY
                 AS u (tenant_id, id, task, pool, priority, payload, max_attempts, time_limit, delay, scheduled_for,
-                      expires, timeout, tags, webhook_url, retry_of, traceparent, number)
+                      expires, timeout, tags, webhook_url, retry_of, traceparent, metadata, number)
         ) AS w JOIN unnest(counted, grants) AS g (tenant_id, granted) ON g.tenant_id = w.tenant_id
         WHERE w.place <= g.granted
     ), stored AS (
         -- The time of a task in the future is kept in scheduled_at; due_at changes with each retry.
         INSERT INTO task (tenant_id, id, task, pool, priority, payload, due_at, scheduled_at, expires_at, max_attempts,
-                          time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent)
+                          time_limit_seconds, timeout_seconds, tags, webhook_url, retry_of, traceparent, metadata,
+                          metadata_labels)
         SELECT i.tenant_id, i.id, i.task, i.pool, i.priority, i.payload::json, i.due_at,
             CASE WHEN i.due_at > now() THEN i.due_at END, i.expires_at, i.max_attempts, i.time_limit, i.timeout,
             CASE WHEN i.tags IS NULL THEN '{}' ELSE ARRAY(SELECT jsonb_array_elements_text(i.tags::jsonb)) END,
-            i.webhook_url, i.retry_of, i.traceparent
+            i.webhook_url, i.retry_of, i.traceparent, i.metadata::jsonb, metadata_labels(i.tenant_id, i.metadata::jsonb)
         FROM incoming i
     ), counted_by_task AS (
         -- Counts in the order of the key, the same as usage_roll_up, so that the two cannot deadlock.

@@ -66,7 +66,7 @@ BEGIN
                     webhook_body(f.type, t.id, t.task, t.status, t.error, t.attempt, t.tags, t.finished_at, coalesce(t.result, (
                         SELECT r.result FROM result r
                         WHERE r.tenant_id = f.tenant_id AND r.task_id = f.subject LIMIT 1
-                    ))::text) AS body
+                    ))::text, t.erased_at IS NOT NULL) AS body
                 FROM task t WHERE t.tenant_id = f.tenant_id AND t.id = f.subject LIMIT 1
             ) AS k
             ON CONFLICT DO NOTHING

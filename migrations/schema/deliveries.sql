@@ -29,12 +29,13 @@ CREATE TABLE delivery (
     url_key text NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX delivery_task ON delivery (tenant_id, task_id);
 CREATE INDEX delivery_due ON delivery (due_at) WHERE status = 'PENDING';
 CREATE INDEX delivery_url_key ON delivery (tenant_id, url_key, due_at) WHERE status = 'PENDING';
 COMMENT ON TABLE delivery IS 'One event for one URL, with the exact bytes to send and the time of the next attempt.';
 COMMENT ON COLUMN delivery.id IS 'The id of the event (functions/event_id.sql), so an event never gets two deliveries.';
 COMMENT ON COLUMN delivery.event_type IS 'The name of the event''s type (functions/event_type_name.sql).';
-COMMENT ON COLUMN delivery.body IS 'Exactly these bytes are signed and sent with every attempt.';
+COMMENT ON COLUMN delivery.body IS 'Exactly these bytes are signed and sent with every attempt. Without the result once the task is erased.';
 COMMENT ON COLUMN delivery.status IS 'PENDING, DELIVERED, or FAILED if every attempt has failed.';
 COMMENT ON COLUMN delivery.attempt IS 'Attempts so far.';
 COMMENT ON COLUMN delivery.due_at IS 'Time of the next attempt; while an attempt runs, the end of its lease.';

@@ -15,6 +15,8 @@ CREATE TABLE task (
     pool text NOT NULL CHECK (pool IN ('prefork', 'asyncio')),
     payload json NOT NULL,
     tags text[] NOT NULL DEFAULT '{}',
+    metadata jsonb,
+    metadata_labels uuid[],
     webhook_url text,
     retry_of uuid,
     traceparent text,
@@ -30,11 +32,15 @@ CREATE TABLE task (
     progress jsonb,
     error jsonb,
     result json,
+    erased_at timestamptz,
     PRIMARY KEY (tenant_id, id)
 ) PARTITION BY RANGE (id);
+-- Only tasks with metadata are in it. No column of it changes at a claim or an end. Without a list of pending entries, no submit
+-- has to write those of earlier ones.
+CREATE INDEX task_metadata ON task USING gin (metadata_labels) WITH (fastupdate = off) WHERE metadata_labels IS NOT NULL;
 COMMENT ON TABLE task IS
     'A tenant''s unit of work. PENDING -> STARTED -> SUCCESS | FAILURE | REVOKED, STARTED -> RETRY -> STARTED. '
-    'A row that has ended never changes, by a trigger. Partitioned by the month in its id.';
+    'A row that has ended never changes, by a trigger, but for an erasure. Partitioned by the month in its id.';
 COMMENT ON COLUMN task.id IS 'UUIDv7: it contains its time.';
 COMMENT ON COLUMN task.task IS 'Name of the task type.';
 COMMENT ON COLUMN task.pool IS 'The pool whose workers run it: prefork or asyncio.';
@@ -63,6 +69,10 @@ COMMENT ON COLUMN task.progress IS '{done, total, note}: the last report of the 
 COMMENT ON COLUMN task.result IS
     'What the task returned, as the JSON text that the worker sent. Null if it did not succeed, or if its result is larger '
     'than SMALL_RESULT (app/tasks/run/outcomes.py): then it is in the table result.';
+COMMENT ON COLUMN task.metadata IS 'A JSON object of texts that the submit gave; null if it gave none.';
+COMMENT ON COLUMN task.metadata_labels IS 'What its metadata is found by (functions/metadata_labels.sql); null without metadata.';
+COMMENT ON COLUMN task.erased_at IS
+    'When its tenant erased payload, result, error, progress, tags, metadata and log (functions/task_erase.sql); null if it did not.';
 -- AFTER: a trigger that comes before an update locks the row for it, which is one more record in the log.
 CREATE TRIGGER task_terminal AFTER UPDATE ON task FOR EACH ROW
     WHEN (OLD.status IN ('SUCCESS', 'FAILURE', 'REVOKED')) EXECUTE FUNCTION refuse_terminal_change();
@@ -122,7 +132,7 @@ CREATE TABLE task_log (
     PRIMARY KEY (tenant_id, task_id, attempt, seq)
 ) PARTITION BY RANGE (task_id);
 COMMENT ON TABLE task_log IS
-    'The lines that a task''s code has logged. Rows never change. Written by app/tasks/log_store.py while the attempt runs.';
+    'The lines that a task''s code has logged. Rows never change; they go with their task, or when it is erased. Written by app/tasks/log_store.py while the attempt runs.';
 COMMENT ON COLUMN task_log.seq IS 'Number of the line within its attempt, from 1.';
 COMMENT ON COLUMN task_log.at IS 'When the code logged it, by the clock of the worker''s machine.';
 COMMENT ON COLUMN task_log.message IS 'At most 2,000 characters.';

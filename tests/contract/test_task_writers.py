@@ -26,6 +26,7 @@ WRITERS: Final[dict[str, set[str]]] = {
     "tasks_claim": {"tasks"},
     "attempts_finish": {"tasks"},
     "attempt_finish": {"tasks"},
+    "task_erase": {"tasks"},
     "waiting_change": {"tasks"},
     "waiting_revoke": {"tasks"},
     "prune_tasks": {"tasks"},

@@ -66,6 +66,21 @@ def test_failed_tasks_run_again_and_those_that_succeeded_do_not(acme: Tenant):
     assert acme.result(newest)["result"] == 7
 
 
+def test_a_task_that_runs_again_has_its_metadata_and_an_erased_one_does_not_run(acme: Tenant):
+    kept, erased = (acme.submit(task="echo", payload=1, metadata={"order": uuid.uuid4().hex}) for _ in range(2))
+    for task_id in (kept, erased):
+        acme.result(task_id)
+    assert acme.client.delete(f"/api/tasks/{erased}").status_code == 200
+    operation = _end(acme, _start(acme, "/api/tasks/retry", ids=[erased, kept]))
+    assert (operation["total"], operation["done"], operation["skipped"]) == (2, 1, 1)
+    [again] = [
+        item for item in acme.client.get("/api/tasks", params={"limit": 100}).json()["items"]
+        if acme.client.get(f"/api/tasks/{item['task_id']}").json()["retry_of"] in {kept, erased}
+    ]  # fmt: skip
+    again, original = (acme.client.get(f"/api/tasks/{task_id}").json() for task_id in (again["task_id"], kept))
+    assert (again["retry_of"], again["metadata"]) == (kept, original["metadata"])
+
+
 @pytest.mark.parametrize("path", ["/api/tasks/cancel", "/api/tasks/retry"])
 @pytest.mark.parametrize(
     ("chosen", "pointer"),

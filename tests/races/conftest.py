@@ -108,7 +108,7 @@ def new_task(tenant_id: UUID, **changes: Any) -> NewTask:
         "tenant_id": tenant_id, "id": ids.new_id(), "task": "echo", "pool": "prefork", "priority": 4, "payload": "1",
         "delay_seconds": None, "scheduled_at": None, "expires_seconds": None, "max_attempts": 3,
         "time_limit_seconds": 900.0, "timeout_seconds": None, "tags": None, "webhook_url": None, "retry_of": None,
-        "traceparent": None,
+        "traceparent": None, "metadata": None,
     }  # fmt: skip
     return NewTask(**(facts | changes))
 

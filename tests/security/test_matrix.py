@@ -80,6 +80,7 @@ ROWS = {
     "submit_tasks": Row("tasks:write", 202, body=lambda: {"tasks": [{"task": "echo", "delay_seconds": 3600}]}),
     "cancel_task": Row("tasks:write", 200, "task"),
     "change_task": Row("tasks:write", 200, "task", lambda: {"priority": 9, "tags": ["changed"]}),
+    "erase_task": Row("tasks:write", 200, "ended task"),
     "retry_task": Row("tasks:write", 202, "ended task"),
     "get_task_status": Row("tasks:read", 200, "task"),
     "get_task_result": Row("tasks:read", 202, "task"),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from app.core import ids
 from app.db import Connection
+from app.tasks.read import metadata_store
 from app.tasks.read.task_filter import TaskFilter
 
 if TYPE_CHECKING:
@@ -16,18 +17,37 @@ MAX_ROWS_READ: Final = 20_000
 
 _ANY: Final = TaskFilter()
 
-_COLUMNS: Final = """id AS task_id, task, status, priority, tags, attempt, progress, error, created_at, started_at,
-        finished_at, extract(epoch FROM finished_at - started_at)::double precision AS duration_seconds"""
+_COLUMNS: Final = """id AS task_id, task, status, priority, tags, coalesce(metadata, '{}') AS metadata, attempt,
+        progress, error, created_at, started_at, finished_at, erased_at,
+        extract(epoch FROM finished_at - started_at)::double precision AS duration_seconds"""
 _SPAN: Final = "tenant_id = $1 AND id >= $2 AND id < $3"
+
+
+def _matches(first: int) -> str:
+    """Return the condition of a filter, whose values are parameters from this number on (``_values``)."""
+    status, task, tag, created_from, created_to, finished_from, finished_to, metadata = (
+        f"${number}" for number in range(first, first + 8)
+    )
+    return f"""({status}::text[] IS NULL OR status = ANY({status})) AND ({task}::text IS NULL OR task = {task})
+        AND ({tag}::text IS NULL OR {tag} = ANY(tags)) AND ({metadata}::jsonb IS NULL OR metadata @> {metadata})
+        AND ({created_from}::timestamptz IS NULL OR created_at >= {created_from})
+        AND ({created_to}::timestamptz IS NULL OR created_at < {created_to})
+        AND ({finished_from}::timestamptz IS NULL OR finished_at >= {finished_from})
+        AND ({finished_to}::timestamptz IS NULL OR finished_at < {finished_to})"""
+
+
+def _values(wanted: TaskFilter) -> Sequence[Any]:
+    created, finished = (wanted.created_from, wanted.created_to), (wanted.finished_from, wanted.finished_to)
+    return wanted.statuses, wanted.task, wanted.tag, *created, *finished, wanted.metadata
 
 
 def _list(direction: str) -> str:
     return f"SELECT {_COLUMNS} FROM task WHERE {_SPAN} ORDER BY id {direction} LIMIT $4"  # noqa: S608 constants
 
 
-# There is no index for a filter, because it would make each submit, claim and end more expensive. So a list reads a
-# bounded number of tasks. If too few of them match, the last row has only an id: that of the last task that was read.
-# Both parts are one statement, so they see the same tasks.
+# There is no index for a filter, because it would make each submit, claim and end more expensive; metadata alone has
+# one. So a list reads a bounded number of tasks. If too few of them match, the last row has only an id, that of the
+# last task that was read. Both parts are one statement, so they see the same tasks.
 def _filtered(direction: str) -> str:
     return f"""
 -- found: the matching tasks. MATERIALIZED, because it is used twice, for the rows and for their number.
@@ -36,21 +56,27 @@ WITH found AS MATERIALIZED (
     SELECT * FROM (
         SELECT {_COLUMNS} FROM task WHERE {_SPAN} ORDER BY id {direction} LIMIT {MAX_ROWS_READ}
     ) AS first
-    WHERE ($5::text[] IS NULL OR status = ANY($5)) AND ($6::text IS NULL OR task = $6)
-        AND ($7::text IS NULL OR $7 = ANY(tags))
-        AND ($8::timestamptz IS NULL OR created_at >= $8) AND ($9::timestamptz IS NULL OR created_at < $9)
-        AND ($10::timestamptz IS NULL OR finished_at >= $10) AND ($11::timestamptz IS NULL OR finished_at < $11)
+    WHERE {_matches(5)}
     ORDER BY task_id {direction} LIMIT $4
 )
 SELECT * FROM found
 UNION ALL
 -- last: the last task that was read. It exists only if the bound ended the reading and too few tasks were found.
 SELECT * FROM (
-    SELECT id, NULL, NULL, NULL::smallint, NULL::text[], NULL::integer, NULL::jsonb, NULL::jsonb, NULL::timestamptz,
-        NULL::timestamptz, NULL::timestamptz, NULL::double precision FROM task
+    SELECT id, NULL, NULL, NULL::smallint, NULL::text[], NULL::jsonb, NULL::integer, NULL::jsonb, NULL::jsonb,
+        NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::double precision FROM task
     WHERE {_SPAN} AND (SELECT count(*) FROM found) < $4
     ORDER BY id {direction} OFFSET {MAX_ROWS_READ - 1} LIMIT 1
 ) AS last
+"""  # noqa: S608 constants
+
+
+# $2: ids, at most MAX_ROWS_READ. LATERAL with LIMIT 1: each task is found by its key, whatever the statistics say.
+def _named(direction: str) -> str:
+    return f"""
+SELECT {_COLUMNS} FROM unnest($2::uuid[]) AS wanted (task_id)
+CROSS JOIN LATERAL (SELECT * FROM task w WHERE w.tenant_id = $1 AND w.id = wanted.task_id LIMIT 1) AS found
+WHERE {_matches(4)} ORDER BY id {direction} LIMIT $3
 """  # noqa: S608 constants
 
 
@@ -59,29 +85,30 @@ class Order(NamedTuple):
 
     every: str
     filtered: str
+    named: str
     is_ascending: bool
 
 
-NEWEST_FIRST: Final = Order(_list("DESC"), _filtered("DESC"), is_ascending=False)
-OLDEST_FIRST: Final = Order(_list("ASC"), _filtered("ASC"), is_ascending=True)
+NEWEST_FIRST: Final = Order(_list("DESC"), _filtered("DESC"), _named("DESC"), is_ascending=False)
+OLDEST_FIRST: Final = Order(_list("ASC"), _filtered("ASC"), _named("ASC"), is_ascending=True)
 
 
 def query(
     tenant_id: UUID, wanted: TaskFilter, *, position: UUID, limit: int, order: Order = NEWEST_FIRST
 ) -> tuple[str, Sequence[Any]]:
     """Return the statement of a page and its values. ``position`` is the id after which the page begins."""
+    span = tenant_id, *_span(wanted, position, order), limit
+    return (order.every, span) if wanted == _ANY else (order.filtered, (*span, *_values(wanted)))
+
+
+def _span(wanted: TaskFilter, position: UUID, order: Order) -> tuple[UUID, UUID]:
+    """Return the lowest id that may be listed, and the first id beyond the highest."""
     # Ids begin with their time, so a range of times is a range of the primary key. No task ends before it is created.
     ends = [moment for moment in (wanted.created_to, wanted.finished_to) if moment is not None]
     first, last = ids.between(wanted.created_from, min(ends, default=None))
     if order.is_ascending:
-        first = max(first, UUID(int=min(position.int + 1, ids.LAST.int)))
-    else:
-        last = min(last, position)
-    span = tenant_id, first, last, limit
-    if wanted == _ANY:
-        return order.every, span
-    created, finished = (wanted.created_from, wanted.created_to), (wanted.finished_from, wanted.finished_to)
-    return order.filtered, (*span, wanted.statuses, wanted.task, wanted.tag, *created, *finished)
+        return max(first, UUID(int=min(position.int + 1, ids.LAST.int))), last
+    return first, min(last, position)
 
 
 async def page(
@@ -97,6 +124,14 @@ async def page(
 
     That id is the last task's that was read. It is None if no further task can match, or if the page is full.
     """
+    if wanted.metadata is not None:
+        first, last = _span(wanted, position, order)
+        named = await metadata_store.with_label(
+            connection, tenant_id, wanted.metadata, first=first, last=last, limit=MAX_ROWS_READ + 1
+        )
+        # A value that more tasks have is frequent, so the bounded reading below finds some soon.
+        if len(named) <= MAX_ROWS_READ:
+            return list(await connection.fetch(order.named, tenant_id, named, limit, *_values(wanted))), None
     statement, values = query(tenant_id, wanted, position=position, limit=limit, order=order)
     rows = await connection.fetch(statement, *values)
     is_cut = bool(rows) and rows[-1]["task"] is None

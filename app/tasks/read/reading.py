@@ -9,7 +9,7 @@ from uuid import UUID
 from app.broker.wakeups import Waiters, Wakeup
 from app.core import ids
 from app.core.batcher import Batcher
-from app.core.errors import NotFound, Unavailable
+from app.core.errors import NotFound, TaskErased, Unavailable
 from app.db import Database
 from app.tasks.list_schemas import TaskSummary
 from app.tasks.read import list_store, queue_position, store
@@ -37,6 +37,7 @@ class StoredResult:
     status: Status
     result: str | None
     error: str | None
+    is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Reading:
         return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"], result)
 
     async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> StoredResult | None:
-        """Return a task's outcome. Wait up to ``wait`` seconds for its end. Raises ``NotFound``.
+        """Return a task's outcome. Wait up to ``wait`` seconds for its end. Raises ``NotFound`` and ``TaskErased``.
 
         No database connection is in use between two reads. Returns None if the client has disconnected.
         """
@@ -150,14 +151,17 @@ class Reading:
                 gone.cancel()
 
     async def _result(self, tenant_id: UUID, task_id: UUID) -> StoredResult:
-        return _known(await self._results.ask((tenant_id, task_id)))
+        found = _known(await self._results.ask((tenant_id, task_id)))
+        if found.is_erased:
+            raise TaskErased("You have erased this task, and its result with it.")
+        return found
 
     async def _find_results(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[StoredResult | None]:
         async with self._reader.statement() as connection:
             rows = await store.results_any_tenant(connection, wanted)
         found = {row["number"]: row for row in rows}
         return [
-            StoredResult(task_id, Status(row["status"]), row["result"], row["error"])
+            StoredResult(task_id, Status(row["status"]), row["result"], row["error"], is_erased=row["is_erased"])
             if (row := found.get(number))
             else None
             for number, (_, task_id) in enumerate(wanted, start=1)

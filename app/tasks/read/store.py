@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 # Both functions take the pairs as two arrays, so that one round trip answers all requests that wait.
 _CALL_RESULTS: Final = call("task_results", "tenants", "ids")
-_RESULTS: Final = f"SELECT number, status, result, error FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
+_RESULTS: Final = f"SELECT number, status, result, error, is_erased FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
 
 _CALL_STATUSES: Final = call("task_statuses", "tenants", "ids", "dead_after")
 _STATUSES: Final = f"""
 SELECT number, task, status, attempt, max_attempts, progress, waiting_reason, cancel_requested, error, created_at,
-    due_at, started_at, finished_at
+    due_at, started_at, finished_at, erased_at
 FROM {_CALL_STATUSES}
 """  # noqa: S608 a constant of names
 
@@ -33,7 +33,7 @@ _MARKS: Final = f"SELECT id, mark FROM {_CALL_MARKS}"  # noqa: S608 a constant o
 
 _REQUEST = """
 SELECT status, task, payload, priority, tags, max_attempts, scheduled_at, expires_at, timeout_seconds, retry_of,
-    webhook_url
+    webhook_url, coalesce(metadata, '{}') AS metadata, erased_at
 FROM task WHERE tenant_id = $1 AND id = $2
 """
 
@@ -87,7 +87,7 @@ def _columns(wanted: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID
 
 
 async def request(connection: Connection, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record | None":
-    """Return the request of a task, with its status; None if the task is unknown."""
+    """Return the request of a task, with its status; None if the task is unknown. The payload is text."""
     return await connection.fetchrow(_REQUEST, tenant_id, task_id)
 
 

@@ -1,6 +1,6 @@
 """The filter of a task list."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,3 +18,5 @@ class TaskFilter:
     created_to: datetime | None = None
     finished_from: datetime | None = None
     finished_to: datetime | None = None
+    metadata: Mapping[str, str] | None = None
+    """One key and its value."""

@@ -37,6 +37,7 @@ def _copy(tenant_id: UUID, row: "asyncpg.Record") -> NewTask:
         expires_seconds=None,
         timeout_seconds=row["timeout_seconds"],
         tags=json.dumps(row["tags"]) if row["tags"] else None,
+        metadata=row["metadata"],
         webhook_url=row["webhook_url"],
         retry_of=row["task_id"],
         traceparent=None,

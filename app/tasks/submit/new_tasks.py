@@ -10,7 +10,7 @@ from app.tenants.plans import Limits
 
 
 class NewTask(NamedTuple):
-    """A task to store: one row for ``store.accept_any_tenant``. ``payload`` and ``tags`` are JSON text.
+    """A task to store: one row for ``store.accept_any_tenant``. ``payload``, ``tags`` and ``metadata`` are JSON text.
 
     ``…_seconds`` count from the database's current time. An option that was not given is None. The optional fields
     come last, and the first eight are never None (``store._REQUIRED_COLUMNS``).
@@ -33,6 +33,7 @@ class NewTask(NamedTuple):
     webhook_url: str | None
     retry_of: UUID | None
     traceparent: str | None
+    metadata: str | None
 
     @property
     def is_due(self) -> bool:

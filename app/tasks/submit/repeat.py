@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from app.core.errors import IllegalState, NotFound
+from app.core.errors import IllegalState, NotFound, TaskErased
 from app.db import Database
-from app.tasks import store
+from app.tasks.read import store
 from app.tasks.schemas import SubmitOptions
 from app.tasks.status import FINAL
 from app.tasks.submit import validation
@@ -16,20 +16,22 @@ if TYPE_CHECKING:
     import asyncpg
 
 # The options that the new task keeps. Schedule and expiry are left out: those of the ended task are in the past.
-_REPEATED = ("priority", "max_attempts", "timeout_seconds", "tags", "webhook_url")
+_REPEATED = ("priority", "max_attempts", "timeout_seconds", "tags", "metadata", "webhook_url")
 
 
 async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "asyncpg.Record":
     """Return the original request of a task that has ended.
 
-    Raises ``NotFound``, and ``IllegalState`` for a task that has not ended.
+    Raises ``NotFound``, ``IllegalState`` for a task that has not ended, and ``TaskErased``.
     """
     async with reader.transaction(tenant_id) as connection:
-        ended = await store.request_to_repeat(connection, tenant_id, task_id)
+        ended = await store.request(connection, tenant_id, task_id)
     if ended is None:
         raise NotFound("There is no such task.")
     if ended["status"] not in FINAL:
         raise IllegalState("The task has not ended. Wait for its end, or cancel it first.")
+    if ended["erased_at"] is not None:
+        raise TaskErased("You have erased this task, and its payload with it. Submit a new task.")
     return ended
 
 

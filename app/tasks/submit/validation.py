@@ -78,6 +78,7 @@ def _task(
         request.webhook_url,
         None,
         traceparent,
+        json.dumps(request.metadata) if request.metadata else None,
     )
 
 
