@@ -40,10 +40,7 @@ FROM {_CALL_ACCEPT}
 """  # noqa: S608 a constant of names
 # One task needs neither its tenant twice nor a number.
 _CALL_ACCEPT_ONE: Final = call("task_accept", *Demand._fields[1:], *NewTask._fields, "dead_after")
-_ACCEPT_ONE: Final = f"""
-SELECT tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in
-FROM {_CALL_ACCEPT_ONE}
-"""  # noqa: S608 a constant of names
+_ACCEPT_ONE: Final = f"SELECT * FROM {_CALL_ACCEPT_ONE}"  # noqa: S608 a constant of names
 
 # A key is free if it has no row, or one that is past its 24 h but not deleted yet. A key in use returns no row.
 _TAKE_KEYS = """
