@@ -86,11 +86,11 @@ async def _updates(yard: Yard) -> tuple[int, int]:
     return tuple(row)
 
 
-# What a submit writes once and for all, and what claims, ends, progress and cancels change.
+# What claims, ends, progress, cancels and erasing change; a submit writes the rest once and for all.
 _CHANGES = {
     "task": [
-        "due_at", "started_at", "attempt", "failed_attempts", "claim_token", "cancel_requested_at", "finished_at", "status",
-        "progress", "error", "result",
+        "due_at", "started_at", "attempt", "failed_attempts", "claim_token", "cancel_requested_at", "finished_at",
+        "status", "progress", "error", "result", "erased_at",
     ],
     "attempt": ["finished_at", "status", "error"],
 }  # fmt: skip
