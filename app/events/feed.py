@@ -36,7 +36,7 @@ async def poll(reader: LogReader, ask: Ask, seconds: float, client: WaitingClien
 async def stream(reader: LogReader, tails: Tails, ask: Ask, first: LogPage) -> AsyncGenerator[bytes, None]:
     """Yield the events of the page ``first`` and all later ones, as server-sent events without end.
 
-    It ends if the events are lost to the reader, or if Postgres is away: the client resumes, and gets the error then.
+    It ends if the events are lost to the reader: the client resumes, and gets the error then.
     """
     clock = asyncio.get_running_loop().time
     place = told = first.place

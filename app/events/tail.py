@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from app.core.errors import Problem
+from app.core.errors import Unavailable
 from app.events.ask import Ask, LogPage
 from app.events.cursor import OLDEST, Position
 from app.events.reader import LogReader
 
 # Seconds between a wake-up and the read. Events that are committed meanwhile share the read and the packet.
 _GATHER_SECONDS: Final = 0.01
+_RETRY_SECONDS: Final = 0.5
 # Seconds. A longer wait is only a new one.
 _LONG: Final = 3_600.0
 
@@ -36,7 +37,7 @@ class Tail:
     async def next_page(self, seconds: float) -> LogPage | None:
         """Return the page after ``place``, as soon as there is one; None after ``seconds``.
 
-        Raises ``CursorLost`` and ``Unavailable``.
+        Raises ``CursorLost``.
         """
         # The future is shared, so it is waited for and never cancelled.
         coming = self._next
@@ -58,7 +59,13 @@ class Tail:
                 await asyncio.sleep(_GATHER_SECONDS)
                 try:
                     page = await self._reader.page(self._ask)
-                except Problem as error:
+                except Unavailable:
+                    # A short absence of Postgres must not cut every stream. During a long one, their credentials cannot
+                    # be confirmed, and they end.
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    watch.wake()
+                    continue
+                except Exception as error:  # noqa: BLE001 each stream raises it
                     self._next.set_exception(error)
                     # Nobody may be waiting at this moment.
                     self._next.exception()

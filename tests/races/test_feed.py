@@ -309,3 +309,20 @@ async def test_a_stream_whose_events_are_lost_ends(yard: Yard, reader: LogReader
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
     assert tails._tails == {}
+
+
+async def test_a_stream_outlives_a_short_absence_of_postgres(yard: Yard):
+    tenant_id, api = await yard.tenant(), yard.database("tq_api", 1)
+    async with reading(api, NOWHERE) as reader:
+        ask = asking(tenant_id, NOW)
+        stream = feed.stream(reader, Tails(reader), ask, await reader.page(ask))
+        assert (await anext(stream)).startswith(b"id: ")
+        read = asyncio.create_task(_first(stream, 1))
+        # Whoever needs the only connection is told after 1.5 s that Postgres is away.
+        async with api.connection():
+            made = await _events(yard, tenant_id)
+            await asyncio.sleep(2.5)
+            assert not read.done()
+        assert await read == [str(made[0])]
+        await stream.aclose()
+    await api.close()

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.broker.wakeups import Waiters, Wakeup
 from app.core.batcher import Batcher
-from app.core.errors import NotFound, Problem
+from app.core.errors import NotFound, Unavailable
 from app.core.log_limiter import LogLimiter
 from app.db import Database
 from app.http import event_stream, long_poll
@@ -25,6 +25,7 @@ _MAX_HISTORIES: Final = 64
 _MAX_MARKS: Final = 500
 # Seconds between two looks at all tasks that are followed. No message says that an attempt has begun or made progress.
 _LOOK_INTERVAL: Final = 1.0
+_RETRY_SECONDS: Final = 0.5
 
 Followed: TypeAlias = tuple[UUID, UUID]
 """A tenant and its task."""
@@ -117,8 +118,7 @@ async def stream(
 ) -> AsyncGenerator[bytes, None]:
     """Yield what has happened to a task and what still happens, as server-sent events. Ends after the task's end.
 
-    ``first`` are the entries after ``point``, which were read already. If Postgres is away, the stream ends, and the
-    client resumes.
+    ``first`` are the entries after ``point``, which were read already.
     """
     clock = asyncio.get_running_loop().time
     entries, said_at = first, clock()
@@ -141,5 +141,11 @@ async def stream(
             if await wakeup.hear(said_at + COMMENT_INTERVAL - clock()):
                 try:
                     entries = await following.after(followed, point)
-                except Problem:
+                except Unavailable:
+                    # A short absence of Postgres must not cut every stream. During a long one, their credentials cannot
+                    # be confirmed, and they end.
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    wakeup.wake()
+                except NotFound:
+                    # The task was erased.
                     return
