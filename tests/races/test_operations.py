@@ -447,7 +447,7 @@ async def test_an_operation_that_is_a_week_old_fails_and_says_so(operations: Ope
 async def test_each_tenant_has_its_turn(operations: Operations):
     yard, large, small = operations.yard, await operations.yard.tenant(), await operations.yard.tenant()
     await yard.tasks(large, 2_000)
-    await yard.tasks(small, 150)
+    await yard.tasks(small, 75)
     first = await operations.start(large, "tasks.cancel")
     second = await operations.start(small, "tasks.cancel")
     runner, rounds = operations.runner(), 0
