@@ -33,7 +33,8 @@ redis.call('EXISTS', text)
 redis.call('DEL', text)
 return {redis.call('PEXPIRE', other, 10000)}
 """)
-# The commands that are called directly are in ``_ask``. The key ``other`` has one element by then, which BRPOP pops.
+# The commands that are called directly are in ``_ask``. The key ``other`` has one element by then: BLMOVE moves it to
+# ``list``, and BRPOP pops it there.
 _CHANNEL: Final = "readiness"
 
 
@@ -64,7 +65,8 @@ class RedisCheck:
     async def _ask(self) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.evalsha(_COMMANDS.sha, len(self._keys), *self._keys)
-            pipe.brpop([self._keys[1]], timeout=0.01)
+            pipe.blmove(self._keys[1], self._keys[0], 0.01, "RIGHT", "LEFT")  # type: ignore[arg-type]  # Redis takes parts of a second
+            pipe.brpop([self._keys[0]], timeout=0.01)
             pipe.publish(_CHANNEL, b"")
             pipe.info("server", "cluster")
             answers: list[Any] = await pipe.execute(raise_on_error=False)

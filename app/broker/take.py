@@ -1,25 +1,28 @@
-"""Take tickets from a ring: BRPOP waits until a tenant is in it, then the TAKE script takes the next tenants' tickets.
+"""Take tickets from a ring: wait until a tenant is in it, then the TAKE script takes the next tenants' tickets.
 
 Two clients do both steps: kombu's channel on its own connection (``transport``), without blocking Celery's loop, and
-each free slot by asyncio (``ticket_consumer``). The commands and the reading of replies are the same, and are here.
+each free slot by asyncio (``ticket_consumer``). The script and the reading of its reply are the same, and are here.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 
 from app.broker.ring import Ring
 from app.broker.script import Script
 
 TAKE: Final = Script("""#!lua flags=allow-oom
 -- Purpose. Take one ticket each from the next queues in the order.
--- KEYS: order, members, ahead      ARGV: slots, and the queue that BRPOP has popped from the order (or '')
+-- KEYS: order, members, ahead, and (or not) the list to which BLMOVE has moved a queue from the order
+-- ARGV: slots, and the queue that BRPOP has popped from the order (or '')
 -- Returns. Up to `slots` pairs of a queue and its ticket. A queue that was served moves to the end of the order. Queues
 -- of tenants that are ahead of their share are passed over while others wait, and served if a slot would stay idle. A
 -- key that is not a list is deleted and returned as a ticket without a text.
 -- allow-oom: taking tickets frees memory, so it must work on a server that is full.
+if KEYS[4] then redis.call('LMOVE', KEYS[4], KEYS[1], 'LEFT', 'RIGHT') end
 if ARGV[2] ~= '' then redis.call('RPUSH', KEYS[1], ARGV[2]) end
 local slots, tickets, taken = tonumber(ARGV[1]), {}, 0
 -- 64 turns more than slots: enough to remove stale entries, and few enough not to block Redis.
@@ -67,17 +70,48 @@ class TakenTicket(NamedTuple):
     ticket: bytes
 
 
-async def wait_and_take(redis: Redis, ring: Ring, max_tickets: int, timeout: float) -> list[TakenTicket]:  # noqa: ASYNC109 Redis waits
-    """Wait up to ``timeout`` seconds (more than 0) for a tenant in the ring, then take tickets of the next tenants.
+# Seconds for the replies beyond the time for which Redis waits.
+_REPLY_TIMEOUT: Final = 2.0
 
-    Raises ``RedisError``. BRPOP pops one tenant's queue from the order and wakes the client that has waited longest;
-    TAKE puts the queue back. A worker that is killed in between leaves a member without a place in the order, which
-    the reconciler repairs.
+
+async def wait_and_take(
+    connection: AbstractConnection,
+    ring: Ring,
+    max_tickets: int,
+    *,
+    seconds: float,
+    moved_key: str,
+) -> list[TakenTicket]:
+    """Wait up to ``seconds`` (more than 0) for a tenant in the ring, then take tickets of the next tenants.
+
+    It is one round trip: Redis runs the script, which is sent together with the wait, as soon as the wait ends. BLMOVE
+    moves one tenant's queue from the order to ``moved_key``, a list of this connection alone, and wakes the client that
+    has waited longest; the script puts the queue back. Raises ``RedisError``, ``TimeoutError`` or ``OSError``; the
+    connection must not be used again then.
     """
-    popped: Any = await redis.brpop([ring.order], timeout=timeout)
-    if popped is None:
-        return []
-    return _read(await TAKE.run(redis, _keys(ring), [max_tickets, popped[1].decode()]))
+    keys = [*_keys(ring), moved_key]
+    wait: tuple[str | float, ...] = ("BLMOVE", ring.order, moved_key, "RIGHT", "LEFT", seconds)
+    script: tuple[str | float, ...] = ("EVALSHA", TAKE.sha, len(keys), *keys, max_tickets, "")
+    async with asyncio.timeout(seconds + _REPLY_TIMEOUT):
+        await connection.send_packed_command(connection.pack_commands([wait, script]), check_health=False)
+        waited, taken = await _reply(connection), await _reply(connection)
+        if isinstance(taken, NoScriptError):
+            # Redis has restarted. EVAL also stores the script, so the next call is by its digest again.
+            await connection.send_command("EVAL", TAKE.text, *script[2:], check_health=False)
+            taken = await _reply(connection)
+    # A server that is full refuses the wait and runs the script: then tickets are taken if there are any.
+    for reply in (waited, taken):
+        if isinstance(reply, ResponseError) and not (reply is waited and isinstance(reply, OutOfMemoryError)):
+            raise reply
+    return _read(taken)
+
+
+async def _reply(connection: AbstractConnection) -> Any:
+    """Return the next reply. An error of Redis is returned too, so that the replies after it are read as well."""
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
 
 
 def take(call: Callable[..., Sequence[bytes]], ring: Ring, max_tickets: int, popped: str) -> list[TakenTicket]:

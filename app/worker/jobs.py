@@ -38,6 +38,8 @@ from app.worker.prefork.worker import PreforkWorker
 
 _log = logging.getLogger(__name__)
 
+# The garbage collector looks at new objects once there are so many.
+_YOUNG_OBJECTS: Final = 10_000
 # Celery's loggers that report a child killed by the supervisor as an error.
 _TELL_OF_KILLED_CHILDREN: Final = ("celery.worker.request", "celery.app.trace", "celery.worker.state")
 
@@ -97,6 +99,8 @@ def _prepare(sender: Any, **_: Any) -> None:
     # The objects that exist now live as long as the worker. Collections skip frozen ones, so their pages stay shared.
     gc.collect()
     gc.freeze()
+    # Attempts under way hold thousands of objects, and none of them is garbage. A look at each 700 would find nothing.
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
 @worker_process_init.connect

@@ -49,6 +49,7 @@ async def test_the_documented_user_may_do_all_that_is_needed_and_nothing_is_left
         (_DOCUMENTED[:-1], "the command info"),
         ((*_DOCUMENTED, "-lmove"), "the command lmove"),
         ((*_DOCUMENTED, "-brpop"), "the command brpop"),
+        ((*_DOCUMENTED, "-blmove"), "the command blmove"),
         ((*_DOCUMENTED, "-publish"), "the command publish"),
         ((*_DOCUMENTED, "-evalsha"), "the command evalsha"),
         ((*_DOCUMENTED, "resetchannels"), "a channel"),

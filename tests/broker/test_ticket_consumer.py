@@ -118,6 +118,27 @@ async def test_of_several_waiting_slots_one_queue_in_the_ring_wakes_one(
     await asyncio.wait(waiting[1:])
 
 
+async def test_a_wait_and_its_take_leave_nothing_behind(astore: redis.asyncio.Redis, store: Redis) -> None:
+    [tenant] = tenants(1)
+    consumer = TicketConsumer(astore, BOTH)
+    put(store, tenant)
+    assert await consumer.take(PREFORK, 9, seconds=0.05) == [tenant]
+    assert await consumer.take(PREFORK, 9, seconds=0.05) == []
+    assert store.keys() == []
+
+
+async def test_a_connection_that_was_lost_between_two_takes_is_made_again(
+    astore: redis.asyncio.Redis, store: Redis
+) -> None:
+    consumer = TicketConsumer(astore, BOTH)
+    assert await consumer.take(PREFORK, 9, seconds=0.05) == []
+    store.client_kill_filter(_type="normal", skipme=True)
+    store.script_flush()
+    [tenant] = tenants(1)
+    put(store, tenant)
+    assert [tenant] in [await consumer.take(PREFORK, 9, seconds=0.05) for _ in range(2)]
+
+
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
 async def test_no_time_left_is_no_wait(astore: redis.asyncio.Redis, seconds: float) -> None:
     async with asyncio.timeout(5):

@@ -8,26 +8,18 @@ from uuid import UUID
 
 from app.broker.ring import ASYNCIO
 from app.broker.ticket_consumer import CONSUME_SECONDS, TicketConsumer
-from app.broker.tickets import Offers
-from app.core import failpoints
-from app.core.batcher import Batcher
-from app.core.errors import Unavailable
 from app.tasks.run import after_commit
-from app.tasks.run.attempts import AttemptRef, Claim
+from app.tasks.run.attempts import AttemptRef, Claim, FinishResult
 from app.tasks.run.cancellation import Verdict
-from app.tasks.run.claim import UnansweredClaim, claim_each
-from app.worker import unanswered_claims
 from app.worker.aio.attempt_runner import AttemptRunner
+from app.worker.aio.claimer import Claimer, ClaimLimits
 from app.worker.finish_writer import FinishWriter
 from app.worker.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
-# Tasks in one claim for a tenant: it starts with the minimum, and doubles each time the tenant has more.
-_MIN_CLAIM: Final = 4
-_MAX_CLAIM: Final = 32
-# The most tenants in one claim.
-_MAX_TENANTS: Final = 32
+# The most tickets in one take.
+_MAX_TICKETS: Final = 32
 # Seconds between two looks while a drain waits.
 _STEP: Final = 0.05
 # Seconds between two cancels of code that ignores them, and the number of such asyncio tasks that wears a process out.
@@ -55,27 +47,21 @@ class AsyncioPool:
         """
         self._runtime = runtime
         self._ticket_consumer = ticket_consumer
-        self._worker_id = worker_id
-        self._capacity = self._free = capacity
-        self._has_room = asyncio.Event()
-        self._has_room.set()
-        self._is_draining = False
         self._serving = 0
         self._runners: dict[UUID, AttemptRunner] = {}
-        self._limits: dict[UUID, int] = {}
-        # No timeout: a claim that is made must reach its caller, or nobody would run it.
-        self._claims: Batcher[tuple[UUID, int], list[Claim]] = Batcher(
-            self._claim, max_items=_MAX_TENANTS, timeout=None
-        )
-        self._finish_writer = FinishWriter(runtime, self._drop)
-        self._offers = Offers(runtime.redis)
+        # Claims and ends of this process take turns: they need the same rows of Postgres, so they would wait for each
+        # other there, and what comes during one makes the other larger.
+        statement_lock = asyncio.Lock()
+        self._finish_writer = FinishWriter(runtime, self._drop, statement_lock)
+        self._claimer = Claimer(runtime, worker_id, self._start, capacity=capacity, statement_lock=statement_lock)
+        self._consuming: asyncio.Task[None] | None = None
         self._given_up: set[asyncio.Task[Any]] = set()
         self._on_worn_out: Callable[[], None] | None = on_worn_out
 
     def serve(self, tenant_id: UUID) -> None:
-        """Claim for a tenant, then for up to 0.5 s for the next tenants in the ring. Call it from another thread.
+        """Claim for a tenant, then for the next tenants in the ring. Call it from another thread.
 
-        Waits while there is no room. Returns when the attempts are claimed; they run on.
+        Waits while there is no room. Returns when no ticket has come for 0.5 s; claimed attempts run on.
         """
         self._runtime.run(self._serve(tenant_id))
 
@@ -93,7 +79,7 @@ class AsyncioPool:
 
     def stop_claiming(self) -> None:
         """Stop claiming. Any thread may call it."""
-        self._is_draining = True
+        self._claimer.is_stopped = True
 
     async def cancel_what_was_given_up(self) -> None:
         """Cancel code that ignored its cancel again, every 5 s, until this coroutine itself is cancelled."""
@@ -104,16 +90,15 @@ class AsyncioPool:
 
     async def drain(self, seconds: float) -> None:
         """Stop claiming, wait up to ``seconds`` for attempts to end, then give back the rest uncounted."""
-        self._is_draining = True
-        # Wakes the callers that wait for room: they see the drain and offer their tickets to other workers.
-        self._has_room.set()
+        # The tenants that wait for room are offered to other workers.
+        self._claimer.stop()
         # A claim under way adds its attempts only when Postgres has answered, so it is waited for first.
-        await self._until(lambda: not self._serving, _END_TIMEOUT_SECONDS)
+        await self._until(lambda: not self._serving and self._claimer.is_idle, _END_TIMEOUT_SECONDS)
         await self._until(lambda: not self._runners, seconds)
         for runner in self.attempts():
             runner.tell("drained")
         await self._until(lambda: not self._runners, _END_TIMEOUT_SECONDS)
-        await self._offers.close()
+        await self._claimer.close()
 
     async def _until(self, is_so: Callable[[], bool], seconds: float) -> None:
         for _ in range(int(seconds / _STEP)):
@@ -124,87 +109,55 @@ class AsyncioPool:
     async def _serve(self, tenant_id: UUID) -> None:
         self._serving += 1
         try:
-            await self._serve_tenants(tenant_id)
+            await self._claimer.serve(tenant_id)
+            if self._consuming is None:
+                self._consuming = self._runtime.spawn(self._consume())
+            # All threads wait for the same consumer, so that Celery takes no ticket that the loop takes for less.
+            await asyncio.wait([self._consuming])
         finally:
             self._serving -= 1
 
-    async def _serve_tenants(self, tenant_id: UUID) -> None:
-        until = self._runtime.loop.time() + CONSUME_SECONDS
-        tenants = [tenant_id]
-        while tenants:
-            await asyncio.gather(*map(self._claim_for, tenants))
-            tenants = []
-            seconds = until - self._runtime.loop.time()
-            if self._free and not self._is_draining and seconds > 0:
-                max_tickets = max(1, min(_MAX_TENANTS, self._free // _MIN_CLAIM))
+    async def _consume(self) -> None:
+        loop = self._runtime.loop
+        until = loop.time() + CONSUME_SECONDS
+        try:
+            while self._claimer.room > 0 and not self._claimer.is_stopped and (seconds := until - loop.time()) > 0:
+                max_tickets = max(1, min(_MAX_TICKETS, self._claimer.room // ClaimLimits.MIN))
                 tenants = await self._ticket_consumer.take(ASYNCIO, max_tickets, seconds=seconds)
-
-    async def _claim_for(self, tenant_id: UUID) -> None:
-        while not self._free and not self._is_draining:
-            await self._has_room.wait()
-        if self._is_draining:
-            # The tenant's ticket is consumed already, so another worker needs a new one.
-            self._offers.add(tenant_id, ASYNCIO)
-            return
-        limit = min(self._limits.pop(tenant_id, _MIN_CLAIM), self._free)
-        # Reserved before the claim: other coroutines claim meanwhile. What was not used is released afterwards.
-        self._occupy(limit)
-        claims: list[Claim] = []
-        try:
-            claims = await self._claims.ask((tenant_id, limit))
-        except Unavailable:
-            _log.warning("cannot claim: Postgres is unavailable; the dispatcher will offer another ticket")
+                if not tenants:
+                    return
+                # The next tickets stay in the ring until a claim can be made for them.
+                await asyncio.wait([self._claimer.serve(tenant_id) for tenant_id in tenants])
+                until = loop.time() + CONSUME_SECONDS
         finally:
-            self._occupy(len(claims) - limit)
-        for claim in claims:
-            self._runners[claim.claim_token] = runner = AttemptRunner(self._runtime, claim, self._give_up)
-            self._runtime.spawn(self._run(claim, runner))
-        if claims and claims[-1].has_more:
-            self._limits[tenant_id] = min(_MAX_CLAIM, 2 * limit)
-            # Two tickets: every worker that finds more offers two again, so the number of workers doubles each time.
-            self._offers.add(tenant_id, ASYNCIO, 2)
+            self._consuming = None
 
-    def _occupy(self, places: int) -> None:
-        self._free -= places
-        if self._free > 0 or self._is_draining:
-            self._has_room.set()
+    def _start(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            runner = AttemptRunner(self._runtime, claim, on_end=self._finish, give_up=self._give_up)
+            self._runners[claim.claim_token] = runner
+            runner.start()
+
+    def _finish(self, runner: AttemptRunner) -> None:
+        if runner.ran is None:
+            after_commit.warn_of_fence(runner.claim)
+            self._drop([runner])
         else:
-            self._has_room.clear()
-
-    async def _claim(self, wanted: Sequence[tuple[UUID, int]]) -> list[list[Claim]]:
-        # If a tenant has two tickets here, the limit of the first one counts.
-        limits = dict(reversed(wanted))
-        claims = await claim_each(
-            self._runtime.database,
-            limits,
-            pool=ASYNCIO,
-            worker_id=self._worker_id,
-            on_unanswered=self._give_back_unanswered,
-        )
-        failpoints.hit("asyncio_pool.after_claim")
-        found: dict[UUID, list[Claim]] = {}
-        for claim in claims:
-            found.setdefault(claim.tenant_id, []).append(claim)
-        return [found.pop(tenant_id, []) for tenant_id, _ in wanted]
-
-    def _give_back_unanswered(self, claim: UnansweredClaim) -> None:
-        runtime = self._runtime
-        runtime.spawn(unanswered_claims.give_back(runtime.database, runtime.redis, claim, pool=ASYNCIO))
-
-    async def _run(self, claim: Claim, runner: AttemptRunner) -> None:
-        try:
-            ran = await runner.run()
-            if ran is None:
-                after_commit.warn_of_fence(claim)
-                self._drop([claim])
-                return
-            ended = await self._finish_writer.write(claim, ran)
-            if ended is not None and ended.needs_ticket:
-                self._offers.add(claim.tenant_id, ASYNCIO)
-        except Exception:  # noqa: BLE001 logged; the others go on
-            _log.exception(
-                "cannot write an attempt's end: the dispatcher will end it as lost", extra=after_commit.names(claim)
+            self._finish_writer.add(runner.claim, runner.ran).add_done_callback(
+                lambda written: self._follow(runner.claim, written)
             )
+
+    def _follow(self, claim: Claim, written: "asyncio.Future[FinishResult | None]") -> None:
+        if written.cancelled():
+            return
+        if (error := written.exception()) is not None:
+            _log.error(
+                "cannot write an attempt's end: the dispatcher will end it as lost",
+                exc_info=error,
+                extra=after_commit.names(claim),
+            )
+        elif (ended := written.result()) is not None and ended.needs_ticket:
+            self._claimer.offer(claim.tenant_id)
 
     def _give_up(self, task: asyncio.Task[Any]) -> None:
         self._given_up.add(task)
@@ -216,4 +169,4 @@ class AsyncioPool:
     def _drop(self, attempts: Sequence[AttemptRef]) -> None:
         # An attempt may be dropped twice, and must free its place only once.
         gone = [attempt for attempt in attempts if self._runners.pop(attempt.claim_token, None)]
-        self._occupy(-len(gone))
+        self._claimer.release(len(gone))

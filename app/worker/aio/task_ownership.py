@@ -29,12 +29,6 @@ def make_task(
     return task
 
 
-def own(whose: object) -> None:
-    """Set the owner of the asyncio task that runs now."""
-    if (task := asyncio.current_task()) is not None:
-        _owners[task] = ref(whose)
-
-
 def get_owner(task: "asyncio.Task[Any]") -> object | None:
     """Return the owner of an asyncio task; None for the worker's own tasks."""
     found = _owners.get(task)
