@@ -62,7 +62,7 @@ class Task(SQLModel, table=True):
     metadata_: Any = Field(default=None, sa_column=Column("metadata", Json))
     """Texts by key that the submit gave."""
     metadata_labels: list[UUID] | None = Field(default=None, sa_type=UuidArray, nullable=True)
-    """What its metadata is found by (SQL function metadata_labels)."""
+    """Hashes by which lists find its metadata (SQL function metadata_labels)."""
     webhook_url: str | None = Field(default=None, sa_type=TEXT)
     retry_of: UUID | None = None
     traceparent: str | None = Field(default=None, sa_type=TEXT)
