@@ -12,6 +12,7 @@ from app.accounts.parts import AccountParts
 from app.accounts.tokens import Tokens
 from app.broker import timelines
 from app.broker.redis_check import RedisCheck
+from app.broker.script_connection import ScriptConnection
 from app.broker.wakeups import Waiters
 from app.core import open_files
 from app.core import redis as redis_connections
@@ -33,6 +34,7 @@ from app.quotas.rate import Rates
 from app.tasks import partitions
 from app.tasks.large_bodies import LargeBodies
 from app.tasks.parts import TaskParts
+from app.tasks.read.ended_tasks import EndedTasks
 from app.tasks.read.following import Following
 from app.tasks.read.reading import Reading
 from app.tasks.submit.accept import Acceptor
@@ -58,6 +60,7 @@ async def opened() -> AsyncIterator[ApiParts]:
         # Before the first connection to Postgres, which may be an old primary.
         await timelines.exchange(redis)
         _keep_up(stack, "timelines", timelines.follow(redis))
+        scripts = _scripts(stack, settings.redis_url)
         waiters = Waiters(settings.redis_url)
         await waiters.start()
         stack.push_async_callback(waiters.close)
@@ -68,8 +71,7 @@ async def opened() -> AsyncIterator[ApiParts]:
         _keep_up(stack, "auth-epoch", verifier.run())
         # No dispatcher may have run for long, and a backup may be of another month.
         _keep_up(stack, "partitions", partitions.keep_as_submitter())
-        reading = Reading(databases.api, waiters)
-        stack.push_async_callback(reading.close)
+        reading = _reading(stack, databases.api, waiters)
         log_reader = _kept_up(stack, LogReader(databases.api, waiters), "events")
         parts = ApiParts(
             list_limit=ListLimit(settings.database_pool_size, reading.require_postgres),
@@ -78,9 +80,9 @@ async def opened() -> AsyncIterator[ApiParts]:
             count_call=admission.count,
             accounts=databases.account,
             tokens=Tokens(databases.account, databases.auth, verifier, keys),
-            rates=Rates(redis),
+            rates=Rates(scripts),
             reader=databases.api,
-            acceptor=Acceptor(databases.submit, databases.api, redis),
+            acceptor=Acceptor(databases.submit, databases.api, scripts),
             large_bodies=LargeBodies(),
             reading=reading,
             log_reader=log_reader,
@@ -118,6 +120,18 @@ def _readiness(redis: Redis, waiters: Waiters, databases: Sequence[Database]) ->
     # A connection of its own: it must not wait behind the requests.
     own = Database("tq_api", size=1, command_timeout=_COMMAND_TIMEOUT)
     return ReadinessProbe(own, RedisCheck(redis), others=databases, is_subscribed=lambda: waiters.healthy)
+
+
+def _reading(stack: AsyncExitStack, database: Database, waiters: Waiters) -> Reading:
+    reading = Reading(database, waiters, EndedTasks(get_settings().ended_tasks_bytes))
+    stack.push_async_callback(reading.close)
+    return reading
+
+
+def _scripts(stack: AsyncExitStack, redis_url: str) -> ScriptConnection:
+    scripts = ScriptConnection(redis_url)
+    stack.push_async_callback(scripts.close)
+    return scripts
 
 
 def _keep_up(stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> None:

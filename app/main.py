@@ -101,7 +101,7 @@ def create_app() -> FastAPI:
     acts_router = dispatcher.router(CALL_TABLE, tag="operations")
     operations = [*tasks_router.routes, *events_router.routes, *acts_router.routes]
     dispatched = Dispatcher(made.answer_by_fastapi, operations, made.exception_handlers)
-    made.front = RequestLog(dispatched)
+    made.front = RequestLog(dispatched, dispatched.ready)
     made.include_router(tasks_router)
     made.include_router(events_router)
     made.include_router(acts_router)

@@ -7,6 +7,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
+from app.broker.script_connection import ScriptConnection
+
 
 class Script:
     """One Lua script. ``text`` is its source, ``sha`` the digest by which EVALSHA names it."""
@@ -16,7 +18,7 @@ class Script:
         self.text = text
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, redis: Redis, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
+    async def run(self, redis: Redis | ScriptConnection, keys: Sequence[str], args: Sequence[str | int]) -> list[Any]:
         """Run the script in one round trip (two after a restart of Redis); return its reply, which is an array.
 
         Raises ``redis.exceptions.RedisError``.

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from app.broker.envelope import ticket
 from app.broker.ring import PREFORK, PUSH, REPAIR, RINGS, Ring, queue_name, tenant_of
+from app.broker.script_connection import ScriptConnection
 from app.core.batcher import Batcher, Entry
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ async def offer(redis: Redis, tenant_id: UUID, pool: str = PREFORK, *, limit: in
 
 
 async def offer_many(
-    redis: Redis, offers: Iterable[Offer | tuple[UUID, str, int]], *, limit: int = DEFAULT_LIMIT
+    redis: Redis | ScriptConnection, offers: Iterable[Offer | tuple[UUID, str, int]], *, limit: int = DEFAULT_LIMIT
 ) -> int:
     """Offer tickets to many tenants; return how many were added. No queue gets more than ``limit`` tickets.
 
@@ -83,7 +84,7 @@ def push_call(ring: Ring, offers: Sequence[Offer], limit: int) -> tuple[list[str
 
 
 async def offer_quietly(
-    redis: Redis,
+    redis: Redis | ScriptConnection,
     offers: Iterable[Offer | tuple[UUID, str, int]],
     *,
     limit: int = DEFAULT_LIMIT,
@@ -123,7 +124,7 @@ class _Added:
 class Offers:
     """Combines the offers of one process: offers added during a call to Redis go with the next one."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis | ScriptConnection) -> None:
         """``redis`` may be unavailable: then nothing is offered, and the dispatcher offers the tickets later."""
         self._redis = redis
         self._added = _Added()

@@ -67,6 +67,9 @@ class Settings(DriverSettings):
     database_pool_size: int = Field(default=10, ge=1, le=100)
     """The most connections that one process opens for one role."""
 
+    ended_tasks_bytes: int = Field(default=16_777_216, ge=0, le=1_073_741_824)
+    """Memory of an api process for answers about ended tasks, which it remembers for a minute; 0 for none."""
+
     @field_validator("database_url")
     @classmethod
     def _is_postgres(cls, url: str) -> str:

@@ -52,6 +52,11 @@ def with_first_half_of(key: UUID) -> tuple[UUID, UUID]:
     return UUID(int=key.int & ~_SECOND_HALF), UUID(int=key.int | _SECOND_HALF)
 
 
+def created_at(new: UUID) -> float:
+    """Return the time at which ``new_id`` made an id, in seconds since 1970, by the clock of that process."""
+    return int.from_bytes(new.bytes[:6]) / 1000
+
+
 def between(earliest: datetime | None, latest: datetime | None) -> tuple[UUID, UUID]:
     """Return the lowest and highest id that a row created between two times may have (None: no bound)."""
     return (

@@ -10,6 +10,8 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http import whole_answer
+
 _OPEN: Final = "/api/"
 _CLOSED: Final = "/api/auth/"
 """Calls with passwords and secrets of clients: no page of another origin has a reason to make them."""
@@ -56,7 +58,7 @@ class Cors:
             ]
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in {"http.response.start", whole_answer.NAME}:
                 message["headers"] = [*message["headers"], *more]
             await send(message)
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from fastapi import APIRouter
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,9 @@ from app.http.json_response import JsonResponse
 from app.http.operation import Operation
 from app.http.parts import Parts
 from app.http.strict_json import Incoming
+
+_READ: Final = "app.arguments"
+"""The key of a scope for the arguments that were read when the operation was asked for an answer at once."""
 
 
 class OperationRoute(APIRoute):
@@ -53,6 +56,9 @@ class OperationRoute(APIRoute):
         self._parts = next(((name, kind) for name, kind in _types(parameters) if _is_parts(kind)), None)
         self._body = _body_model(parameters)
         self._check_received(parameters.keys())
+        self._ready_names = tuple(inspect.signature(operation.ready).parameters) if operation.ready else ()
+        if not set(self._ready_names) <= parameters.keys() - {"request", "body"}:
+            raise ValueError(f"{self.operation.id} and what answers it at once must have the same parameters.")
 
     def _check_received(self, names: Iterable[str]) -> None:
         """Raise ``ValueError`` for a parameter of the handler that nothing gives, for example a cookie."""
@@ -78,7 +84,7 @@ class OperationRoute(APIRoute):
         operation = self.operation
         given = await operation.rate.admit(request, operation.scope)
         try:
-            arguments = self._arguments.read(request.scope)
+            arguments: dict[str, Any] = request.scope.pop(_READ, None) or self._arguments.read(request.scope)
             for name in self._given:
                 arguments[name] = given[name]
             if self._takes_request:
@@ -93,6 +99,19 @@ class OperationRoute(APIRoute):
             operation.rate.refused(request, error)
             raise
         return answer if isinstance(answer, Response) else JsonResponse(answer.model_dump_json(), operation.status)
+
+    def answer_now(self, scope: Scope) -> Response | None:
+        """Return the answer if the operation is ready with it and the caller is admitted, all without an ``await``."""
+        operation = self.operation
+        if operation.ready is None or (given := operation.rate.admit_now(scope, operation.scope)) is None:
+            return None
+        # ``answer`` takes them, if the operation is not ready.
+        scope[_READ] = self._arguments.read(scope)
+        arguments = {**scope[_READ], **given}
+        if self._parts is not None:
+            name, kind = self._parts
+            arguments[name] = kind.of_app(scope["app"])
+        return operation.ready(*[arguments[name] for name in self._ready_names])
 
     async def _read_body(self, request: Request, model: type[BaseModel], is_incoming: bool) -> Any:
         body = Incoming(request, model, self.operation.bounds)
@@ -171,7 +190,7 @@ class Dispatcher:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request if it is for an operation; otherwise pass it on."""
-        route = self.find(scope) if scope["type"] == "http" else None
+        route = scope.get("route") or self.find(scope) if scope["type"] == "http" else None
         if route is None:
             await self._app(scope, receive, send)
             return
@@ -182,6 +201,17 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 each error has a handler
             response = await self._handler(error)(request, error)
         await response(scope, receive, send)
+
+    def ready(self, scope: Scope) -> Response | None:
+        """Return the answer to a request if no ``await`` is needed for it: for ``RequestLog.answer_now``."""
+        route = self.find(scope)
+        if route is None:
+            return None
+        scope["route"] = route
+        try:
+            return route.answer_now(scope)
+        except Exception:  # noqa: BLE001 the usual way meets the same error, and has a handler for it
+            return None
 
     def find(self, scope: Scope) -> OperationRoute | None:
         """Return the route of a request, and store its ``path_params`` in the scope; None if no operation matches."""

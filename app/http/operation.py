@@ -23,6 +23,7 @@ from fastapi.params import Depends
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope as WireScope
 
 from app.core.errors import Problem
 from app.http import problem
@@ -45,6 +46,9 @@ class RateClass(Protocol):
 
         Raises a ``Problem`` if the caller is unknown, lacks the scope or calls too often.
         """
+
+    def admit_now(self, scope: WireScope, needed: str) -> Mapping[str, Any] | None:
+        """Return what ``admit`` returns if no ``await`` is needed for it, otherwise None. ``needed`` is the scope."""
 
     def refused(self, request: Request, error: Exception) -> None:
         """Add RateLimit fields to the answer of an admitted call that ends in this error."""
@@ -79,6 +83,9 @@ class Operation:
     """By HTTP status. The first one is the usual answer."""
     problems: Sequence[type[Problem]] = ()
     """The errors of this call, in addition to those that every call has."""
+    ready: Callable[..., Response | None] | None = None
+    """A plain function with some of the handler's parameters. It returns the answer if this process knows it already,
+    otherwise None: then the handler is called. Only for an operation without a body."""
     bounds: Bounds = SMALL
     """The bounds of the request's body."""
 

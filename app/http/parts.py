@@ -4,7 +4,7 @@ Each room with routes declares the parts that it uses in a subclass of ``Parts``
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -23,7 +23,12 @@ class Parts:
     @classmethod
     def of(cls, request: Request) -> Self:
         """Return the parts of the app that answers the request."""
-        parts: Self = request.scope["app"].parts
+        return cls.of_app(request.scope["app"])
+
+    @classmethod
+    def of_app(cls, app: Any) -> Self:
+        """Return the parts of an app."""
+        parts: Self = app.parts
         return parts
 
     def attach(self, app: FastAPI) -> None:

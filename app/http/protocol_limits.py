@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.core.ids import new_id
-from app.http import upgrade_offer
+from app.http import response_writer, upgrade_offer, whole_answer
 from app.http.event_stream import EventStream
 from app.http.response_writer import Writer
 from app.http.unread_body import UnreadBody
@@ -63,6 +63,11 @@ class GuardedProtocol(HttpToolsProtocol):
     _offers_upgrade = False
     """The head that was just read offers another protocol. The offer is ignored."""
     _refusal = HTTPStatus.BAD_REQUEST
+    _begun: tuple[RequestResponseCycle, Any] | None = None
+    """A request whose head was just read, and its application. It starts once all data that arrived is parsed."""
+    _is_parsing = False
+    _answered: RequestResponseCycle
+    """The request that is being answered now. ``cycle`` may be a later one."""
 
     def connection_made(self, transport: Any) -> None:
         """Start the deadline for the head of the first request."""
@@ -70,6 +75,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._write_deadline = WriteDeadline(transport, self.loop)
         super().connection_made(self._writer)  # type: ignore[arg-type]  # it has a transport's methods
         self._unread = UnreadBody(self.flow, self.loop)
+        self._extensions = {whole_answer.NAME: self._write_whole}
+        self._answer_now = getattr(self.app, "answer_now", None)
         self._awaited = "head"
         self._arm()
 
@@ -102,7 +109,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._awaited = "head"
         if self._awaited == "head":
             self._head_bytes += len(data)
+        self._is_parsing = True
         self._feed(data)
+        self._is_parsing = False
+        if self._begun is not None:
+            self._begin(*self._begun)
         # The parser reports a header only when it ends, so a single endless header would pass every other bound.
         if self._awaited == "head" and self._head_bytes > MAX_HEAD_BYTES + MAX_URL_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -121,6 +132,41 @@ class GuardedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
             self.send_400_response("")
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Start to answer a request: at once if it waited for the one before it, else when its data is parsed."""
+        cycle.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ours has no place in the type
+        self._answered = cycle
+        if self._is_parsing:
+            self._begun = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Answer a request that is complete and needs no ``await``. Every other one gets an asyncio task."""
+        self._begun = None
+        is_complete = not cycle.more_body and not cycle.body and not self.transport.is_closing()
+        if is_complete and self._answer_now is not None and self._answer_now(cycle.scope):
+            cycle.on_response = _nothing  # as uvicorn does, because it refers to this object
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _write_whole(self, status: int, headers: whole_answer.Headers, body: bytes) -> bool:
+        """Write the response to the request that is being answered; the extension ``whole_answer``."""
+        cycle = self._answered
+        if self.flow.write_paused:
+            return False
+        if not cycle.disconnected:
+            close = () if cycle.keep_alive else ((b"connection", b"close"),)
+            head = response_writer.head(status, (*cycle.default_headers, *headers, *close))
+            cycle.response_started = cycle.response_complete = True
+            cycle.waiting_for_100_continue = False
+            cycle.message_event.set()
+            self._writer.write_whole(head, body)
+            if not cycle.keep_alive:
+                self.transport.close()
+            cycle.on_response()
+        return True
 
     def _without_offer(self) -> bytes:
         head = upgrade_offer.without_offer(
@@ -251,6 +297,10 @@ class GuardedProtocol(HttpToolsProtocol):
         elif not self.transport.is_closing():
             # No 408: the application already has the request, and learns that the client is gone.
             self.transport.abort()
+
+
+def _nothing() -> None:
+    """Do nothing after a response."""
 
 
 def _problem(status: HTTPStatus) -> bytes:

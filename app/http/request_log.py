@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core import ids
 from app.core import logging as structured_logging
 from app.core.ids import new_id
-from app.http import problem
+from app.http import problem, whole_answer
 from app.http.version import API_VERSION
 
 _log = logging.getLogger(__name__)
@@ -38,6 +38,11 @@ class LoggedApp(FastAPI):
         else:
             await super().__call__(scope, receive, send)
 
+    def answer_now(self, scope: Scope) -> bool:
+        """Answer a request that needs no ``await``, or return False: then call the application as usual."""
+        scope["app"] = self
+        return self.front.answer_now(scope)
+
     async def answer_by_fastapi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let FastAPI answer a request: the innermost layer."""
         await super().__call__(scope, receive, send)
@@ -50,22 +55,23 @@ class RequestLog:
     an error, puts them into ``scope["state"]["headers"]``.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap ``app``; add it last, so that it is outermost."""
+    def __init__(self, app: ASGIApp, ready: whole_answer.Ready | None = None) -> None:
+        """Wrap ``app``; add it last, so that it is outermost. ``ready`` returns what ``app`` can answer at once."""
         self._app = app
+        self._ready = ready
 
     def insert(self, layer: Callable[[ASGIApp], ASGIApp]) -> None:
         """Put another layer directly below this one. ``layer`` is given the app that it wraps."""
         self._app = layer(self._app)
+        # The layer must see every request.
+        self._ready = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request and log it. An unexpected error becomes a 500 here, because here the id is known."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        state = scope.setdefault("state", {})
-        response = _Response(send, request_id(scope), state)
-        state["request_id"] = response.request_id
+        response = _Response(scope, send, perf_counter())
         try:
             await self._app(scope, receive, response.send)
         except Exception as error:
@@ -78,30 +84,62 @@ class RequestLog:
         finally:
             structured_logging.write(_log, "request", _facts(scope, response))
 
+    def answer_now(self, scope: Scope) -> bool:
+        """Answer and log a request without any ``await``. Return False if that is not possible."""
+        started = perf_counter()
+        if self._ready is None or (found := self._ready(scope)) is None:
+            return False
+        response = _Response(scope, _nowhere, started)
+        if not response.write(found.status_code, found.raw_headers, bytes(found.body)):
+            return False
+        structured_logging.write(_log, "request", _facts(scope, response))
+        return True
+
 
 class _Response:
     """Observes the messages of a response on their way to the server."""
 
-    __slots__ = ("_send", "_started", "_state", "request_id", "status")
+    __slots__ = ("_send", "_started", "_state", "_write", "request_id", "status")
 
-    def __init__(self, send: Send, request_id: str, state: dict[str, Any]) -> None:
+    def __init__(self, scope: Scope, send: Send, started: float) -> None:
+        self._started = started
         self._send = send
-        self._state = state
-        self._started = perf_counter()
-        self.request_id = request_id
+        self._write = whole_answer.of(scope)
+        self._state: dict[str, Any] = scope.setdefault("state", {})
+        self.request_id = self._state["request_id"] = self._state.get("request_id") or request_id(scope)
         self.status = 0
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        kind = message["type"]
+        if kind == whole_answer.NAME:
+            status, headers, body = message["status"], message["headers"], message["body"]
+            if not self.write(status, headers, body):
+                await self.send({"type": "http.response.start", "status": status, "headers": headers})
+                await self.send({"type": "http.response.body", "body": body})
+            return
+        if kind == "http.response.start":
             self.status = message["status"]
-            message["headers"] += ((b"x-request-id", self.request_id.encode()), _VERSION)
-            if more := self._state.get("headers"):
-                message["headers"] = _with(message["headers"], more)
+            message["headers"] = self._complete(message["headers"])
         await self._send(message)
+
+    def write(self, status: int, headers: whole_answer.Headers, body: bytes) -> bool:
+        """Write the whole response by the server's extension. Return False if the client does not read now."""
+        if self._write is None or not self._write(status, self._complete(headers), body):
+            return False
+        self.status = status
+        return True
+
+    def _complete(self, headers: whole_answer.Headers) -> _Headers:
+        complete = [*headers, (b"x-request-id", self.request_id.encode()), _VERSION]
+        return _with(complete, more) if (more := self._state.get("headers")) else complete
 
     @property
     def duration_ms(self) -> float:
         return round((perf_counter() - self._started) * 1000, 2)
+
+
+async def _nowhere(_message: Message) -> None:
+    """Stand for ``send``, which an answer without ``await`` does not use."""
 
 
 def request_id(scope: Scope) -> str:

@@ -5,10 +5,23 @@ system call and packet, and the client a second read.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 # Only a response with a Content-Length is held back: its body follows at once.
 _KNOWN_LENGTH: Final = b"\r\ncontent-length: "
+
+
+def head(status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return the head of a response. Raises ``RuntimeError`` for a line break, which would begin another header."""
+    text = STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % header for header in headers])
+    lines = len(headers) + 1
+    if text.count(b"\n") != lines or text.count(b"\r") != lines:
+        message = "A header of the response has a line break."
+        raise RuntimeError(message)
+    return text + b"\r\n"
 
 
 class Writer:
@@ -31,6 +44,10 @@ class Writer:
             self._held, self._is_head = data, False
         else:
             self._transport.write(data)
+
+    def write_whole(self, head: bytes, body: bytes) -> None:
+        """Send a whole response. Nothing may be held back."""
+        self._transport.writelines((head, body))
 
     def end(self) -> None:
         """End the response. A head that is still held back has no body, so it is sent now."""

@@ -84,6 +84,15 @@ class Verifier:
         principal: Principal = state["principal"]
         return principal
 
+    def remembered(self, scope: MutableMapping[str, Any]) -> Principal | None:
+        """Return the caller of a request if Postgres need not be asked, as ``authenticate`` does; otherwise None."""
+        credential = credentials.of(scope)
+        entry = self._remembered(self._digest(credential)) if len(credential.text) <= _MAX_LENGTH else None
+        if entry is None or entry.principal.status == "suspended":
+            return None
+        scope.setdefault("state", {})["principal"] = self._note_use(entry.principal)
+        return entry.principal
+
     async def verify(self, credential: str) -> Principal:
         """Return the caller with this API key or access token. Raises like ``check``."""
         return await self.check(Credential(credential))
@@ -95,15 +104,21 @@ class Verifier:
         """
         if len(credential.text) > _MAX_LENGTH:
             raise credentials.invalid()
-        # The kind is a part of the digest: a token for one task must not be found where another kind is expected.
-        kind = _STREAM_KIND if credential.is_stream_token else _ANY_KIND
-        digest = blake2b(credential.text.encode(), key=self._cache_key, person=kind).digest()
+        digest = self._digest(credential)
         entry = self._remembered(digest) or await self._ask_once(digest, credential)
         if entry is None:
             raise credentials.invalid()
         principal = entry.principal
         if principal.status == "suspended":
             raise tenant_suspended()
+        return self._note_use(principal)
+
+    def _digest(self, credential: Credential) -> bytes:
+        # The kind is a part of the digest: a token for one task must not be found where another kind is expected.
+        kind = _STREAM_KIND if credential.is_stream_token else _ANY_KIND
+        return blake2b(credential.text.encode(), key=self._cache_key, person=kind).digest()
+
+    def _note_use(self, principal: Principal) -> Principal:
         # Written later by ``run``, for all keys together: a write for each request would be too much.
         if principal.key_id:
             self._used.add(principal.key_id)

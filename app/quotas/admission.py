@@ -12,6 +12,7 @@ from fastapi import Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Depends
 from starlette.requests import Request
+from starlette.types import Scope
 
 from app.core import ids
 from app.core.errors import InsufficientScope, InvalidCredentials, NotFound, Problem, RateLimited
@@ -45,6 +46,14 @@ class _CallRate:
         await count(request, principal)
         return {"principal": permitted(principal, scope)}
 
+    def admit_now(self, scope: Scope, needed: str) -> dict[str, Any] | None:
+        """Return the caller if it is remembered, may call and has no rate. Otherwise ``admit`` must be asked."""
+        principal = QuotaParts.of_app(scope["app"]).verifier.remembered(scope)
+        is_admitted = principal is not None and needed in principal.scopes
+        if principal is None or not is_admitted or policies.rate_of(plans.limits_of(principal)) is not None:
+            return None
+        return {"principal": principal}
+
     def refused(self, request: Request, error: Exception) -> None:
         """Do nothing: the answer has its RateLimit fields already."""
 
@@ -58,6 +67,9 @@ class _SubmitRate(_CallRate):
     """Calls that store tasks: ``rate`` is what remains of the rate, for an answer that reports the quotas as well."""
 
     gives: ClassVar[frozenset[str]] = frozenset({"principal", "rate"})
+
+    def admit_now(self, scope: Scope, needed: str) -> None:
+        """Return None: an answer that reports the rate waits for Postgres anyway."""
 
     async def admit(self, request: Request, scope: str) -> dict[str, Any]:
         """Return the caller and what remains of its rate. Raises as for other calls.

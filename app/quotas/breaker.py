@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.broker.script_connection import ScriptConnection
 from app.core.log_limiter import LogLimiter
 from app.core.redis import reason
 
@@ -24,7 +25,7 @@ _PROBE_INTERVAL: Final = 0.5
 class Breaker:
     """Lets one call of the process wait up to 50 ms for Redis. While it does not answer, no further call waits."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis | ScriptConnection) -> None:
         """Start closed, which means that Redis is asked."""
         self._redis = redis
         self._probing: asyncio.Task[None] | None = None

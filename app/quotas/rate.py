@@ -9,6 +9,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from app.broker.script import Script
+from app.broker.script_connection import ScriptConnection
 from app.core.batcher import Batcher
 from app.quotas import limits
 from app.quotas.breaker import Breaker
@@ -51,7 +52,7 @@ return replies
 class Rates:
     """Decides requests by the tenants' rates, in one process."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis | ScriptConnection) -> None:
         """``redis`` may be unavailable: then each process counts for itself, starting from the last known values."""
         self._redis = redis
         self._breaker = Breaker(redis)

@@ -32,4 +32,5 @@ async def erase_task(principal: Principal, parts: TaskParts, task_id: TaskId) ->
     A webhook that is still to be sent goes out without them.
     """
     status, erased_at = await erasure.erase(parts.reader, principal.tenant_id, task_id)
+    parts.reading.ended.forget(principal.tenant_id, task_id)
     return ErasedTask(task_id=task_id, status=status, erased_at=erased_at)

@@ -13,9 +13,10 @@ from app.quotas import limits as policies
 from app.quotas.limits import Remaining
 from app.quotas.schemas import Grant, Quota
 from app.tasks.list_schemas import TaskPage
-from app.tasks.read.reading import Detail, StoredResult
-from app.tasks.schemas import CancelResponse, TaskStatus
-from app.tasks.status import FINAL, Status
+from app.tasks.read.reading import Detail
+from app.tasks.read.texts import Text
+from app.tasks.schemas import CancelResponse
+from app.tasks.status import Status
 from app.tasks.submit.decision import Accepted, Refused
 from app.tasks.submit.new_tasks import InvalidTask
 from app.tenants.plans import UNLIMITED, Limits
@@ -145,9 +146,9 @@ def page(found: TaskPage, link: str | None) -> Response:
     return JsonResponse(found.model_dump_json(), headers={"Link": link} if link else {})
 
 
-def status(found: TaskStatus) -> Response:
-    """Return 200 and the status of the task."""
-    return JsonResponse(found.model_dump_json())
+def read(text: bytes) -> Response:
+    """Return 200 with the status or the outcome of a task, which is JSON text already."""
+    return JsonResponse(text)
 
 
 def detail(found: Detail) -> Response:
@@ -157,12 +158,8 @@ def detail(found: Detail) -> Response:
     return JsonResponse(f'{{"payload":{found.payload},{result}{found.task.model_dump_json()[1:]}')
 
 
-def result(found: StoredResult | None) -> Response:
+def result(found: Text | None) -> Response:
     """Return 200 with the task's outcome, or 202 if it has not ended; send nothing if the client has disconnected."""
     if found is None:
         return NoResponse()
-    if found.status in FINAL:
-        parts = f'"result":{found.result or "null"},"error":{found.error or "null"}'
-        return JsonResponse(f'{{"task_id":"{found.task_id}","status":"{found.status}",{parts}}}')
-    pending = f'{{"detail":"Result not available yet","task_id":"{found.task_id}","status":"{found.status}"}}'
-    return JsonResponse(pending, 202, {"Retry-After": "1"})
+    return read(found.body) if found.has_ended else JsonResponse(found.body, 202, {"Retry-After": "1"})

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,11 +31,13 @@ from app.tasks.parameters import (
 )
 from app.tasks.parts import TaskParts
 from app.tasks.read import log_reading
+from app.tasks.read.ended_tasks import Kind
 from app.tasks.read.reading import Caller
 from app.tasks.read.task_filter import TaskFilter
 from app.tasks.run import cancellation
 from app.tasks.schemas import CancelResponse, TaskTypeInfo, TaskTypeList
 from app.tasks.status import Status
+from app.tenants import plans
 
 
 async def cancel_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
@@ -45,18 +48,38 @@ async def cancel_task(principal: Principal, parts: TaskParts, task_id: TaskId) -
 
 async def get_task_status(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
     """Return the task's status and progress, and the reason if it waits."""
-    return responses.status(await parts.reading.status(principal.tenant_id, task_id))
+    if known := remembered_status(principal, parts, task_id):
+        return known
+    return responses.read((await parts.reading.status(principal.tenant_id, task_id)).body)
+
+
+def remembered_status(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response | None:
+    """Return the status of an ended task that this process has read before; None if Postgres must be asked."""
+    return _remembered("status", principal, parts, task_id)
 
 
 async def get_task_result(
     request: Request, principal: Principal, parts: TaskParts, task_id: TaskId, wait: Wait = 0, prefer: Prefer = None
 ) -> Response:
     """Return the result if the task has ended. With `wait`, the answer comes as soon as the task ends."""
+    if known := remembered_result(principal, parts, task_id):
+        return known
     caller = Caller(
         still_may=partial(parts.verifier.authenticate, request.scope, is_again=True), gone=partial(_gone, request)
     )
     seconds = seconds_to_wait(wait, prefer)
     return responses.result(await parts.reading.result(principal.tenant_id, task_id, seconds, caller))
+
+
+def remembered_result(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response | None:
+    """Return the outcome of an ended task that this process has read before; None if Postgres must be asked."""
+    return _remembered("result", principal, parts, task_id)
+
+
+def _remembered(kind: Kind, principal: Principal, parts: TaskParts, task_id: UUID) -> Response | None:
+    retention_days = plans.limits_of(principal).retention_days
+    text = parts.reading.ended.find(kind, principal.tenant_id, task_id, retention_days)
+    return None if text is None else responses.read(text)
 
 
 async def _gone(request: Request) -> None:

@@ -21,7 +21,14 @@ def url(stack: Stack) -> Iterator[str]:
     """An api process that allows an origin."""
     port = ports.free_port()
     stack.start(
-        "api-cors", "uvicorn", "app.main:app", "--port", str(port), CORS_ORIGINS=f"{OURS}, http://localhost:3000"
+        "api-cors",
+        "uvicorn",
+        "app.main:app",
+        "--port",
+        str(port),
+        "--http",
+        "app.http.protocol_limits:GuardedProtocol",
+        CORS_ORIGINS=f"{OURS}, http://localhost:3000",
     )
     made = f"http://127.0.0.1:{port}"
     wait_until(lambda: _is_up(made), "an api process")
@@ -54,6 +61,16 @@ def test_a_page_of_an_allowed_origin_may_call(url: str, acme: Tenant):
         assert "Origin" in response.headers["vary"]
         assert "access-control-allow-credentials" not in response.headers
         assert "x-request-id" in response.headers["access-control-expose-headers"].lower()
+
+
+def test_an_answer_from_memory_has_the_headers_of_its_origin(url: str, acme: Tenant):
+    task_id = acme.submit(task="echo", payload=1)
+    acme.result(task_id)
+    for origin, allowed in [(OURS, OURS), (OURS, OURS), (OTHER, None)]:
+        headers = {"Authorization": f"Bearer {acme.api_key}", "Origin": origin}
+        response = httpx.get(f"{url}/api/tasks/{task_id}/status", headers=headers)
+        assert (response.status_code, response.headers.get("access-control-allow-origin")) == (200, allowed)
+        assert "Origin" in response.headers["vary"]
 
 
 @pytest.mark.parametrize("origin", [OTHER, OURS + ".evil.com", OURS + "/", OURS.upper(), "null", "", None])

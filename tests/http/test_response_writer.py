@@ -9,12 +9,22 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from app.http import whole_answer
 from app.http.protocol_limits import GuardedProtocol
 from app.http.response_writer import Writer
 
+_LARGE = b"x" * 5_000_000
+_WHOLE = {"/whole": b"whole", "/large": _LARGE, "/split": b"split"}
+
 
 async def _app(scope: Scope, receive: Receive, send: Send) -> None:
-    path = scope["path"]
+    if (body := _WHOLE.get(scope["path"])) is not None:
+        await _whole(scope, send, body)
+    else:
+        await _by_messages(scope["path"], receive, send)
+
+
+async def _by_messages(path: str, receive: Receive, send: Send) -> None:
     if path == "/echo":
         body, is_whole = b"", False
         while not is_whole:
@@ -41,6 +51,16 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
     elif path == "/breaks":
         await _start(send, 200, b"10")
         raise RuntimeError
+
+
+async def _whole(scope: Scope, send: Send, body: bytes) -> None:
+    name, value = (b"x-split", b"a\r\nx-more: b") if body == b"split" else (b"x-name", b"value")
+    headers = [(b"content-length", b"%d" % len(body)), (name, value)]
+    write = whole_answer.of(scope)
+    assert write is not None
+    if not write(200, headers, body):
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 async def _start(send: Send, status: int, length: bytes | None = None) -> None:
@@ -118,6 +138,42 @@ def test_a_client_that_asks_is_told_to_go_on(port: int):
 
 def test_a_response_that_breaks_off_ends_with_its_connection(port: int):
     assert _ask(port, _request("GET", "/breaks", closes=False)).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_whole_answer_keeps_its_place_among_others(port: int):
+    paths = ["/whole", "/parts", "/whole", "/none", "/whole"]
+    requests = [_request("GET", path, closes=False) for path in paths]
+    found = _ask(port, *requests, _request("GET", "/whole")).split(b"HTTP/1.1 ")[1:]
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in found] == [
+        b"whole",
+        b"012",
+        b"whole",
+        b"",
+        b"whole",
+        b"whole",
+    ]
+    assert [b"connection: close" in answer for answer in found] == [False] * 5 + [True]
+    assert found[0].startswith(b"200 OK\r\n")
+    assert b"\r\nx-name: value\r\n" in found[0]
+    assert b"\r\ndate: " in found[0]
+
+
+def test_whole_answers_to_a_client_that_reads_late_arrive(port: int):
+    requests = [_request("GET", "/large", closes=False)] * 3
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"".join([*requests, _request("GET", "/whole")]))
+        time.sleep(0.3)
+        found = b""
+        while part := connection.recv(1_000_000):
+            found += part
+    bodies = [answer.partition(b"\r\n\r\n")[2] for answer in found.split(b"HTTP/1.1 ")[1:]]
+    assert bodies == [_LARGE] * 3 + [b"whole"]
+
+
+def test_a_header_cannot_begin_another_one(port: int):
+    found = _ask(port, _request("GET", "/split"))
+    assert found.startswith(b"HTTP/1.1 500 ")
+    assert b"x-more" not in found
 
 
 class _Transport:

@@ -5,6 +5,7 @@ import uuid
 from typing import Any, cast
 
 from app.broker.wakeups import Waiters
+from app.tasks.read.ended_tasks import EndedTasks
 from app.tasks.read.reading import Reading
 from app.tasks.run.attempts import Outcome
 from app.tasks.schemas import TaskAndAttempts
@@ -24,7 +25,7 @@ def _agrees(task: TaskAndAttempts) -> bool:
 async def test_a_task_and_its_attempts_are_of_one_moment(yard: Yard):
     tenant_id = await yard.tenant()
     worker, reader = yard.database("tq_worker", 1), yard.database("tq_api", 4)
-    reading = Reading(reader, cast("Waiters", None))
+    reading = Reading(reader, cast("Waiters", None), EndedTasks(0))
     done, seen = asyncio.Event(), cast("list[TaskAndAttempts]", [])
 
     async def read(task_id: uuid.UUID) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
 from app.broker.wakeups import Waiters, Wakeup
@@ -12,10 +12,14 @@ from app.core.batcher import Batcher
 from app.core.errors import NotFound, TaskErased, Unavailable
 from app.db import Database
 from app.tasks.list_schemas import TaskSummary
-from app.tasks.read import list_store, queue_position, store
+from app.tasks.read import list_store, queue_position, store, texts
+from app.tasks.read.ended_tasks import EndedTasks
 from app.tasks.read.task_filter import TaskFilter
-from app.tasks.schemas import Attempt, TaskAndAttempts, TaskStatus
-from app.tasks.status import FINAL, Status
+from app.tasks.read.texts import Text
+from app.tasks.schemas import Attempt, TaskAndAttempts
+
+if TYPE_CHECKING:
+    import asyncpg
 
 T = TypeVar("T")
 
@@ -27,17 +31,6 @@ _FIRST_LOOK: Final = 0.25
 _MAX_RESULTS: Final = 32
 _MAX_STATUSES: Final = 128
 _PROBE_TIMEOUT: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class StoredResult:
-    """The status of a task. If it has ended, ``result`` and ``error`` are the stored JSON texts, or None."""
-
-    task_id: UUID
-    status: Status
-    result: str | None
-    error: str | None
-    is_erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +55,12 @@ class Caller(NamedTuple):
 class Reading:
     """Reads tasks for one api process. Requests that arrive at the same time share one statement."""
 
-    def __init__(self, reader: Database, waiters: Waiters) -> None:
+    def __init__(self, reader: Database, waiters: Waiters, ended: EndedTasks) -> None:
         """``reader`` logs in as tq_api; ``waiters`` receives the wake-ups for tasks that end."""
         self._reader = reader
         self._waiters = waiters
+        self.ended = ended
+        """Recent reads of ended tasks. Look there first."""
         self._results = Batcher(self._find_results, max_items=_MAX_RESULTS)
         self._statuses = Batcher(self._find_statuses, max_items=_MAX_STATUSES)
 
@@ -83,17 +78,19 @@ class Reading:
         except TimeoutError:
             raise Unavailable from None
 
-    async def status(self, tenant_id: UUID, task_id: UUID) -> TaskStatus:
+    async def status(self, tenant_id: UUID, task_id: UUID) -> Text:
         """Return the status of a task. Raises ``NotFound``."""
-        return TaskStatus.model_validate(_known(await self._statuses.ask((tenant_id, task_id))))
+        found = texts.status(task_id, _known(await self._statuses.ask((tenant_id, task_id))))
+        if found.has_ended:
+            self.ended.keep("status", tenant_id, task_id, found.body)
+        return found
 
     async def detail(self, tenant_id: UUID, task_id: UUID, *, with_result: bool = False) -> Detail:
         """Return everything about a task, its result only ``with_result``. Raises ``NotFound``."""
         # One snapshot for all reads: otherwise a task that starts or ends meanwhile would not match its attempts.
         async with self._reader.transaction(tenant_id, is_snapshot=True) as connection:
-            status = _known(
-                _statuses(await store.statuses_any_tenant(connection, [(tenant_id, task_id)]), [task_id])[0]
-            )
+            [found] = _by_number(await store.statuses_any_tenant(connection, [(tenant_id, task_id)]), 1)
+            status = {**_known(found), "task_id": task_id}
             request = _known(await store.request(connection, tenant_id, task_id))
             attempts = await store.attempts(connection, tenant_id, task_id)
             place = await queue_position.find(connection, tenant_id, task_id, status["waiting_reason"])
@@ -101,7 +98,7 @@ class Reading:
         parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts], **place._asdict()}
         return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"], result)
 
-    async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> StoredResult | None:
+    async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> Text | None:
         """Return a task's outcome. Wait up to ``wait`` seconds for its end. Raises ``NotFound`` and ``TaskErased``.
 
         No database connection is in use between two reads. Returns None if the client has disconnected.
@@ -112,7 +109,7 @@ class Reading:
         with self._waiters.watch(task_id) as wakeup:
             # The watch began before this read, so an end after the read is not missed.
             found = await self._result(tenant_id, task_id)
-            return found if found.status in FINAL else await self._wait(tenant_id, task_id, wakeup, until, caller)
+            return found if found.has_ended else await self._wait(tenant_id, task_id, wakeup, until, caller)
 
     async def page(
         self, tenant_id: UUID, wanted: TaskFilter, *, position: UUID, limit: int, oldest_first: bool = False
@@ -128,9 +125,7 @@ class Reading:
             )
         return [TaskSummary.model_validate(dict(row)) for row in rows], read_to
 
-    async def _wait(
-        self, tenant_id: UUID, task_id: UUID, wakeup: Wakeup, until: float, caller: Caller
-    ) -> StoredResult | None:
+    async def _wait(self, tenant_id: UUID, task_id: UUID, wakeup: Wakeup, until: float, caller: Caller) -> Text | None:
         clock, step = asyncio.get_running_loop().time, _FIRST_LOOK
         gone: asyncio.Future[None] | None = None
         try:
@@ -141,7 +136,7 @@ class Reading:
                     return None
                 await caller.still_may()
                 found = await self._result(tenant_id, task_id)
-                if found.status in FINAL or clock() >= until:
+                if found.has_ended or clock() >= until:
                     return found
                 if gone is None:
                     gone, step = asyncio.ensure_future(caller.gone()), _LOOK_INTERVAL
@@ -150,35 +145,27 @@ class Reading:
             if gone is not None:
                 gone.cancel()
 
-    async def _result(self, tenant_id: UUID, task_id: UUID) -> StoredResult:
-        found = _known(await self._results.ask((tenant_id, task_id)))
-        if found.is_erased:
+    async def _result(self, tenant_id: UUID, task_id: UUID) -> Text:
+        row = _known(await self._results.ask((tenant_id, task_id)))
+        if row["is_erased"]:
             raise TaskErased("You have erased this task, and its result with it.")
+        found = texts.result(task_id, row)
+        if found.has_ended:
+            self.ended.keep("result", tenant_id, task_id, found.body)
         return found
 
-    async def _find_results(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[StoredResult | None]:
+    async def _find_results(self, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record | None]":
         async with self._reader.statement() as connection:
-            rows = await store.results_any_tenant(connection, wanted)
-        found = {row["number"]: row for row in rows}
-        return [
-            StoredResult(task_id, Status(row["status"]), row["result"], row["error"], is_erased=row["is_erased"])
-            if (row := found.get(number))
-            else None
-            for number, (_, task_id) in enumerate(wanted, start=1)
-        ]
+            return _by_number(await store.results_any_tenant(connection, wanted), len(wanted))
 
-    async def _find_statuses(self, wanted: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any] | None]:
+    async def _find_statuses(self, wanted: Sequence[tuple[UUID, UUID]]) -> "list[asyncpg.Record | None]":
         async with self._reader.statement() as connection:
-            rows = await store.statuses_any_tenant(connection, wanted)
-        return _statuses(rows, [task_id for _, task_id in wanted])
+            return _by_number(await store.statuses_any_tenant(connection, wanted), len(wanted))
 
 
-def _statuses(rows: Sequence[Any], task_ids: Sequence[UUID]) -> list[dict[str, Any] | None]:
+def _by_number(rows: "Sequence[asyncpg.Record]", count: int) -> "list[asyncpg.Record | None]":
     found = {row["number"]: row for row in rows}
-    return [
-        {**row, "task_id": task_id} if (row := found.get(number)) else None
-        for number, task_id in enumerate(task_ids, start=1)
-    ]
+    return [found.get(number) for number in range(1, count + 1)]
 
 
 def _known(found: T | None) -> T:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from app.broker import tickets
+from app.broker.script_connection import ScriptConnection
 from app.core import failpoints
 from app.db import Database
 from app.quotas.refusals import Refusals
@@ -18,7 +19,7 @@ from app.tasks.submit.new_tasks import Idempotency, NewTask, Statement, Submissi
 class Acceptor:
     """Accepts the new tasks of one process."""
 
-    def __init__(self, submit: Database, reader: Database, redis: Redis) -> None:
+    def __init__(self, submit: Database, reader: Database, redis: Redis | ScriptConnection) -> None:
         """``submit`` logs in as tq_submit, ``reader`` as tq_api; ``redis`` carries tickets, and may be unavailable."""
         self._group_commit = GroupCommit(submit, reader)
         self._keys = IdempotencyKeys(reader)
