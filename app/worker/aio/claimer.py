@@ -55,11 +55,11 @@ class _Turn:
     """A tenant's turn: from its ticket until it has no more due tasks, or until others in the ring are next."""
 
     until: float
-    """When it ends (the loop's time). The first claim is made in any case."""
+    """The time of its end (of the loop). The first claim is made in any case."""
     is_served: bool = False
     """True once a claim was made."""
     waiting: "list[asyncio.Future[None]]" = field(default_factory=list)
-    """Those who wait for the first claim."""
+    """The futures of the callers that wait for the first claim."""
 
 
 class Claimer:
