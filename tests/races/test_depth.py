@@ -18,14 +18,15 @@ from app.events.ask import Ask
 from app.events.cursor import NOW, Position
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
-from app.tasks import log_store, store, sweep_store
+from app.tasks import bulk_store, log_store, store, sweep_store
 from app.tasks.read import list_store
 from app.tasks.read import store as read_store
 from app.tasks.read.task_filter import TaskFilter
 from app.tasks.run import cancellation
 from app.tasks.run.attempts import Outcome
-from app.tasks.run.end import cancel, expire
+from app.tasks.run.end import ManyCancelled, cancel, cancel_many, expire
 from app.tasks.run.log_lines import LogLine
+from app.tasks.selection import SelectedPage, TaskSelection
 from app.tenants import plans
 from app.webhooks import store as webhook_store
 from tests.claims import claim_for
@@ -239,6 +240,38 @@ async def _cancel(deep: Deep) -> None:
     assert await cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
 
 
+def _selects(
+    read: Callable[..., Awaitable[SelectedPage]], *, is_in_vain: bool = False, names_tasks: bool = False
+) -> Call:
+    """Return a call that reads a page of an operation, from the first task on or after the last."""
+
+    async def call(deep: Deep) -> None:
+        named = await deep.yard.tasks(deep.tenant_id, 1) if names_tasks else None
+        chosen = TaskSelection(("PENDING",), datetime.now(UTC) + timedelta(hours=1), task_ids=named)
+        after = ids.LAST if is_in_vain else ids.FIRST
+        async with deep.database("tq_worker").transaction(deep.tenant_id) as connection:
+            page = await read(connection, deep.tenant_id, chosen, after=after, limit=5)
+        assert len(page.matching) == (0 if is_in_vain else 1 if names_tasks else 5)
+
+    return call
+
+
+async def _cancel_many(deep: Deep) -> None:
+    await _cancel_each(deep, set(await deep.yard.tasks(deep.tenant_id, 2)), revoked=2)
+
+
+async def _cancel_many_in_vain(deep: Deep) -> None:
+    await _cancel_each(deep, {uuid.uuid4()}, revoked=0)
+
+
+async def _cancel_each(deep: Deep, tasks: set[UUID], *, revoked: int) -> None:
+    async def settle(_: Connection, done: ManyCancelled) -> None:
+        assert len(done.revoked) == revoked
+
+    unknown = [uuid.uuid4()]
+    await cancel_many(deep.database("tq_worker"), deep.tenant_id, [*tasks, *unknown], asks_running=True, settle=settle)
+
+
 async def _due(deep: Deep) -> None:
     async with deep.database("tq_dispatch").connection() as connection:
         assert (deep.tenant_id, "prefork") in await sweep_store.tenants_with_due_work_any_tenant(connection)
@@ -430,6 +463,10 @@ IN_VAIN: dict[str, Call] = {
     "log page": _reads_in_vain(_log_page),
     "cancel": _cancel_in_vain,
     "expire": _expire_in_vain,
+    "page to cancel": _selects(bulk_store.unfinished, is_in_vain=True),
+    "page to retry": _selects(bulk_store.ended, is_in_vain=True),
+    "named page": _selects(bulk_store.ended, is_in_vain=True, names_tasks=True),
+    "cancel many": _cancel_many_in_vain,
     "due tenants": _due_in_vain,
     "lost attempts": _lost,
     "delivery": _deliver_in_vain,
@@ -464,6 +501,10 @@ CALLS: list[tuple[str, str, Call]] = [
     ("log page", "tq_api", _reads(_log_page)),
     ("cancel", "tq_api", _cancel),
     ("expire", "tq_worker", _expire),
+    ("page to cancel", "tq_worker", _selects(bulk_store.unfinished)),
+    ("page to retry", "tq_worker", _selects(bulk_store.ended)),
+    ("named page", "tq_worker", _selects(bulk_store.ended, names_tasks=True)),
+    ("cancel many", "tq_worker", _cancel_many),
     ("due tenants", "tq_dispatch", _due),
     ("lost attempts", "tq_dispatch", _lost),
     ("delivery", "tq_webhook", _deliver),
