@@ -250,6 +250,15 @@ async def blocks_the_shared_loop(payload: Nothing, context: TaskContext) -> None
     await asyncio.gather(asyncio.sleep(60), _block())
 
 
+@task("test.wedge.io.logs_and_blocks", pool="asyncio", max_attempts=1)
+async def logs_and_blocks(payload: Nothing, context: TaskContext) -> None:
+    """Log a line that is written, and one whose writing the loop does not begin any more."""
+    context.log.info("early")
+    await asyncio.sleep(3)
+    context.log.info("late")
+    time.sleep(60)  # noqa: ASYNC251 that is the mistake
+
+
 @task("test.wedge.io.blocks_beyond_its_limit", pool="asyncio", max_attempts=1, time_limit=1)
 async def blocks_beyond_its_limit(payload: Nothing, context: TaskContext) -> None:
     """Block every neighbour, in the function itself."""

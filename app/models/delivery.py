@@ -25,7 +25,7 @@ class Delivery(SQLModel, table=True):
     """One event for one URL, with the exact body to send and the time of the next attempt."""
 
     __table_args__ = (
-        Index("delivery_task", "tenant_id", "task_id"),
+        Index("delivery_task", "task_id"),
         Index("delivery_due", "due_at", postgresql_where=text("status = 'PENDING'")),
         Index("delivery_url_key", "tenant_id", "url_key", "due_at", postgresql_where=text("status = 'PENDING'")),
     )

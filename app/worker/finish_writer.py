@@ -78,7 +78,7 @@ class FinishWriter:
     async def _add_after_log(self, log: TaskLog, waiting: _Waiting) -> None:
         # Before the end: whoever sees that the task has ended finds all of its lines.
         try:
-            await log.close()
+            await log.close(self._runtime)
         finally:
             self._batcher.add(waiting)
 

@@ -64,14 +64,21 @@ class TaskLog:
         if is_first:
             self._runtime.start(self._flush_later())
 
-    async def close(self) -> None:
-        """Write what is left, and then how many lines were dropped. The attempt's end is written after this."""
+    async def close(self, runtime: Runtime) -> None:
+        """Write what is left, and then how many lines were dropped. The attempt's end is written after this.
+
+        ``runtime`` is the one on which this runs. It is another one than the log's own if that has a blocked loop.
+        """
         with self._lock:
             self._is_closed = True
-        await self._flush()
+        if runtime is self._runtime:
+            await self._flush()
+        else:
+            # A write that the blocked loop has begun holds its turn, and does not end.
+            await self._write_lines(runtime)
         if self._dropped:
             line = LogLine(self._seq + 1, datetime.now(UTC), "WARNING", log_lines.dropped(self._dropped), None)
-            await self._append([line], is_bounded=False)
+            await self._append(runtime, [line], is_bounded=False)
 
     async def _flush_later(self) -> None:
         await asyncio.sleep(INTERVAL)
@@ -81,25 +88,30 @@ class TaskLog:
         if self._writing is None:
             self._writing = asyncio.Lock()
         async with self._writing:
-            with self._lock:
-                lines, self._lines = self._lines, []
-            if not lines:
-                return
-            stored = await self._append(lines, is_bounded=True)
-            with self._lock:
-                if stored < len(lines):
-                    self._is_full = True
-                    self._dropped += len(lines) - stored
+            await self._write_lines(self._runtime)
 
-    async def _append(self, lines: list[LogLine], *, is_bounded: bool) -> int:
+    async def _write_lines(self, runtime: Runtime) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+        if not lines:
+            return
+        stored = await self._append(runtime, lines, is_bounded=True)
+        with self._lock:
+            if stored < len(lines):
+                self._is_full = True
+                self._dropped += len(lines) - stored
+
+    async def _append(self, runtime: Runtime, lines: list[LogLine], *, is_bounded: bool) -> int:
         try:
-            return await retry.until_back(lambda: self._append_once(lines, is_bounded=is_bounded), Unavailable, _warn)
+            return await retry.until_back(
+                lambda: self._append_once(runtime, lines, is_bounded=is_bounded), Unavailable, _warn
+            )
         except Exception:  # noqa: BLE001 a line that cannot be stored must not cost the attempt its end
             _log.warning("cannot store log lines of a task", exc_info=True, extra={"task_id": str(self._claim.task_id)})
             return 0
 
-    async def _append_once(self, lines: list[LogLine], *, is_bounded: bool) -> int:
-        async with self._runtime.database.transaction(self._claim.tenant_id) as connection:
+    async def _append_once(self, runtime: Runtime, lines: list[LogLine], *, is_bounded: bool) -> int:
+        async with runtime.database.transaction(self._claim.tenant_id) as connection:
             return await log_store.append(
                 connection, self._claim.tenant_id, self._claim, lines, plan=self._claim.plan, is_bounded=is_bounded
             )

@@ -33,11 +33,12 @@ BEGIN
         DELETE FROM task_log l WHERE l.tenant_id = p_tenant AND l.task_id = p_task;
         UPDATE attempt a SET error = NULL
         WHERE a.tenant_id = p_tenant AND a.task_id = p_task AND a.error IS NOT NULL;
-        -- The rows stay, so that no event is delivered twice.
+        -- The rows stay, so that no event is delivered twice. IS TRUE lets only the index of tasks answer
+        -- (docs/decisions/0010-plans-whatever-statistics-know.md).
         UPDATE delivery d
         SET body = webhook_body(event_type(k.status), k.id, k.task, k.status, k.error, k.attempt, k.tags, k.finished_at, NULL, true)
         FROM task k
-        WHERE d.tenant_id = p_tenant AND d.task_id = p_task AND k.tenant_id = p_tenant AND k.id = p_task;
+        WHERE d.task_id = p_task AND (d.tenant_id = p_tenant) IS TRUE AND k.tenant_id = p_tenant AND k.id = p_task;
     END IF;
     status := seen.status;
     erased_at := seen.erased_at;

@@ -1,6 +1,7 @@
 """What a statement reads does not grow with the tenant: plans that were made for an empty table hold for a full one."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,8 @@ from app.events.ask import Ask
 from app.events.cursor import NOW, Position
 from app.quotas import store as quotas_store
 from app.quotas.schemas import Demand
-from app.tasks import bulk_store, log_store, store, sweep_store
+from app.tasks import bulk_store, change_store, log_store, store, sweep_store
+from app.tasks.change_store import WaitingChange
 from app.tasks.read import list_store
 from app.tasks.read import store as read_store
 from app.tasks.read.task_filter import TaskFilter
@@ -223,13 +225,13 @@ def _reads(read: Callable[[Connection, UUID, UUID], Awaitable[Any]]) -> Call:
 async def _last_page(deep: Deep) -> None:
     oldest = await deep.yard.owner.fetch("SELECT id FROM task WHERE tenant_id = $1 ORDER BY id LIMIT 5", deep.tenant_id)
     async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
-        found, _ = await list_store.page(connection, deep.tenant_id, TaskFilter(), before=oldest[-1]["id"], limit=100)
+        found, _ = await list_store.page(connection, deep.tenant_id, TaskFilter(), position=oldest[-1]["id"], limit=100)
     assert [row["task_id"] for row in found] == [row["id"] for row in oldest[3::-1]]
 
 
 def _first_page(wanted: TaskFilter) -> Call:
     async def read(connection: Connection, tenant_id: UUID, task_id: UUID) -> bool:
-        found, _ = await list_store.page(connection, tenant_id, wanted, before=ids.LAST, limit=5)
+        found, _ = await list_store.page(connection, tenant_id, wanted, position=ids.LAST, limit=5)
         return bool(found[0]["task_id"] == task_id)
 
     return _reads(read)
@@ -270,6 +272,43 @@ async def _cancel_each(deep: Deep, tasks: set[UUID], *, revoked: int) -> None:
 
     unknown = [uuid.uuid4()]
     await cancel_many(deep.database("tq_worker"), deep.tenant_id, [*tasks, *unknown], asks_running=True, settle=settle)
+
+
+_PRIORITY = WaitingChange(priority=7, sets_time=False, scheduled_at=None, tags=None)
+
+
+async def _change(deep: Deep) -> None:
+    [task_id] = await deep.yard.tasks(deep.tenant_id, 1)
+    async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
+        assert await change_store.change_waiting(connection, deep.tenant_id, task_id, _PRIORITY)
+
+
+async def _erase(deep: Deep) -> None:
+    [task_id] = await deep.yard.tasks(deep.tenant_id, 1)
+    assert await cancel(deep.database("tq_api"), deep.tenant_id, task_id) == "REVOKED"
+    async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
+        erased = await change_store.erase(connection, deep.tenant_id, task_id)
+    assert erased is not None
+    assert erased["erased_at"] is not None
+
+
+async def _find_metadata(deep: Deep) -> None:
+    order = uuid.uuid4().hex
+    [task_id] = await deep.yard.tasks(deep.tenant_id, 1, metadata=json.dumps({"order": order}))
+    async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
+        wanted = TaskFilter(metadata={"order": order})
+        found, _ = await list_store.page(connection, deep.tenant_id, wanted, position=ids.LAST, limit=5)
+    assert [row["task_id"] for row in found] == [task_id]
+
+
+async def _change_in_vain(deep: Deep) -> None:
+    async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
+        assert not await change_store.change_waiting(connection, deep.tenant_id, uuid.uuid4(), _PRIORITY)
+
+
+async def _erase_in_vain(deep: Deep) -> None:
+    async with deep.database("tq_api").transaction(deep.tenant_id) as connection:
+        assert not await change_store.erase(connection, deep.tenant_id, uuid.uuid4())
 
 
 async def _due(deep: Deep) -> None:
@@ -462,6 +501,8 @@ IN_VAIN: dict[str, Call] = {
     "log": _log_in_vain,
     "log page": _reads_in_vain(_log_page),
     "cancel": _cancel_in_vain,
+    "change": _change_in_vain,
+    "erase": _erase_in_vain,
     "expire": _expire_in_vain,
     "page to cancel": _selects(bulk_store.unfinished, is_in_vain=True),
     "page to retry": _selects(bulk_store.ended, is_in_vain=True),
@@ -500,6 +541,9 @@ CALLS: list[tuple[str, str, Call]] = [
     ("log", "tq_worker", _log),
     ("log page", "tq_api", _reads(_log_page)),
     ("cancel", "tq_api", _cancel),
+    ("change", "tq_api", _change),
+    ("erase", "tq_api", _erase),
+    ("metadata page", "tq_api", _find_metadata),
     ("expire", "tq_worker", _expire),
     ("page to cancel", "tq_worker", _selects(bulk_store.unfinished)),
     ("page to retry", "tq_worker", _selects(bulk_store.ended)),

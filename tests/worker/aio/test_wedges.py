@@ -78,6 +78,13 @@ def test_code_that_blocks_the_loop_fails_and_its_neighbours_run_again(
     assert _files(io_worker) < files + 10
 
 
+def test_code_that_logs_and_blocks_the_loop_ends_with_all_its_lines(io_worker: Stack, acme: Tenant):
+    task_id = acme.submit(task="test.wedge.io.logs_and_blocks")
+    assert acme.result(task_id)["error"]["type"] == "TaskCrashed"
+    lines = acme.client.get(f"/api/tasks/{task_id}/logs").json()["items"]
+    assert [line["message"] for line in lines] == ["early", "late"]
+
+
 def test_code_that_blocks_the_loop_beyond_its_limit_fails_once(io_worker: Stack, acme: Tenant):
     # Before the dispatcher takes it away as lost, five seconds after its limit.
     blocking = acme.submit(task="test.wedge.io.blocks_beyond_its_limit")
