@@ -27,9 +27,9 @@ def _wanted(body: ChangeRequest) -> WaitingChange:
 
 
 async def erase_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> ErasedTask:
-    """Erase an ended task's payload, result, errors, progress, tags and log for good. Its id, status and times stay.
+    """Erase an ended task's payload, result, errors, progress, tags, metadata and log for good.
 
-    A webhook that is still to be sent goes out without them.
+    Its id, status and times stay. A webhook that is still to be sent goes out without them.
     """
     status, erased_at = await erasure.erase(parts.reader, principal.tenant_id, task_id)
     parts.reading.ended.forget(principal.tenant_id, task_id)
