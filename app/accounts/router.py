@@ -146,7 +146,7 @@ async def revoke_key(request: Request, principal: KeyManager, key_id: KeyId) -> 
 
 def _key_id(text: str) -> str:
     if not (text.isascii() and text.isalnum()):
-        raise NotFound("The tenant has no key with this id. GET /api/keys lists its keys.")
+        raise NotFound("The tenant has no key with this id. Look it up in the list of the tenant's keys.")
     return text
 
 

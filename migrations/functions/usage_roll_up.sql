@@ -28,10 +28,13 @@ BEGIN
     ), added AS (
         -- In the order of the key, the same as tasks_accept, so that the two cannot deadlock.
         INSERT INTO usage_by_task AS u (tenant_id, day, task, attempts, worker_seconds)
-        SELECT g.tenant_id, g.day, g.task, sum(g.attempts), sum(g.seconds) FROM gone g
-        -- worker_time has no foreign key, so a row may be left of a tenant that somebody has deleted by hand.
-        WHERE EXISTS (SELECT FROM tenant t WHERE t.id = g.tenant_id)
-        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        SELECT s.* FROM (
+            SELECT g.tenant_id, g.day, g.task, sum(g.attempts), sum(g.seconds) FROM gone g GROUP BY 1, 2, 3
+        ) AS s
+        -- worker_time has no foreign key, so a row may be left of a tenant that somebody has deleted by hand. LATERAL with
+        -- LIMIT: one look-up by the key for each sum, whatever the statistics say.
+        CROSS JOIN LATERAL (SELECT FROM tenant t WHERE t.id = s.tenant_id LIMIT 1) AS known
+        ORDER BY s.tenant_id, s.day, s.task
         ON CONFLICT ON CONSTRAINT usage_by_task_pkey DO UPDATE
             SET attempts = u.attempts + excluded.attempts, worker_seconds = u.worker_seconds + excluded.worker_seconds
     )

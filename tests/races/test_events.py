@@ -98,8 +98,8 @@ async def test_a_cancel_an_expiry_and_a_cancel_that_meets_a_retry_are_events(yar
     [expires] = await yard.tasks(tenant_id, 1, expires_seconds=0.0)
     assert await cancel(api, tenant_id, waits) == "REVOKED"
     assert await cancel(api, tenant_id, waits) == "REVOKED"
-    assert await expire(worker, tenant_id, expires)
-    assert not await expire(worker, tenant_id, expires)
+    assert await expire(worker, tenant_id, [expires]) == [expires]
+    assert await expire(worker, tenant_id, [expires]) == []
     [claim] = await _claims(yard, worker, tenant_id)
     assert await cancel(api, tenant_id, claim.task_id) == "STARTED"
     await finish(worker, claim, Outcome("RETRY", "FAILURE", error=ERROR))
@@ -236,7 +236,7 @@ async def test_a_reader_skips_nothing_while_many_end_cancel_and_expire_at_once(y
     groups = [claims[start : start + 6] for start in range(0, len(claims), 6)]
     acts = [chance.choice([end_some, end_some, hold_open, roll_back])(group) for group in groups]
     acts += [cancel(api, tenant_id, task_id) for task_id in cancelled]  # type: ignore[misc]
-    acts += [expire(worker, tenant_id, task_id) for task_id in expired]  # type: ignore[misc]
+    acts += [expire(worker, tenant_id, [task_id]) for task_id in expired]  # type: ignore[misc]
     chance.shuffle(acts)
     # Not more than there are connections: nobody has to wait for one.
     at_once = asyncio.Semaphore(8)

@@ -182,7 +182,7 @@ async def test_running_never_exceeds_its_limit_and_what_waits_is_what_is_counted
                 seen.append(await yard.owner.fetchrow(_COUNTS, tenant_id))
                 overdue = "SELECT task_id FROM backlog WHERE tenant_id = $1 AND expires_at < now()"
                 for row in await yard.owner.fetch(overdue, tenant_id):
-                    await expire(worker, tenant_id, row["task_id"])
+                    await expire(worker, tenant_id, [row["task_id"]])
             happened = await race
         while waiting := await claim_for(worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=3):
             for claim in waiting:
