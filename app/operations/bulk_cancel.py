@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from app.db import Connection, Database
 from app.operations import choosing, store
-from app.operations.page_size import PageSize
+from app.operations.paged_act import PagedAct
 from app.operations.progress import Standing, StepResult, Waits
 from app.tasks import bulk_store
 from app.tasks.run import cancellation
@@ -20,46 +20,30 @@ from app.tasks.selection import SelectedPage
 _AT_ONCE: Final = 50
 
 
-class BulkCancel:
+class BulkCancel(PagedAct):
     """Ends waiting tasks as REVOKED and asks running ones to end, as a cancel of one task does."""
+
+    at_once = _AT_ONCE
 
     def __init__(self, worker: Database, redis: Redis, fence: UUID) -> None:
         """``worker`` logs in as tq_worker; ``fence`` is the token of the dispatcher's lease."""
-        self._worker = worker
+        super().__init__(worker, fence)
         self._redis = redis
-        self._fence = fence
-        self._sizes: dict[UUID, PageSize] = {}
 
-    async def count(self, standing: Standing, limit: int) -> None:
-        """Count the tasks of the next page."""
-        page = await self._page(standing, limit)
-        await self._advance(standing, StepResult(page.read_to, total=len(page.matching)))
+    async def select(self, connection: Connection, standing: Standing, limit: int) -> SelectedPage:
+        """Return tasks that have not ended."""
+        return await bulk_store.unfinished(
+            connection, standing.tenant_id, choosing.to_cancel(standing), after=standing.cursor, limit=limit
+        )
 
     async def act(self, standing: Standing, *, one_only: bool) -> Waits | None:
         """Cancel the next tasks."""
-        size = self._sizes.setdefault(standing.id, PageSize(_AT_ONCE))
-        found = await self._page(standing, size.next)
-        size.saw(len(found.matching))
-        page = found.first(1 if one_only else _AT_ONCE)
-        if page.read_to is None:
-            self._sizes.pop(standing.id, None)
+        page = await self._next(standing, one_only=one_only)
         if page.matching:
             await self._cancel(standing, page.matching, page.read_to)
         else:
             await self._advance(standing, StepResult(page.read_to))
         return None
-
-    async def give_up(self, standing: Standing, reason: str) -> None:
-        """Record that the next task cannot be cancelled."""
-        page = (await self._page(standing, self._sizes.setdefault(standing.id, PageSize(_AT_ONCE)).next)).first(1)
-        errors = [{"task_id": str(task_id), "detail": reason} for task_id in page.matching]
-        await self._advance(standing, StepResult(page.read_to, failed=len(errors), errors=errors))
-
-    async def _page(self, standing: Standing, limit: int) -> SelectedPage:
-        async with self._worker.transaction(standing.tenant_id) as connection:
-            return await bulk_store.unfinished(
-                connection, standing.tenant_id, choosing.to_cancel(standing), after=standing.cursor, limit=limit
-            )
 
     async def _cancel(self, standing: Standing, task_ids: Sequence[UUID], read_to: UUID | None) -> None:
         async def settle(connection: Connection, cancelled: ManyCancelled) -> None:
@@ -76,7 +60,3 @@ class BulkCancel:
             asks_running="STARTED" in choosing.to_cancel(standing).statuses,
             settle=settle,
         )
-
-    async def _advance(self, standing: Standing, progress: StepResult) -> None:
-        async with self._worker.transaction(standing.tenant_id) as connection:
-            await store.advance(connection, standing.tenant_id, standing, progress, self._fence)

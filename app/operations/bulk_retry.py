@@ -3,9 +3,9 @@
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from app.db import Database
+from app.db import Connection, Database
 from app.operations import choosing, store
-from app.operations.page_size import PageSize
+from app.operations.paged_act import PagedAct
 from app.operations.progress import LimitName, Standing, StepResult, Waits
 from app.quotas import usage
 from app.quotas.schemas import Grant, Quota
@@ -32,38 +32,29 @@ class _Room(NamedTuple):
     limit: Quota
 
 
-class BulkRetry:
+class BulkRetry(PagedAct):
     """Makes a new task of each ended one. It waits while a limit of the tenant leaves no room."""
+
+    at_once = _AT_ONCE
 
     def __init__(self, worker: Database, acceptor: Acceptor, fence: UUID) -> None:
         """``worker`` logs in as tq_worker, ``acceptor`` stores the new tasks; ``fence`` is the dispatcher's token."""
-        self._worker = worker
+        super().__init__(worker, fence)
         self._acceptor = acceptor
-        self._fence = fence
-        self._sizes: dict[UUID, PageSize] = {}
 
-    async def count(self, standing: Standing, limit: int) -> None:
-        """Count the tasks of the next page."""
-        page = await self._page(standing, limit)
-        await self._advance(standing, StepResult(page.read_to, total=len(page.matching)))
+    async def select(self, connection: Connection, standing: Standing, limit: int) -> SelectedPage:
+        """Return tasks that have ended."""
+        return await bulk_store.ended(
+            connection, standing.tenant_id, choosing.to_retry(standing), after=standing.cursor, limit=limit
+        )
 
     async def act(self, standing: Standing, *, one_only: bool) -> Waits | None:
         """Make new tasks of the next ones."""
-        size = self._sizes.setdefault(standing.id, PageSize(_AT_ONCE))
-        found = await self._page(standing, size.next)
-        size.saw(len(found.matching))
-        if found.read_to is None:
-            self._sizes.pop(standing.id, None)
-        if not found.matching:
-            await self._advance(standing, StepResult(found.read_to))
+        page = await self._next(standing, one_only=one_only)
+        if not page.matching:
+            await self._advance(standing, StepResult(page.read_to))
             return None
-        return await self._retry(standing, found.first(1 if one_only else _AT_ONCE))
-
-    async def give_up(self, standing: Standing, reason: str) -> None:
-        """Record that the next task cannot be run again."""
-        page = (await self._page(standing, self._sizes.setdefault(standing.id, PageSize(_AT_ONCE)).next)).first(1)
-        errors = [{"task_id": str(task_id), "detail": reason} for task_id in page.matching]
-        await self._advance(standing, StepResult(page.read_to, failed=len(errors), errors=errors))
+        return await self._retry(standing, page)
 
     async def _retry(self, standing: Standing, page: SelectedPage) -> Waits | None:
         async with self._worker.transaction(standing.tenant_id) as connection:
@@ -87,16 +78,6 @@ class BulkRetry:
         decided = await self._acceptor.accept(specs, also=[step])
         # Other submits were faster and have taken the room.
         return _waits(decided.policy) if isinstance(decided, Refused) else None
-
-    async def _page(self, standing: Standing, limit: int) -> SelectedPage:
-        async with self._worker.transaction(standing.tenant_id) as connection:
-            return await bulk_store.ended(
-                connection, standing.tenant_id, choosing.to_retry(standing), after=standing.cursor, limit=limit
-            )
-
-    async def _advance(self, standing: Standing, progress: StepResult) -> None:
-        async with self._worker.transaction(standing.tenant_id) as connection:
-            await store.advance(connection, standing.tenant_id, standing, progress, self._fence)
 
 
 def _waits(limit: Quota) -> Waits:

@@ -168,25 +168,7 @@ async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: i
     return [Lost(**dict(row)) for row in rows]
 
 
-# A skip scan, as in _DUE_TENANTS: each step finds the next tenant that has tasks which expire.
-_EXPIRED_BY_TENANT = """
-WITH RECURSIVE line AS (
-    (SELECT tenant_id, 1 AS place FROM backlog
-     WHERE expires_at IS NOT NULL AND tenant_id > $1 ORDER BY tenant_id LIMIT 1)
-    UNION ALL
-    SELECT n.tenant_id, line.place + 1 FROM line, LATERAL (
-        SELECT b.tenant_id FROM backlog b
-        WHERE b.expires_at IS NOT NULL AND b.tenant_id > line.tenant_id ORDER BY b.tenant_id LIMIT 1
-    ) AS n
-    WHERE line.place < $2
-)
-SELECT line.tenant_id, due.task_id
-FROM line LEFT JOIN LATERAL (
-    SELECT b.task_id FROM backlog b
-    WHERE b.tenant_id = line.tenant_id AND b.expires_at <= now() ORDER BY b.expires_at LIMIT $3
-) AS due ON true
-ORDER BY line.place
-"""
+_EXPIRED_BY_TENANT = "SELECT tenant_id, task_id FROM expired_by_tenant(p_beyond => $1, p_tenants => $2, p_each => $3)"
 
 
 async def expired_by_tenant_any_tenant(

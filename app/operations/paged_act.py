@@ -1,0 +1,57 @@
+"""Visit the tasks that an operation selects, page by page, and record how far it has come."""
+
+from uuid import UUID
+
+from app.db import Connection, Database
+from app.operations import store
+from app.operations.page_size import PageSize
+from app.operations.progress import Standing, StepResult
+from app.tasks.selection import SelectedPage
+
+
+class PagedAct:
+    """The common steps of the acts on many tasks. A subclass selects the tasks (``select``) and acts on them."""
+
+    at_once: int
+    """Tasks on which one step acts at most."""
+
+    def __init__(self, worker: Database, fence: UUID) -> None:
+        """``worker`` logs in as tq_worker; ``fence`` is the token of the dispatcher's lease."""
+        self._worker = worker
+        self._fence = fence
+        self._sizes: dict[UUID, PageSize] = {}
+
+    async def select(self, connection: Connection, standing: Standing, limit: int) -> SelectedPage:
+        """Return the next page of the tasks to act on. It reads at most ``limit`` tasks."""
+        raise NotImplementedError
+
+    async def count(self, standing: Standing, limit: int) -> None:
+        """Count the tasks of the next page."""
+        page = await self._page(standing, limit)
+        await self._advance(standing, StepResult(page.read_to, total=len(page.matching)))
+
+    async def give_up(self, standing: Standing, reason: str) -> None:
+        """Record that the operation cannot act on the next task."""
+        page = (await self._page(standing, self._size(standing).next)).first(1)
+        errors = [{"task_id": str(task_id), "detail": reason} for task_id in page.matching]
+        await self._advance(standing, StepResult(page.read_to, failed=len(errors), errors=errors))
+
+    async def _next(self, standing: Standing, *, one_only: bool) -> SelectedPage:
+        """Return the tasks of the next step."""
+        size = self._size(standing)
+        found = await self._page(standing, size.next)
+        size.saw(len(found.matching))
+        if found.read_to is None:
+            self._sizes.pop(standing.id, None)
+        return found.first(1 if one_only else self.at_once)
+
+    def _size(self, standing: Standing) -> PageSize:
+        return self._sizes.setdefault(standing.id, PageSize(self.at_once))
+
+    async def _page(self, standing: Standing, limit: int) -> SelectedPage:
+        async with self._worker.transaction(standing.tenant_id) as connection:
+            return await self.select(connection, standing, limit)
+
+    async def _advance(self, standing: Standing, progress: StepResult) -> None:
+        async with self._worker.transaction(standing.tenant_id) as connection:
+            await store.advance(connection, standing.tenant_id, standing, progress, self._fence)
