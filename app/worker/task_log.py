@@ -36,7 +36,7 @@ class TaskLog:
         self._seq, self._bytes, self._dropped = 0, 0, 0
         self._is_full = self._is_closed = False
         # Groups are written one after the other, so that they are committed in their order.
-        self._writing: asyncio.Lock | None = None
+        self._writing = asyncio.Lock()
         self._pid = os.getpid()
 
     @property
@@ -85,8 +85,6 @@ class TaskLog:
         await self._flush()
 
     async def _flush(self) -> None:
-        if self._writing is None:
-            self._writing = asyncio.Lock()
         async with self._writing:
             await self._write_lines(self._runtime)
 

@@ -15,7 +15,7 @@ async def _positions(yard: Yard, tenant_id: uuid.UUID, ids: list[uuid.UUID]) -> 
     api = yard.database("tq_api")
     try:
         async with api.transaction(tenant_id) as connection:
-            return [(await queue_position.find(connection, tenant_id, one, "PAUSED")).position for one in ids]
+            return [(await queue_position.find(connection, tenant_id, one, "QUEUE_PAUSED")).position for one in ids]
     finally:
         await api.close()
 
@@ -51,7 +51,7 @@ async def test_ends_of_the_last_five_minutes_make_the_estimate(yard: Yard):
     api = yard.database("tq_api")
     try:
         async with api.transaction(tenant_id) as connection:
-            recent = await queue_store.recent_ends(connection, tenant_id)
+            recent = await queue_store.recent_ends(connection, tenant_id, queue_position.WINDOW)
             places = [await queue_position.find(connection, tenant_id, one, "QUEUED") for one in ids]
     finally:
         await api.close()

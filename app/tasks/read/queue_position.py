@@ -9,9 +9,8 @@ from app.tasks.read import queue_store
 
 # Other reasons to wait end when the tenant or the operator does something, so no rate tells when.
 _WAITS_FOR_SLOTS: Final = frozenset({"QUEUED", "TENANT_CONCURRENCY"})
-# Seconds for which ends are counted. With fewer than the most that are counted, they stand for this whole time.
-_WINDOW: Final = 300.0
-_MAX_ENDS: Final = 1_000
+WINDOW: Final = timedelta(minutes=5)
+"""The time for which ends are counted."""
 
 
 class QueuePosition(NamedTuple):
@@ -31,7 +30,7 @@ async def find(connection: Connection, tenant_id: UUID, task_id: UUID, waiting_r
         return QueuePosition()
     if waiting_reason not in _WAITS_FOR_SLOTS:
         return QueuePosition(before + 1)
-    recent = await queue_store.recent_ends(connection, tenant_id)
+    recent = await queue_store.recent_ends(connection, tenant_id, WINDOW)
     return QueuePosition(before + 1, estimate(before + 1, recent["ends"], recent["seconds"], recent["now"]))
 
 
@@ -40,5 +39,5 @@ def estimate(position: int, ends: int, seconds: float | None, now: datetime) -> 
     if not ends or seconds is None:
         return None
     # Fewer than the most that are counted are all ends of the window. Otherwise they are those since the first of them.
-    window = _WINDOW if ends < _MAX_ENDS else max(seconds, 0.001)
+    window = WINDOW.total_seconds() if ends < queue_store.MAX_ENDS else max(seconds, 0.001)
     return now + timedelta(seconds=position * window / ends)

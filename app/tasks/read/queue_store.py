@@ -1,5 +1,6 @@
 """SQL that finds how many tasks are claimed before a waiting one, and how fast its tenant's tasks end."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -10,7 +11,8 @@ if TYPE_CHECKING:
 
 MAX_POSITION: Final = 1_000
 """Tasks are counted up to this position."""
-_MAX_EVENTS: Final = 1_000
+MAX_ENDS: Final = 1_000
+"""The most ends that are counted: the latest ones."""
 
 # Due tasks of the same pool that the claim takes first, in the order of tasks_claim: a step of priority counts as a
 # minute. LATERAL for each priority, so that the index of the backlog is read in its own order, only as far as needed.
@@ -38,9 +40,9 @@ _ENDS = f"""
 SELECT count(*) AS ends, extract(epoch FROM now() - min(recent.created_at))::float8 AS seconds, now() AS now
 FROM (
     SELECT e.created_at FROM event e WHERE e.tenant_id = $1 AND e.created_at > now() - interval '1 day'
-    ORDER BY e.seq DESC LIMIT {_MAX_EVENTS}
+    ORDER BY e.seq DESC LIMIT {MAX_ENDS}
 ) AS recent
-WHERE recent.created_at > now() - interval '5 minutes'
+WHERE recent.created_at > now() - $2::interval
 """  # noqa: S608 a constant
 
 
@@ -50,11 +52,11 @@ async def tasks_before(connection: Connection, tenant_id: UUID, task_id: UUID) -
     return before
 
 
-async def recent_ends(connection: Connection, tenant_id: UUID) -> "asyncpg.Record":
+async def recent_ends(connection: Connection, tenant_id: UUID, window: timedelta) -> "asyncpg.Record":
     """Return how many attempts of the tenant ended lately (``ends``), in how many ``seconds``, and the time ``now``.
 
-    At most 1,000 ends of the last 5 minutes are counted. ``seconds`` is None without any.
+    At most ``MAX_ENDS`` ends within ``window`` are counted. ``seconds`` is None without any.
     """
-    row = await connection.fetchrow(_ENDS, tenant_id)
+    row = await connection.fetchrow(_ENDS, tenant_id, window)
     assert row is not None  # noqa: S101 an aggregate has a row
     return row
