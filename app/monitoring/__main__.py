@@ -1,4 +1,4 @@
-"""Probe a process for a health check: ``python -m app.monitoring probe worker|dispatcher|webhooks``.
+"""Probe a process for a health check: ``python -m app.monitoring probe worker|http|dispatcher|webhooks``.
 
 The exit code is 0 when it is alive, else 1.
 """
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     )
     commands = parser.add_subparsers(required=True)
     asked = commands.add_parser("probe", help="exit with 0 when a process of this host is alive, else 1")
-    asked.add_argument("kind", choices=("worker", "dispatcher", "webhooks"))
+    asked.add_argument("kind", choices=("worker", "http", "dispatcher", "webhooks", "operator"))
     asked.add_argument("--pid", type=int, help="pid of its main process, when a host has several of the kind")
     options = parser.parse_args(arguments)
     try:

@@ -11,10 +11,16 @@ from app.db import Database
 from app.processes import store
 from app.processes.heartbeat import STALE
 
-Kind: TypeAlias = Literal["worker", "dispatcher", "webhooks"]
+Kind: TypeAlias = Literal["worker", "http", "dispatcher", "webhooks", "operator"]
 
 # The probe connects with the role of the process itself, so that it needs no other password.
-_ROLES: Final[dict[Kind, str]] = {"worker": "tq_worker", "dispatcher": "tq_worker", "webhooks": "tq_webhook"}
+_ROLES: Final[dict[Kind, str]] = {
+    "worker": "tq_worker",
+    "http": "tq_http",
+    "dispatcher": "tq_worker",
+    "webhooks": "tq_webhook",
+    "operator": "tq_admin",
+}
 # Seconds for the whole probe.
 _TIMEOUT: Final = 5.0
 

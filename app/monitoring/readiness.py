@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 
 from app.broker.redis_check import RedisCheck
+from app.broker.ring import HTTP
 from app.core import schema
 from app.core.errors import Unavailable
 from app.core.log_limiter import LogLimiter
@@ -48,6 +49,8 @@ class Look:
 
     faults: list[str] = field(default_factory=lambda: ["this process has just started, and has not checked yet"])
     at: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    """Duration of the look."""
 
     @property
     def age(self) -> float:
@@ -116,9 +119,20 @@ class ReadinessProbe:
         if not faults:
             if self._found.round_age is None:
                 reasons.append(_NO_DISPATCHER)
-            if not self._found.workers:
+            # The worker of http_request runs nothing else.
+            if not self._found.workers.keys() - {HTTP}:
                 reasons.append(_NO_WORKER)
         return State(faults, reasons, self._found, max(self._postgres.age, self._redis.age))
+
+    @property
+    def postgres(self) -> Look:
+        """The latest look at Postgres."""
+        return self._postgres
+
+    @property
+    def redis(self) -> Look:
+        """The latest look at Redis."""
+        return self._redis
 
     async def _keep_looking(self, look: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -130,7 +144,7 @@ class ReadinessProbe:
             await asyncio.sleep(_LOOK_INTERVAL)
 
     async def _look_at_postgres(self) -> None:
-        found = Found(None, None, {}, None)
+        found, began = Found(None, None, {}, None), time.monotonic()
         try:
             async with asyncio.timeout(_LOOK_TIMEOUT), self._database.statement() as connection:
                 found = await store.look_any_tenant(connection)
@@ -142,7 +156,7 @@ class ReadinessProbe:
         except asyncpg.PostgresError as error:
             # Anybody can read this answer, so the text of the error stays in the log of the server.
             faults = [f"Postgres answers with an error ({type(error).__name__}): see its log"]
-        self._found, self._postgres = found, Look(faults)
+        self._found, self._postgres = found, Look(faults, seconds=time.monotonic() - began)
         if found.place is not None and (found.place.is_read_only or found.place.timeline is None):
             # DATABASE_URL may name several hosts, and another one may be the primary by now: connect again.
             for database in self._others:
