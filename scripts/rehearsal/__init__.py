@@ -1,0 +1,1 @@
+"""Break a stack in twelve ways, and watch the real alerts (``scripts/rehearse``)."""
