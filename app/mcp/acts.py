@@ -1,0 +1,101 @@
+"""Submit, read and cancel a task for a caller of the Model Context Protocol, as the routers do it."""
+
+import json
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from mcp_types import CallToolResult, TextContent
+from starlette.requests import Request
+
+from app.core import ids
+from app.core.errors import NotFound, Unavailable
+from app.http import event_stream
+from app.identity.dependencies import permitted
+from app.identity.principal import Principal
+from app.identity.scopes import TASKS_READ, TASKS_WRITE
+from app.tasks import responses
+from app.tasks.parts import TaskParts
+from app.tasks.read.reading import Caller
+from app.tasks.run import cancellation
+from app.tasks.schemas import SubmitRequest
+from app.tasks.submit import validation
+from app.tasks.submit.new_tasks import TaskSpecs
+from app.tenants import plans
+
+WAIT_SECONDS: Final = 25.0
+"""Seconds for which a call may wait for the end of a task. Proxies and clients usually give up after 60 s."""
+
+
+def caller_of(request: Request) -> Principal:
+    """Return the caller, whom the endpoint has checked."""
+    principal: Principal = request.scope["state"]["principal"]
+    return principal
+
+
+async def submit(request: Request, name: str, payload: Any) -> UUID:
+    """Store a task, and return its id. Raises what the same submit over the API would raise."""
+    principal, parts = permitted(caller_of(request), TASKS_WRITE), TaskParts.of(request)
+    limits = plans.limits_of(principal)
+    task = validation.new_task(principal.tenant_id, limits, SubmitRequest(task=name, payload=payload), None)
+    decided = await parts.acceptor.accept(TaskSpecs(principal.tenant_id, limits, (task,)))
+    return responses.require_accepted(decided, limits, ()).task_ids[0]
+
+
+async def status(request: Request, task_id: UUID) -> dict[str, Any]:
+    """Return what ``GET /api/tasks/{task_id}/status`` returns. Raises ``NotFound``."""
+    principal = permitted(caller_of(request), TASKS_READ)
+    found: dict[str, Any] = json.loads((await TaskParts.of(request).reading.status(principal.tenant_id, task_id)).body)
+    return found
+
+
+async def outcome(request: Request, task_id: UUID, wait: float = 0.0) -> CallToolResult | None:
+    """Return the outcome of a task, or None if it has not ended within ``wait`` seconds."""
+    principal, parts = permitted(caller_of(request), TASKS_READ), TaskParts.of(request)
+    caller = Caller(
+        still_may=partial(parts.verifier.authenticate, request.scope, is_again=True),
+        gone=partial(event_stream.until_gone, request.receive),
+    )
+    found = await parts.reading.result(principal.tenant_id, task_id, min(wait, WAIT_SECONDS), caller)
+    if found is None:
+        raise Unavailable("The client has disconnected.")
+    return _result(json.loads(found.body)) if found.has_ended else None
+
+
+def _result(ended: dict[str, Any]) -> CallToolResult:
+    if ended["status"] == "SUCCESS":
+        value = ended["result"]
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        structured = value if isinstance(value, dict) else None
+        return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
+    error = ended["error"]
+    told = f"{error['type']}: {error['message']}" if error else "The task was cancelled."
+    return failed(told)
+
+
+async def cancel(request: Request, task_id: UUID) -> None:
+    """Ask a task to end. Raises ``NotFound``, and ``IllegalState`` for one that has ended."""
+    principal, parts = permitted(caller_of(request), TASKS_WRITE), TaskParts.of(request)
+    await cancellation.cancel(parts.reader, parts.redis, principal.tenant_id, task_id)
+
+
+def patience(request: Request) -> float:
+    """Return for how many seconds a call waits for the end of its task; ``Prefer: wait=N`` asks for fewer."""
+    for preference in request.headers.get("prefer", "").split(","):
+        name, _, seconds = preference.strip().partition("=")
+        if name.lower() == "wait" and seconds.isdecimal():
+            return min(float(seconds), WAIT_SECONDS)
+    return WAIT_SECONDS
+
+
+def read_id(text: str) -> UUID:
+    """Return the id of a task. Raises ``NotFound``."""
+    task_id = ids.read(text)
+    if task_id is None:
+        raise NotFound("There is no such task. Use the id that the submit returned.")
+    return task_id
+
+
+def failed(text: str) -> CallToolResult:
+    """Return the result of a call that has failed: an agent reads it, and may correct its call."""
+    return CallToolResult(content=[TextContent(text=text)], is_error=True)
