@@ -1,0 +1,63 @@
+"""The tenants: find one, and create one."""
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from app.admin import new_tenants, store
+from app.admin.new_tenants import NewTenant
+from app.core.errors import InvalidRequest, Problem
+from app.core.secrets import get_secrets
+from app.operator import listing
+from app.operator.visit import OperatorVisit
+from app.tenants import plans
+from app.tenants.tenancy import SlugTaken
+
+_PAGE_SIZE: Final = 50
+_STATUSES: Final = ("active", "suspended")
+
+
+async def show(visit: OperatorVisit) -> Response:
+    """Show the tenants by slug, with what waits and runs of each."""
+    return await _page(visit)
+
+
+async def _page(visit: OperatorVisit, made: NewTenant | None = None, error: Problem | None = None) -> Response:
+    query = visit.request.query_params
+    search, status = query.get("q", "").strip(), query.get("status", "")
+    status = status if status in _STATUSES else ""
+    async with visit.parts.database.statement() as connection:
+        rows = await store.queues_any_tenant(connection)
+    found = [row for row in rows if _matches(row, search.lower(), status)]
+    return visit.page(
+        "tenants.html",
+        200 if error is None else error.status,
+        page=listing.cut(found, lambda row: str(row["slug"]), query.get("after", ""), _PAGE_SIZE),
+        is_first=not query.get("after"),
+        has_any=bool(rows),
+        search=search,
+        chosen=status,
+        statuses=_STATUSES,
+        plans=tuple(plans.PLANS),
+        made=made,
+        error=error and error.detail,
+    )
+
+
+def _matches(row: dict[str, Any], search: str, status: str) -> bool:
+    texts = (row["slug"], row["name"].lower(), str(row["tenant_id"]))
+    return (not status or row["status"] == status) and any(search in text for text in texts)
+
+
+async def create(visit: OperatorVisit) -> Response:
+    """Create a tenant, and show its first key and its webhook secret once."""
+    form = await visit.form()
+    try:
+        async with visit.parts.database.transaction() as connection:
+            made = await new_tenants.create(
+                connection, visit.actor, get_secrets(),
+                slug=form.get("slug"), name=form.get("name"), plan=form.get("plan"),
+            )  # fmt: skip
+    except (InvalidRequest, SlugTaken) as error:
+        return await _page(visit, error=error)
+    return await _page(visit, made)
