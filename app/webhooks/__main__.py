@@ -3,14 +3,19 @@
 import asyncio
 import signal
 
+import uvloop
+
 from app.core import logging as structured_logging
 from app.core import open_files
 from app.core.config import get_settings
-from app.webhooks.delivery import process, resolver
+from app.metrics import serving
+from app.outbound import resolver
+from app.webhooks.delivery import process
 
 
 async def _main() -> None:
     structured_logging.configure(get_settings().log_level, service="webhooks")
+    serving.start("webhooks")
     # A connection for each delivery in flight, with room for those that close slowly.
     open_files.raise_limit()
     resolver.bound_system_resolver()
@@ -22,4 +27,5 @@ async def _main() -> None:
     watching.cancel()
 
 
-asyncio.run(_main())
+# It spends most of its time in sockets.
+uvloop.run(_main())

@@ -66,11 +66,15 @@ WITH ended AS (
     INSERT INTO result (tenant_id, task_id, result) SELECT $1, $2, $10::json WHERE $10::text IS NOT NULL
 ), counted AS (
     UPDATE tenant_slots s SET event_seq = s.event_seq + 1,
-        webhook_seq = CASE WHEN $8::text IS NULL THEN s.webhook_seq ELSE s.event_seq + 1 END
-    WHERE s.tenant_id = $1 RETURNING s.event_seq
+        webhook_seq = CASE WHEN $8::text IS NULL AND s.features & 2 = 0 THEN s.webhook_seq ELSE s.event_seq + 1 END
+    WHERE s.tenant_id = $1 RETURNING s.event_seq, $8::text IS NOT NULL OR s.features & 2 <> 0 AS is_sent
 )
 INSERT INTO event (tenant_id, seq, type, subject, attempt, webhook_seq)
-SELECT $1, c.event_seq, event_type($4), $2, $5, CASE WHEN $8::text IS NOT NULL THEN c.event_seq END FROM counted c
+SELECT $1, c.event_seq, event_type($4), $2, $5, CASE WHEN c.is_sent THEN c.event_seq END FROM counted c
+"""
+_BEHIND = """
+SELECT s.tenant_id FROM tenant_slots s LEFT JOIN webhook_cursor c USING (tenant_id)
+WHERE s.tenant_id = ANY ($1) AND s.webhook_seq > coalesce(c.seq, 0)
 """
 
 
@@ -88,7 +92,14 @@ class Rows:
     def emit(self, *ends: TaskEnded) -> list[UUID]:
         """Store each ended task with its event, and make the deliveries; return the tasks' ids."""
         self.store(*ends)
-        self.fan_out(*{end.tenant_id for end in ends})
+        tenant_ids = {end.tenant_id for end in ends}
+
+        def are_made() -> bool:
+            # It passes by a tenant whose events a running process turns into deliveries at the same time.
+            self.fan_out(*tenant_ids)
+            return self.fetch(_BEHIND, list(tenant_ids)) == []
+
+        wait_until(are_made, "deliveries of all events")
         return [end.task_id for end in ends]
 
     def store(self, *ends: TaskEnded) -> None:
@@ -97,7 +108,7 @@ class Rows:
 
     def fan_out(self, *tenant_ids: UUID, limit: int = 1000) -> list[asyncpg.Record]:
         """Make the deliveries of these tenants' events."""
-        return self._runner.run(self._webhook.fetch("SELECT * FROM webhook_fan_out($1, $2)", tenant_ids, limit))
+        return self._runner.run(self._webhook.fetch("SELECT * FROM webhook_fan_out($1, $2, 'off')", tenant_ids, limit))
 
     async def _store(self, ends: tuple[TaskEnded, ...]) -> None:
         async with self._owner.transaction():

@@ -24,6 +24,7 @@ class Received:
     headers: dict[str, str]
     body: bytes
     at: float
+    method: str = "POST"
 
     @property
     def delivery(self) -> str:
@@ -42,17 +43,17 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.receiver.note(Received(self.path, headers, body, time.monotonic()))
+        answer = self.server.receiver.note(Received(self.path, headers, body, time.monotonic(), self.command))
         try:
             with suppress(OSError):
                 answer(self)
         finally:
             self.server.receiver.leave(self.path)
 
-    def do_GET(self) -> None:
-        self.do_POST()
+    # Named by the library.
+    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815
 
     def hang(self) -> None:
         """Wait until the receiver lets go."""

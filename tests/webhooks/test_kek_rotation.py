@@ -35,6 +35,24 @@ def test_secrets_are_sealed_anew_while_a_process_delivers(
     assert not rows.fetch("SELECT FROM webhook_secret WHERE sealed NOT LIKE 'k1.' || $1 || '.%'", rotated["kek_id"])
 
 
+def test_secrets_and_headers_of_endpoints_are_sealed_anew(acme: Tenant, admin: Admin, rows: Rows):
+    body = {"url": "https://hooks.example.com/", "headers": {"X-A": "b"}}
+    made = acme.client.post("/api/webhooks/endpoints", json=body).json()
+    rotated = json.loads(admin("rotate-kek", "--json").stdout.splitlines()[-1])
+    [row] = rows.fetch(
+        "SELECT e.sealed_headers, s.sealed FROM endpoint e JOIN endpoint_secret s ON s.endpoint_id = e.id WHERE e.id = $1",
+        uuid.UUID(made["endpoint_id"]),
+    )
+    assert all(text.startswith(f"k1.{rotated['kek_id']}.") for text in row)
+    # The api reads the keys again, and seals what is new with the new one.
+    secret = f"/api/webhooks/endpoints/{made['endpoint_id']}/secret"
+    assert acme.client.get(secret).json()["secret"] == made["secret"]
+    again = acme.client.post("/api/webhooks/endpoints", json=body).json()
+    assert not rows.fetch("SELECT FROM endpoint_secret WHERE sealed NOT LIKE 'k1.' || $1 || '.%'", rotated["kek_id"])
+    for endpoint in (made, again):
+        acme.client.delete(f"/api/webhooks/endpoints/{endpoint['endpoint_id']}")
+
+
 def test_old_keys_leave_the_file_when_they_are_to(tmp_path: Path):
     # In a file of its own: other tests hold secrets of this run that were sealed before.
     path = tmp_path / "secrets.json"

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 
 from app.db import Database
-from app.webhooks import store
+from app.webhooks import attempt_store, store
+from app.webhooks.attempt_store import EndedAttempt
 from app.webhooks.store import START, DeliveryClaim
 from app.webhooks.url_key import EndpointKey
 from tests.conftest import role_url
@@ -43,8 +44,8 @@ async def owner(environment: dict[str, str], customer: Customer) -> AsyncIterato
 async def _insert(owner: asyncpg.Connection, tenant_id: UUID, endpoint: str, count: int, due_in: float = 0) -> None:
     """Insert deliveries to one endpoint, or to one each where the endpoint has a ``%s``."""
     await owner.execute(
-        "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body, due_at)"
-        " SELECT $1, gen_random_uuid(), gen_random_uuid(), 'task.succeeded', u, u, '{}',"
+        "INSERT INTO delivery (tenant_id, id, event_id, event_seq, task_id, event_type, url, url_key, body, due_at)"
+        " SELECT $1, gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'task.succeeded', u, u, '{}',"
         " now() + make_interval(secs => $4 - n * 1e-3)"
         " FROM generate_series(1, $3::int) n, LATERAL (SELECT format($2, lpad(n::text, 6, '0')) AS u) AS x",
         tenant_id, endpoint, count, due_in,
@@ -139,10 +140,11 @@ async def _claim_one(webhook: Any, owner: Any, customer: Customer) -> DeliveryCl
 
 
 async def _record(webhook: Any, claim: DeliveryClaim, status: str) -> bool:
-    return await store.record(
-        webhook, claim.tenant_id, claim, status=status, delay=timedelta(seconds=100), duration_ms=5,
-        response_status=500, error=None,
-    )  # fmt: skip
+    ended = EndedAttempt(claim, status, timedelta(seconds=100), 5, response_status=500, error=None)
+    found = await attempt_store.record_any_tenant(
+        webhook, [ended], failing_after=timedelta(hours=1), disabled_after=timedelta(days=5)
+    )
+    return claim.id in found
 
 
 @pytest.mark.parametrize("status", ["DELIVERED", "FAILED", "PENDING"])
@@ -242,7 +244,10 @@ async def test_one_that_is_due_behind_a_crowd_is_found_in_one_rotation_and_claim
         for ids in ([one.endpoint_key[0] for one in oldest[:16]], [one.id for one in oldest[:16]])
     )
     plan = await _explain(
-        webhook, store._CLAIM, "uuid[], uuid[], interval, uuid", f"{keys}, '60 seconds', gen_random_uuid()"
+        webhook,
+        store._CLAIM,
+        "uuid[], uuid[], interval, uuid, text, text",
+        f"{keys}, '60 seconds', gen_random_uuid(), 'off', 'gone'",
     )
     assert not _is_scanned_through(plan)
     bounds = "'00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'"

@@ -2,8 +2,6 @@
 
 import random
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final, Literal
 
@@ -15,8 +13,6 @@ DELAYS: Final = (
 )  # fmt: skip
 """Seconds after each failed attempt; one more attempt follows the last delay. The example of Standard Webhooks."""
 JITTER: Final = 0.1
-MAX_RETRY_AFTER: Final = 24 * _HOUR
-_DIGITS: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +24,15 @@ class NextStep:
     """Before the next attempt, if there is one."""
 
 
-def after(attempt: int, status: int | None, retry_after_seconds: float = 0.0) -> NextStep:
+def after(attempt: int, status: int | None, retry_after_seconds: float = 0.0, *, is_last: bool = False) -> NextStep:
     """Return what follows attempt number ``attempt`` (from 1), which got an HTTP status or no answer (None).
 
-    ``retry_after_seconds`` is what the answer asked for: the next attempt is not earlier.
+    ``retry_after_seconds`` is what the answer asked for: the next attempt is not earlier. With ``is_last``
+    none follows.
     """
     if status is not None and HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return NextStep("DELIVERED")
-    if status == HTTPStatus.GONE or attempt > len(DELAYS):
+    if is_last or status == HTTPStatus.GONE or attempt > len(DELAYS):
         return NextStep("FAILED")
     delay = DELAYS[attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 spreads load, guards nothing
     return NextStep("PENDING", max(delay, retry_after_seconds))
-
-
-def retry_after(header: str | None, now: datetime) -> float:
-    """Return the seconds that a Retry-After header (seconds, or a date) asks for: 0 to 24 h, 0 for any other text."""
-    text = (header or "").strip()
-    if text.isascii() and text.isdigit():
-        # The length first: a number of thousands of digits takes long to read.
-        return MAX_RETRY_AFTER if len(text) > _DIGITS else min(float(text), MAX_RETRY_AFTER)
-    try:
-        date = parsedate_to_datetime(text)
-        seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return 0.0
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

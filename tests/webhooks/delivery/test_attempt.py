@@ -142,8 +142,8 @@ def test_the_tenth_try_is_the_last(rows: Rows, receiver: Receiver, customer: Cus
     # Written in one statement, due at once: the process must not see it before its tries are used up.
     task_id, url = uuid.uuid4(), receiver.on("/down", status(500))
     rows.fetch(
-        "INSERT INTO delivery (tenant_id, id, task_id, event_type, url, url_key, body, attempt)"
-        " VALUES ($1, gen_random_uuid(), $2, 'task.failed', $3, $3, '{}', 9)",
+        "INSERT INTO delivery (tenant_id, id, event_id, event_seq, task_id, event_type, url, url_key, body, attempt)"
+        " VALUES ($1, gen_random_uuid(), gen_random_uuid(), 1, $2, 'task.failed', $3, $3, '{}', 9)",
         customer.id, task_id, url,
     )  # fmt: skip
     rows.wait_for(task_id, "FAILED")

@@ -11,17 +11,18 @@ import pytest
 from app.core.config import get_settings
 from app.core.secrets import get_secrets
 from app.db import Database
+from app.outbound.destinations import Destinations
 from app.webhooks import store
-from app.webhooks.delivery import process
+from app.webhooks.delivery import in_flight, process
 from app.webhooks.delivery.attempt import LEASE, DeliveryAttempts
-from app.webhooks.delivery.process import Deliveries
+from app.webhooks.delivery.in_flight import Deliveries
 from app.webhooks.delivery.sender import Sender
 from tests.webhooks.conftest import Customer, Rows, ended
 from tests.webhooks.receiver import Receiver, hang, status
 
 _WAITING_CLAIMS = (
     "SELECT count(*) FROM pg_stat_activity WHERE usename = 'tq_webhook' AND wait_event_type = 'Lock'"
-    " AND query LIKE '%attempt = d.attempt + 1%'"
+    " AND query LIKE '%attempt = d.attempt + (taken%'"
 )
 
 
@@ -62,7 +63,7 @@ async def test_a_healthy_endpoint_is_supplied_while_two_others_hang(
     monkeypatch: pytest.MonkeyPatch, rows: Rows, receiver: Receiver, customer: Customer
 ):
     # One look is all there is: what follows it is started because a place has become free.
-    monkeypatch.setattr(process, "_INTERVAL", 60.0)
+    monkeypatch.setattr(in_flight, "_INTERVAL", 60.0)
     monkeypatch.setenv("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8")
     get_settings.cache_clear()
     hanging, healthy = (
@@ -83,10 +84,10 @@ async def test_a_healthy_endpoint_is_supplied_while_two_others_hang(
 async def test_what_postgres_claims_after_the_process_gave_up_is_due_again_at_once_and_loses_no_attempt(
     monkeypatch: pytest.MonkeyPatch, rows: Rows, customer: Customer, environment: dict[str, str]
 ):
-    monkeypatch.setattr(process, "_CLAIM_TIMEOUT", 0.5)
+    monkeypatch.setattr(in_flight, "_CLAIM_TIMEOUT", 0.5)
     [task_id] = await asyncio.to_thread(rows.emit, ended(customer.id, "https://late.example.com/"))
     database = Database("tq_webhook", size=2)
-    sender = Sender(get_settings().webhook_allowed_networks)
+    sender = Sender(Destinations(get_settings().webhook_allowed_networks, frozenset()))
     deliveries = Deliveries(database, DeliveryAttempts(database, sender, get_secrets()))
     owner = await asyncpg.connect(environment["DATABASE_URL"])
     changes = "SELECT count(*) FROM delivery WHERE task_id = $1 AND attempt = 0 AND xmin <> $2::text::xid"

@@ -14,10 +14,13 @@ import pytest
 
 from app.core import secrets
 from app.db import Database
-from app.webhooks.addresses import Address
-from app.webhooks.delivery import process, resolver
+from app.outbound import resolver
+from app.outbound.addresses import Address
+from app.outbound.destinations import Destinations
+from app.outbound.resolver import Resolver
+from app.webhooks.delivery import in_flight
 from app.webhooks.delivery.attempt import DeliveryAttempts
-from app.webhooks.delivery.resolver import Resolver
+from app.webhooks.delivery.in_flight import Deliveries
 from app.webhooks.delivery.sender import Sender
 from tests.conftest import role_url, wait_until
 from tests.webhooks.conftest import Customer, Deliverer, Rows, ended
@@ -77,11 +80,11 @@ def test_a_process_that_is_told_to_stop_lets_what_it_sends_end_and_begins_nothin
 async def test_what_does_not_end_in_time_is_given_back_for_another_process(
     environment: dict[str, str], rows: Rows, receiver: Receiver, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(process, "_DRAIN_TIMEOUT", 0.3)
+    monkeypatch.setattr(in_flight, "_DRAIN_TIMEOUT", 0.3)
     database = Database("tq_webhook", size=2, url=role_url(environment, "tq_webhook"))
-    sender = Sender([ip_network("127.0.0.0/8")])
+    sender = Sender(Destinations([ip_network("127.0.0.0/8")], frozenset()))
     attempts = DeliveryAttempts(database, sender, secrets.load(Path(environment["SECRETS_FILE"])))
-    deliveries = process.Deliveries(database, attempts)
+    deliveries = Deliveries(database, attempts)
     url = receiver.on("/hangs", hang)
     [hanging] = await asyncio.to_thread(rows.emit, ended(customer.id, url))
     await deliveries.claim_due()
@@ -108,8 +111,9 @@ async def test_a_host_that_could_not_be_looked_up_yet_costs_the_delivery_no_atte
     # Name servers that say nothing keep every thread busy, 4 of each of 16 tenants.
     busy = [asyncio.create_task(names.addresses(uuid.uuid4(), "slow.example.com")) for _ in range(64)]
     database = Database("tq_webhook", size=2, url=role_url(environment, "tq_webhook"))
-    attempts = DeliveryAttempts(database, Sender((), resolver=names), secrets.load(Path(environment["SECRETS_FILE"])))
-    deliveries = process.Deliveries(database, attempts)
+    sender = Sender(Destinations((), frozenset()), resolver=names)
+    attempts = DeliveryAttempts(database, sender, secrets.load(Path(environment["SECRETS_FILE"])))
+    deliveries = Deliveries(database, attempts)
     [waiting] = await asyncio.to_thread(rows.emit, ended(customer.id, "https://quick.example.com/"))
     try:
         await deliveries.claim_due()

@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.webhooks.addresses import Address
-from app.webhooks.delivery import resolver
-from app.webhooks.delivery.resolver import Resolver
+from app.outbound import resolver
+from app.outbound.addresses import Address
+from app.outbound.destinations import Destinations
+from app.outbound.resolver import Resolver
 from app.webhooks.delivery.sender import NO_ADDRESS, DeliveryResponse, Sender
 from tests.conftest import wait_until
 from tests.webhooks.receiver import Receiver, flood, hang, raw, status
@@ -34,7 +35,7 @@ OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"
 
 def _sender(*addresses: str, allowed: Any = LOOPBACK, **options: Any) -> Sender:
     found = [ip_address(address) for address in addresses]
-    return Sender(allowed, resolver=Resolver(lambda _: found), **options)
+    return Sender(Destinations(allowed, frozenset()), resolver=Resolver(lambda _: found), **options)
 
 
 async def _post(url: str, sender: Sender | None = None) -> DeliveryResponse:
@@ -101,7 +102,32 @@ async def test_no_answer_by_the_deadline_is_a_failure(receiver: Receiver, answer
 async def test_a_body_that_drips_is_cut_off_and_the_status_counts(receiver: Receiver):
     began = time.monotonic()
     url = receiver.on("/", raw(OK_HEAD, *[b"x"] * 500, pause=0.05))
-    assert await _post(url, _sender(deadline=1)) == DeliveryResponse(200)
+    answered = await _post(url, _sender(deadline=1))
+    assert (answered.status, answered.error) == (200, None)
+    assert set(answered.body or "") == {"x"}
+    assert time.monotonic() - began < 3
+
+
+async def test_the_beginning_of_an_answer_is_kept_as_a_text_that_can_be_stored(receiver: Receiver):
+    body = b"caf\xc3\xa9 \xff\0 end"
+    head = b"HTTP/1.1 500 Oh\r\nContent-Length: %d\r\n\r\n" % len(body)
+    answered = await _post(receiver.on("/", raw(head, body)))
+    assert answered.body == "caf\u00e9 \ufffd\\0 end"
+    empty = await _post(receiver.on("/empty", raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")))
+    assert empty == DeliveryResponse(200)
+
+
+async def test_a_large_head_is_read_however_it_comes(receiver: Receiver):
+    pieces = b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20_000, b"\r\nContent-Length: 2\r\n\r\nok"
+    whole = await _post(receiver.on("/whole", raw(b"".join(pieces))))
+    assert await _post(receiver.on("/pieces", raw(*pieces, pause=0.05))) == whole == DeliveryResponse(200, body="ok")
+
+
+async def test_a_shorter_deadline_ends_an_attempt(receiver: Receiver):
+    url = receiver.on("/", hang)
+    began = time.monotonic()
+    answered = await _sender().post(uuid.uuid4(), url, {}, b"{}", deadline=0.3)
+    assert answered == DeliveryResponse(None, "There was no answer within 0.3 s.")
     assert time.monotonic() - began < 3
 
 
@@ -131,7 +157,10 @@ async def test_what_is_no_answer_is_a_failure(receiver: Receiver, answer: Any, e
 )
 async def test_a_large_answer_is_cut_off_and_the_status_counts(receiver: Receiver, answer: Any):
     began = time.monotonic()
-    assert await _post(receiver.on("/", answer)) == DeliveryResponse(200)
+    answered = await _post(receiver.on("/", answer))
+    assert (answered.status, answered.error) == (200, None)
+    assert answered.body
+    assert len(answered.body) <= 4_096
     assert time.monotonic() - began < 1.5
 
 
@@ -167,7 +196,9 @@ async def test_a_name_that_resolves_slowly_is_refused_like_an_unknown_one(monkey
         never.wait(5)
         return []
 
-    answer = await _post("https://hooks.example.com/", Sender((), resolver=Resolver(look_up)))
+    answer = await _post(
+        "https://hooks.example.com/", Sender(Destinations((), frozenset()), resolver=Resolver(look_up))
+    )
     never.set()
     assert answer == DeliveryResponse(None, NO_ADDRESS)
 
@@ -189,7 +220,7 @@ async def test_a_name_is_resolved_once_so_that_it_cannot_change_its_mind(receive
         asked.append(host)
         return next(turns)
 
-    sender = Sender(LOOPBACK, resolver=Resolver(look_up))
+    sender = Sender(Destinations(LOOPBACK, frozenset()), resolver=Resolver(look_up))
     assert await _post(f"http://hooks.example.com:{receiver.port}/", sender) == DeliveryResponse(204)
     assert asked == ["hooks.example.com"]
 
