@@ -1,0 +1,1 @@
+"""Tell what happened to a tenant's tasks over time: counts, waits and run times in minutes, hours and days."""

@@ -1,0 +1,1 @@
+"""The errors of a tenant's tasks: failed attempts that are alike, counted, resolved, ignored and retried together."""
