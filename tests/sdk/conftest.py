@@ -1,4 +1,4 @@
-"""The SDK, generated from openapi.yaml, built and installed where nothing else is."""
+"""The Python client, written from openapi.yaml, built and installed where nothing else is."""
 
 import importlib.metadata
 import os
@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 
 from scripts import sdk_python
 from tests.conftest import ROOT
+from tests.sdk import node
+from tests.sdk.node import NodeSdk
 
 DOCUMENT = ROOT / "openapi.yaml"
 PROGRAMS = Path(__file__).parent / "programs"
@@ -25,7 +27,7 @@ class Sdk:
     wheel: Path
     project: Path
     installed: Path
-    """Holds the wheel's content only."""
+    """Has the wheel's content only."""
     dependencies: Path
     """Holds what the wheel's metadata requires, and what that requires."""
 
@@ -33,11 +35,28 @@ class Sdk:
         """Run one of our programs with the SDK and its dependencies alone; return what it printed."""
         done = subprocess.run(
             [sys.executable, "-S", "-P", "-W", "error", str(PROGRAMS / f"{program}.py"), *arguments],
-            env={"PYTHONPATH": f"{self.installed}{os.pathsep}{self.dependencies}", **environment},
-            input=given, capture_output=True, text=True, check=False, timeout=60,
+            env=self.environment | environment,
+            input=given, capture_output=True, text=True, check=False, timeout=90,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which a program finds the client and its neighbours, and nothing else of ours."""
+        return {"PYTHONPATH": os.pathsep.join(map(str, (self.installed, self.dependencies, PROGRAMS)))}
+
+    def program(self, name: str) -> str:
+        """Name the file of a program."""
+        return str(PROGRAMS / f"{name}.py")
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a program, or with ``-m`` a module, whose output the caller reads."""
+        return subprocess.Popen(
+            [sys.executable, "-S", "-P", "-W", "error", *arguments],
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +75,20 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> Sdk:
     for path in _files_required(metadata):
         if not (made.dependencies / path.name).exists():
             (made.dependencies / path.name).symlink_to(path)
+    return made
+
+
+@pytest.fixture(scope="session")
+def node_sdk(tmp_path_factory: pytest.TempPathFactory) -> NodeSdk:
+    """Generate and install the TypeScript client; without node, what needs it is skipped."""
+    node.require_node()
+    return node.make(tmp_path_factory.mktemp("node-sdk"), DOCUMENT)
+
+
+@pytest.fixture(scope="module", params=["python", "typescript"])
+def client(request: pytest.FixtureRequest) -> Sdk | NodeSdk:
+    """Each client, for what both must do: their programs have the same names and print the same lines."""
+    made: Sdk | NodeSdk = request.getfixturevalue("sdk" if request.param == "python" else "node_sdk")
     return made
 
 

@@ -1,13 +1,41 @@
-"""The client of the Task Queue Worker API.
+"""The client of the Task Queue Worker API: ``TaskQueue``, and ``AsyncTaskQueue`` with the same names."""
 
-The calls are in ``task_queue_client.api``, a module for each; ``unwrap`` turns what they return into an answer or
-a ``ProblemError``.
-"""
-
-from .client import AuthenticatedClient, Client
-from .connecting import connect
-from .problems import ProblemError, unwrap
-from .waiting import wait_for_result, wait_for_result_async
+from ._async.client import AsyncTaskQueue
+from ._async.handles import AsyncOperationHandle, AsyncTaskHandle
+from ._async.streams import AsyncEventStream
+from ._sync.client import TaskQueue
+from ._sync.handles import OperationHandle, TaskHandle
+from ._sync.streams import EventStream
+from .errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    ConnectionFailedError,
+    CursorLostError,
+    GoneError,
+    IdempotencyMismatchError,
+    InvalidCursorError,
+    InvalidRequestError,
+    LimitReachedError,
+    NotFoundError,
+    OperationFailedError,
+    PayloadTooLargeError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    ServerError,
+    ServiceUnavailableError,
+    TaskErasedError,
+    TaskFailedError,
+    TaskQueueError,
+    TaskRevokedError,
+    TenantSuspendedError,
+    UnexpectedAnswerError,
+    WaitTimeoutError,
+)
+from .task_types import NewTask, TaskName, TaskOptions
+from .version import VERSION
 from .webhooks import (
     MemoryReplayStore,
     ReplayStore,
@@ -17,18 +45,51 @@ from .webhooks import (
     verify_webhook,
 )
 
+__version__ = VERSION
+
 __all__ = [
-    "AuthenticatedClient",
-    "Client",
+    "APIError",
+    "AsyncEventStream",
+    "AsyncOperationHandle",
+    "AsyncTaskHandle",
+    "AsyncTaskQueue",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "CursorLostError",
+    "EventStream",
+    "GoneError",
+    "IdempotencyMismatchError",
+    "InvalidCursorError",
+    "InvalidRequestError",
+    "LimitReachedError",
     "MemoryReplayStore",
-    "ProblemError",
+    "NewTask",
+    "NotFoundError",
+    "OperationFailedError",
+    "OperationHandle",
+    "PayloadTooLargeError",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitError",
     "ReplayStore",
+    "ServerError",
+    "ServiceUnavailableError",
+    "TaskErasedError",
+    "TaskFailedError",
+    "TaskHandle",
+    "TaskName",
+    "TaskOptions",
+    "TaskQueue",
+    "TaskQueueError",
+    "TaskRevokedError",
+    "TenantSuspendedError",
+    "UnexpectedAnswerError",
+    "WaitTimeoutError",
     "WebhookEvent",
     "WebhookVerificationError",
-    "connect",
+    "__version__",
     "receive_webhook",
-    "unwrap",
     "verify_webhook",
-    "wait_for_result",
-    "wait_for_result_async",
 ]

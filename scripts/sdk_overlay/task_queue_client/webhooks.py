@@ -6,7 +6,7 @@ import hmac
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ _LONGEST_TIMESTAMP = 12
 
 
 class WebhookVerificationError(Exception):
-    """The request is not a webhook of ours, is too old, or cannot be read: answer 400 and do nothing."""
+    """The request is not a webhook of the service, is too old, or cannot be read: answer 400 and do nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,13 @@ class WebhookEvent:
     timestamp: str
     """When it happened, ISO 8601."""
     data: dict[str, Any]
+
+
+class Headers(Protocol):
+    """The headers of a request: a dict, or what the framework has, such as the ``self.headers`` of ``http.server``."""
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Return the names with their values."""
 
 
 class ReplayStore(Protocol):
@@ -71,10 +78,8 @@ class MemoryReplayStore:
             self._until.pop(webhook_id, None)
 
 
-def verify_webhook(
-    body: bytes | str, headers: Mapping[str, str], secret: str, *, now: float | None = None
-) -> WebhookEvent:
-    """Return the event of a request whose signature holds.
+def verify_webhook(body: bytes | str, headers: Headers, secret: str, *, now: float | None = None) -> WebhookEvent:
+    """Return the event of a request whose signature is valid.
 
     ``body`` is the request's as it came, not parsed and written again; ``now`` is a Unix time (default: the clock's).
     Raises ``WebhookVerificationError`` for everything else. The same event may come more than once: see
@@ -96,7 +101,7 @@ def verify_webhook(
 
 @contextmanager
 def receive_webhook(
-    body: bytes | str, headers: Mapping[str, str], secret: str, store: ReplayStore
+    body: bytes | str, headers: Headers, secret: str, store: ReplayStore
 ) -> Iterator[WebhookEvent | None]:
     """Yield an event once: None when it was received before, which is to be answered with 2xx all the same.
 
@@ -133,7 +138,7 @@ def _check_signature(signed: bytes, signatures: str, key: bytes) -> None:
     given = [one.removeprefix(_VERSION) for one in signatures.encode().split(b" ") if one.startswith(_VERSION)]
     # Several while a secret is being replaced; each is compared in constant time.
     if not any(hmac.compare_digest(expected, one) for one in given):
-        raise WebhookVerificationError("no signature holds")
+        raise WebhookVerificationError("no signature is valid")
 
 
 def _key(secret: str) -> bytes:

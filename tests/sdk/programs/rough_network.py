@@ -1,19 +1,20 @@
-"""Waiting while the API is away: answers come from a list instead of a server."""
+"""How a call is attempted again: answers come from a list instead of a server, so that each is what it is meant to be."""
 
 import json
 import time
-from collections.abc import Callable
 from uuid import UUID
 
 import httpx
-from task_queue_client import ProblemError, connect, unwrap, wait_for_result
-from task_queue_client.api.tasks import get_task
-from task_queue_client.errors import UnexpectedStatus
+import task_queue_client as tq
+from raising import raised
+from task_queue_client import TaskQueue
 
-TASK = "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10"
+TASK = UUID("019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10")
 PROBLEM = {"type": "/errors/x", "title": "X", "detail": "Y", "request_id": "r1"}
-ENDED = httpx.Response(200, json={"task_id": TASK, "status": "SUCCESS", "result": 7, "error": None})
-PENDING = httpx.Response(202, json={"task_id": TASK, "status": "STARTED", "detail": "Result not available yet"})
+ENDED = httpx.Response(200, json={"task_id": str(TASK), "status": "SUCCESS", "result": 7, "error": None, "new": 1})
+PENDING = httpx.Response(202, json={"task_id": str(TASK), "status": "STARTED", "detail": "Result not available yet"})
+ACCEPTED = httpx.Response(202, json={"task_id": str(TASK), "status": "PENDING"})
+PAGE = httpx.Response(502, text="<html>bad gateway</html>")
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:
@@ -22,7 +23,7 @@ def problem(status: int, code: str, **headers: str) -> httpx.Response:
     return httpx.Response(status, text=body, headers={"content-type": "application/problem+json", **headers})
 
 
-def answering(*answers: httpx.Response | Exception) -> tuple[list[httpx.Request], httpx.Client]:
+def answering(*answers: httpx.Response | Exception, retry_seconds: float = 60) -> tuple[list[httpx.Request], TaskQueue]:
     """Make a client that gets these answers, one after the other."""
     seen: list[httpx.Request] = []
     left = iter(answers)
@@ -34,57 +35,78 @@ def answering(*answers: httpx.Response | Exception) -> tuple[list[httpx.Request]
             raise following
         return following
 
-    return seen, httpx.Client(base_url="http://api", transport=httpx.MockTransport(answer), timeout=8)
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    return seen, TaskQueue("key", "http://api/", timeout=8, retry_seconds=retry_seconds, http=http)
 
 
-def raised(call: Callable[[], object]) -> Exception:
-    """Return what a call raises."""
-    try:
-        call()
-    except Exception as error:  # noqa: BLE001  # looked at by the caller
-        return error
-    raise AssertionError("nothing was raised")
-
-
-client = connect("http://api", "key")
-
-# What passes is asked again, no longer than the client itself waits for an answer.
-page = httpx.Response(502, text="<html>bad gateway</html>")
-seen, http = answering(
-    httpx.ConnectError("away"), httpx.ReadTimeout("slow"), page, PENDING, problem(503, "unavailable"), ENDED
+# What passes is asked again, and no call waits longer than the client itself waits for an answer.
+seen, client = answering(
+    httpx.ConnectError("away"), httpx.ReadTimeout("slow"), PAGE, PENDING, problem(503, "unavailable"), ENDED
 )
-client.set_httpx_client(http)
-assert wait_for_result(client, TASK, timeout=60).result == 7
+assert client.tasks.wait(TASK, timeout=60) == 7
 assert [float(request.url.params["wait"]) for request in seen] == [6.0] * 6
 
 # Retry-After is heeded.
-seen, http = answering(problem(429, "rate_limited", **{"retry-after": "1"}), ENDED)
-client.set_httpx_client(http)
+seen, client = answering(problem(429, "rate_limited", **{"retry-after": "1"}), ENDED)
 started = time.monotonic()
-wait_for_result(client, TASK, timeout=30)
+client.tasks.result(TASK)
 assert time.monotonic() - started >= 1
 
-# What does not pass is raised at once, with everything that was said.
-seen, http = answering(problem(403, "tenant_suspended"))
-client.set_httpx_client(http)
-refused = raised(lambda: wait_for_result(client, TASK, timeout=30))
-assert isinstance(refused, ProblemError)
-assert (refused.status, refused.code, refused.title, refused.detail) == (403, "tenant_suspended", "X", "Y")
-assert refused.members == {"limit": 3}
+# One that is longer than the client has patience is not waited for.
+seen, client = answering(problem(429, "rate_limited", **{"retry-after": "90"}))
+assert raised(tq.RateLimitError, lambda: client.tasks.result(TASK)).retry_after == 90
 
-# An API that stays away is a time-out that names its cause.
-seen, http = answering(*[httpx.ConnectError("away") for _ in range(99)])
-client.set_httpx_client(http)
-late = raised(lambda: wait_for_result(client, TASK, timeout=0.6))
-assert isinstance(late, TimeoutError)
-assert isinstance(late.__cause__, httpx.ConnectError)
+# A submit is sent again with the same key, whatever happened to the first one.
+seen, client = answering(httpx.ReadError("cut"), problem(409, "idempotency_conflict"), PAGE, ACCEPTED)
+assert client.tasks.submit("echo", 1).task_id == TASK
+assert len({request.headers["idempotency-key"] for request in seen}) == 1
+assert len({request.content for request in seen}) == 1
+
+# What would happen twice is sent again only if the first one cannot have arrived.
+for lost in (httpx.ReadError("cut"), PAGE, problem(503, "unavailable")):
+    seen, client = answering(lost)
+    raised(tq.TaskQueueError, lambda: client.keys.issue(name="new"))  # noqa: B023  # called at once
+    assert len(seen) == 1
+seen, client = answering(httpx.ConnectError("away"), problem(429, "rate_limited"), httpx.Response(204))
+client.keys.revoke("abc")
+assert len(seen) == 3
+
+# What does not pass is raised at once, with everything that was said.
+for status, code, kind in (
+    (403, "tenant_suspended", tq.TenantSuspendedError),
+    (429, "daily_quota", tq.QuotaExceededError),
+    (410, "task_erased", tq.TaskErasedError),
+    (409, "a_new_code", tq.ConflictError),
+    (418, "a_new_code", tq.APIError),
+):
+    seen, client = answering(problem(status, code))
+    refused = raised(kind, lambda: client.tasks.wait(TASK, 30))  # noqa: B023  # called at once
+    assert (refused.status, refused.code, refused.title, refused.detail) == (status, code, "X", "Y")
+    assert refused.members["limit"] == 3
+
+# An API that stays away is an error that names its cause.
+seen, client = answering(*[httpx.ConnectError("away") for _ in range(99)], retry_seconds=0.6)
+assert "away" in str(raised(tq.ConnectionFailedError, client.limits))
+assert len(seen) > 1
 
 # What is no answer of the API's is not taken for one.
 for stranger in (
-    page,
+    PAGE,
     httpx.Response(418),
+    httpx.Response(302, headers={"location": "https://elsewhere.example"}),
+    httpx.Response(200, text="<html>welcome</html>"),
+    httpx.Response(200, json={"task_id": str(TASK)}),
+    httpx.Response(200, json=[]),
     httpx.Response(500, text="{}", headers={"content-type": "application/problem+json"}),
 ):
-    seen, http = answering(stranger)
-    client.set_httpx_client(http)
-    assert isinstance(raised(lambda: unwrap(get_task.sync_detailed(UUID(TASK), client=client))), UnexpectedStatus)
+    seen, client = answering(stranger, retry_seconds=0)
+    raised(tq.UnexpectedAnswerError, lambda: client.tasks.get(TASK))  # noqa: B023  # called at once
+
+# A stream of something else is refused, and a block that cannot be read is an error.
+for other in (
+    PAGE,
+    httpx.Response(200, json={}),
+    httpx.Response(200, text="data: {}\n\n", headers={"content-type": "text/event-stream"}),
+):
+    seen, client = answering(other, retry_seconds=0)
+    raised(tq.UnexpectedAnswerError, lambda: next(client.events()))  # noqa: B023  # called at once

@@ -1,0 +1,1 @@
+"""The calls of the client; see ``task_queue_client`` for what to import."""

@@ -1,0 +1,2 @@
+/** That of the API document. */
+export declare const VERSION: string;
