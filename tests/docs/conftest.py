@@ -47,13 +47,14 @@ class Checkout:
     port: int
 
     def up(self) -> None:
-        """Start what is missing, with the README's task type, from a folder of its own."""
+        """Start what is missing, with the task types of the README and of the guides, from a folder of their own."""
         tasks = self.folder.parent / "readme-tasks"
         tasks.mkdir(exist_ok=True)
-        (fence,) = pages.fences(ROOT / "README.md", "python")
-        (tasks / "reports.py").write_text(fence.text)
+        for name, text in _modules().items():
+            (tasks / f"{name}.py").write_text(text)
+        modules = ",".join(_modules())
         up = f"scripts/up --detach --no-demo --port {self.port}"
-        self.shell(f"cd {tasks} && TASK_MODULES=reports {self.folder}/{up} --data-dir {self.folder}/.data")
+        self.shell(f"cd {tasks} && TASK_MODULES={modules} {self.folder}/{up} --data-dir {self.folder}/.data")
 
     def run(self, page: Path) -> None:
         """Run a page's shell blocks in one shell, and hold what each prints against its ``# →`` lines."""
@@ -98,6 +99,13 @@ class Checkout:
         # Ports that nobody else of this machine has.
         text = fence.text.replace("9000", str(self.port + 1))
         return re.sub(r'(scripts/up"?) ', rf"\1 --port {self.port} ", text)
+
+
+def _modules() -> dict[str, str]:
+    """Return the modules with task types that the pages show, by their names."""
+    (readme,) = pages.fences(ROOT / "README.md", "python")
+    named = {name: text for page in pages.pages() for name, text in pages.files(page).items() if "@task(" in text}
+    return {"reports": readme.text} | {name.removesuffix(".py"): text for name, text in named.items()}
 
 
 def _border(number: object) -> str:
@@ -147,6 +155,8 @@ def _environment(scratch: Path) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "PIP_NO_INDEX": "1",
+        # tests/browser/test_guide.py builds it, once.
+        "GUIDE": "off",
     }
 
 

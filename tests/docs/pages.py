@@ -18,7 +18,8 @@ _HEADING = re.compile(r"^#+ (?P<title>.+)$", re.MULTILINE)
 class Fence:
     """A fenced block, and the comment on the line before it.
 
-    ``not run: why`` keeps a shell block out of the tests; ``printed by scripts/up`` stands for a line of its output.
+    ``not run: why`` keeps a shell block out of the tests; ``printed by scripts/up`` stands for a line of its output;
+    ``file: name.py`` is the name of a file.
     """
 
     language: str
@@ -30,7 +31,8 @@ def pages() -> list[Path]:
     """Return every page of the repository."""
     folders = [ROOT, *(ROOT / name for name in ("docs", "app", "scripts", "tests"))]
     found = {page for folder in folders for page in (folder.glob if folder == ROOT else folder.rglob)("*.md")}
-    return sorted(found)
+    # Not those of packages that only some tests need.
+    return sorted(page for page in found if "node_modules" not in page.parts)
 
 
 def name(page: Path) -> str:
@@ -46,6 +48,12 @@ def fences(page: Path, language: str) -> list[Fence]:
         mark = _MARK.search(text, 0, match.start())
         found.append(Fence(match["language"], match["text"], mark["mark"] if mark else ""))
     return [fence for fence in found if fence.language == language]
+
+
+def files(page: Path) -> dict[str, str]:
+    """Return the Python files that a page shows in fences, by the names that ``file: …`` gives them."""
+    found = {fence.mark: fence.text for fence in fences(page, "python")}
+    return {mark.removeprefix("file: "): text for mark, text in found.items() if mark.startswith("file: ")}
 
 
 def links(page: Path) -> list[str]:

@@ -1,7 +1,9 @@
 """The Python on the pages compiles, and what claims to work is run."""
 
+import contextlib
 import importlib.util
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.webhooks.delivery import signing
+from app.outbound import signing
 from tests.conftest import ROOT
 from tests.docs import pages
 
@@ -38,6 +40,23 @@ def test_the_example_of_a_task_type_passes_its_test(tmp_path: Path):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
+
+
+def test_the_example_of_a_mailing_queues_an_email_once_for_an_event():
+    names: dict[str, Any] = {}
+    exec(pages.files(ROOT / "docs" / "guides" / "orders.md")["mailing.py"], names)
+    handle, queued = names["handle"], list[str]()
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        event = {"type": "task.succeeded", "data": {"result": {"order": "1001", "receipt": "https://x"}}}
+
+        def fail(text: str) -> None:
+            raise OSError(text)
+
+        with pytest.raises(OSError, match="order 1001"):
+            handle(database, "msg_1", event, fail)
+        assert [handle(database, "msg_1", event, queued.append) for _ in range(2)] == [True, False]
+        assert handle(database, "msg_2", {"type": "task.revoked", "data": {"error": {}}}, queued.append)
+    assert queued == ["Thank you for order 1001. Your receipt: https://x"]
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NO
 _OPEN = "SELECT DISTINCT unnest(roles) FROM pg_policies WHERE qual = 'true' AND policyname <> 'owner'"
 _PROGRAM = """
 import sys
-import app.main, app.worker.jobs, app.dispatch.loop, app.webhooks.delivery.process, app.admin.commands
+import app.main, app.worker.jobs, app.dispatch.loop, app.webhooks.delivery.process, app.http_requests.process, app.operator.process, app.admin.commands
 print('jose' in sys.modules, 'ecdsa' in sys.modules, 'rsa' in sys.modules)
 """
 
@@ -70,14 +70,26 @@ async def test_the_matrix_of_roles_is_what_the_migrations_grant(rights: asyncpg.
 async def test_what_is_read_by_column_holds_nothing_secret_and_partitions_hold_no_grant(rights: asyncpg.Connection):
     readable = {row[0] for row in await rights.fetch(_READ_BY_COLUMN, secrets.ROLES)}
     assert "claim_token" in readable
-    assert not readable & {"payload", "result", "error", "progress", "digest", "password_hash", "sealed", "body", "url"}
+    assert not readable & {
+        "payload",
+        "result",
+        "error",
+        "progress",
+        "digest",
+        "invitation",
+        "password_hash",
+        "sealed",
+        "body",
+        "url",
+    }
     assert await rights.fetch(_OF_PARTITIONS, secrets.ROLES) == []
 
 
 async def test_policies_are_forced_and_four_roles_see_all_tenants(rights: asyncpg.Connection):
     without = {row[0] for row in await rights.fetch(_WITHOUT_FORCE)}
     assert without == {
-        "alembic_version", "auth_epoch", "dispatcher_lease", "long_task_type", "pool_slots", "process_heartbeat", "worker",
+        "alembic_version", "auth_epoch", "dispatcher_lease", "long_task_type", "operator_link", "operator_session", "person", "pool_slots",
+        "process_heartbeat", "worker",
     }  # fmt: skip
     seeing_all = {row[0] for row in await rights.fetch(_OPEN)}
     assert seeing_all == {"tq_dispatch", "tq_webhook", "tq_auth", "tq_admin"}
@@ -88,6 +100,8 @@ def test_each_process_logs_in_as_the_table_says():
         "dispatcher": "dispatch/**/*.py",
         "worker": "worker/**/*.py",
         "webhooks": "webhooks/**/*.py",
+        "http": "http_requests/**/*.py",
+        "operator": "operator/**/*.py",
     }
     told = {row[0]: set(pages.code(row[1])) for row in pages.table(SECURITY, "process", "logs in as")}
     assert told.pop("api") == {f"tq_{role}" for role in _Databases._fields}

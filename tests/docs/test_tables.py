@@ -50,7 +50,9 @@ def test_every_setting_is_in_the_table_with_its_default():
 def _default(field: Any) -> str:
     if field.is_required():
         return "required"
-    return "none" if field.default in {None, ()} else str(field.default).removesuffix(".0")
+    if isinstance(field.default, tuple):
+        return ",".join(map(str, field.default)) or "none"
+    return "none" if field.default is None else str(field.default).removesuffix(".0")
 
 
 def _problems(kind: type[Problem] = Problem) -> Iterator[type[Problem]]:
@@ -103,9 +105,9 @@ def test_every_limit_is_in_the_table_with_its_value_for_each_plan():
 
 
 def _number(cell: str, index: int) -> int:
-    """Read one of a cell's numbers (``10, 20``); ``none`` stands for all of them."""
+    """Read one of a cell's numbers (``10, 20``); ``unlimited`` stands for all of them."""
     written = cell.split(", ")[index] if ", " in cell else cell
-    return plans.UNLIMITED if written == "none" else int(written.replace(",", ""))
+    return plans.UNLIMITED if written == "unlimited" else int(written.replace(",", ""))
 
 
 def test_every_status_and_reason_is_in_the_tables():
@@ -114,7 +116,8 @@ def test_every_status_and_reason_is_in_the_tables():
 
 
 def test_every_option_of_a_task_type_is_in_the_table():
-    declared = {field.name for field in fields(TaskType)} - {"function", "payload", "validator", "result", "summary"}
+    made = {"function", "payload", "validator", "submit_validator", "result", "summary"}
+    declared = {field.name for field in fields(TaskType)} - made
     assert {pages.code(row[0])[0] for row in pages.table(TASK_TYPES, "option")} == declared
 
 
@@ -180,7 +183,8 @@ def test_the_exit_codes_are_those_of_the_commands():
     [
         ("request", "app/http/request_log.py", "_facts"),
         ("attempt", "app/tasks/run/after_commit.py", "_facts"),
-        ("delivery", "app/webhooks/delivery/attempt.py", "make"),
+        ("delivery", "app/webhooks/delivery/attempt.py", "record"),
+        ("http request", "app/http_requests/requester.py", "_log_answer"),
         ("pruned", "app/dispatch/pruner.py", "tick"),
     ],
 )
@@ -191,7 +195,7 @@ def test_the_fields_of_a_log_line_are_those_that_are_logged(message: str, path: 
     assert set(pages.code(row[2])) == {key.value for key in keys if isinstance(key, ast.Constant)}
 
 
-@pytest.mark.parametrize("part", ["api", "dispatcher", "webhooks", "worker", "asyncio"])
+@pytest.mark.parametrize("part", ["api", "dispatcher", "webhooks", "http", "worker", "asyncio"])
 def test_a_unit_runs_what_the_launcher_runs(part: str):
     text = "\n".join(fence.text for fence in pages.fences(OPERATIONS, "ini"))
     # A template names its instance %i.

@@ -1,0 +1,1 @@
+"""The documentation site: built from docs/ into a folder that an api serves at ``/guide``."""
