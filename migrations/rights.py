@@ -14,8 +14,16 @@ _SCOPE: Final = "(({column} = ANY((SELECT current_setting('app.tenant_ids', true
 
 
 def matrix() -> dict[str, Any]:
-    """Return what the file says: ``roles``, ``tables`` and ``functions``."""
-    return tomllib.loads(_FILE.read_text())
+    """Return ``roles``, ``tables`` and ``functions`` of the file, with the rights of roles that are like others."""
+    found = tomllib.loads(_FILE.read_text())
+    for role, model in found["roles"]["like"].items():
+        for rights in found["tables"].values():
+            if model in rights:
+                rights.setdefault(role, rights[model])
+        for callers in found["functions"].values():
+            if model in callers:
+                callers.append(role)
+    return found
 
 
 def parts(rights: str) -> dict[str, str]:

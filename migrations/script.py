@@ -13,11 +13,16 @@ SCHEMA: Final = (
     "tenants",
     "accounts",
     "audit",
+    "operators",
     "tasks",
     "events",
+    "errors",
     "usage",
+    "stats",
     "operations",
+    "schedules",
     "deliveries",
+    "webhook_stats",
     "processes",
     "partitions",
 )
@@ -69,6 +74,15 @@ def change(*statements: str) -> None:
     """Run the statements of a revision. In a new database the files of today have made what they would make."""
     if not _is_new:
         _execute(statements)
+
+
+def create(name: str, *tables: str) -> None:
+    """Create the tables of a file of schema/ in an existing database, with their rights. They have a tenant_id."""
+    if _is_new:
+        return
+    _run(_FOLDER / "schema" / f"{name}.sql")
+    for table in tables:
+        _execute(rights.of_table(table, owner_column="tenant_id"))
 
 
 def replace(name: str, *, drop: str | None = None) -> None:

@@ -3,8 +3,8 @@
 -- Parameters. p_tenant_id, p_task_id: the task. p_claim_token: the token of the attempt, which proves the right to end it.
 --   p_status: the task's next status. p_attempt_status: the attempt's status. p_result: JSON text, null for none. p_error: a
 --   JSON object, null for none. p_progress: JSON text, null to keep the stored one. p_delay_seconds: seconds before the next
---   attempt. p_seconds: seconds that a worker spent on the attempt, null for all the time since the claim. p_cancelled: the
---   error of a task that would wait again and is cancelled, a JSON object. p_short_attempt, p_short_for: seconds, as in
+--   attempt. p_seconds: seconds that a worker spent on the attempt, null for all the time since the claim.
+--   p_fingerprint: of its error if it has failed, else null. p_cancelled: the error of a task that would wait again and is cancelled, a JSON object. p_short_attempt, p_short_for: seconds, as in
 --   attempts_finish. p_small_result: bytes up to which a result is kept in the task's own row (app/tasks/run/outcomes.py).
 -- Returns. The same as attempts_finish: one row.
 -- Locks. tenant_slots in a statement of its own; then task and attempt.
@@ -12,7 +12,7 @@
 CREATE OR REPLACE FUNCTION attempt_finish(
     p_tenant_id uuid, p_task_id uuid, p_claim_token uuid, p_status text, p_attempt_status text, p_result text,
     p_error text, p_progress text, p_delay_seconds double precision, p_seconds double precision,
-    p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision, p_small_result integer
+    p_fingerprint uuid, p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision, p_small_result integer
 )
 RETURNS TABLE (
     number integer, outcome text, status text, frees_slot boolean, has_webhook boolean
@@ -25,11 +25,12 @@ DECLARE
     slots record;
     ended record;
     spent double precision;
+    waited real;
+    limited real;
     -- The outcome asks for another attempt (RETRY), or does not count the attempt (PENDING).
     waits boolean := p_status IN ('RETRY', 'PENDING');
     -- The code of the attempt has ended.
     has_run boolean := p_attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED');
-    is_asyncio boolean;
     is_large boolean := coalesce(octet_length(p_result) > p_small_result, false);
     type_of_event smallint;
 BEGIN
@@ -38,7 +39,8 @@ BEGIN
     ignored := set_config('app.tenant_ids', '{' || p_tenant_id || '}', true);
     -- Locks the slots first, as every claim and end. It is a statement of its own: only a statement that begins after the
     -- lock sees what the last holder of the lock has written.
-    SELECT s.running >= s.running_limit AS is_full, s.held_back, s.features & 1 <> 0 AS logs_all INTO slots
+    SELECT s.running >= s.running_limit AS is_full, s.held_back, s.features & 3 <> 0 AS logs_all, s.features & 2 <> 0 AS has_endpoints
+    INTO slots
     FROM tenant_slots s WHERE s.tenant_id = p_tenant_id FOR UPDATE;
     -- Changes the task if its latest attempt has this token and runs.
     UPDATE task k
@@ -70,17 +72,24 @@ BEGIN
     outcome := 'ended';
     status := ended.status;
     has_webhook := ended.has_webhook;
-    is_asyncio := ended.pool = 'asyncio';
     -- Was the tenant at its limit, or did a cap keep its due tasks back in this pool?
-    frees_slot := slots.is_full OR slots.held_back & CASE WHEN is_asyncio THEN 2 ELSE 1 END <> 0;
+    frees_slot := slots.is_full
+        OR slots.held_back & CASE ended.pool WHEN 'prefork' THEN 1 WHEN 'asyncio' THEN 2 ELSE 4 END <> 0;
     UPDATE attempt a
     SET status = p_attempt_status, error = p_error::jsonb || jsonb_build_object('attempt', ended.attempt), finished_at = now()
     WHERE a.tenant_id = p_tenant_id AND a.task_id = p_task_id AND a.attempt = ended.attempt
-    RETURNING coalesce(p_seconds, extract(epoch FROM now() - a.started_at)::double precision) INTO spent;
-    IF has_run THEN
+    RETURNING coalesce(p_seconds, extract(epoch FROM now() - a.started_at)::double precision), a.waited_seconds,
+        a.limited_seconds INTO spent, waited, limited;
+    IF has_run OR ended.finished_at IS NOT NULL THEN
         -- It is only inserted, so that no end waits for another. usage_roll_up adds it up.
-        INSERT INTO worker_time (tenant_id, day, task, attempts, seconds)
-        VALUES (p_tenant_id, (now() AT TIME ZONE 'UTC')::date, ended.task, 1, spent);
+        INSERT INTO worker_time (tenant_id, task, attempts, seconds, samples)
+        VALUES (p_tenant_id, ended.task, has_run::integer, CASE WHEN has_run THEN spent ELSE 0 END,
+                ARRAY[stat_sample(ended.status, has_run, spent, waited, limited)]);
+    END IF;
+    IF p_fingerprint IS NOT NULL THEN
+        -- Only inserted, too. errors_roll_up counts it.
+        INSERT INTO error_seen (tenant_id, task_id, attempt, fingerprint, task, type)
+        VALUES (p_tenant_id, p_task_id, ended.attempt, p_fingerprint, ended.task, p_error::jsonb ->> 'type');
     END IF;
     IF ended.status = 'SUCCESS' AND is_large THEN
         -- Large results have a table of their own, so that a task's row stays small.
@@ -91,22 +100,27 @@ BEGIN
         INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at)
         VALUES (p_tenant_id, p_task_id, ended.pool, ended.priority, ended.due_at, true, NULL);
     END IF;
-    -- Without a log (features bit 1) only ends with a webhook are events.
+    -- Without a log or endpoints (features bits 1 and 2) only ends with a webhook_url are events. Endpoints get every event.
     IF slots.logs_all OR has_webhook THEN
         type_of_event := event_type(ended.status);
+        has_webhook := has_webhook OR (slots.has_endpoints AND type_of_event IS NOT NULL);
     END IF;
     -- Frees the slot. If a short attempt has ended, the tenant counts as one with short tasks for a while (slots_cap). Null
     -- seconds never show that. An event takes its number here: the row stays locked until the commit, so numbers have no
     -- gaps and become visible in their order (docs/decisions/0014-event-log.md).
     UPDATE tenant_slots s
-    SET running = s.running - 1, running_asyncio = s.running_asyncio - is_asyncio::integer,
+    SET running = s.running - 1, running_asyncio = s.running_asyncio - (ended.pool = 'asyncio')::integer,
+        running_http = s.running_http - (ended.pool = 'http')::integer,
         returned = s.returned + (ended.finished_at IS NULL)::integer,
         event_seq = s.event_seq + (type_of_event IS NOT NULL)::integer,
         webhook_seq = CASE WHEN has_webhook THEN s.event_seq + 1 ELSE s.webhook_seq END,
-        short_until_prefork = CASE WHEN p_seconds <= p_short_attempt AND has_run AND NOT is_asyncio
+        short_until_prefork = CASE WHEN p_seconds <= p_short_attempt AND has_run AND ended.pool = 'prefork'
                                    THEN now() + make_interval(secs => p_short_for) ELSE s.short_until_prefork END,
-        short_until_asyncio = CASE WHEN p_seconds <= p_short_attempt AND has_run AND is_asyncio
-                                   THEN now() + make_interval(secs => p_short_for) ELSE s.short_until_asyncio END
+        short_until_asyncio = CASE WHEN p_seconds <= p_short_attempt AND has_run AND ended.pool = 'asyncio'
+                                   THEN now() + make_interval(secs => p_short_for) ELSE s.short_until_asyncio END,
+        short_until_http = CASE WHEN p_seconds <= p_short_attempt AND has_run AND ended.pool = 'http'
+                                THEN now() + make_interval(secs => p_short_for) ELSE s.short_until_http END,
+        full_until = CASE WHEN s.running <= s.running_limit THEN coalesce(s.full_until, now()) ELSE s.full_until END
     WHERE s.tenant_id = p_tenant_id
     RETURNING s.event_seq INTO slots;
     IF type_of_event IS NOT NULL THEN

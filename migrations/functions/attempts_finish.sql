@@ -5,7 +5,7 @@
 --   (SUCCESS, FAILURE, REVOKED, RETRY, PENDING). p_attempt_status: the attempt's status (SUCCESS, FAILURE, REVOKED, LOST,
 --   RETURNED). p_result: JSON text, null for none. p_error: a JSON object, null for none. p_progress: JSON text, null to
 --   keep the stored one. p_delay_seconds: seconds before the next attempt. p_seconds: seconds that a worker spent on the
---   attempt, null for all the time since the claim. p_has_webhook: false if it is known that the task has no webhook_url.
+--   attempt, null for all the time since the claim. p_fingerprint: of its error if it has failed, else null. p_has_webhook: false if it is known that the task has no webhook_url.
 --   Then, once for all ends: p_cancelled: the error of a task that would wait again and is cancelled, a JSON object.
 --   p_short_attempt: seconds up to which an attempt is short. p_short_for: seconds for which a tenant counts as one with
 --   short tasks after such an attempt (app/tasks/run/timing.py). p_small_result: bytes up to which a result is kept in the
@@ -18,7 +18,7 @@
 CREATE OR REPLACE FUNCTION attempts_finish(
     p_tenant_id uuid[], p_task_id uuid[], p_claim_token uuid[], p_status text[], p_attempt_status text[],
     p_result text[], p_error text[], p_progress text[], p_delay_seconds double precision[], p_seconds double precision[],
-    p_has_webhook boolean[], p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision,
+    p_fingerprint uuid[], p_has_webhook boolean[], p_cancelled jsonb, p_short_attempt double precision, p_short_for double precision,
     p_small_result integer
 )
 RETURNS TABLE (
@@ -37,9 +37,23 @@ BEGIN
     SELECT coalesce(bit_or(l.features), 0) INTO wants FROM (
         SELECT s.features FROM tenant_slots s WHERE s.tenant_id = ANY(p_tenant_id) ORDER BY s.tenant_id FOR UPDATE
     ) AS l;
+    IF cardinality(array_remove(p_fingerprint, NULL)) > 0 THEN
+        -- Attempts that fail. It is a statement of its own, so that a group without one pays nothing. Nobody else can end an
+        -- attempt while the slots are locked, so these are the ones that are ended below. They are only inserted, so that no
+        -- end waits for another. errors_roll_up counts them.
+        INSERT INTO error_seen (tenant_id, task_id, attempt, fingerprint, task, type)
+        SELECT DISTINCT ON (g.tenant_id, g.task_id) g.tenant_id, g.task_id, k.attempt, g.fingerprint, k.task, g.error::jsonb ->> 'type'
+        FROM unnest(p_tenant_id, p_task_id, p_claim_token, p_error, p_fingerprint) AS g (tenant_id, task_id, token, error, fingerprint)
+        -- LATERAL with LIMIT: one look-up by the key for each end, whatever the statistics say.
+        CROSS JOIN LATERAL (
+            SELECT t.attempt, t.task FROM task t
+            WHERE t.tenant_id = g.tenant_id AND t.id = g.task_id AND t.claim_token = g.token AND t.status = 'STARTED' LIMIT 1
+        ) AS k
+        WHERE g.fingerprint IS NOT NULL;
+    END IF;
     -- There are two statements. The first writes no events, so a tenant without a log pays nothing for it. The second is
     -- the first with the events added; tests/contract/test_functions.py fails if they differ in anything else.
-    IF wants & 1 = 0 AND true <> ALL(p_has_webhook) THEN
+    IF wants & 3 = 0 AND true <> ALL(p_has_webhook) THEN
         RETURN QUERY
         WITH given AS MATERIALIZED (
             -- The ends, numbered by their place in the arrays. MATERIALIZED: two parts read it.
@@ -81,14 +95,17 @@ BEGIN
             FROM ended e
             WHERE (a.tenant_id, a.task_id, a.attempt) >= (e.tenant_id, e.id, e.attempt)
               AND (a.tenant_id, a.task_id, a.attempt) <= (e.tenant_id, e.id, e.attempt) AND a.task_id = e.id
-            RETURNING a.tenant_id, e.task, e.attempt_status,
+            RETURNING a.tenant_id, e.task, e.status, e.finished_at, a.waited_seconds, a.limited_seconds,
+                e.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS has_run,
                 coalesce(e.seconds, extract(epoch FROM now() - a.started_at)::double precision) AS seconds
         ), timed AS (
-            -- Time of attempts whose code has ended. It is only inserted, so that no end waits for another. usage_roll_up
-            -- adds it up.
-            INSERT INTO worker_time (tenant_id, day, task, attempts, seconds)
-            SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, count(*)::integer, sum(c.seconds) FROM closed c
-            WHERE c.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') GROUP BY c.tenant_id, c.task
+            -- Time of attempts whose code has ended, and a number for the statistics of each of them and of each other end of a
+            -- task. It is only inserted, so that no end waits for another. usage_roll_up adds it up.
+            INSERT INTO worker_time (tenant_id, task, attempts, seconds, samples)
+            SELECT c.tenant_id, c.task, count(*) FILTER (WHERE c.has_run)::integer,
+                coalesce(sum(c.seconds) FILTER (WHERE c.has_run), 0),
+                array_agg(stat_sample(c.status, c.has_run, c.seconds, c.waited_seconds, c.limited_seconds))
+            FROM closed c WHERE c.has_run OR c.finished_at IS NOT NULL GROUP BY c.tenant_id, c.task
         ), kept AS (
             -- Large results have a table of their own, so that a task's row stays small.
             INSERT INTO result (tenant_id, task_id, result)
@@ -103,23 +120,31 @@ BEGIN
             -- short tasks for a while: a tenant without a cap of its own then has none at all (slots_cap).
             UPDATE tenant_slots s
             SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
+                running_http = s.running_http - c.http,
                 returned = s.returned + c.waiting,
                 short_until_prefork = CASE WHEN c.has_short_prefork THEN now() + make_interval(secs => p_short_for)
                                            ELSE s.short_until_prefork END,
                 short_until_asyncio = CASE WHEN c.has_short_asyncio THEN now() + make_interval(secs => p_short_for)
-                                           ELSE s.short_until_asyncio END
+                                           ELSE s.short_until_asyncio END,
+                short_until_http = CASE WHEN c.has_short_http THEN now() + make_interval(secs => p_short_for)
+                                        ELSE s.short_until_http END,
+                full_until = CASE WHEN s.running - c.ended < s.running_limit THEN coalesce(s.full_until, now())
+                                  ELSE s.full_until END
             FROM (
                 SELECT e.tenant_id, count(*)::integer AS ended,
                     count(*) FILTER (WHERE e.pool = 'asyncio')::integer AS asyncio,
+                    count(*) FILTER (WHERE e.pool = 'http')::integer AS http,
                     count(*) FILTER (WHERE e.finished_at IS NULL)::integer AS waiting,
-                    bool_or(e.is_short AND e.pool <> 'asyncio') AS has_short_prefork,
-                    bool_or(e.is_short AND e.pool = 'asyncio') AS has_short_asyncio
+                    bool_or(e.is_short AND e.pool = 'prefork') AS has_short_prefork,
+                    bool_or(e.is_short AND e.pool = 'asyncio') AS has_short_asyncio,
+                    bool_or(e.is_short AND e.pool = 'http') AS has_short_http
                 FROM ended e GROUP BY e.tenant_id
             ) AS c
             WHERE s.tenant_id = c.tenant_id
             -- The slots as they were before: was the tenant at its limit, or did a cap keep its due tasks back in this pool?
             RETURNING s.tenant_id, s.running + c.ended >= s.running_limit
-                OR (s.held_back & 1 <> 0 AND c.ended > c.asyncio) OR (s.held_back & 2 <> 0 AND c.asyncio > 0) AS frees_slot
+                OR (s.held_back & 1 <> 0 AND c.ended > c.asyncio + c.http) OR (s.held_back & 2 <> 0 AND c.asyncio > 0)
+                OR (s.held_back & 4 <> 0 AND c.http > 0) AS frees_slot
         )
         SELECT g.number::integer, CASE WHEN e.number IS NOT NULL THEN 'ended' ELSE coalesce((
                 -- Was the same end written before? LIMIT 1 and not EXISTS, with which a plan may read all attempts.
@@ -177,14 +202,17 @@ BEGIN
         FROM ended e
         WHERE (a.tenant_id, a.task_id, a.attempt) >= (e.tenant_id, e.id, e.attempt)
           AND (a.tenant_id, a.task_id, a.attempt) <= (e.tenant_id, e.id, e.attempt) AND a.task_id = e.id
-        RETURNING a.tenant_id, e.task, e.attempt_status,
+        RETURNING a.tenant_id, e.task, e.status, e.finished_at, a.waited_seconds, a.limited_seconds,
+            e.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') AS has_run,
             coalesce(e.seconds, extract(epoch FROM now() - a.started_at)::double precision) AS seconds
     ), timed AS (
-        -- Time of attempts whose code has ended. It is only inserted, so that no end waits for another. usage_roll_up
-        -- adds it up.
-        INSERT INTO worker_time (tenant_id, day, task, attempts, seconds)
-        SELECT c.tenant_id, (now() AT TIME ZONE 'UTC')::date, c.task, count(*)::integer, sum(c.seconds) FROM closed c
-        WHERE c.attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED') GROUP BY c.tenant_id, c.task
+        -- Time of attempts whose code has ended, and a number for the statistics of each of them and of each other end of a
+        -- task. It is only inserted, so that no end waits for another. usage_roll_up adds it up.
+        INSERT INTO worker_time (tenant_id, task, attempts, seconds, samples)
+        SELECT c.tenant_id, c.task, count(*) FILTER (WHERE c.has_run)::integer,
+            coalesce(sum(c.seconds) FILTER (WHERE c.has_run), 0),
+            array_agg(stat_sample(c.status, c.has_run, c.seconds, c.waited_seconds, c.limited_seconds))
+        FROM closed c WHERE c.has_run OR c.finished_at IS NOT NULL GROUP BY c.tenant_id, c.task
     ), kept AS (
         -- Large results have a table of their own, so that a task's row stays small.
         INSERT INTO result (tenant_id, task_id, result)
@@ -199,39 +227,48 @@ BEGIN
         -- tasks for a while: a tenant without a cap of its own then has none at all (slots_cap).
         UPDATE tenant_slots s
         SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
+            running_http = s.running_http - c.http,
             returned = s.returned + c.waiting,
             -- Takes the numbers of all events at once. The row stays locked until the commit, so numbers have no gaps and
             -- become visible in their order (docs/decisions/0014-event-log.md).
-            event_seq = s.event_seq + CASE WHEN s.features & 1 <> 0 THEN c.events ELSE c.webhooks END,
+            event_seq = s.event_seq + CASE WHEN s.features & 3 <> 0 THEN c.events ELSE c.webhooks END,
             -- The last number that may have a webhook. It may be too high, never too low: all new numbers are included.
-            webhook_seq = CASE WHEN c.webhooks = 0 THEN s.webhook_seq WHEN s.features & 1 <> 0 THEN s.event_seq + c.events
-                               ELSE s.event_seq + c.webhooks END,
+            webhook_seq = CASE WHEN CASE WHEN s.features & 2 <> 0 THEN c.events ELSE c.webhooks END = 0 THEN s.webhook_seq
+                               WHEN s.features & 3 <> 0 THEN s.event_seq + c.events ELSE s.event_seq + c.webhooks END,
             short_until_prefork = CASE WHEN c.has_short_prefork THEN now() + make_interval(secs => p_short_for)
                                        ELSE s.short_until_prefork END,
             short_until_asyncio = CASE WHEN c.has_short_asyncio THEN now() + make_interval(secs => p_short_for)
-                                       ELSE s.short_until_asyncio END
+                                       ELSE s.short_until_asyncio END,
+            short_until_http = CASE WHEN c.has_short_http THEN now() + make_interval(secs => p_short_for)
+                                    ELSE s.short_until_http END,
+            full_until = CASE WHEN s.running - c.ended < s.running_limit THEN coalesce(s.full_until, now())
+                              ELSE s.full_until END
         FROM (
             SELECT e.tenant_id, count(*)::integer AS ended,
                 count(*) FILTER (WHERE e.pool = 'asyncio')::integer AS asyncio,
+                count(*) FILTER (WHERE e.pool = 'http')::integer AS http,
                 count(*) FILTER (WHERE e.finished_at IS NULL)::integer AS waiting,
                 count(e.event_type)::integer AS events,
                 count(*) FILTER (WHERE e.has_webhook)::integer AS webhooks,
-                bool_or(e.is_short AND e.pool <> 'asyncio') AS has_short_prefork,
-                bool_or(e.is_short AND e.pool = 'asyncio') AS has_short_asyncio
+                bool_or(e.is_short AND e.pool = 'prefork') AS has_short_prefork,
+                bool_or(e.is_short AND e.pool = 'asyncio') AS has_short_asyncio,
+                bool_or(e.is_short AND e.pool = 'http') AS has_short_http
             FROM ended e GROUP BY e.tenant_id
         ) AS c
         WHERE s.tenant_id = c.tenant_id
         -- The slots as they were before: was the tenant at its limit, or did a cap keep its due tasks back in this pool?
         RETURNING s.tenant_id, s.running + c.ended >= s.running_limit
-            OR (s.held_back & 1 <> 0 AND c.ended > c.asyncio) OR (s.held_back & 2 <> 0 AND c.asyncio > 0) AS frees_slot
+            OR (s.held_back & 1 <> 0 AND c.ended > c.asyncio + c.http) OR (s.held_back & 2 <> 0 AND c.asyncio > 0)
+            OR (s.held_back & 4 <> 0 AND c.http > 0) AS frees_slot
             -- The switch is read again for each tenant, because p_tenant_id may mix tenants with and without a log.
-            , s.features & 1 <> 0 AS logs_all
-            , s.event_seq - CASE WHEN s.features & 1 <> 0 THEN c.events ELSE c.webhooks END AS seq_before
+            , s.features & 3 <> 0 AS logs_all, s.features & 2 <> 0 AS has_endpoints
+            , s.event_seq - CASE WHEN s.features & 3 <> 0 THEN c.events ELSE c.webhooks END AS seq_before
     ), logged AS (
-        -- Numbers the events in the order of the ends. Without a log (features bit 1) only ends with a webhook are events.
+        -- Numbers the events in the order of the ends. Without a log or endpoints (features bits 1 and 2) only ends with a
+        -- webhook_url are events. Endpoints get every event.
         INSERT INTO event (tenant_id, seq, type, subject, attempt, webhook_seq)
-        SELECT n.tenant_id, n.seq, n.event_type, n.id, n.attempt, CASE WHEN n.has_webhook THEN n.seq END FROM (
-            SELECT e.*, f.seq_before + row_number() OVER (PARTITION BY e.tenant_id ORDER BY e.number) AS seq
+        SELECT n.tenant_id, n.seq, n.event_type, n.id, n.attempt, CASE WHEN n.has_webhook OR n.has_endpoints THEN n.seq END FROM (
+            SELECT e.*, f.has_endpoints, f.seq_before + row_number() OVER (PARTITION BY e.tenant_id ORDER BY e.number) AS seq
             FROM ended e JOIN freed f ON f.tenant_id = e.tenant_id
             WHERE e.event_type IS NOT NULL AND (f.logs_all OR e.has_webhook)
         ) AS n
@@ -244,7 +281,7 @@ BEGIN
             LIMIT 1
         ), 'fenced') END,
         e.status, f.frees_slot
-        , e.has_webhook
+        , e.has_webhook OR (f.has_endpoints AND e.event_type IS NOT NULL)
     -- LEFT JOIN: each end gets a row, also one that changed nothing.
     FROM given g LEFT JOIN ended e ON e.number = g.number LEFT JOIN freed f ON f.tenant_id = e.tenant_id
     ORDER BY g.number;

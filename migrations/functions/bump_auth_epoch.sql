@@ -2,7 +2,7 @@
 -- Parameters. None.
 -- Returns. Null, because it is a trigger.
 -- Locks. The one row of auth_epoch.
--- Called by. triggers of tenant, api_key, member and revoked_token.
+-- Called by. triggers of tenant, api_key, person, member, console_session and revoked_token.
 CREATE OR REPLACE FUNCTION bump_auth_epoch()
 RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER

@@ -5,7 +5,7 @@
 -- Returns. True if it leads.
 -- Locks. None.
 -- Called by. app/tasks/store.py, app/tasks/sweep_store.py, app/quotas/store.py, app/events/store.py,
---   app/dispatch/slot_store.py, app/operations/store.py, operation_advance.
+--   app/dispatch/slot_store.py, app/dispatch/key_store.py, app/operations/store.py, app/stats/store.py, operation_advance.
 CREATE OR REPLACE FUNCTION dispatcher_leads(p_token uuid)
 RETURNS boolean
 LANGUAGE sql SECURITY DEFINER

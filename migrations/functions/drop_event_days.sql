@@ -3,20 +3,17 @@
 -- Parameters. p_before: a time. If it is within the longest event_hours of any tenant, the end of these hours counts instead,
 --   because no caller may delete what has to be kept.
 -- Returns. How many days were dropped.
--- Locks. Each day, then with its drop also event and its DEFAULT partition, ACCESS EXCLUSIVE, until the transaction ends;
---   waits for at most 50 ms for each lock.
+-- Locks. As drop_partition, for each day.
 -- Called by. app/events/store.py.
 CREATE OR REPLACE FUNCTION drop_event_days(p_before timestamptz)
 RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 SET timezone = 'UTC'
-SET lock_timeout = '50ms'
 AS $$
 DECLARE
     oldest_kept timestamptz;
     old record;
-    is_read boolean;
     dropped integer := 0;
 BEGIN
     SELECT least(p_before, now() - make_interval(hours => coalesce(
@@ -27,22 +24,11 @@ BEGIN
         WHERE i.inhparent = 'event'::regclass AND c.relname ~ '_p[0-9]{8}$'
           AND to_date(right(c.relname, 8), 'YYYYMMDD') + interval '1 day' <= oldest_kept
     LOOP
-        BEGIN
-            -- Locked first, so that no event is added between the check and the drop.
-            EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', old.name);
-            -- Is every delivery of this day made? Only for tenants whose cursor is behind, the index of the day is read.
-            EXECUTE format(
-                'SELECT NOT EXISTS (SELECT FROM tenant_slots s LEFT JOIN webhook_cursor c ON c.tenant_id = s.tenant_id '
-                'WHERE s.webhook_seq > coalesce(c.seq, 0) AND EXISTS (SELECT FROM %I e '
-                'WHERE e.tenant_id = s.tenant_id AND e.webhook_seq > coalesce(c.seq, 0)))', old.name) INTO is_read;
-            IF is_read THEN
-                EXECUTE format('DROP TABLE %I', old.name);
-                dropped := dropped + 1;
-            END IF;
-        -- The block is a subtransaction, so a day that is in use does not undo the others.
-        EXCEPTION WHEN lock_not_available THEN
-            CONTINUE;
-        END;
+        -- Kept while a delivery of this day is not made. Only for tenants whose cursor is behind, the index of the day is read.
+        dropped := dropped + drop_partition(old.name, format(
+            'SELECT FROM tenant_slots s LEFT JOIN webhook_cursor c ON c.tenant_id = s.tenant_id '
+            'WHERE s.webhook_seq > coalesce(c.seq, 0) AND EXISTS (SELECT FROM %I e '
+            'WHERE e.tenant_id = s.tenant_id AND e.webhook_seq > coalesce(c.seq, 0))', old.name))::integer;
     END LOOP;
     RETURN dropped;
 END $$;

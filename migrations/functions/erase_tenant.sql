@@ -21,9 +21,12 @@ BEGIN
     -- The large tables, in batches: one transaction for all rows would be too long. Most of them have no foreign key
     -- to tenant, so no cascade would erase their rows.
     FOR going IN SELECT * FROM (VALUES
-        ('backlog', 'task_id'), ('event', 'seq'), ('delivery', 'id'), ('result', 'task_id'),
+        ('backlog', 'task_id'), ('event', 'seq'), ('delivery', 'id'),
+        ('webhook_stat', 'bucket, at, endpoint_id, event_type, status_class'), ('result', 'task_id'),
         ('task_log', 'task_id, attempt, seq'), ('attempt', 'task_id, attempt'), ('worker_time', 'id'), ('task', 'id'),
-        ('idempotency_key', 'key'), ('audit_event', 'id')) AS v (relation, key)
+        ('error_seen', 'id'), ('error_task', 'task_id'),
+        ('stat', 'minutes, starts_at, task'),
+        ('idempotency_key', 'key'), ('schedule_fire', 'schedule_id, fire_at'), ('audit_event', 'id')) AS v (relation, key)
     LOOP
         EXECUTE format(
             'DELETE FROM %1$I WHERE tenant_id = $1 AND (%2$s) IN (SELECT %2$s FROM %1$I WHERE tenant_id = $1 LIMIT $2)',

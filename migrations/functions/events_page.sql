@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION events_page(
 )
 RETURNS TABLE (
     number integer, outcome text, head bigint, seq bigint, id uuid, type text, created_at timestamptz, attempt integer,
-    task_id uuid, task text, tags text, error text
+    subject uuid, task text, tags text, error text, data text
 )
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -73,10 +73,10 @@ BEGIN
                 -- was erased meanwhile is not left out.
                 SELECT e.seq, event_id(e.tenant_id, e.seq, e.type, e.subject, e.created_at) AS id,
                     event_type_name(e.type) AS type, e.created_at, e.attempt, e.subject, k.task,
-                    to_json(k.tags)::text AS tags, CASE e.type WHEN 4 THEN a.error ELSE k.error END::text AS error
+                    to_json(k.tags)::text AS tags, CASE e.type WHEN 4 THEN a.error ELSE k.error END::text AS error, e.data::text AS data
                 FROM event e
                 LEFT JOIN LATERAL (
-                    SELECT t.task, t.tags, t.error FROM task t WHERE t.tenant_id = e.tenant_id AND t.id = e.subject LIMIT 1
+                    SELECT t.task, t.tags, t.error FROM task t WHERE e.type <= 4 AND t.tenant_id = e.tenant_id AND t.id = e.subject LIMIT 1
                 ) AS k ON true
                 LEFT JOIN LATERAL (
                     SELECT w.error FROM attempt w
@@ -94,10 +94,11 @@ BEGIN
                 type := row.type;
                 created_at := row.created_at;
                 attempt := row.attempt;
-                task_id := row.subject;
+                subject := row.subject;
                 task := row.task;
                 tags := row.tags;
                 error := row.error;
+                data := row.data;
                 RETURN NEXT;
             END LOOP;
             -- A full page may end before its window does.

@@ -24,9 +24,12 @@ BEGIN
     IF p_pool = 'asyncio' THEN
         SELECT s.cap_asyncio, s.running_asyncio INTO cap, used FROM tenant_slots s
         WHERE s.tenant_id = p_tenant FOR NO KEY UPDATE;
+    ELSIF p_pool = 'http' THEN
+        SELECT s.cap_http, s.running_http INTO cap, used FROM tenant_slots s
+        WHERE s.tenant_id = p_tenant FOR NO KEY UPDATE;
     ELSE
         -- A child runs the tasks that it has claimed together one after the other, so they use one slot.
-        SELECT s.cap_prefork, least(s.running - s.running_asyncio, 1) INTO cap, used FROM tenant_slots s
+        SELECT s.cap_prefork, least(s.running - s.running_asyncio - s.running_http, 1) INTO cap, used FROM tenant_slots s
         WHERE s.tenant_id = p_tenant FOR NO KEY UPDATE;
     END IF;
     -- Nothing to do: its cap has room for all of them, or it has a cap and no slot is left. cap is null without one.
@@ -41,7 +44,8 @@ BEGIN
     END IF;
     -- A tenant without a cap keeps at least the slots that it uses now.
     UPDATE tenant_slots s
-    SET cap_prefork = CASE p_pool WHEN 'asyncio' THEN s.cap_prefork ELSE coalesce(cap, used) + granted END,
-        cap_asyncio = CASE p_pool WHEN 'asyncio' THEN coalesce(cap, used) + granted ELSE s.cap_asyncio END
+    SET cap_prefork = CASE p_pool WHEN 'prefork' THEN coalesce(cap, used) + granted ELSE s.cap_prefork END,
+        cap_asyncio = CASE p_pool WHEN 'asyncio' THEN coalesce(cap, used) + granted ELSE s.cap_asyncio END,
+        cap_http = CASE p_pool WHEN 'http' THEN coalesce(cap, used) + granted ELSE s.cap_http END
     WHERE s.tenant_id = p_tenant;
 END $$;

@@ -3,8 +3,9 @@
 -- Parameters. p_day_limit, p_month_limit, p_backlog_limit: the tenant's limits; -1 means no limit. The others are
 --   columns of the tasks, as in tasks_accept, each with one value. p_dead_after: seconds after which the numbers of a pool
 --   count no more (app/tasks/run/timing.py).
--- Returns. The same as usage_reserve: one row.
--- Locks. tenant_admitted, then usage_by_task. If the type is long, also tenant_slots, then pool_slots.
+-- Returns. The same as tasks_accept: one row.
+-- Locks. tenant_admitted, then usage_by_task. If the type is long or the task crosses 80 or 100 percent of a quota, also
+--   tenant_slots; if the type is long, then pool_slots.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION task_accept(
     p_day_limit bigint, p_month_limit bigint, p_backlog_limit bigint,
@@ -82,6 +83,10 @@ BEGIN
     INSERT INTO backlog (tenant_id, task_id, pool, priority, due_at, is_scheduled, expires_at, is_long)
     VALUES (p_tenant_id, p_id, p_pool, p_priority, due, due > now(),
             now() + make_interval(secs => p_expires_seconds), is_long);
+    -- Last of all, because it locks tenant_slots until the commit; only the pools are locked later (quotas_reached).
+    IF quota_crossed(granted, day_used, p_day_limit) OR quota_crossed(granted, month_used, p_month_limit) THEN
+        PERFORM quotas_reached(p_tenant_id, granted, day_used, month_used, p_day_limit, p_month_limit);
+    END IF;
     -- A tenant with long tasks gets a cap before the first of them starts.
     IF is_long AND due <= now() THEN
         PERFORM slots_judge_long(p_tenant_id, p_pool, 1, p_dead_after);

@@ -1,6 +1,6 @@
 -- Purpose. Erase what a task that has ended was about: payload, result, error, progress, tags, metadata, log lines and the errors of its
---   attempts. Its id, type, status and times stay. A delivery of its end keeps no result, tags or error either: one that is
---   still to be sent says result_omitted. A second call changes nothing.
+--   attempts. An error whose latest occurrence it is loses its message. Its id, type, status and times stay. Its deliveries
+--   keep no result, tags, error or answer either: one that is still to be sent says result_omitted. A second call changes nothing.
 -- Parameters. p_tenant, p_task: the task. p_tenant must be a tenant of the transaction (app.tenant_ids), because this function
 --   runs as the owner, whom row-level security lets see all.
 -- Returns. One row if the task exists, with the time at which it was erased; null if it has not ended.
@@ -33,12 +33,23 @@ BEGIN
         DELETE FROM task_log l WHERE l.tenant_id = p_tenant AND l.task_id = p_task;
         UPDATE attempt a SET error = NULL
         WHERE a.tenant_id = p_tenant AND a.task_id = p_task AND a.error IS NOT NULL;
+        -- After the attempts: errors_roll_up locks one while it copies its message, and what it has written is seen here.
+        UPDATE task_error e SET message = NULL WHERE e.tenant_id = p_tenant AND e.last_task_id = p_task AND e.message IS NOT NULL;
         -- The rows stay, so that no event is delivered twice. IS TRUE lets only the index of tasks answer
         -- (docs/decisions/0010-plans-whatever-statistics-know.md).
+        -- task.retrying is about an earlier attempt, so its body keeps that attempt and loses the rest.
         UPDATE delivery d
-        SET body = webhook_body(event_type(k.status), k.id, k.task, k.status, k.error, k.attempt, k.tags, k.finished_at, NULL, true)
+        SET body = CASE d.event_type WHEN 'task.retrying'
+            THEN jsonb_set(jsonb_set(d.body::jsonb, '{data,error}', 'null'), '{data,tags}', '[]')::text
+            ELSE webhook_body(event_type(k.status), k.id, k.task, k.status, k.error, k.attempt, k.tags, k.finished_at, NULL, true) END
         FROM task k
-        WHERE d.task_id = p_task AND (d.tenant_id = p_tenant) IS TRUE AND k.tenant_id = p_tenant AND k.id = p_task;
+        WHERE d.task_id = p_task AND (d.tenant_id = p_tenant AND d.body IS NOT NULL) IS TRUE
+          AND k.tenant_id = p_tenant AND k.id = p_task;
+        -- What a receiver answered may repeat what it was sent.
+        UPDATE delivery_attempt a SET response_body = NULL FROM (
+            SELECT d.id FROM delivery d WHERE d.task_id = p_task AND (d.tenant_id = p_tenant) IS TRUE
+        ) AS of_task
+        WHERE a.tenant_id = p_tenant AND a.delivery_id = of_task.id AND a.response_body IS NOT NULL;
     END IF;
     status := seen.status;
     erased_at := seen.erased_at;

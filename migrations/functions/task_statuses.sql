@@ -51,9 +51,12 @@ BEGIN
         CROSS JOIN LATERAL (
             -- The numbers of the task's pool.
             SELECT w.running, w.running_limit,
-                CASE k.pool WHEN 'asyncio' THEN w.running_asyncio ELSE w.running - w.running_asyncio END AS in_pool,
-                CASE k.pool WHEN 'asyncio' THEN w.cap_asyncio ELSE w.cap_prefork END AS cap,
-                CASE k.pool WHEN 'asyncio' THEN w.short_until_asyncio ELSE w.short_until_prefork END AS short_until
+                CASE k.pool WHEN 'prefork' THEN w.running - w.running_asyncio - w.running_http
+                            WHEN 'asyncio' THEN w.running_asyncio ELSE w.running_http END AS in_pool,
+                CASE k.pool WHEN 'prefork' THEN w.cap_prefork
+                            WHEN 'asyncio' THEN w.cap_asyncio ELSE w.cap_http END AS cap,
+                CASE k.pool WHEN 'prefork' THEN w.short_until_prefork
+                            WHEN 'asyncio' THEN w.short_until_asyncio ELSE w.short_until_http END AS short_until
             FROM tenant_slots w WHERE w.tenant_id = u.tenant_id LIMIT 1
         ) AS s
         CROSS JOIN LATERAL (

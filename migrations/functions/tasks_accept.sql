@@ -6,8 +6,10 @@
 --   single element holds for all tasks; an empty one of the rest is null for all. p_payload: JSON text. p_time_limit_seconds,
 --   p_timeout_seconds: seconds. p_delay_seconds, p_expires_seconds: seconds from now. p_tags: a JSON array. p_metadata: a JSON object.
 --   p_dead_after: seconds after which the numbers of a pool count no more (app/tasks/run/timing.py).
--- Returns. The same as usage_reserve.
--- Locks. tenant_admitted in the order of tenant ids (usage_reserve); then usage_by_task in the order of its key. If a type is long, also tenant_slots in the order of tenant ids, then pool_slots in the order of pools.
+-- Returns. The same as usage_reserve, without has_crossed.
+-- Locks. tenant_admitted in the order of tenant ids (usage_reserve); then usage_by_task in the order of its key. If a type is long or
+--   tasks cross 80 or 100 percent of a quota, also tenant_slots in the order of tenant ids; if a type is long, then pool_slots in
+--   the order of pools.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_accept(
     p_tenants uuid[], p_asked integer[], p_day_limit bigint[], p_month_limit bigint[], p_backlog_limit bigint[],
@@ -31,6 +33,11 @@ DECLARE
     judged uuid[];
     pools text[];
     counts integer[];
+    has_crossed boolean;
+    crossed uuid[];
+    crossed_grants integer[];
+    crossed_days bigint[];
+    crossed_months bigint[];
     ignored text;
 BEGIN
     -- Row-level security shows and accepts rows of these tenants only, until the transaction ends. The long types are read
@@ -39,12 +46,18 @@ BEGIN
     INTO ignored, long_types;
     -- The rows of usage_reserve are the answer. The grants are also kept in arrays, because the statement below needs
     -- them.
-    FOR tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in IN
-        SELECT r.tenant_id, r.granted, r.refused_by, r.day_used, r.month_used, r.waiting, r.day_ends_in, r.month_ends_in
+    FOR tenant_id, granted, refused_by, day_used, month_used, waiting, day_ends_in, month_ends_in, has_crossed IN
+        SELECT r.*
         FROM usage_reserve(p_tenants, p_asked, p_day_limit, p_month_limit, p_backlog_limit) AS r
     LOOP
         counted := counted || tasks_accept.tenant_id;
         grants := grants || tasks_accept.granted;
+        IF has_crossed THEN
+            crossed := crossed || tasks_accept.tenant_id;
+            crossed_grants := crossed_grants || tasks_accept.granted;
+            crossed_days := crossed_days || tasks_accept.day_used;
+            crossed_months := crossed_months || tasks_accept.month_used;
+        END IF;
         RETURN NEXT;
     END LOOP;
     WITH incoming AS MATERIALIZED (
@@ -101,9 +114,16 @@ BEGIN
               AND coalesce(u.scheduled_for, now() + make_interval(secs => coalesce(u.delay, 0))) <= now()
             GROUP BY 1, 2 ORDER BY 2, 1
         ) AS l;
+    END IF;
+    IF judged IS NOT NULL OR crossed IS NOT NULL THEN
         -- First all slots are locked in the order of claims and ends, then the pools in one order too. Otherwise two
         -- accepts with the same tenants and pools in different orders could deadlock.
-        PERFORM FROM tenant_slots s WHERE s.tenant_id = ANY(judged) ORDER BY s.tenant_id FOR NO KEY UPDATE;
+        PERFORM FROM tenant_slots s WHERE s.tenant_id = ANY(judged || crossed) ORDER BY s.tenant_id FOR NO KEY UPDATE;
+        PERFORM quotas_reached(c.tenant_id, c.granted, c.day_used, c.month_used, p_day_limit[c.place], p_month_limit[c.place])
+        FROM (
+            SELECT u.*, array_position(p_tenants, u.tenant_id) AS place
+            FROM unnest(crossed, crossed_grants, crossed_days, crossed_months) AS u (tenant_id, granted, day_used, month_used)
+        ) AS c;
         PERFORM slots_judge_long(j.tenant_id, j.pool, j.n, p_dead_after)
         FROM unnest(judged, pools, counts) AS j (tenant_id, pool, n);
     END IF;

@@ -3,7 +3,8 @@
 -- Parameters. p_pool: the worker's pool. p_worker: the worker's id. p_tenants: the tenants. p_limits: the maximum number
 --   of tasks for each of them. p_key: random, and new for each claim; its first half is the first half of each token, by which
 --   a worker finds what a claim took whose answer was lost. p_dead_after: seconds after which the numbers of a pool count no
---   more. p_deadline_grace: seconds from the hard limit until the attempt is lost (app/tasks/run/timing.py).
+--   more. p_deadline_grace: seconds from the hard limit until the attempt is lost. p_limit_gap: seconds for which a slot may be
+--   free without ending the time at the limit (app/tasks/run/timing.py).
 -- Returns. One row for each claimed task, with the token that proves the right to end it. deadline_at: the hard limit plus
 --   the grace. has_more: the tenant has more due tasks and a slot for them.
 --   If one tenant is asked for and it has one task waiting, plain statements claim it: a row that is found by its key needs
@@ -12,7 +13,7 @@
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION tasks_claim(
     p_pool text, p_worker uuid, p_tenants uuid[], p_limits integer[], p_key uuid, p_dead_after double precision,
-    p_deadline_grace double precision
+    p_deadline_grace double precision, p_limit_gap double precision
 )
 RETURNS TABLE (
     tenant_id uuid, task_id uuid, task text, payload json, attempt integer, failed_attempts integer,
@@ -26,13 +27,14 @@ AS $$
 DECLARE
     ignored text;
     unjudged integer;
-    pool_bit smallint := CASE p_pool WHEN 'asyncio' THEN 2 ELSE 1 END;
+    pool_bit smallint := CASE p_pool WHEN 'prefork' THEN 1 WHEN 'asyncio' THEN 2 ELSE 4 END;
     -- 16 of the 32 digits of a UUID, with two hyphens between them.
     key_half text := left(p_key::text, 18);
     -- The rest is for a tenant with one task.
     waits tid[];
     slots record;
     due uuid;
+    due_at timestamptz;
     claimed integer;
 BEGIN
     IF cardinality(p_tenants) = 1 THEN
@@ -52,10 +54,13 @@ BEGIN
     ELSIF cardinality(waits) = 1 THEN
         -- Locks the slots, as every claim and end, and finds how many tasks may start, as below.
         SELECT s.held_back, t.plan, (t.limits ->> 'result_bytes')::integer AS result_bytes,
-            s.running_limit - s.running AS of_limit,
-            CASE p_pool WHEN 'asyncio'
+            s.running_limit - s.running AS of_limit, s.full_since, coalesce(s.full_until, now()) AS full_until,
+            CASE p_pool WHEN 'prefork'
+                THEN slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged_cap)
+                    - (s.running - s.running_asyncio - s.running_http)
+                WHEN 'asyncio'
                 THEN slots_cap(s.cap_asyncio, s.short_until_asyncio, p.unjudged_cap) - s.running_asyncio
-                ELSE slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged_cap) - (s.running - s.running_asyncio)
+                ELSE slots_cap(s.cap_http, s.short_until_http, p.unjudged_cap) - s.running_http
             END AS of_pool
         INTO slots
         FROM tenant_slots s
@@ -88,19 +93,27 @@ BEGIN
         WHERE k.tenant_id = p_tenants[1] AND k.id = due AND k.status IN ('PENDING', 'RETRY')
         RETURNING k.tenant_id, k.id, k.task, k.payload, k.attempt, k.failed_attempts, k.max_attempts, k.claim_token,
             k.time_limit_seconds, k.timeout_seconds, now() + make_interval(secs => k.time_limit_seconds + p_deadline_grace),
-            k.cancel_requested_at IS NOT NULL, k.traceparent, k.webhook_url IS NOT NULL
+            k.cancel_requested_at IS NOT NULL, k.traceparent, k.webhook_url IS NOT NULL, k.due_at
         INTO tenant_id, task_id, task, payload, attempt, failed_attempts, max_attempts, claim_token, time_limit_seconds,
-            timeout_seconds, deadline_at, cancel_requested, traceparent, has_webhook;
+            timeout_seconds, deadline_at, cancel_requested, traceparent, has_webhook, due_at;
         claimed := FOUND::integer;
-        -- Nothing is left that the cap could keep back.
+        -- Nothing is left that the cap could keep back. The time at the limit begins or goes on, as below.
         UPDATE tenant_slots s
         SET running = s.running + claimed, departed = s.departed + 1,
             running_asyncio = s.running_asyncio + CASE p_pool WHEN 'asyncio' THEN claimed ELSE 0 END,
-            held_back = s.held_back & ~pool_bit
+            running_http = s.running_http + CASE p_pool WHEN 'http' THEN claimed ELSE 0 END,
+            held_back = s.held_back & ~pool_bit,
+            full_since = CASE WHEN s.running + claimed < s.running_limit OR s.full_until IS NULL THEN s.full_since
+                              WHEN s.full_until < now() - make_interval(secs => p_limit_gap) THEN now()
+                              ELSE s.full_since + (now() - s.full_until) END,
+            full_until = CASE WHEN s.running + claimed < s.running_limit THEN coalesce(s.full_until, now()) END
         WHERE s.tenant_id = p_tenants[1];
         IF claimed = 1 THEN
-            INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at)
-            VALUES (p_tenants[1], due, tasks_claim.attempt, tasks_claim.claim_token, p_worker, tasks_claim.deadline_at);
+            INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at, waited_seconds,
+                                 limited_seconds)
+            VALUES (p_tenants[1], due, tasks_claim.attempt, tasks_claim.claim_token, p_worker, tasks_claim.deadline_at,
+                    date_part('epoch', now() - due_at),
+                    greatest(date_part('epoch', slots.full_until - greatest(due_at, slots.full_since)), 0));
             plan := slots.plan;
             result_bytes := slots.result_bytes;
             has_more := false;
@@ -121,16 +134,20 @@ BEGIN
         -- its cap in the pool. Tenants are locked in the same order as in attempts_finish, so that two workers cannot
         -- deadlock. MATERIALIZED: two parts read the rows, and the locks must be taken once.
         -- most: a prefork child claims a batch and runs it one after the other in one slot, so its claim may exceed the cap;
-        -- in the asyncio pool each task takes a slot.
+        -- in the other pools each task takes a slot.
         SELECT f.*, least(f.of_limit, f.of_pool) AS slots,
-            CASE WHEN f.of_pool < 1 THEN 0 WHEN p_pool = 'asyncio' THEN least(f.wanted, f.of_limit, f.of_pool)
-                 ELSE least(f.wanted, f.of_limit) END AS most
+            CASE WHEN f.of_pool < 1 THEN 0 WHEN p_pool = 'prefork' THEN least(f.wanted, f.of_limit)
+                 ELSE least(f.wanted, f.of_limit, f.of_pool) END AS most
         FROM (
             SELECT s.tenant_id, w.wanted, s.held_back, t.plan, (t.limits ->> 'result_bytes')::integer AS result_bytes,
+                s.full_since, coalesce(s.full_until, now()) AS full_until,
                 s.running_limit - s.running AS of_limit,
-                CASE p_pool WHEN 'asyncio'
+                CASE p_pool WHEN 'prefork'
+                    THEN slots_cap(s.cap_prefork, s.short_until_prefork, unjudged)
+                        - (s.running - s.running_asyncio - s.running_http)
+                    WHEN 'asyncio'
                     THEN slots_cap(s.cap_asyncio, s.short_until_asyncio, unjudged) - s.running_asyncio
-                    ELSE slots_cap(s.cap_prefork, s.short_until_prefork, unjudged) - (s.running - s.running_asyncio)
+                    ELSE slots_cap(s.cap_http, s.short_until_http, unjudged) - s.running_http
                 END AS of_pool
             FROM unnest(p_tenants, p_limits) AS w (tenant_id, wanted)
             JOIN tenant_slots s ON s.tenant_id = w.tenant_id
@@ -145,7 +162,7 @@ BEGIN
         -- they are due, where each step of priority counts as one minute more. SKIP LOCKED: a claim must not wait for a row
         -- that somebody else holds. Expired tasks are left to the dispatcher, which ends them. MATERIALIZED: the rows are
         -- locked and numbered once.
-        SELECT f.tenant_id, first.task_id, first.row_place, first.place
+        SELECT f.tenant_id, f.full_since, f.full_until, first.task_id, first.row_place, first.place
         FROM free f CROSS JOIN LATERAL (
             SELECT b.task_id, b.row_place, row_number() OVER () AS place FROM (
                 SELECT w.task_id, w.row_place, w.due_at, w.priority
@@ -163,7 +180,7 @@ BEGIN
     ), taken AS (
         -- Deletes the rows by their place (ctid): they are locked, so the place is right, and no plan can read more.
         DELETE FROM backlog b USING due WHERE b.ctid = due.row_place
-        RETURNING b.tenant_id, b.task_id, due.place
+        RETURNING b.tenant_id, b.task_id, due.place, due.full_since, due.full_until
     ), started AS (
         -- Starts the tasks, with a new token each. A task whose row of the backlog was left over by mistake is not started.
         UPDATE task k
@@ -176,11 +193,15 @@ BEGIN
         WHERE (k.tenant_id, k.id) >= (taken.tenant_id, taken.task_id)
           AND (k.tenant_id, k.id) <= (taken.tenant_id, taken.task_id)
           AND k.id = taken.task_id AND k.status IN ('PENDING', 'RETRY')
-        RETURNING k.*, taken.place, now() + make_interval(secs => k.time_limit_seconds + p_deadline_grace) AS deadline_at
+        RETURNING k.*, taken.place, taken.full_since, taken.full_until, now() + make_interval(secs => k.time_limit_seconds + p_deadline_grace) AS deadline_at
     ), attempts AS (
-        -- One row for each attempt. A data-modifying WITH runs to its end even if nothing reads it.
-        INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at)
-        SELECT k.tenant_id, k.id, k.attempt, k.claim_token, p_worker, k.deadline_at FROM started k
+        -- One row for each attempt. A data-modifying WITH runs to its end even if nothing reads it. limited_seconds: the part
+        -- of the wait that lies in the latest period at the limit.
+        INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at, waited_seconds,
+                             limited_seconds)
+        SELECT k.tenant_id, k.id, k.attempt, k.claim_token, p_worker, k.deadline_at, date_part('epoch', now() - k.due_at),
+            greatest(date_part('epoch', k.full_until - greatest(k.due_at, k.full_since)), 0)
+        FROM started k
     ), counts AS MATERIALIZED (
         -- For each tenant: rows that left the backlog, and tasks that started. They differ if such a row was left over.
         SELECT seen.tenant_id, count(*) FILTER (WHERE NOT seen.is_started)::integer AS taken,
@@ -212,11 +233,18 @@ BEGIN
     ), counted AS (
         -- Counts what has started and left. Notes in held_back whether the cap kept due tasks back in this pool, so that
         -- the end of an attempt there knows that it frees a slot (attempts_finish). A tenant without a change is not written.
+        -- A tenant that comes to its limit begins a new period there, or goes on with the one that has just been interrupted.
         UPDATE tenant_slots s
         SET running = s.running + coalesce(m.claimed, 0), departed = s.departed + coalesce(m.taken, 0),
             running_asyncio = s.running_asyncio + CASE p_pool WHEN 'asyncio' THEN coalesce(m.claimed, 0) ELSE 0 END,
+            running_http = s.running_http + CASE p_pool WHEN 'http' THEN coalesce(m.claimed, 0) ELSE 0 END,
             held_back = CASE WHEN m.taken IS NULL OR (m.has_due AND NOT m.has_slot) THEN s.held_back | pool_bit
-                             ELSE s.held_back & ~pool_bit END
+                             ELSE s.held_back & ~pool_bit END,
+            full_since = CASE WHEN s.running + coalesce(m.claimed, 0) < s.running_limit OR s.full_until IS NULL THEN s.full_since
+                              WHEN s.full_until < now() - make_interval(secs => p_limit_gap) THEN now()
+                              ELSE s.full_since + (now() - s.full_until) END,
+            full_until = CASE WHEN m.taken IS NULL THEN s.full_until
+                              WHEN s.running + m.claimed < s.running_limit THEN coalesce(s.full_until, now()) END
         FROM more m
         WHERE s.tenant_id = m.tenant_id
     )

@@ -3,7 +3,8 @@
 -- Parameters. p_tenants: the tenants, each once. p_counts: how many tasks each of them asks for. p_day_limits,
 --   p_month_limits, p_backlog_limits: its limits; -1 means no limit.
 -- Returns. For each tenant, in the order of ids: how many tasks were granted; which limit refused the rest (if several did,
---   the one that lasts longest); what is used including them; in how many seconds the day and the month end (UTC).
+--   the one that lasts longest); what is used including them; in how many seconds the day and the month end (UTC); whether they
+--   have crossed 80 or 100 percent of a quota (quota_crossed).
 -- Locks. tenant_admitted in the order of tenant ids.
 -- Called by. tasks_accept.
 CREATE OR REPLACE FUNCTION usage_reserve(
@@ -11,7 +12,7 @@ CREATE OR REPLACE FUNCTION usage_reserve(
 )
 RETURNS TABLE (
     tenant_id uuid, granted integer, refused_by text, day_used bigint, month_used bigint, waiting bigint,
-    day_ends_in integer, month_ends_in integer
+    day_ends_in integer, month_ends_in integer, has_crossed boolean
 )
 LANGUAGE plpgsql
 AS $$
@@ -66,6 +67,7 @@ BEGIN
         day_used := wanted.day + room;
         month_used := wanted.month + room;
         waiting := wanted.backlog + room;
+        has_crossed := quota_crossed(granted, day_used, wanted.most_of_day) OR quota_crossed(granted, month_used, wanted.most_of_month);
         -- Only tenants that got something are written below.
         IF room > 0 THEN
             given := given || wanted.t;

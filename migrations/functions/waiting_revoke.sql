@@ -1,11 +1,11 @@
 -- Purpose. End a task that waits, because its tenant cancels it or because it has not started in time.
 -- Parameters. p_tenant, p_task: the task. p_error: a JSON object. p_is_expiry: true ends the task only if its time to start
 --   has passed, and does not record a cancel.
--- Returns. One row with the new status if the task waited and has ended now.
+-- Returns. One row with the new status and the task type if the task waited and has ended now.
 -- Locks. tenant_slots in a statement of its own, then backlog and task.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION waiting_revoke(p_tenant uuid, p_task uuid, p_error jsonb, p_is_expiry boolean)
-RETURNS TABLE (status text)
+RETURNS TABLE (status text, task text)
 LANGUAGE plpgsql
 SET enable_sort = off
 AS $$
@@ -33,24 +33,24 @@ BEGIN
             cancel_requested_at = CASE WHEN p_is_expiry THEN NULL ELSE now() END
         -- Finds the task by its key. Joined with taken, a plan may read every task of the tenant.
         WHERE k.tenant_id = p_tenant AND k.id = p_task AND EXISTS (SELECT FROM taken)
-        RETURNING k.id, k.status, k.attempt, k.webhook_url IS NOT NULL AS has_webhook
+        RETURNING k.id, k.status, k.task, k.attempt, k.webhook_url IS NOT NULL AS has_webhook
     ), counted AS (
         -- Counts that a task has left the backlog, and takes a number for the event. There is one if the tenant has a log
-        -- (features bit 1) or the task has a webhook.
+        -- or endpoints (features bits 1 and 2), or the task has a webhook_url. Endpoints get every event.
         UPDATE tenant_slots s
         SET departed = s.departed + 1,
-            event_seq = s.event_seq + (s.features & 1 <> 0 OR c.has_webhook)::integer,
-            webhook_seq = CASE WHEN c.has_webhook THEN s.event_seq + 1 ELSE s.webhook_seq END
+            event_seq = s.event_seq + (s.features & 3 <> 0 OR c.has_webhook)::integer,
+            webhook_seq = CASE WHEN s.features & 2 <> 0 OR c.has_webhook THEN s.event_seq + 1 ELSE s.webhook_seq END
         FROM (SELECT coalesce(bool_or(e.has_webhook), false) AS has_webhook FROM ended e) AS c
         WHERE s.tenant_id = p_tenant AND EXISTS (SELECT FROM taken)
-        RETURNING s.event_seq, s.features & 1 <> 0 OR c.has_webhook AS is_logged
+        RETURNING s.event_seq, s.features & 3 <> 0 OR c.has_webhook AS is_logged, s.features & 2 <> 0 OR c.has_webhook AS is_sent
     ), logged AS (
         -- Writes the event with the number that was taken. The row of the slots stays locked until the commit, so numbers have
         -- no gaps and become visible in their order (docs/decisions/0014-event-log.md).
         INSERT INTO event (tenant_id, seq, type, subject, attempt, webhook_seq)
         SELECT p_tenant, c.event_seq, event_type(e.status), e.id, e.attempt,
-            CASE WHEN e.has_webhook THEN c.event_seq END
+            CASE WHEN c.is_sent THEN c.event_seq END
         FROM ended e, counted c WHERE c.is_logged
     )
-    SELECT e.status FROM ended e;
+    SELECT e.status, e.task FROM ended e;
 END $$;

@@ -12,7 +12,7 @@ CREATE TABLE worker (
     pid integer
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE worker IS 'One worker process, from its start to its end.';
-COMMENT ON COLUMN worker.pool IS 'prefork or asyncio.';
+COMMENT ON COLUMN worker.pool IS 'prefork, asyncio or http.';
 COMMENT ON COLUMN worker.slots IS 'How many tasks it runs at once.';
 COMMENT ON COLUMN worker.task_types IS 'Names of the task types that it can run.';
 COMMENT ON COLUMN worker.claim_tokens IS 'Tokens of the attempts that it runs now.';
@@ -22,16 +22,17 @@ COMMENT ON COLUMN worker.pid IS 'Process id of its main process on its host.';
 
 CREATE TABLE process_heartbeat (
     id uuid PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('dispatcher', 'webhooks')),
+    kind text NOT NULL CHECK (kind IN ('dispatcher', 'webhooks', 'operator')),
     hostname text NOT NULL,
     pid integer NOT NULL,
     details jsonb NOT NULL DEFAULT '{}',
     started_at timestamptz NOT NULL DEFAULT now(),
     heartbeat_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE process_heartbeat IS 'One dispatcher or webhooks process, from its start to its end.';
+COMMENT ON TABLE process_heartbeat IS 'One process of a kind other than api and worker, from its start to its end.';
 COMMENT ON COLUMN process_heartbeat.details IS
-    'round_age: seconds from its last round to the heartbeat. A dispatcher also has leads: whether it leads.';
+    'round_age: seconds from its last round to the heartbeat; recent_rounds: seconds from each of the last ten rounds to the '
+    'one before it, the newest last; secrets: fingerprint of its secrets file. A dispatcher also has leads: whether it leads.';
 COMMENT ON COLUMN process_heartbeat.heartbeat_at IS 'The same as worker.heartbeat_at.';
 
 CREATE TABLE dispatcher_lease (

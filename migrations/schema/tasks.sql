@@ -12,7 +12,7 @@ CREATE TABLE task (
     priority smallint NOT NULL CHECK (priority BETWEEN 0 AND 9),
     max_attempts smallint NOT NULL CHECK (max_attempts BETWEEN 1 AND 25),
     task text NOT NULL,
-    pool text NOT NULL CHECK (pool IN ('prefork', 'asyncio')),
+    pool text NOT NULL CHECK (pool IN ('prefork', 'asyncio', 'http')),
     payload json NOT NULL,
     tags text[] NOT NULL DEFAULT '{}',
     metadata jsonb,
@@ -43,7 +43,7 @@ COMMENT ON TABLE task IS
     'A row that has ended never changes, by a trigger, but for an erasure. Partitioned by the month in its id.';
 COMMENT ON COLUMN task.id IS 'UUIDv7: it contains its time.';
 COMMENT ON COLUMN task.task IS 'Name of the task type.';
-COMMENT ON COLUMN task.pool IS 'The pool whose workers run it: prefork or asyncio.';
+COMMENT ON COLUMN task.pool IS 'The pool whose workers run it: prefork, asyncio or http.';
 COMMENT ON COLUMN task.priority IS '0 to 9; 9 is the most urgent.';
 COMMENT ON COLUMN task.payload IS
     'The text that was submitted. json and not jsonb, which would change numbers (docs/decisions/0011-json-as-it-came.md).';
@@ -86,6 +86,8 @@ CREATE TABLE attempt (
     worker_id uuid NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now(),
     deadline_at timestamptz NOT NULL,
+    waited_seconds real NOT NULL DEFAULT 0,
+    limited_seconds real NOT NULL DEFAULT 0,
     finished_at timestamptz,
     status text NOT NULL DEFAULT 'STARTED'
         CHECK (status IN ('STARTED', 'SUCCESS', 'FAILURE', 'REVOKED', 'LOST', 'RETURNED')),
@@ -108,6 +110,9 @@ COMMENT ON COLUMN attempt.worker_id IS
 COMMENT ON COLUMN attempt.error IS '{type, message, attempt}; null without an error.';
 COMMENT ON COLUMN attempt.deadline_at IS
     'Start, hard limit and DEADLINE_GRACE (app/tasks/run/timing.py). After this time the attempt is lost, even if its worker lives.';
+COMMENT ON COLUMN attempt.waited_seconds IS 'Seconds from task.due_at to the claim.';
+COMMENT ON COLUMN attempt.limited_seconds IS
+    'The part of waited_seconds in which the tenant''s running tasks stood at their limit (tenant_slots.full_since).';
 COMMENT ON COLUMN attempt.finished_at IS 'Null while it runs.';
 
 CREATE TABLE result (

@@ -20,12 +20,15 @@ COMMENT ON COLUMN usage_by_task.worker_seconds IS 'Seconds that these attempts t
 CREATE TABLE worker_time (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tenant_id uuid NOT NULL,
-    day date NOT NULL,
+    ended_at timestamptz NOT NULL DEFAULT now(),
     task text NOT NULL,
     seconds double precision NOT NULL,
-    attempts integer NOT NULL DEFAULT 1
+    attempts integer NOT NULL DEFAULT 1,
+    samples integer[] NOT NULL DEFAULT '{}'
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE worker_time IS
-    'Attempts of one task type that ended together. Ends only insert, so that none waits for another. usage_roll_up adds up.';
-COMMENT ON COLUMN worker_time.day IS 'Day of the end, in UTC.';
+    'Attempts and tasks of one task type that ended together. Ends only insert, so that none waits for another. usage_roll_up adds up.';
+COMMENT ON COLUMN worker_time.attempts IS 'Attempts whose code has ended.';
+COMMENT ON COLUMN worker_time.samples IS
+    'A number for each attempt whose code has ended and for each other end of a task (functions/stat_sample.sql).';
 COMMENT ON COLUMN worker_time.seconds IS 'Seconds that a worker spent on all of them together.';
