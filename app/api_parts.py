@@ -31,22 +31,23 @@ from app.monitoring.readiness import ReadinessProbe
 from app.operations.parts import OperationParts
 from app.quotas import admission
 from app.quotas.rate import Rates
+from app.schedules.parts import ScheduleParts
 from app.tasks import partitions
 from app.tasks.large_bodies import LargeBodies
-from app.tasks.parts import TaskParts
 from app.tasks.read.ended_tasks import EndedTasks
 from app.tasks.read.following import Following
 from app.tasks.read.reading import Reading
 from app.tasks.submit.accept import Acceptor
+from app.webhooks.endpoints.parts import WebhookParts
 
 Runs = TypeVar("Runs", LogReader, Following)
 
-# With the time to get a connection, a caller is told within 2 s that Postgres does not answer.
+# With the time to get a connection, a caller learns within 2 s that Postgres does not answer.
 _COMMAND_TIMEOUT: Final = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiParts(TaskParts, OperationParts, AccountParts, MonitoringParts):
+class ApiParts(ScheduleParts, OperationParts, WebhookParts, AccountParts, MonitoringParts):
     """All parts of an API process. A handler asks for those of its room, for example ``TaskParts``."""
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -9,11 +10,14 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from starlette.routing import BaseRoute
 
 from app import api_parts
 from app.accounts.auth_router import router as auth_router
+from app.accounts.portal_router import router as portal_router
 from app.accounts.router import router as accounts_router
 from app.audit.router import router as audit_router
+from app.clients import routes as client_routes
 from app.core import logging as structured_logging
 from app.core import open_files
 from app.core.config import get_settings
@@ -27,25 +31,47 @@ from app.core.errors import (
 )
 from app.db import AWAY
 from app.events.operations import OPERATIONS as EVENT_OPERATIONS
-from app.http import calls, dispatcher, document_rules, openapi, problem
+from app.guide import routes as guide_routes
+from app.http import calls, dispatcher, document_rules, openapi, problem, problem_pages, request_defaults, vocabulary
 from app.http.cors import Cors
 from app.http.dispatcher import Dispatcher
+from app.http.front_page import ROUTES as FRONT_PAGES
+from app.http.reference import ROUTES as REFERENCE
 from app.http.request_log import LoggedApp, RequestLog
 from app.identity.dependencies import RATED
+from app.metrics import gauges, serving
+from app.monitoring import probe_metrics
 from app.monitoring.router import router as health_router
 from app.operations.call_table import CALL_TABLE
+from app.quotas.me_router import router as me_router
 from app.quotas.router import router as quotas_router
+from app.schedules.call_table import CALL_TABLE as SCHEDULE_CALL_TABLE
+from app.stats.operations import OPERATIONS as STATS_OPERATIONS
+from app.task_errors.call_table import CALL_TABLE as ERROR_CALL_TABLE
 from app.tasks.definition import types
 from app.tasks.document import with_task_types
 from app.tasks.operations import OPERATIONS
-from app.webhooks.schemas import TaskEvent
+from app.webhooks.endpoints.operations import OPERATIONS as WEBHOOK_OPERATIONS
+from app.webhooks.history.call_table import DELIVERY_CALLS
+from app.webhooks.schemas import TaskEvent, WebhookEvent
 
-_DESCRIPTION: Final = "Submit long-running tasks, follow them, fetch results. **Accepted means it will finish.**"
+_DESCRIPTION: Final = """\
+Submit long-running tasks, follow them, fetch results. **Accepted means it will finish.**
+
+Every call needs an API key or a token as `Authorization: Bearer …`, and belongs to one tenant. Bodies are JSON, times
+are RFC 3339 with a UTC offset, and every error is a problem (RFC 9457) with a stable `code` and a sentence that says
+what to do. This is version 1: answers may get new members, and enumerations of answers new values. Ignore what you do
+not know.
+"""
 
 _TAGS: Final = [
     {"name": "tasks", "description": "Submit tasks, follow them, fetch their results."},
     {"name": "events", "description": "Follow what happens to your tasks."},
-    {"name": "operations", "description": "Act on many tasks at once, in the background."},
+    {"name": "schedules", "description": "Tasks that the service submits by itself, at the times that you say."},
+    {"name": "operations", "description": "Act on many tasks or deliveries at once, in the background."},
+    {"name": "errors", "description": "What fails in your tasks, counted, and each error until it is resolved."},
+    {"name": "stats", "description": "What happened to your tasks over time."},
+    {"name": "webhooks", "description": "Endpoints of yours that get events, the secrets that sign, and deliveries."},
     {"name": "limits", "description": "The limits of your plan, and what you have used."},
     {"name": "accounts", "description": "API keys, and the members who may log in."},
     {"name": "audit", "description": "Who changed keys, members or the tenant."},
@@ -55,6 +81,8 @@ _TAGS: Final = [
 
 # The garbage collector looks at new objects once there are so many.
 _YOUNG_OBJECTS: Final = 10_000
+# Errors that mean that a server is away.
+_AWAY: Final = (*AWAY, RedisConnectionError, RedisTimeoutError)
 
 EVERY_CALL: Final = (
     InvalidCredentials,
@@ -76,13 +104,40 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         assert isinstance(app, LoggedApp)  # noqa: S101 create_app has made it
         # Only now, because without origins no request pays for it, and settings are read at the start.
         app.front.insert(lambda inner: Cors(inner, origins))
-    async with api_parts.opened() as parts:
+    async with api_parts.opened() as parts, contextlib.AsyncExitStack() as stack:
         parts.attach(app)
+        if serving.start("api") is not None:
+            gauges.add(probe_metrics.source(parts.readiness))
+        if get_settings().console == "on":
+            # Only now: an api without the console imports none of it, and the document of the API has none of it.
+            from app.console.app import Console  # noqa: PLC0415
+
+            app.router.routes.append(Console())
+        if get_settings().clients == "on":
+            app.router.routes.extend(client_routes.routes())
+        if get_settings().guide == "on":
+            app.router.routes.extend(guide_routes.routes())
+        if get_settings().mcp == "on":
+            app.router.routes.append(await stack.enter_async_context(_mcp()))
         # What is here lives for ever: to look for garbage among it takes a tenth of the process's time under load.
         gc.freeze()
         # Requests under way hold some thousand objects, none of them garbage: to look at each 700 finds nothing.
         gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
         yield
+
+
+@contextlib.asynccontextmanager
+async def _mcp() -> AsyncIterator[BaseRoute]:
+    """Yield the route for agents. Without the packages that it needs the process ends with a line that names them."""
+    try:
+        # Only now: they take 17 MB, and most services have no agents.
+        from app.mcp.endpoint import Mcp  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        sys.exit(f"MCP=on needs the package {package}: pip install --require-hashes -r requirements-mcp.txt")
+    route = Mcp(_AWAY)
+    async with route.running():
+        yield route
 
 
 def create_app() -> FastAPI:
@@ -92,25 +147,38 @@ def create_app() -> FastAPI:
         version="0.1.0",
         openapi_tags=_TAGS,
         description=_DESCRIPTION,
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        contact={"name": "The operator of this service"},
+        servers=[{"url": "/", "description": "The service that serves this document."}],
         lifespan=_lifespan,
         redirect_slashes=False,
+        # app/http/reference.py has a page of our own instead, which loads nothing from another host.
+        docs_url=None,
+        redoc_url=None,
     )
-    problem.install(made, away=(*AWAY, RedisConnectionError, RedisTimeoutError))
+    problem.install(made, away=_AWAY)
     tasks_router = dispatcher.router(OPERATIONS, tag="tasks")
     events_router = dispatcher.router(EVENT_OPERATIONS, tag="events")
     acts_router = dispatcher.router(CALL_TABLE, tag="operations")
-    operations = [*tasks_router.routes, *events_router.routes, *acts_router.routes]
+    errors_router = dispatcher.router(ERROR_CALL_TABLE, tag="errors")
+    stats_router = dispatcher.router(STATS_OPERATIONS, tag="stats")
+    schedules_router = dispatcher.router(SCHEDULE_CALL_TABLE, tag="schedules")
+    webhooks_router = dispatcher.router([*WEBHOOK_OPERATIONS, *DELIVERY_CALLS], tag="webhooks")
+    tables = (tasks_router, events_router, schedules_router, acts_router, errors_router, stats_router, webhooks_router)
+    operations = [route for table in tables for route in table.routes]
     dispatched = Dispatcher(made.answer_by_fastapi, operations, made.exception_handlers)
     made.front = RequestLog(dispatched, dispatched.ready)
-    made.include_router(tasks_router)
-    made.include_router(events_router)
-    made.include_router(acts_router)
+    made.router.routes += [*FRONT_PAGES, *REFERENCE, *problem_pages.ROUTES]
+    for table in tables:
+        made.include_router(table)
     made.include_router(quotas_router)
+    made.include_router(me_router)
     made.include_router(accounts_router, dependencies=[RATED])
+    made.include_router(portal_router, dependencies=[RATED])
     made.include_router(audit_router, dependencies=[RATED])
     made.include_router(auth_router)
     made.include_router(health_router)
-    rated = (tasks_router, events_router, acts_router, quotas_router, accounts_router, audit_router)
+    rated = (*tables, quotas_router, me_router, accounts_router, portal_router, audit_router)
     routers = (*rated, auth_router, health_router)
     calls.install(made, [route for router in routers for route in router.routes])
     _document_events(made)
@@ -121,13 +189,15 @@ def create_app() -> FastAPI:
 def _complete_document(made: FastAPI, rated: Sequence[APIRouter]) -> None:
     ids = [route.operation_id for router in rated for route in router.routes if isinstance(route, APIRoute)]
     openapi.amend(made, lambda described: document_rules.add_problems(described, ids, *EVERY_CALL))
+    openapi.amend(made, vocabulary.describe_members)
     openapi.amend(made, with_task_types)
     openapi.amend(made, document_rules.apply)
+    openapi.amend(made, request_defaults.as_text)
     openapi.serve(made)
 
 
 def _document_events(made: FastAPI) -> None:
-    """Describe what is sent to a webhook_url; nothing here answers a request."""
+    """Describe what is sent to a webhook_url and to endpoints; nothing here answers a request."""
 
     def receive(body: TaskEvent) -> None:
         """Answer 2xx within 15 s, after the signature holds. Anything else is sent again, with the same webhook-id."""
@@ -140,6 +210,18 @@ def _document_events(made: FastAPI) -> None:
         openapi_extra={"security": []},
         responses={"default": {"description": "Sent again: 10 tries within 75 hours."}},
     )(receive)
+
+    def receive_any(body: WebhookEvent) -> None:
+        """Answer 2xx within 15 s, after the signature holds. 410 disables the endpoint."""
+
+    made.webhooks.post(
+        "event",
+        operation_id="receive_event",
+        summary="An event for an endpoint",
+        status_code=204,
+        openapi_extra={"security": []},
+        responses={"default": {"description": "Sent again: 10 attempts within 75 hours."}},
+    )(receive_any)
 
 
 if structured_logging.is_uvicorn_set_up():

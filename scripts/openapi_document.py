@@ -1,4 +1,8 @@
-"""Writes ``openapi.yaml`` from the application, or checks that it is up to date: ``scripts/openapi [--check]``."""
+"""Writes ``openapi.yaml`` and what follows from it: ``scripts/openapi``.
+
+``--check`` compares them with the code. ``--compatible`` compares the document with that of the latest release, whose
+clients it must not break.
+"""
 
 import os
 import sys
@@ -7,7 +11,13 @@ from typing import Any, Final
 
 import yaml
 
-_FILE: Final = Path(__file__).parent.parent / "openapi.yaml"
+from scripts import openapi_compatible
+from scripts.sdk_generator import modules, npm_package, typescript
+
+_ROOT: Final = Path(__file__).parent.parent
+_FILE: Final = _ROOT / "openapi.yaml"
+RELEASED: Final = _ROOT / "docs" / "api" / "openapi-0.1.yaml"
+"""The document of the latest release. A release adds its own, and this names it."""
 
 
 def document() -> str:
@@ -22,14 +32,34 @@ def document() -> str:
     return yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120)
 
 
+def files() -> dict[Path, str]:
+    """Return the document, and the types of the TypeScript client that follow from it."""
+    text = document()
+    described = modules.Document(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))  # noqa: S506  # it is
+    return {_FILE: text} | {npm_package.GENERATED / name: made for name, made in typescript.files(described).items()}
+
+
 def main() -> None:
     """Write, or check and say what to do."""
-    text = document()
-    if "--check" not in sys.argv[1:]:
-        _FILE.write_text(text)
+    if "--compatible" in sys.argv[1:]:
+        _compare()
         return
-    if not _FILE.exists() or _FILE.read_text() != text:
-        sys.exit("openapi.yaml is not what the code says: run scripts/openapi and commit it")
+    written = files()
+    if "--check" not in sys.argv[1:]:
+        for path, text in written.items():
+            path.write_text(text)
+        return
+    if any(not path.exists() or path.read_text() != text for path, text in written.items()):
+        sys.exit("openapi.yaml, or what follows from it, is not what the code says: run scripts/openapi and commit it")
+
+
+def _compare() -> None:
+    released, current = (yaml.safe_load(path.read_text()) for path in (RELEASED, _FILE))
+    if found := openapi_compatible.breaks(released, current):
+        lines = "\n  ".join(found)
+        sys.exit(
+            f"openapi.yaml breaks clients of {RELEASED.name} (docs/versioning.md says what may change):\n  {lines}"
+        )
 
 
 if __name__ == "__main__":

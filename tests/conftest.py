@@ -4,11 +4,12 @@ import asyncio
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import httpx
 import hypothesis
 import pytest
 
+from app.core import secrets
 from scripts.stack import embedded, ports
 from tests import distribution, log_scan, operator_commands, stack_state
 
@@ -26,13 +28,17 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the state of the stack to the report of a test that failed on it."""
+    """Add the state of the stack to the report of a test that failed on it, or waited for it in vain."""
     report = yield
     stack = getattr(item, "funcargs", {}).get("stack")
-    if report.when == "call" and report.failed and isinstance(stack, Stack):
+    if report.when != "teardown" and report.failed and isinstance(stack, Stack):
         pids = {name: process.pid for name, process in stack.processes.items()}
         report.sections.append(("state of the stack", stack_state.describe(stack.environment, pids, stack.folder)))
     return report
+
+
+def pytest_unconfigure() -> None:
+    operator_commands.end()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,9 +59,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 _RESTS = """
 SELECT NOT EXISTS (SELECT FROM attempt WHERE finished_at IS NULL)
    AND NOT EXISTS (
-       SELECT FROM backlog b JOIN tenant n ON n.id = b.tenant_id
+       SELECT FROM backlog b JOIN tenant n ON n.id = b.tenant_id JOIN tenant_slots s ON s.tenant_id = n.id
        WHERE b.due_at <= now() AND b.pool = 'prefork' AND n.status = 'active' AND NOT n.queue_paused
-         AND NOT n.queue_paused_by_tenant
+         AND NOT n.queue_paused_by_tenant AND s.running_limit > 0
    )
    AND (SELECT array_agg((pool, slots)::text) FROM pool_slots) = '{"(prefork,2)"}'
 """
@@ -115,8 +121,11 @@ def environment(servers: Servers) -> dict[str, str]:
         "DATABASE_URL": servers.postgres.url,
         "REDIS_URL": servers.valkey.url,
         "SECRETS_FILE": str(servers.folder / "secrets.json"),
+        "CLIENTS_FOLDER": str(servers.folder / "clients"),
+        "GUIDE_FOLDER": str(servers.folder / "guide"),
         "TASK_MODULES": "tests.task_types,tests.wedges",
         "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        "HTTP_REQUEST_ALLOWED_NETWORKS": "127.0.0.0/8",
         "PYTHONUNBUFFERED": "1",
     }
     for command in ("bootstrap", "migrate"):
@@ -138,9 +147,12 @@ class Stack:
     environment: dict[str, str]
     folder: Path
     processes: dict[str, subprocess.Popen[bytes]]
+    settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Those that were given to a process alone, by its name."""
 
     def start(self, name: str, *command: str, **extra: str) -> None:
         """Start a process under a name; its log is in the folder."""
+        self.settings[name] = extra
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", *command],
@@ -152,12 +164,12 @@ class Stack:
             )
 
     def start_worker(self, name: str = "worker", *options: str, **extra: str) -> None:
-        """Start a worker of two slots; ``extra`` are settings of its own."""
+        """Start a worker of two slots, which has no key and no password but its own; ``extra`` are other settings."""
         self.start(
             name,
             "celery", "-A", "app.celery_app", "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip",
             "--without-mingle", "--without-heartbeat", "--loglevel", "INFO", "--hostname", f"{name}@test", *options,
-            **extra,
+            **(worker_environment(self.environment) | extra),
         )  # fmt: skip
 
     def stop(self, name: str) -> None:
@@ -170,6 +182,15 @@ class Stack:
             process.kill()
             process.wait()
 
+    def crash(self, name: str) -> None:
+        """Kill a process with its children, and start it again with the same command."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        # Without the interpreter and its -m.
+        _, _, *command = process.args  # type: ignore[misc]
+        self.start(name, *command, **self.settings[name])
+
     def wait_for_workers(self, count: int) -> None:
         """Wait until so many workers have said that they live."""
         wait_until(lambda: self._workers() == count, f"{count} workers")
@@ -179,6 +200,15 @@ class Stack:
             return int(httpx.get(f"{self.url}/readyz", timeout=5).json()["workers"])
         except (httpx.HTTPError, KeyError):
             return None
+
+
+def worker_environment(environment: dict[str, str]) -> dict[str, str]:
+    """Return the settings that a worker with the operator's code has instead of those of other processes."""
+    url = urlsplit(environment["DATABASE_URL"])
+    return {
+        "DATABASE_URL": url._replace(netloc=f"{url.hostname}:{url.port}").geturl(),
+        "SECRETS_FILE": str(secrets.worker_path(Path(environment["SECRETS_FILE"]))),
+    }
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 40) -> None:
@@ -216,6 +246,25 @@ def stack(environment: dict[str, str], servers: Servers) -> Iterator[Stack]:
             made.stop(name)
 
 
+@pytest.fixture(scope="session")
+def operator_url(stack: Stack) -> Iterator[str]:
+    """Run the operator's process on the stack; yield where it is."""
+    url = f"http://127.0.0.1:{ports.free_port()}"
+    stack.start("operator", "app.operator", "--port", url.rpartition(":")[2], "--console-url", stack.url)
+    try:
+        wait_until(lambda: _answers(f"{url}/sign-in"), "the operator's pages")
+        yield url
+    finally:
+        stack.stop("operator")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 @pytest.fixture
 def quiet_stack(stack: Stack) -> Stack:
     """Wait until what earlier tests have left on the shared stack is over; return the stack.
@@ -233,7 +282,8 @@ def quiet_stack(stack: Stack) -> Stack:
         finally:
             await owner.close()
 
-    wait_until(lambda: asyncio.run(rests()), "a stack on which nothing runs, with two slots")
+    # A busy machine takes longer to end what others have left, and the dispatcher to count again.
+    wait_until(lambda: asyncio.run(rests()), "a stack on which nothing runs, with two slots", 80)
     return stack
 
 
@@ -273,6 +323,8 @@ def globex(make_tenant: Callable[..., Tenant]) -> Tenant:
 
 def role_url(environment: dict[str, str], role: str) -> str:
     """Return the URL by which a role logs in to this run's database."""
-    password = json.loads(Path(environment["SECRETS_FILE"]).read_text())["role_passwords"][role]
+    whole = Path(environment["SECRETS_FILE"])
+    file = secrets.admin_path(whole) if role == "tq_admin" else whole
+    password = secrets.load(file).role_passwords[role]
     url = urlsplit(environment["DATABASE_URL"])
     return url._replace(netloc=f"{role}:{password}@{url.hostname}:{url.port}").geturl()

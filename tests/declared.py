@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from app.tasks.definition import unknown_members
 from app.tasks.definition.types import TaskType
 
 
@@ -17,6 +18,7 @@ def task_type(payload: type[BaseModel] = Nothing, result: Any = None) -> TaskTyp
         function=lambda *_: None,
         payload=payload,
         validator=TypeAdapter(payload).validator,
+        submit_validator=unknown_members.validator(payload),
         result=TypeAdapter(result),
         summary="",
         autoretry_for=(Exception,),

@@ -28,7 +28,7 @@ def scratch_folder() -> Iterator[Path]:
         yield folder
         # A shell's output is what a person sees, who is shown the first key.
         logs = [log for log in folder.rglob("*.log") if log.name != "shell.log"]
-        secrets = {text for path in folder.rglob("secrets.json") for text in _texts(json.loads(path.read_text()))}
+        secrets = {text for path in folder.rglob("secrets*.json") for text in _texts(json.loads(path.read_text()))}
         hold(logs, secrets)
 
 

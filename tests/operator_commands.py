@@ -4,7 +4,6 @@ Half a second of CPU goes into importing ``app.admin``, and the suite runs some 
 it once, and each command is a fork of that: it has its own arguments, environment, output and exit code.
 """
 
-import atexit
 import functools
 import json
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parent.parent
 _SECONDS = 60
+_started: "list[subprocess.Popen[str]]" = []
 
 
 def run(environment: Mapping[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -53,14 +53,16 @@ def _address() -> str:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    atexit.register(_end, process)
+    _started.append(process)
     address = process.stdout.readline().strip()
     process.stdout.close()
     return f"\0{address}"
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    # It ends with its standard input, also where this process is killed.
-    assert process.stdin is not None
-    process.stdin.close()
-    process.wait()
+def end() -> None:
+    """End that process, if it was started. It also ends with its standard input, where this process is killed."""
+    while _started:
+        process = _started.pop()
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait()

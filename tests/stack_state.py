@@ -1,10 +1,11 @@
 """Tell the state of a stack whose task did not end: where it waits cannot be seen from its status alone."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import psutil
@@ -18,13 +19,15 @@ _QUERIES: Final = {
         FROM attempt a JOIN task t ON t.tenant_id = a.tenant_id AND t.id = a.task_id JOIN tenant n ON n.id = a.tenant_id
         WHERE a.finished_at IS NULL""",
     "due tasks": """
-        SELECT n.slug, n.status, n.queue_paused, n.queue_paused_by_tenant, b.pool, count(*)
+        SELECT n.slug, n.status, n.queue_paused, n.queue_paused_by_tenant, b.pool, count(*),
+            array_agg(DISTINCT t.task || ' ' || t.status) AS what, min(b.due_at) AS since
         FROM backlog b JOIN tenant n ON n.id = b.tenant_id
+        LEFT JOIN task t ON t.tenant_id = b.tenant_id AND t.id = b.task_id
         WHERE b.due_at <= now() GROUP BY 1, 2, 3, 4, 5""",
     "slots of tenants": """
-        SELECT n.slug, s.running, s.running_asyncio, s.cap_prefork, s.cap_asyncio
+        SELECT n.slug, s.running, s.running_asyncio, s.running_http, s.cap_prefork, s.cap_asyncio, s.cap_http
         FROM tenant_slots s JOIN tenant n ON n.id = s.tenant_id
-        WHERE s.running > 0 OR s.cap_prefork IS NOT NULL OR s.cap_asyncio IS NOT NULL""",
+        WHERE s.running > 0 OR s.cap_prefork IS NOT NULL OR s.cap_asyncio IS NOT NULL OR s.cap_http IS NOT NULL""",
     "pools": "SELECT *, now() - judged_at AS age FROM pool_slots",
     "workers": "SELECT *, now() - heartbeat_at AS age FROM worker",
     "long types": "SELECT task FROM long_task_type",
@@ -39,7 +42,7 @@ _SECONDS: Final = 5.0
 def describe(environment: Mapping[str, str], pids: Mapping[str, int], folder: Path) -> str:
     """Return a text for people: what Postgres, Redis, the processes and their logs in ``folder`` say now. Never raises."""
     readers: list[Callable[[], Iterable[str]]] = [
-        lambda: asyncio.run(_postgres(environment["DATABASE_URL"])),
+        lambda: _in_a_thread(partial(_postgres, environment["DATABASE_URL"])),
         lambda: _redis(environment["REDIS_URL"]),
         *(partial(_process, name, pid, folder / f"{name}.log") for name, pid in pids.items()),
     ]
@@ -57,6 +60,12 @@ def _process(name: str, pid: int, log: Path) -> Iterator[str]:
     yield f"process {name}:"
     yield from _tree(pid)
     yield from (f"  log: {line}" for line in log.read_text().splitlines()[-_LOG_LINES:])
+
+
+def _in_a_thread(read: Callable[[], Coroutine[Any, Any, list[str]]]) -> list[str]:
+    # A browser keeps an event loop running in the thread of its tests, and a thread has one at most.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(read())).result()
 
 
 async def _postgres(url: str) -> list[str]:

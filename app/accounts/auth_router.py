@@ -16,7 +16,9 @@ from app.core.errors import (
     InsufficientScope,
     InvalidRequest,
     MalformedBody,
+    NotAccepted,
     PayloadTooLarge,
+    TenantNeeded,
     TenantSuspended,
     TooManyAttempts,
     Unauthenticated,
@@ -167,16 +169,18 @@ async def revoke_token(request: Request) -> Response:
     operation_id="login",
     summary="Log in as a member",
     response_model=TokenAnswer,
-    responses=responses(*_BODY, Unauthenticated, TenantSuspended, TooManyAttempts, Unavailable),
+    responses=responses(
+        *_BODY, Unauthenticated, TenantSuspended, TenantNeeded, NotAccepted, TooManyAttempts, Unavailable
+    ),
 )
 @limited("10/minute")
 async def login(request: Request, response: Response, body: LoginRequest) -> Any:
     """Log in as a member. The token is valid for 15 minutes.
 
-    The answer does not show whether a member has the address.
+    A member of several tenants names one of them. The answer does not show whether a member has the address.
     """
     response.headers.update(_NO_STORE)
-    return await AccountParts.of(request).tokens.login(body.email, body.password)
+    return await AccountParts.of(request).tokens.login(body.email, body.password, body.tenant, body.invitation)
 
 
 @router.post(

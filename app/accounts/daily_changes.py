@@ -1,4 +1,4 @@
-"""Limit the changes of keys and members that a tenant may make in a day, so that the audit log stays bounded."""
+"""Limit the changes of keys, members and webhooks that a tenant may make in a day: the audit log stays bounded."""
 
 from uuid import UUID
 
@@ -16,5 +16,6 @@ async def admit(connection: Connection, actor: Actor, tenant_id: UUID) -> None:
     # The number of audit events is the count: every change writes one.
     if actor.type != "operator" and await audit.is_day_full(connection, tenant_id):
         raise LimitReached(
-            f"A tenant may make {audit.MAX_EVENTS_PER_DAY} changes of keys and members in 24 hours. Try again later."
+            f"A tenant may make {audit.MAX_EVENTS_PER_DAY} changes of keys, members and webhooks in 24 hours."
+            " Try again later."
         )

@@ -1,4 +1,4 @@
-"""SQL of members."""
+"""SQL of memberships."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,23 +6,43 @@ from uuid import UUID
 from app.accounts.rows import MemberRow
 from app.db import Connection, affected
 
-# All columns except the password hash: code that manages members does not need it.
-_COLUMNS = "tenant_id, id, email, role, token_version, created_at, disabled_at"
+# All columns except the digest of the invitation: code that manages members does not need it.
+_COLUMNS = "tenant_id, id, email, role, token_version, created_at, disabled_at, accepted_at"
+
+
+async def enter_any_tenant(connection: Connection, email: str, password_hash: str) -> bool:
+    """Store a person with a first password. Return False if the person is known, whose password then stays."""
+    is_new: bool = await connection.fetchval("SELECT person_enter($1, $2)", email, password_hash)
+    return is_new
 
 
 async def insert(connection: Connection, tenant_id: UUID, member: MemberRow) -> MemberRow | None:
-    """Insert a member. Return ``None`` when a member of any tenant has the e-mail address."""
-    # Row level security hides the members of other tenants, so only the conflict shows that an address is taken.
+    """Insert the membership of a person. Return ``None`` when the person has one already.
+
+    It counts as accepted unless it has an invitation.
+    """
     row = await connection.fetchrow(
-        "INSERT INTO member (tenant_id, id, email, role, password_hash) VALUES ($1, $2, $3, $4, $5)"  # noqa: S608
-        f" ON CONFLICT (email) DO NOTHING RETURNING {_COLUMNS}",
+        "INSERT INTO member (tenant_id, id, email, role, invitation, accepted_at)"  # noqa: S608 constants
+        " VALUES ($1, $2, $3, $4, $5, CASE WHEN $5::bytea IS NULL THEN now() END)"
+        f" ON CONFLICT (email, tenant_id) DO NOTHING RETURNING {_COLUMNS}",
         tenant_id,
         member.id,
         member.email,
         member.role,
-        member.password_hash,
+        member.invitation,
     )
     return MemberRow(**row) if row else None
+
+
+async def accept(connection: Connection, tenant_id: UUID, member_id: UUID) -> bool:
+    """Let a membership count as accepted. Return False if it does not wait for that any more."""
+    tag = await connection.execute(
+        "UPDATE member SET accepted_at = now(), invitation = NULL"
+        " WHERE tenant_id = $1 AND id = $2 AND accepted_at IS NULL",
+        tenant_id,
+        member_id,
+    )
+    return affected(tag) == 1
 
 
 async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[MemberRow]:
@@ -67,7 +87,7 @@ async def has_other_owner(connection: Connection, tenant_id: UUID, member_id: UU
     """Return whether another member is an owner who can log in."""
     found: bool = await connection.fetchval(
         "SELECT EXISTS (SELECT FROM member WHERE tenant_id = $1 AND id <> $2 AND role = 'owner'"
-        " AND disabled_at IS NULL)",
+        " AND disabled_at IS NULL AND accepted_at IS NOT NULL)",
         tenant_id,
         member_id,
     )
@@ -88,32 +108,6 @@ async def set_disabled(connection: Connection, tenant_id: UUID, member_id: UUID,
         tenant_id,
         member_id,
         is_disabled,
-    )
-
-
-async def set_password(connection: Connection, tenant_id: UUID, member_id: UUID, password_hash: str) -> int | None:
-    """Write a new password and raise the version of the member's tokens, which ends them. Return that version."""
-    version: int | None = await connection.fetchval(
-        "UPDATE member SET password_hash = $3, token_version = token_version + 1"
-        " WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL RETURNING token_version",
-        tenant_id,
-        member_id,
-        password_hash,
-    )
-    return version
-
-
-async def set_hash(
-    connection: Connection, tenant_id: UUID, member_id: UUID, password_hash: str, *, version: int
-) -> None:
-    """Write the same password under newer hash parameters, unless it has changed since ``version`` was read."""
-    # A new password raises the version. Without the comparison, a slow login could bring the old password back.
-    await connection.execute(
-        "UPDATE member SET password_hash = $3 WHERE tenant_id = $1 AND id = $2 AND token_version = $4",
-        tenant_id,
-        member_id,
-        password_hash,
-        version,
     )
 
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from app.accounts import daily_changes
+from app.accounts import daily_changes, person_store
 from app.accounts import member_store as store
 from app.accounts import store as keys_store
 from app.accounts.keys import ALL_SCOPES, require_scopes
@@ -15,6 +15,7 @@ from app.audit.log import Actor
 from app.core.errors import EmailTaken, InsufficientScope, InvalidRequest, LastOwner, LimitReached, NotFound
 from app.core.ids import new_id
 from app.db import Connection
+from app.identity import console_cookies
 from app.identity.scopes import ROLES
 from app.tenants import tenancy
 
@@ -32,6 +33,14 @@ def normalise(email: str) -> str:
     return lower
 
 
+class AddedMember(NamedTuple):
+    """A member that was just added."""
+
+    member: MemberRow
+    invitation: str | None
+    """The code with which a person who was known before accepts. It is shown once. None: the person is new."""
+
+
 async def add(
     connection: Connection,
     actor: Actor,
@@ -42,8 +51,8 @@ async def add(
     password_hash: str,
     caller_scopes: Collection[str] = ALL_SCOPES,
     issuer: str | None = None,
-) -> MemberRow:
-    """Add a member.
+) -> AddedMember:
+    """Add a member. ``password_hash`` is of the first password; a person who is known already keeps its own.
 
     ``issuer`` is the ``key_id`` of the key that the caller used. Raises ``InvalidRequest``, ``EmailTaken``,
     ``InsufficientScope`` for a role with scopes outside ``caller_scopes``, or when the caller's key expires, and
@@ -52,12 +61,18 @@ async def add(
     # The lock makes concurrent calls count one after the other, so that no tenant exceeds the limit.
     await tenancy.lock(connection, tenant_id)
     await check_room(connection, actor, tenant_id, role=role, caller_scopes=caller_scopes, issuer=issuer)
-    member = MemberRow(tenant_id=tenant_id, id=new_id(), email=normalise(email), role=role, password_hash=password_hash)
+    address = normalise(email)
+    is_new = await store.enter_any_tenant(connection, address, password_hash)
+    # Who knows the password of a known person may be somebody else than the person that this tenant means: its first
+    # password was chosen by another tenant. So the person needs a code of this tenant as well.
+    code = None if is_new else console_cookies.generate()
+    digest = code and console_cookies.digest(code)
+    member = MemberRow(tenant_id=tenant_id, id=new_id(), email=address, role=role, invitation=digest or None)
     added = await store.insert(connection, tenant_id, member)
     if added is None:
         raise taken()
     await audit.record(connection, tenant_id, actor, "member.added", added.email, {"role": role})
-    return added
+    return AddedMember(added, code)
 
 
 async def check_room(
@@ -86,11 +101,15 @@ async def _refuse_key_with_end(connection: Connection, tenant_id: UUID, issuer: 
         )
 
 
+async def check_address(connection: Connection, tenant_id: UUID, email: str) -> None:
+    """Check that no member of the tenant, also no disabled one, has the e-mail address. Raises ``EmailTaken``."""
+    if await store.find_by_email(connection, tenant_id, normalise(email)):
+        raise taken()
+
+
 def taken() -> EmailTaken:
-    """Return the error for an e-mail address that another member already has."""
-    return EmailTaken(
-        "A member already has this e-mail address, and an address belongs to one tenant only. Use another address."
-    )
+    """Return the error for an e-mail address that a member of the tenant already has."""
+    return EmailTaken("A member of this tenant already has this e-mail address. Change that member, or use another.")
 
 
 def _scopes(role: str) -> frozenset[str]:
@@ -155,6 +174,18 @@ async def remove(
     await audit.record(connection, tenant_id, actor, "member.removed", member.email)
 
 
+async def reset(connection: Connection, actor: Actor, tenant_id: UUID, *, email: str, password_hash: str) -> MemberRow:
+    """Give the person of a membership another initial password, which ends its tokens and sessions in every tenant.
+
+    For operators alone: a person has one password for all its tenants. Raises ``NotFound``.
+    """
+    await tenancy.lock(connection, tenant_id)
+    member = await find_by_email(connection, tenant_id, email)
+    await person_store.reset_password_any_tenant(connection, member.email, password_hash)
+    await audit.record(connection, tenant_id, actor, "member.password_reset", member.email)
+    return member
+
+
 async def page(connection: Connection, tenant_id: UUID, *, before: UUID, limit: int) -> Sequence[MemberRow]:
     """Return up to ``limit`` members added before the id ``before``, newest first."""
     return await store.page(connection, tenant_id, before=before, limit=limit)
@@ -168,17 +199,6 @@ async def find_by_email(connection: Connection, tenant_id: UUID, email: str) -> 
     return member
 
 
-async def set_password(
-    connection: Connection, actor: Actor, tenant_id: UUID, member_id: UUID, password_hash: str
-) -> int:
-    """Write a member's new password, which ends its tokens. Return the version that new tokens must carry."""
-    version = await store.set_password(connection, tenant_id, member_id, password_hash)
-    if version is None:
-        raise NotFound("The tenant has no such member. GET /api/members lists its members.")
-    await audit.record(connection, tenant_id, actor, "member.password_changed", actor.name)
-    return version
-
-
 async def _known(connection: Connection, tenant_id: UUID, member_id: UUID) -> MemberRow:
     member = await store.find(connection, tenant_id, member_id)
     if member is None:
@@ -187,19 +207,20 @@ async def _known(connection: Connection, tenant_id: UUID, member_id: UUID) -> Me
 
 
 async def _keep_an_owner(connection: Connection, tenant_id: UUID, member: MemberRow) -> None:
-    # A disabled owner cannot log in, so the tenant does not lose an owner by this change.
-    if member.role != "owner" or member.disabled_at:
+    # An owner who cannot log in is not lost by this change.
+    if member.role != "owner" or member.disabled_at or not member.accepted_at:
         return
     if not await store.has_other_owner(connection, tenant_id, member.id):
         raise LastOwner("This is the last owner who can log in. Make another member an owner first.")
 
 
 def describe(member: MemberRow) -> dict[str, object]:
-    """Return a member as plain data, without the password hash."""
+    """Return a member as plain data."""
     return {
         "member_id": str(member.id),
         "email": member.email,
         "role": member.role,
         "created_at": member.created_at and member.created_at.isoformat(),
         "disabled_at": member.disabled_at and member.disabled_at.isoformat(),
+        "accepted_at": member.accepted_at and member.accepted_at.isoformat(),
     }

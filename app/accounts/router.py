@@ -179,7 +179,10 @@ def _member(member: MemberRow) -> Member:
     responses=responses(*_BODY, EmailTaken, LimitReached, TooManyAttempts),
 )
 async def add_member(request: Request, response: Response, principal: KeyManager, body: MemberRequest) -> NewMember:
-    """Add a person who may log in, with your password or with a generated one that is shown once."""
+    """Add a person who may log in, with your password or with a generated one that is shown once.
+
+    A person who is a member of another tenant keeps the password, and accepts with the code `invitation`.
+    """
     parts = AccountParts.of(request)
     # Everything that may refuse the call is checked before the password is hashed, because hashing is slow and no
     # transaction should stay open meanwhile. ``add`` checks again, since things may have changed by then.
@@ -192,11 +195,11 @@ async def add_member(request: Request, response: Response, principal: KeyManager
             caller_scopes=principal.scopes,
             issuer=principal.key_id,
         )
-    await parts.tokens.check_address(members.normalise(body.email))
+        await members.check_address(connection, principal.tenant_id, body.email)
     made = passwords.generate() if body.password is None else None
-    hashed = await parts.tokens.hasher.hash(principal.tenant_id, body.password or made or "")
+    hashed = await parts.tokens.people.hasher.hash(principal.tenant_id, body.password or made or "")
     async with parts.accounts.transaction(principal.tenant_id) as connection:
-        member = await members.add(
+        added = await members.add(
             connection,
             acting(request, principal),
             principal.tenant_id,
@@ -207,7 +210,8 @@ async def add_member(request: Request, response: Response, principal: KeyManager
             issuer=principal.key_id,
         )
     response.headers["Cache-Control"] = _NO_STORE
-    return NewMember(**_member(member).model_dump(), initial_password=made)
+    password = made if added.invitation is None else None
+    return NewMember(**_member(added.member).model_dump(), initial_password=password, invitation=added.invitation)
 
 
 @router.patch(

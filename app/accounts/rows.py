@@ -28,18 +28,23 @@ class KeyRow:
     last_used_at: datetime | None = None
     replaced_by: str | None = None
     """The ``key_id`` of its successor after a rotation."""
+    expiring_told_at: datetime | None = None
+    """Only the dispatcher reads and writes it: None here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberRow:
-    """A person of a tenant, who logs in by e-mail and password."""
+    """The membership of a person in a tenant."""
 
     tenant_id: UUID
     id: UUID
     email: str
     role: str
-    password_hash: str = field(default="", repr=False)
     token_version: int = 1
     created_at: datetime | None = None
     """None until the row is inserted."""
     disabled_at: datetime | None = None
+    accepted_at: datetime | None = None
+    """None until a person who was known before has accepted."""
+    invitation: bytes | None = field(default=None, repr=False)
+    """SHA-256 of the code with which the person accepts."""

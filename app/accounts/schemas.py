@@ -10,7 +10,16 @@ from app.accounts.keys import DEFAULT_OVERLAP_SECONDS, MAX_OVERLAP_SECONDS
 from app.accounts.oauth import ErrorCode
 from app.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 
-Scope: TypeAlias = Literal["tasks:read", "tasks:write", "webhooks:manage", "keys:manage", "usage:read"]
+Scope: TypeAlias = Literal[
+    "tasks:read",
+    "tasks:write",
+    "webhooks:read",
+    "webhooks:manage",
+    "schedules:manage",
+    "keys:manage",
+    "usage:read",
+    "portal:create",
+]
 Role: TypeAlias = Literal["owner", "developer", "viewer"]
 
 # One visible line: no control characters, and at least one character that is not a space.
@@ -55,8 +64,10 @@ class Key(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
-    last_used_at: datetime | None = Field(description="Exact to the minute.")
-    replaced_by: str | None = Field(description="The successor of the key after a rotation.")
+    last_used_at: datetime | None = Field(
+        description="When it was used the latest time, exact to the minute; null before that."
+    )
+    replaced_by: str | None = Field(description="The successor of the key after a rotation; null if there is none.")
 
 
 class NewKey(Key):
@@ -103,12 +114,18 @@ class Member(BaseModel):
     role: Role
     created_at: datetime
     disabled_at: datetime | None
+    accepted_at: datetime | None = Field(description="Null until the person has accepted the invitation.")
 
 
 class NewMember(Member):
     """A member that was just added."""
 
-    initial_password: str | None = Field(description="Shown only here. Null when the request had a password.")
+    initial_password: str | None = Field(
+        description="Shown only here. Null when the request had a password, or the person has one."
+    )
+    invitation: str | None = Field(
+        description="Shown only here: the code with which a member of another tenant accepts. Null for a new person."
+    )
 
 
 class MemberPage(BaseModel):
@@ -123,6 +140,12 @@ class LoginRequest(_Body):
 
     email: _Email
     password: _Password
+    tenant: Annotated[str, Field(max_length=63)] | None = Field(
+        None, description="The tenant's slug. Needed by a member of several tenants."
+    )
+    invitation: Annotated[str, Field(max_length=64)] | None = Field(
+        None, description="The code of an invitation to `tenant`, which the login accepts."
+    )
 
 
 class PasswordRequest(_Body):

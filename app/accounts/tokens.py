@@ -1,30 +1,24 @@
 """Issue access tokens for a key or a member, and revoke them before they expire."""
 
 import contextlib
-import logging
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from app.accounts import member_store, members, revocation
-from app.accounts.login_backoff import LoginBackoff
+from app.accounts import member_store, revocation
 from app.accounts.oauth import Client, OAuthError
-from app.accounts.passwords import Hasher, check, needs_rehash
+from app.accounts.passwords import check
+from app.accounts.people import People
 from app.audit.log import Actor
-from app.core.errors import InsufficientScope, TenantSuspended, Unauthenticated
+from app.core.errors import InsufficientScope, InvalidRequest, TenantSuspended, Unauthenticated
 from app.db import Connection, Database
-from app.identity import store as identity
-from app.identity import tokens, verify
+from app.identity import tokens
 from app.identity.keyring import Keyring
 from app.identity.principal import Principal
 from app.identity.scopes import ROLES
 from app.identity.tokens import InvalidToken, Subject
 from app.identity.verify import Verifier
-
-_log = logging.getLogger(__name__)
-# One text for an unknown address, a wrong password and a disabled member: none of them may be told apart.
-_WRONG: Final = "The e-mail address or the password is wrong."
 
 
 class Tokens:
@@ -32,16 +26,14 @@ class Tokens:
 
     def __init__(self, accounts: Database, auth: Database, verifier: Verifier, keys: Keyring) -> None:
         """``accounts`` connects as the role tq_account, ``auth`` as tq_auth."""
-        self.hasher = Hasher()
+        self.people = People(accounts, auth)
         self._accounts = accounts
-        self._auth = auth
         self._verifier = verifier
         self._keys = keys
-        self._backoff = LoginBackoff()
 
     def close(self) -> None:
         """Stop the threads that hash passwords."""
-        self.hasher.close()
+        self.people.close()
 
     def published_keys(self) -> list[dict[str, Any]]:
         """Return the public keys that verify our tokens, as JWKs."""
@@ -75,47 +67,21 @@ class Tokens:
             raise OAuthError("invalid_client", "This client_id or API key is invalid, expired or revoked.", 401)
         return principal
 
-    async def login(self, email: str, password: str) -> dict[str, Any]:
-        """Return a token for a member.
+    async def login(
+        self, email: str, password: str, tenant: str | None = None, invitation: str | None = None
+    ) -> dict[str, Any]:
+        """Return a token for a member of ``tenant``, a slug; None: of the only tenant of the person.
 
-        Raises ``TooManyAttempts``, ``Unauthenticated`` and, only after a right password, ``TenantSuspended``. An
-        unknown address, a wrong password and a disabled member get the same answer after the same time.
+        With the code of an ``invitation`` the person accepts it first. Raises what ``People.sign_in``, ``accept`` and
+        ``Person.choose`` raise.
         """
-        row = await self._member(email, password)
-        # Only after the password was right: a stranger does not learn which tenants are suspended.
-        if row["status"] == "suspended":
-            raise verify.tenant_suspended()
-        # The plain password is known only now, so this is the moment to store it with newer hash parameters.
-        if needs_rehash(row["password_hash"]):
-            await self._rehash(row, password)
-        return self._answer(_member_subject(row, row["member_version"]), ROLES[row["role"]])
-
-    async def check_address(self, email: str) -> None:
-        """Check that no member of any tenant has the e-mail address. Raises ``EmailTaken``."""
-        async with self._auth.connection() as connection:
-            if await identity.is_address_taken_any_tenant(connection, email):
-                raise members.taken()
-
-    async def _member(self, email: str, password: str) -> asyncpg.Record:
-        """Return the member with this address and password. Each attempt is counted."""
-        address = email.strip().lower()
-        self._backoff.enter(address)
-        async with self._auth.connection() as connection:
-            row = await identity.find_login_any_tenant(connection, address)
-        # The connection is back in its pool by now, because verifying takes 20 ms and may wait for a thread.
-        is_right = await self.hasher.verify(password, row["password_hash"] if row else None)
-        if row is None or not is_right:
-            # Without the address: it may contain a password that somebody typed into the wrong field.
-            _log.warning("login failed", extra={"member_id": row and str(row["member_id"])})
-            raise Unauthenticated(_WRONG, headers={"WWW-Authenticate": 'Bearer realm="task-queue"'})
-        self._backoff.succeed(address)
-        return row
-
-    async def _rehash(self, row: asyncpg.Record, password: str) -> None:
-        tenant_id = row["tenant_id"]
-        hashed = await self.hasher.hash(tenant_id, password)
-        async with self._accounts.transaction(tenant_id) as connection:
-            await member_store.set_hash(connection, tenant_id, row["member_id"], hashed, version=row["member_version"])
+        person = await self.people.sign_in(email, password)
+        if invitation is not None:
+            if tenant is None:
+                raise InvalidRequest("An invitation belongs to a tenant. Send its slug as tenant.")
+            person = await self.people.accept(person, tenant, invitation)
+        chosen = person.choose(tenant)
+        return self._answer(_member_subject(chosen), ROLES[chosen["role"]])
 
     async def change_password(self, principal: Principal, actor: Actor, current: str, new: str) -> dict[str, Any]:
         """Set a member's new password, which ends its earlier tokens, and return a new token.
@@ -126,11 +92,10 @@ class Tokens:
             raise InsufficientScope("Only a member has a password. Log in, and send the token of the login.")
         check(new)
         # The current password is needed again, so that a stolen token cannot take over the account.
-        row = await self._member(principal.email, current)
-        hashed = await self.hasher.hash(principal.tenant_id, new)
-        async with self._accounts.transaction(principal.tenant_id) as connection:
-            version = await members.set_password(connection, actor, principal.tenant_id, row["member_id"], hashed)
-        return self._answer(_member_subject(row, version), ROLES[row["role"]])
+        person = await self.people.sign_in(principal.email, current)
+        person = await self.people.change_password(person, actor, principal.tenant_id, new)
+        chosen = person.choose(principal.slug)
+        return self._answer(_member_subject(chosen), ROLES[chosen["role"]])
 
     async def revoke(self, token: str, address: str) -> None:
         """Revoke a token (RFC 7009). A text that is not a valid token changes nothing."""
@@ -159,8 +124,10 @@ class Tokens:
         }
 
 
-def _member_subject(row: asyncpg.Record, version: int) -> Subject:
-    return Subject(row["tenant_id"], row["tenant_version"], member_id=row["member_id"], member_version=version)
+def _member_subject(row: asyncpg.Record) -> Subject:
+    return Subject(
+        row["tenant_id"], row["tenant_version"], member_id=row["member_id"], member_version=row["member_version"]
+    )
 
 
 async def _actor(connection: Connection, tenant_id: UUID, subject: Subject) -> Actor | None:

@@ -2,14 +2,18 @@
 
 import sys
 
-from app.admin import cli_runtime
+from app.admin import cli_runtime, completion
 from app.admin.commands import app
+from app.core.logging import JsonLine
 
 
 def main() -> None:
     """Run the command that the arguments of the process name."""
+    # As its connections to Postgres are named.
+    JsonLine.service = "admin"
     with cli_runtime.exit_codes():
-        app(args=_lift_data_dir(sys.argv[1:]), prog_name="scripts/admin")
+        completion.prepare()
+        app(args=_lift_data_dir(sys.argv[1:]), prog_name="scripts/admin", complete_var=completion.VARIABLE)
 
 
 def _lift_data_dir(arguments: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 import asyncpg
 import typer
 
+from app.admin import stack
 from app.audit.log import Actor
 from app.core.config import get_settings
 from app.core.errors import EmailTaken, NotFound, Problem, Unavailable
@@ -42,6 +43,16 @@ def as_admin(work: Callable[[Connection], Awaitable[T]]) -> T:
             return await work(connection)
 
     return with_database(run)
+
+
+async def as_admin_in_loop(work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run ``work`` as ``as_admin`` does, where an event loop runs already."""
+    database = Database("tq_admin", size=1)
+    try:
+        async with database.transaction() as connection:
+            return await work(connection)
+    finally:
+        await database.close()
 
 
 def for_tenant(slug: str, work: Callable[[Connection, TenantRecord], Awaitable[T]]) -> T:
@@ -127,5 +138,7 @@ def _code(problem: Problem) -> int:
 
 
 def _end(code: int, line: str) -> None:
-    typer.echo(line, err=True)
+    # Most of these errors come from acting on another stack than the one that was meant.
+    name = stack.name() if code in {NOT_FOUND, DATABASE_AWAY} else ""
+    typer.echo(f"{line} (This was {name}.)" if name else line, err=True)
     sys.exit(code)

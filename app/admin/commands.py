@@ -8,15 +8,24 @@ import typer
 
 from app.admin import (
     cli_runtime,
+    client_commands,
+    completion,
+    console_commands,
+    delivery_commands,
+    examples,
     jwt_commands,
     key_commands,
     member_commands,
     offboarding_commands,
     queue_commands,
+    schedule_commands,
     setup,
     stack,
     store,
+    task_commands,
     tenant_commands,
+    webhook_commands,
+    worker_commands,
 )
 from app.admin import (
     doctor as examination,
@@ -29,23 +38,40 @@ from app.tenants import kek_rotation
 app = typer.Typer(
     help="Operate the task queue. Exit codes: 0 done, 2 usage, 3 not found, 4 exists, 5 refused, 6 no database.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
 )
 # Defined in another module than the other commands of tenants, because it also needs Redis.
 tenant_commands.app.command("delete")(offboarding_commands.delete)
+app.command("console-link")(console_commands.console_link)
+app.command("operator-sign-out")(console_commands.operator_sign_out)
+app.command("completion")(completion.completion)
+app.add_typer(client_commands.app, name="clients")
 app.add_typer(tenant_commands.app, name="tenant")
 app.add_typer(key_commands.app, name="key")
 app.add_typer(member_commands.app, name="member")
 app.add_typer(jwt_commands.app, name="jwt")
 app.add_typer(queue_commands.queue, name="queue")
 app.add_typer(queue_commands.usage, name="usage")
+app.add_typer(task_commands.app, name="task")
+app.add_typer(worker_commands.app, name="worker")
+app.add_typer(schedule_commands.app, name="schedule")
+app.add_typer(delivery_commands.app, name="delivery")
+app.add_typer(webhook_commands.app, name="webhook")
 
 
 @app.callback()
 def choose_stack(
     data_dir: Annotated[
-        Path, typer.Option(envvar="DATA_DIR", help="Data directory of the stack. Ignored when DATABASE_URL is set.")
-    ] = Path(".data"),
+        Path | None,
+        typer.Option(
+            envvar="DATA_DIR",
+            help=(
+                "Data directory of the stack. Default: .data in the checkout, or in the working directory where the"
+                " product is installed. Ignored when DATABASE_URL is set."
+            ),
+        ),
+    ] = None,
 ) -> None:
     """Choose the stack before any setting is read."""
     stack.choose(data_dir)
@@ -92,7 +118,7 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check each Postgres host, Redis and the schema, and show what is wrong. The exit code is 5 when something is."""
+    """Check servers, schema, settings, clocks, connections and secrets files. The exit code is 5 after a fault."""
     if accept_timeline:
         show(examination.accept_and_record(), as_json=as_json)
         return
@@ -105,6 +131,11 @@ def doctor(
 
 @app.command()
 def status(*, as_json: AsJson = False) -> None:
-    """Show the database, its schema, the live workers and the waiting tasks."""
+    """Show which stack this is, its database and schema, the live workers and the waiting tasks."""
     found = cli_runtime.as_admin(store.status_any_tenant)
-    show({**found, "schema_expected": setup.head()}, as_json=as_json)
+    schemas = {"schema": found.pop("schema", None), "schema_expected": setup.head()}
+    show({"stack": stack.name(), **schemas, **found}, as_json=as_json)
+
+
+# After the last command, so that none is left out.
+examples.add(app)

@@ -1,4 +1,4 @@
-"""Find what is wrong with Postgres, Redis and the schema, and accept an older timeline when the operator asks."""
+"""Find what is wrong with an installation, and accept an older timeline when the operator asks."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from app.admin import cli_runtime
+from app.admin import checkups, cli_runtime
+from app.admin.checkups import Checkup
 from app.audit import log as audit
 from app.broker import timelines as shared
 from app.broker.redis_check import RedisCheck
 from app.core import redis as redis_connections
-from app.core import schema
+from app.core import schema, secrets
 from app.core.config import get_settings
 from app.db import primary, timelines
 from app.db.primary import AWAY, Place
@@ -48,7 +49,7 @@ class Server:
 
 
 async def examine() -> dict[str, Any]:
-    """Check every host of DATABASE_URL, Redis and the known timelines, without changing anything."""
+    """Check servers, schema, settings, clocks, connections and secrets files, without changing anything."""
     servers, redis_faults = await _look()
     known = {str(system): timelines.timeline_of(mark) for system, mark in timelines.known().marks().items()}
     faults = [f"{one.host}: {one.fault}" for one in servers if one.fault]
@@ -58,14 +59,35 @@ async def examine() -> dict[str, Any]:
         faults.append(wrong)
     if sum(one.is_primary for one in servers) > 1:
         faults.append("several hosts of DATABASE_URL are primaries: stop those that you do not want to use")
+    around = await _look_around(servers)
     return {
         "postgres": {one.host: one.show() for one in servers},
         "newest_timelines": known,
         "schema": version,
         "schema_expected": schema.EXPECTED,
         "redis": redis_faults or ["no fault found"],
-        "faults": [*faults, *redis_faults],
+        **{name: value for one in around for name, value in one.shown.items()},
+        "faults": [*faults, *redis_faults, *(fault for one in around for fault in one.faults)],
     }
+
+
+async def _look_around(servers: list[Server]) -> list[Checkup]:
+    settings = get_settings()
+    worker_file = settings.worker_secrets_file or secrets.worker_path(settings.secrets_file)
+    files = checkups.check_files(settings.secrets_file, worker_file)
+    found = [checkups.check_settings(), files]
+    urls = dict(zip((one.host for one in servers), primary.split(settings.database_url), strict=True))
+    usable = [one.host for one in servers if one.is_primary and not one.fault and one.schema_version]
+    # Of an old or read-only server nothing of this matters, and without a schema there is nothing to ask.
+    if len(usable) == 1 and schema.fault(_version_of(servers, usable[0])) is None:
+        found.append(
+            await checkups.check_database(urls[usable[0]], files.shown.get("secrets"), settings.database_pool_size)
+        )
+    return found
+
+
+def _version_of(servers: list[Server], host: str) -> str | None:
+    return next(one.schema_version for one in servers if one.host == host)
 
 
 def accept_and_record() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Define the commands for API keys."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from app.accounts import keys
 from app.admin import cli_runtime
 from app.admin.output import AsJson, show, show_list
 from app.admin.tenant_commands import Slug
+from app.core import suggestions
 from app.core.secrets import get_secrets
 
 app = typer.Typer(help="Issue, rotate and revoke API keys.", no_args_is_help=True)
@@ -27,6 +29,7 @@ def issue(
     """Issue a key. It is shown only now."""
     actor, secrets = cli_runtime.operator(), get_secrets()
     wanted = {scope.strip() for scope in scopes.split(",") if scope.strip()}
+    _check(wanted)
     key, text = cli_runtime.for_tenant(
         slug,
         lambda connection, tenant: keys.issue(
@@ -36,11 +39,18 @@ def issue(
     show({"key_id": key.key_id, "api_key": text, **keys.describe(key)}, as_json=as_json)
 
 
+def _check(scopes: Iterable[str]) -> None:
+    for scope in sorted(set(scopes) - keys.ALL_SCOPES):
+        meant = suggestions.did_you_mean(scope, keys.ALL_SCOPES)
+        message = f"There is no scope {scope!r}.{meant} The scopes are: {', '.join(sorted(keys.ALL_SCOPES))}."
+        raise cli_runtime.CommandRefused(message)
+
+
 @app.command("list")
 def list_(slug: Slug, *, as_json: AsJson = False) -> None:
     """Show a tenant's keys, including ended ones."""
     found = cli_runtime.for_tenant(slug, lambda connection, tenant: keys.list_all(connection, tenant.id))
-    columns = ("key_id", "name", "scopes", "created_at", "expires_at", "revoked_at")
+    columns = ("key_id", "name", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
     show_list([keys.describe(key) for key in found], columns, as_json=as_json)
 
 

@@ -20,14 +20,14 @@ from app.db import Connection
 
 _ATTRIBUTES: Final = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
 _ANSWERING: Final = ("tq_api", "tq_submit", "tq_auth", "tq_account")
-# Every query of these roles has an index. A plan that was made while a table (or a new month's partition) is empty
-# would scan it, and would stay in use while the table grows, until ANALYZE runs next.
-_BY_INDEX: Final = (*_ANSWERING, "tq_worker", "tq_webhook", "tq_dispatch")
+# Every query of these roles has an index, or reads the whole of a small table. A plan that was made while a table (or a
+# new month's partition) is empty would scan it, and would stay in use while the table grows, until ANALYZE runs next.
+_BY_INDEX: Final = (*_ANSWERING, "tq_worker", "tq_http", "tq_webhook", "tq_dispatch", "tq_admin")
 # These roles look rows up by key, so that nested loops are right. The dispatcher also joins all due rows.
-_BY_KEY: Final = (*_ANSWERING, "tq_worker", "tq_webhook")
+_BY_KEY: Final = (*_ANSWERING, "tq_worker", "tq_http", "tq_webhook")
 # These roles call functions with arrays. One generic plan is right for all arguments, and planning again costs more
 # than the call. The queries of the other roles vary (a list starts at a cursor), so Postgres chooses their plans.
-_CALLING: Final = ("tq_submit", "tq_worker")
+_CALLING: Final = ("tq_submit", "tq_worker", "tq_http")
 _KEPT: Final = "plan_cache_mode = force_generic_plan"
 # The functions that create large objects. A role that cannot create one has none to open.
 _LARGE_OBJECT_FUNCTIONS: Final = """
@@ -35,9 +35,9 @@ SELECT p.oid::regprocedure::text FROM pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace
   AND p.proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lowrite', 'lo_import')
 """
-# These roles read lists in the order of an index. A plan that was made for a few rows may read and sort all rows, even
-# if a list needs the first ones only.
-_LISTING: Final = ("tq_api", "tq_account")
+# These roles need the first rows in the order of an index. A plan that was made for a few rows may read and sort all
+# rows, or all that begin with the same tenant.
+_LISTING: Final = ("tq_api", "tq_account", "tq_webhook")
 # Longer than the 1.5 s for which an api process waits for a statement (app/main.py), and shorter than the time after
 # which it replaces an unanswered connection (app/db/pool.py). So a process never has more backends than its pool has
 # places.
@@ -77,7 +77,7 @@ def _settings(role: str) -> list[str]:
     if role in _BY_KEY:
         settings += ("enable_hashjoin = off", "enable_mergejoin = off")
     if role in _LISTING:
-        settings.append("enable_sort = off")
+        settings += ("enable_sort = off", "enable_incremental_sort = off")
     if role in _CALLING:
         settings.append(_KEPT)
     return [*settings, _TIMED] if role in _ANSWERING else settings

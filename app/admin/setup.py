@@ -41,7 +41,9 @@ async def bootstrap(owner: Connection) -> bool:
             " Restore it from a backup."
         )
         raise cli_runtime.CommandRefused(message)
-    await roles.ensure(owner, known.role_passwords)
+    operators = secrets.complete_for_operators(get_settings().admin_secrets_file or secrets.admin_path(path))
+    await roles.ensure(owner, known.role_passwords | operators.role_passwords)
+    secrets.write_for_workers(known, get_settings().worker_secrets_file or secrets.worker_path(path))
     return is_new
 
 

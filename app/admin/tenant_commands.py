@@ -7,10 +7,12 @@ from uuid import UUID
 
 import typer
 
-from app.accounts import keys, revocation
-from app.admin import cli_runtime
-from app.admin.output import AsJson, show, show_list
+from app.accounts import revocation
+from app.admin import cli_runtime, new_tenants
+from app.admin.completion import slugs
+from app.admin.output import AsJson, show, show_change, show_list
 from app.audit.log import Actor
+from app.core import suggestions
 from app.core.secrets import get_secrets
 from app.db import Connection
 from app.tenants import plans, store, tenancy
@@ -18,7 +20,7 @@ from app.tenants.store import TenantRecord
 
 app = typer.Typer(help="Make and change tenants.", no_args_is_help=True)
 
-Slug = Annotated[str, typer.Argument(help="The tenant's short name.")]
+Slug = Annotated[str, typer.Argument(help="The tenant's short name.", autocompletion=slugs)]
 
 
 @app.command()
@@ -35,11 +37,10 @@ def create(
 
 async def _create(connection: Connection, slug: str, name: str, plan: str) -> dict[str, Any]:
     actor, secrets = cli_runtime.operator(), get_secrets()
-    tenant, webhook_secret = await tenancy.create(connection, actor, slug=slug, name=name, plan=plan, secrets=secrets)
-    _, api_key = await keys.issue(connection, actor, tenant.id, name="first", secrets=secrets)
-    described = tenancy.describe(tenant)
+    made = await new_tenants.create(connection, actor, secrets, slug=slug, name=name, plan=plan)
+    described = tenancy.describe(made.tenant)
     shown = {field: described[field] for field in ("tenant_id", "slug", "plan", "queue")}
-    return {**shown, "api_key": api_key, "webhook_secret": webhook_secret}
+    return {**shown, "api_key": made.api_key, "webhook_secret": made.webhook_secret}
 
 
 @app.command("list")
@@ -60,7 +61,7 @@ def show_(slug: Slug, *, as_json: AsJson = False) -> None:
 @app.command()
 def set_plan(slug: Slug, plan: plans.Plan, *, as_json: AsJson = False) -> None:
     """Change the plan. Running tasks go on, and overridden limits stay."""
-    _change(
+    change(
         slug, lambda connection, actor, tenant_id: tenancy.set_plan(connection, actor, tenant_id, plan), as_json=as_json
     )
 
@@ -68,13 +69,16 @@ def set_plan(slug: Slug, plan: plans.Plan, *, as_json: AsJson = False) -> None:
 @app.command()
 def set_limit(
     slug: Slug,
-    changes: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="NAME= removes an override.")],
+    changes: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=VALUE...", help="NAME=unlimited is no limit. NAME= removes an override."),
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
     """Override limits of the plan."""
     wanted = dict(_parse(change) for change in changes)
-    _change(
+    change(
         slug,
         lambda connection, actor, tenant_id: tenancy.set_limits(connection, actor, tenant_id, wanted),
         as_json=as_json,
@@ -82,30 +86,49 @@ def set_limit(
 
 
 def _parse(change: str) -> tuple[str, int | None]:
-    given = re.fullmatch(r"(\w+)=(-?\d{1,18})?", change, re.ASCII)
-    if given is None:
-        message = f"Give each limit as name=number, or as name= to remove it. The names are: {', '.join(plans.NAMES)}."
+    name, _, value = change.partition("=")
+    if name not in plans.NAMES:
+        meant = suggestions.did_you_mean(name, plans.NAMES)
+        message = f"There is no limit {name!r}.{meant} The limits are: {', '.join(plans.NAMES)}."
         raise cli_runtime.CommandRefused(message)
-    return given[1], int(given[2]) if given[2] else None
+    if not re.fullmatch(r"\w+=(\d{1,18}|unlimited)?", change, re.ASCII):
+        message = f"{change!r} is no change. Write {name}=NUMBER, {name}=unlimited, or {name}= to remove the override."
+        raise cli_runtime.CommandRefused(message)
+    return name, plans.UNLIMITED if value == "unlimited" else int(value) if value else None
+
+
+@app.command()
+def rename(
+    slug: Slug, name: Annotated[str, typer.Argument(help="The new name for people.")], *, as_json: AsJson = False
+) -> None:
+    """Change the name for people. The slug stays, because clients may use it."""
+    change(
+        slug, lambda connection, actor, tenant_id: tenancy.rename(connection, actor, tenant_id, name), as_json=as_json
+    )
 
 
 @app.command()
 def suspend(slug: Slug, *, as_json: AsJson = False) -> None:
     """Refuse the tenant's calls and start none of its tasks."""
-    _change(slug, tenancy.suspend, as_json=as_json)
+    change(slug, tenancy.suspend, as_json=as_json)
 
 
 @app.command()
 def resume(slug: Slug, *, as_json: AsJson = False) -> None:
     """End a suspension."""
-    _change(slug, tenancy.resume, as_json=as_json)
+    change(slug, tenancy.resume, as_json=as_json)
 
 
-def _change(slug: str, change: Callable[[Connection, Actor, UUID], Awaitable[TenantRecord]], *, as_json: bool) -> None:
+def change(slug: str, act: Callable[[Connection, Actor, UUID], Awaitable[TenantRecord]], *, as_json: bool) -> None:
+    """Run an act on a tenant, and show what it has changed."""
     # Each change runs in one transaction with its audit event.
     actor = cli_runtime.operator()
-    changed = cli_runtime.for_tenant(slug, lambda connection, tenant: change(connection, actor, tenant.id))
-    show(tenancy.describe(changed), as_json=as_json)
+
+    async def work(connection: Connection, tenant: TenantRecord) -> tuple[TenantRecord, TenantRecord]:
+        return tenant, await act(connection, actor, tenant.id)
+
+    before, after = cli_runtime.for_tenant(slug, work)
+    show_change(slug, tenancy.describe(before), tenancy.describe(after), as_json=as_json)
 
 
 @app.command()

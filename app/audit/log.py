@@ -13,7 +13,15 @@ from app.core import ids
 from app.db import Connection
 from app.identity.principal import Actor
 
-__all__ = ["MAX_EVENTS_PER_DAY", "Actor", "AuditFilter", "is_day_full", "page", "record"]
+__all__ = [
+    "MAX_EVENTS_PER_DAY",
+    "Actor",
+    "AuditFilter",
+    "acts_of_operators_any_tenant",
+    "is_day_full",
+    "page",
+    "record",
+]
 
 _DAY_SECONDS: Final = 86_400
 
@@ -56,3 +64,13 @@ async def page(
     second value is the id of the oldest event that was read: the next page begins there.
     """
     return await store.page(connection, tenant_id, wanted, before=before, limit=limit)
+
+
+async def acts_of_operators_any_tenant(
+    connection: Connection, limit: int, about: UUID | None = None
+) -> list[asyncpg.Record]:
+    """Return the latest acts of operators, newest first, with their names; ``about`` one tenant, or all.
+
+    Only for operators: a tenant sees neither the name of an operator nor its address.
+    """
+    return await store.acts_of_operators_any_tenant(connection, limit, about)

@@ -24,11 +24,13 @@ class AuditEntry(BaseModel):
 
     event_id: UUID
     action: str = Field(description="In the past tense: `key.issued`.")
-    actor_type: Literal["operator", "api_key", "member"]
-    actor: str | None = Field(description="The key's id or the member's e-mail; an operator is not named.")
+    actor_type: Literal["operator", "api_key", "member", "service"]
+    actor: str | None = Field(
+        description="The key's id, the member's e-mail, or the part of the service; null for an operator."
+    )
     object: str = Field(description="What it was done to: a key's id, a member's e-mail, the tenant's slug.")
     detail: dict[str, Any]
-    address: str | None = Field(description="Of the client.")
+    address: str | None = Field(description="Network address of the client; null if there was none.")
     created_at: datetime
 
 

@@ -76,7 +76,8 @@ async def insert(
 _HAS_EVENTS_SINCE = """
 SELECT count(*) >= $3 FROM (
     SELECT FROM audit_event
-    WHERE tenant_id = $1 AND id >= $2 AND actor_type <> 'operator' AND action NOT LIKE 'operation.%' LIMIT $3
+    WHERE tenant_id = $1 AND id >= $2 AND actor_type IN ('api_key', 'member') AND action NOT LIKE 'operation.%'
+      AND action NOT LIKE 'schedule.%' LIMIT $3
 ) AS today
 """
 
@@ -96,3 +97,27 @@ async def page(
     rows = await connection.fetch(_PAGE, *span, wanted.action, wanted.actor, wanted.created_from, wanted.created_to)
     is_cut = bool(rows) and rows[-1]["action"] is None
     return (rows[:-1], rows[-1]["event_id"]) if is_cut else (rows, None)
+
+
+# Operators act rarely beside the keys of tenants, so a bounded number of events is read.
+_ACTS_READ: Final = 5_000
+
+
+def _acts(where: str) -> str:
+    return f"""
+SELECT e.id AS event_id, e.action, e.object, e.detail, e.created_at, e.actor, e.address, e.actor_type, t.slug
+FROM (SELECT * FROM audit_event {where} ORDER BY id DESC LIMIT {_ACTS_READ}) AS e
+LEFT JOIN tenant t ON t.id = e.tenant_id
+WHERE e.actor_type = 'operator' ORDER BY e.id DESC LIMIT $1
+"""  # noqa: S608 constants
+
+
+_ACTS_OF_ALL: Final = _acts("")
+_ACTS_ON_ONE: Final = _acts("WHERE tenant_id = $2")
+
+
+async def acts_of_operators_any_tenant(connection: Connection, limit: int, about: UUID | None) -> list[asyncpg.Record]:
+    """Return the latest acts of operators, newest first, with their names; ``about`` one tenant, or all."""
+    if about is None:
+        return list(await connection.fetch(_ACTS_OF_ALL, limit))
+    return list(await connection.fetch(_ACTS_ON_ONE, limit, about))

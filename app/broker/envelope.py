@@ -89,7 +89,7 @@ def ticket(tenant_id: UUID, queue: str) -> str:
 def read(raw: bytes, queue: str) -> dict[str, Any] | None:
     """Return the message of a ticket that was in this queue; None if ``raw`` is anything but a ticket.
 
-    Celery and kombu act on many members (times, limits, callbacks) and fail on unexpected ones. Whoever can write to
+    Celery and kombu act on many members (times, limits, callbacks) and fail on unexpected ones. Anyone who can write to
     Redis could use that. So only messages pass that ``ticket`` could have written, apart from the ids.
     """
     tenant = tenant_of(queue)

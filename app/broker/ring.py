@@ -14,8 +14,9 @@ from app.broker.script import Script
 QUEUE_PREFIX: Final = "tenant."
 PREFORK: Final = "prefork"
 ASYNCIO: Final = "asyncio"
+HTTP: Final = "http"
 
-_SUFFIXES: Final = {PREFORK: "", ASYNCIO: ".io"}
+_SUFFIXES: Final = {PREFORK: "", ASYNCIO: ".io", HTTP: ".http"}
 
 
 class Ring(NamedTuple):
@@ -35,21 +36,22 @@ def _ring(queue: str) -> Ring:
     return Ring(queue, f"{queue}:order", f"{queue}:members", f"{queue}:ahead")
 
 
-RINGS: Final = {PREFORK: _ring("tenants"), ASYNCIO: _ring("tenants.io")}
+RINGS: Final = {pool: _ring(f"tenants{suffix}") for pool, suffix in _SUFFIXES.items()}
 """The ring of each pool."""
+_RING_BY_SUFFIX: Final = {suffix: RINGS[pool] for pool, suffix in _SUFFIXES.items()}
 RING_BY_QUEUE: Final = {ring.queue: ring for ring in RINGS.values()}
 RING_BY_ORDER: Final = {ring.order: ring for ring in RINGS.values()}
 
 
 def queue_name(tenant_id: UUID, pool: str) -> str:
-    """Return the name of a tenant's queue in a pool (``prefork`` or ``asyncio``); raises ``KeyError`` for another."""
+    """Return the name of a tenant's queue in a pool, a key of ``RINGS``; raises ``KeyError`` for another."""
     return f"{QUEUE_PREFIX}{tenant_id}{_SUFFIXES[pool]}"
 
 
 def tenant_of(queue: str) -> UUID | None:
     """Return the tenant of a queue; None if the name is not that of a tenant's queue."""
     try:
-        return UUID(queue.removeprefix(QUEUE_PREFIX).removesuffix(_SUFFIXES[ASYNCIO]))
+        return UUID(queue.removeprefix(QUEUE_PREFIX).removesuffix(_suffix(queue)))
     except ValueError:
         return None
 
@@ -64,7 +66,13 @@ def ring_of(queue: str) -> Ring | None:
     """Return the ring to which a tenant's queue belongs; None if the name is not that of a tenant's queue."""
     if not queue.startswith(QUEUE_PREFIX):
         return None
-    return RINGS[ASYNCIO if queue.endswith(_SUFFIXES[ASYNCIO]) else PREFORK]
+    return _RING_BY_SUFFIX[_suffix(queue)]
+
+
+def _suffix(queue: str) -> str:
+    # A tenant's id has no dot, so what follows the last one is the pool's, unless it is the id itself.
+    suffix = f".{queue.rpartition('.')[2]}"
+    return suffix if suffix in _RING_BY_SUFFIX else ""
 
 
 PUSH: Final = Script("""

@@ -32,7 +32,7 @@ _OFFERS_TIMEOUT: Final = 0.5
 
 
 class Offer(NamedTuple):
-    """A number of tickets for one tenant in one pool (``prefork`` or ``asyncio``)."""
+    """A number of tickets for one tenant in one pool (``prefork``, ``asyncio`` or ``http``)."""
 
     tenant_id: UUID
     pool: str = PREFORK

@@ -30,7 +30,7 @@ _log_limiter = LogLimiter(_log)
 
 # The most tickets in one take. More of them would wait in this worker although another one may be free.
 _MAX_TAKE: Final = 32
-# The bound of a queue for tickets that Celery itself publishes: whoever calls ``apply_async`` wants a ticket.
+# The bound of a queue for tickets that Celery itself publishes: a caller of ``apply_async`` wants a ticket.
 _UNBOUNDED: Final = 2**31
 # Redis deletes a list with its last element, so an empty queue has no type.
 _LIST_TYPES: Final = frozenset({b"list", b"none", "list", "none"})

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 _CANCEL: Final = "cancel"
 # A message has the ids of ended tasks and of their tenants, one after another, in bytes. It names no status, so that
-# whoever can read Redis learns nothing else.
+# a reader of Redis learns nothing else.
 _DONE: Final = "done"
 _ID_BYTES: Final = 16
 # The ids of tenants that have new events for webhooks, in the same form.

@@ -48,7 +48,7 @@ _SETTINGS: Final[dict[str, Any]] = {
     # Events cost 42 % of the throughput.
     "worker_send_task_events": False,
     "task_send_sent_event": False,
-    # Nothing here uses remote control, and whoever can write to Redis could stop the workers with it.
+    # Nothing here uses remote control, and anybody who can write to Redis could stop the workers with it.
     "worker_enable_remote_control": False,
     "worker_hijack_root_logger": False,
     # Seconds (default 4). On a busy machine a child may import slowly, and must not be taken for dead.

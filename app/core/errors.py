@@ -2,9 +2,10 @@
 
 Problem                     status, code, title
 ├── Unauthenticated         401
-├── InsufficientScope       403, and TenantSuspended
+├── InsufficientScope       403, and OriginRefused, TenantSuspended
 ├── NotFound                404
-├── IllegalState            409, and IdempotencyConflict, LimitReached, EmailTaken, LastOwner, NoEventLog
+├── IllegalState            409, and IdempotencyConflict, LimitReached, EmailTaken, LastOwner, NoEventLog,
+│                           TenantNeeded, NotAccepted
 ├── CursorLost              410, and TaskErased
 ├── MalformedBody           400, and InvalidCursor, InvalidCredentials
 ├── PayloadTooLarge         413
@@ -44,6 +45,12 @@ class InsufficientScope(Problem):
     """The credentials are valid, but do not allow this operation."""
 
     status, code, title = 403, "insufficient_scope", "Insufficient scope"
+
+
+class OriginRefused(Problem):
+    """The request comes from a web page of another origin, and this address is for programs."""
+
+    status, code, title = 403, "origin_refused", "Origin refused"
 
 
 class TenantSuspended(Problem):
@@ -139,9 +146,21 @@ class LimitReached(Problem):
 
 
 class EmailTaken(Problem):
-    """A member of this tenant or another one has the e-mail address."""
+    """A member of this tenant has the e-mail address."""
 
     status, code, title = 409, "email_taken", "E-mail address taken"
+
+
+class TenantNeeded(Problem):
+    """The person is a member of several tenants, and the login does not say of which."""
+
+    status, code, title = 409, "tenant_needed", "Choose a tenant"
+
+
+class NotAccepted(Problem):
+    """The person has not accepted the membership yet."""
+
+    status, code, title = 409, "not_accepted", "Invitation not accepted"
 
 
 class NoEventLog(Problem):

@@ -4,11 +4,13 @@ The database cannot be used without this file.
 """
 
 import base64
+import hashlib
 import json
 import os
 import secrets
 import time
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,8 +18,15 @@ from pydantic import BaseModel, ConfigDict
 
 from app.core.config import get_settings
 
-ROLES: Final = ("tq_api", "tq_submit", "tq_worker", "tq_dispatch", "tq_webhook", "tq_auth", "tq_account", "tq_admin")
+ROLES: Final = (
+    "tq_api", "tq_submit", "tq_worker", "tq_http", "tq_dispatch", "tq_webhook", "tq_auth", "tq_account", "tq_admin",
+)  # fmt: skip
 """The login roles of the database, one for each kind of work (docs/operations.md)."""
+
+_WORKER_ROLES: Final = ("tq_worker",)
+_ADMIN_ROLE: Final = "tq_admin"
+# Those whose passwords are in the file that every process of the service reads.
+_SHARED_ROLES: Final = tuple(role for role in ROLES if role != _ADMIN_ROLE)
 
 RETIRED_SECONDS: Final = 3_600
 """Seconds for which a retired token key is still accepted. No token is valid for longer (app/identity/tokens.py)."""
@@ -86,7 +95,7 @@ def create(path: Path) -> Secrets:
         peppers={"p1": _random_key()},
         kek_id="k1",
         keks={"k1": _random_key()},
-        role_passwords={role: secrets.token_urlsafe(24) for role in ROLES},
+        role_passwords={role: secrets.token_urlsafe(24) for role in _SHARED_ROLES},
         jwt_keys=_first_jwt_keys(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,13 +109,56 @@ def _first_jwt_keys() -> tuple[JwtKey, ...]:
 
 
 def complete(path: Path) -> Secrets:
-    """Read a secrets file, and add role passwords and token keys that an older version did not write."""
+    """Read a secrets file, and add role passwords and token keys that an older version did not write.
+
+    An older version wrote the password of tq_admin as well. It is taken out (``complete_for_operators``).
+    """
     known = load(path)
-    missing = {role: secrets.token_urlsafe(24) for role in ROLES if role not in known.role_passwords}
-    if not missing and known.jwt_keys:
+    missing = {role: secrets.token_urlsafe(24) for role in _SHARED_ROLES if role not in known.role_passwords}
+    passwords = {role: text for role, text in known.role_passwords.items() if role != _ADMIN_ROLE} | missing
+    if passwords == known.role_passwords and known.jwt_keys:
         return known
-    passwords = known.role_passwords | missing
     return _replace(path, known, role_passwords=passwords, jwt_keys=known.jwt_keys or _first_jwt_keys())
+
+
+def complete_for_operators(path: Path) -> Secrets:
+    """Read the file of scripts/admin and of the operator's pages, which has the password of tq_admin and no key.
+
+    Without one it is created, with a new password. No process that strangers reach reads it.
+    """
+    try:
+        return load(path)
+    except SecretsFileError:
+        if path.exists():
+            raise
+    passwords = {_ADMIN_ROLE: secrets.token_urlsafe(24)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):  # another bootstrap was quicker
+        _write_whole(path, Secrets(pepper_id="", peppers={}, kek_id="", keks={}, role_passwords=passwords))
+    return load(path)
+
+
+def admin_path(path: Path) -> Path:
+    """Return where the file of operators is, unless a setting names another place."""
+    return path.with_name(f"{path.stem}.admin{path.suffix}")
+
+
+def write_for_workers(known: Secrets, path: Path) -> None:
+    """Write the file of workers that run the operator's code: the password of tq_worker, and none of the keys.
+
+    Code that runs in such a worker can read the file, but can open no sealed secret and make no token with it.
+    """
+    passwords = {role: known.role_passwords[role] for role in _WORKER_ROLES}
+    made = Secrets(pepper_id="", peppers={}, kek_id="", keks={}, role_passwords=passwords)
+    if path.exists() and path.read_text() == _json(made):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_over(path, made)
+
+
+def worker_path(path: Path) -> Path:
+    """Return where the file of workers is, unless a setting names another place."""
+    return path.with_name(f"{path.stem}.worker{path.suffix}")
 
 
 def add_kek(path: Path) -> Secrets:
@@ -149,16 +201,34 @@ def _retired(key: JwtKey, now: int) -> JwtKey:
 
 def _replace(path: Path, known: Secrets, **changes: object) -> Secrets:
     made = known.model_copy(update=changes)
+    _write_over(path, made)
+    return made
+
+
+def _write_over(path: Path, content: Secrets) -> None:
     # Written to a second file, then renamed: a crash in between must not leave half a secrets file.
     beside = path.with_name(f"{path.name}.{os.getpid()}")
-    _write(beside, made)
+    _write(beside, content)
     beside.replace(path)
-    return made
+
+
+def _write_whole(path: Path, content: Secrets) -> None:
+    """Write a file that must not exist yet. Others see all of it, or nothing. Raises ``FileExistsError``."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    _write(beside, content)
+    try:
+        path.hardlink_to(beside)
+    finally:
+        beside.unlink()
+
+
+def _json(content: Secrets) -> str:
+    return json.dumps(content.model_dump(mode="json"), indent=1)
 
 
 def _write(path: Path, content: Secrets) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(content.model_dump(mode="json"), file, indent=1)
+        file.write(_json(content))
         file.flush()
         os.fsync(file.fileno())
 
@@ -175,7 +245,34 @@ def load(path: Path) -> Secrets:
         raise SecretsFileError(message) from None
 
 
+def fingerprint(known: Secrets) -> str:
+    """Return a text by which two hosts can tell whether their files have the same keys. It tells nothing about them."""
+    content = json.dumps(known.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def fingerprint_of(path: Path) -> str | None:
+    """Return the fingerprint of a file; None if it cannot be used. It is read again only after a change."""
+    try:
+        return _fingerprint_at(path, path.stat().st_mtime_ns)
+    except (OSError, SecretsFileError):
+        return None
+
+
+@lru_cache(maxsize=1)
+def _fingerprint_at(path: Path, _changed_at: int) -> str:
+    return fingerprint(load(path))
+
+
 @cache
 def get_secrets() -> Secrets:
     """Return the secrets, which this process reads once."""
     return load(get_settings().secrets_file)
+
+
+def role_password(role: str) -> str | None:
+    """Return the password of a role; None if the file that should have it has none. Raises ``SecretsFileError``."""
+    if role != _ADMIN_ROLE:
+        return get_secrets().role_passwords.get(role)
+    settings = get_settings()
+    return load(settings.admin_secrets_file or admin_path(settings.secrets_file)).role_passwords.get(role)

@@ -5,7 +5,8 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
+from weakref import WeakSet
 
 import asyncpg
 
@@ -34,6 +35,28 @@ UNANSWERED: Final = (TimeoutError, asyncio.CancelledError)
 _ANSWER_TIMEOUT: Final = 3.0
 
 
+class Usage(NamedTuple):
+    """The connections of a role in this process."""
+
+    open: int = 0
+    idle: int = 0
+    """Those of the open ones that nobody uses."""
+    max: int = 0
+    waiting: int = 0
+    """Callers that wait for one."""
+
+
+_pools: "Final[WeakSet[Pool]]" = WeakSet()
+
+
+def usage() -> dict[str, Usage]:
+    """Return the connections of each role in this process. Any thread may call it."""
+    found: dict[str, Usage] = {}
+    for one in list(_pools):
+        found[one.role] = Usage(*map(sum, zip(found.get(one.role, Usage()), one.usage(), strict=True)))
+    return found
+
+
 class Pool:
     """The pool of one role in one process. It connects when it is first used."""
 
@@ -44,6 +67,7 @@ class Pool:
 
         If a statement takes longer than ``command_timeout`` seconds, Postgres counts as unavailable.
         """
+        self.role: Final = role
         self._url = url or role_url(role)
         self.command_timeout = command_timeout
         self._size = size or get_settings().database_pool_size
@@ -59,6 +83,16 @@ class Pool:
         self._checked = self._timelines.version
         # References, because an asyncio task that nothing refers to may be garbage-collected before it ends.
         self._unanswered: set[asyncio.Task[None]] = set()
+        _pools.add(self)
+
+    def usage(self) -> Usage:
+        """Return how many connections are open, and how many are not used."""
+        pool = self._pool
+        if pool is None:
+            return Usage(max=self._size, waiting=self._waiting)
+        # The kept connection is idle, though asyncpg's pool counts it as lent.
+        idle = pool.get_idle_size() + (self._kept is not None)
+        return Usage(pool.get_size(), idle, self._size, self._waiting)
 
     async def _open(self) -> "asyncpg.Pool[asyncpg.Record]":
         async with self._opening:

@@ -1,12 +1,14 @@
 """Connect to the primary: among several hosts the writable one, and never an old primary."""
 
 import logging
+import socket
 from asyncio import get_running_loop
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import asyncpg
 
+from app.core import logging as logging_of_process
 from app.core.log_limiter import LogLimiter
 from app.db import timelines
 from app.db.timelines import ServerRefused
@@ -89,6 +91,12 @@ async def check(
         raise ServerRefused("this Postgres is read-only (default_transaction_read_only)")
 
 
+def process_name() -> str:
+    """Return how pg_stat_activity names this process: its service and its host."""
+    # Postgres keeps 63 characters.
+    return f"{logging_of_process.JsonLine.service}@{socket.gethostname()}"[:63]
+
+
 def split(url: str) -> list[str]:
     """Return a URL for each host of ``user@host1:port1,host2:port2``."""
     parsed = urlsplit(url)
@@ -134,6 +142,9 @@ async def _connect_one(
     is_one_of_several: bool,
     **options: Any,
 ) -> "asyncpg.Connection[Any]":
+    # What the URL says comes first: operators may name their processes as they like.
+    if "application_name=" not in url:
+        options["server_settings"] = {**(options.get("server_settings") or {}), "application_name": process_name()}
     connection: asyncpg.Connection[Any] = await asyncpg.connect(url, timeout=timeout, **options)
     try:
         await check(connection, timeout, is_one_of_several=is_one_of_several)

@@ -2,8 +2,9 @@
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from app.core import secrets
 from app.core.config import Settings, get_settings
-from app.core.secrets import SecretsFileError, get_secrets
+from app.core.secrets import SecretsFileError
 from app.db import timelines
 
 
@@ -20,7 +21,7 @@ def role_url(role: str, settings: Settings | None = None) -> str:
         return named
     url = urlsplit(settings.database_url)
     host = url.netloc.rpartition("@")[2]
-    password = get_secrets().role_passwords.get(role)
+    password = secrets.role_password(role)
     if password is None:
         message = f"SECRETS_FILE has no password for the role {role}: run scripts/admin bootstrap, then migrate"
         raise SecretsFileError(message)

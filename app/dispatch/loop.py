@@ -26,7 +26,9 @@ from app.db import AWAY, Database, primary
 from app.db import timelines as known_timelines
 from app.dispatch import leadership
 from app.dispatch.due_tasks import DueTasks
+from app.dispatch.error_counter import ErrorCounter
 from app.dispatch.fair_share_throttle import FairShareThrottle
+from app.dispatch.key_expiry import KeyExpiry
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
 from app.dispatch.operation_runners import OperationRunners
@@ -34,8 +36,11 @@ from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.pruner import Pruner
 from app.dispatch.reconciler import Reconciler
 from app.dispatch.rescuer import Rescued, Rescuer
+from app.dispatch.schedule_sweep import ScheduleConnections, ScheduleSweep
 from app.dispatch.slot_reserve import INTERVAL as SLOTS_INTERVAL
 from app.dispatch.slot_reserve import SlotReserve
+from app.dispatch.stat_counter import INTERVAL as STATS_INTERVAL
+from app.dispatch.stat_counter import StatCounter
 from app.operations import store as operation_store
 from app.operations.runner import OperationRunner
 from app.processes import heartbeat, schema
@@ -59,9 +64,13 @@ _RECONCILE_INTERVAL: Final = 1.5
 _LOOK_AT_REDIS_INTERVAL: Final = 0.6
 _PRUNE_INTERVAL: Final = 1.0
 _ROLL_UP_INTERVAL: Final = 2.0
+# The longest time after which a failure is seen as an occurrence of its error. A look at an empty table is one probe.
+_COUNT_ERRORS_INTERVAL: Final = 1.0
 _LEDGER_INTERVAL: Final = 60.0
 # The longest time after which an operation begins. A look is one probe of a small index.
 _OPERATIONS_INTERVAL: Final = 1.0
+# The longest time after which an API key that expires soon is an event. A look is one probe of a small index.
+_KEY_EXPIRY_INTERVAL: Final = 60.0
 # Not urgent: a row whose month has no partition yet is stored in the default partition. A look costs a millisecond.
 _PARTITIONS_INTERVAL: Final = 15.0
 _REDIS_TIMEOUT: Final = 1.5
@@ -84,28 +93,37 @@ class Sweeps:
         redis: Redis,
         contact: PostgresContact,
         operations: OperationRunner | None = None,
+        schedules: ScheduleSweep | None = None,
     ) -> None:
         """``lead`` finds the work (role tq_dispatch), ``worker`` ends attempts and tasks (role tq_worker).
 
-        ``operations`` runs beside the sweeps, because its steps may take long.
+        ``operations`` and ``schedules`` run beside the sweeps, because their steps may take long.
         """
         self._lead = lead
         self._redis = redis
         self._contact = contact
         self._operations = operations
+        self._schedules = schedules
         self._due = DueTasks(lead.connection, worker)
         self._rescuer = Rescuer(lead, worker)
         self._pruner = Pruner(lead)
         self._reconciler = Reconciler(lead.connection, redis)
+        self._stats = StatCounter(lead)
         self._ledger = Ledger(lead)
+        self._errors = ErrorCounter(lead)
+        self._keys = KeyExpiry(lead)
         self._fair_share = FairShareThrottle(lead.connection, redis, self._ledger)
         self._reserve = SlotReserve(lead, self._ledger)
         self._expire, self._fall_due = _duty("expire"), _duty("fall due")
         self._keep_partitions = _duty("partitions", _PARTITIONS_INTERVAL)
+        self._fire_schedules = _duty("fire schedules")
         self._rescue = _duty("rescue", _RESCUE_INTERVAL)
         self._prune = _duty("prune", _PRUNE_INTERVAL)
         self._roll_up = _duty("roll up", _ROLL_UP_INTERVAL)
+        self._count_errors = _duty("count errors", _COUNT_ERRORS_INTERVAL)
         self._reconcile_ledger = _duty("reconcile the ledger", _LEDGER_INTERVAL)
+        self._tell_key_expiry = _duty("tell of keys that expire", _KEY_EXPIRY_INTERVAL)
+        self._count_stats = _duty("count submits", STATS_INTERVAL)
         self._look_at_operations = _duty("look at operations", _OPERATIONS_INTERVAL)
         self._judge_slots = _duty("judge slots", SLOTS_INTERVAL)
         self._wake, self._offer, self._share = _duty("wake"), _duty("offer tickets"), _duty("share")
@@ -113,11 +131,13 @@ class Sweeps:
         self._reconcile = _duty("reconcile tickets", _RECONCILE_INTERVAL)
 
     @contextlib.asynccontextmanager
-    async def with_operations(self) -> AsyncIterator[None]:
-        """Run the operations that the sweeps find, until the block ends."""
+    async def with_acts(self) -> AsyncIterator[None]:
+        """Run the operations and schedules that the sweeps find, until the block ends."""
         async with contextlib.AsyncExitStack() as stack:
             if self._operations is not None:
                 await stack.enter_async_context(self._operations.running())
+            if self._schedules is not None:
+                await stack.enter_async_context(self._schedules.running())
             yield
 
     async def tick(self) -> None:
@@ -130,6 +150,8 @@ class Sweeps:
         due = await self._do(self._fall_due, self._due.fallen_due) or []
         if self._due.looked_until is not None:
             self._contact.answered(self._due.looked_until)
+        if self._schedules is not None:
+            await self._do(self._fire_schedules, self._schedules.look)
         # Workers could not write heartbeats while Postgres was away. They get one full lease before any counts as dead.
         if self._rescue.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):
             rescued = await self._run(self._rescue, self._rescuer.tick) or Rescued([], [])
@@ -137,7 +159,10 @@ class Sweeps:
             ended += rescued.ended
         await self._do(self._prune, self._pruner.tick, at_once=self._pruner.is_behind)
         await self._do(self._roll_up, self._ledger.roll_up)
+        await self._do(self._count_errors, self._errors.tick, at_once=self._errors.is_behind)
         await self._do(self._reconcile_ledger, self._ledger.reconcile)
+        await self._do(self._tell_key_expiry, self._keys.tick, at_once=self._keys.is_behind)
+        await self._do(self._count_stats, self._stats.look)
         await self._do(self._look_at_operations, self._find_operations)
         due += await self._do(self._judge_slots, self._reserve.look) or []
         await self._do(
@@ -190,10 +215,10 @@ async def run(stopping: asyncio.Event) -> None:
     worker = Database("tq_worker", size=1)
     lease = Database("tq_dispatch", size=1, command_timeout=_COMMAND_TIMEOUT)
     leading, contact = Duty("lead"), PostgresContact()
-    operations = OperationRunners(redis)
+    operations, schedules = OperationRunners(redis), ScheduleConnections(redis)
 
     def make(lead: Lead) -> Sweeps:
-        return Sweeps(lead, worker, redis, contact, operations.of(lead.token))
+        return Sweeps(lead, worker, redis, contact, operations.of(lead.token), schedules.of(lead))
 
     # Before the first statement, so that an old primary is recognised and refused.
     await timelines.exchange(redis)
@@ -214,6 +239,7 @@ async def run(stopping: asyncio.Event) -> None:
             duty.cancel()
         await asyncio.wait(duties, timeout=_STOP_TIMEOUT)
         await operations.close()
+        await schedules.close()
         await lease.close()
         await worker.close()
         await redis.aclose()
@@ -247,7 +273,7 @@ class _Candidate:
                 self._stands_by = lead is None
                 if lead is not None:
                     sweeps = self._make_sweeps(lead)
-                    async with sweeps.with_operations():
+                    async with sweeps.with_acts():
                         await _lead(sweeps.tick, lead, self._stopping, self._rounds)
         except LeadLost:
             self._rounds.ended(leads=False)

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from app.db import Database
 from app.operations.bulk_cancel import BulkCancel
 from app.operations.bulk_retry import BulkRetry
+from app.operations.delivery_acts import DeliveryResend, ReplayMissing
 from app.operations.progress import Act
 from app.operations.runner import OperationRunner
 from app.tasks.submit.accept import Acceptor
@@ -28,9 +29,13 @@ class OperationRunners:
 
     def of(self, fence: UUID) -> OperationRunner:
         """Return a runner for the lead with this token."""
+        resend = DeliveryResend(self._worker, fence)
         acts: dict[str, Act] = {
             "tasks.cancel": BulkCancel(self._worker, self._redis, fence),
             "tasks.retry": BulkRetry(self._worker, self._acceptor, fence),
+            "webhooks.recover": resend,
+            "webhooks.resend": resend,
+            "webhooks.replay_missing": ReplayMissing(self._worker, fence),
         }
         return OperationRunner(self._worker, acts, fence)
 

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from app.dispatch.leadership import Lead
 from app.events import store as event_store
+from app.schedules import due_store
 from app.tasks import sweep_store
 from app.tenants import plans, retention
 
@@ -18,6 +20,10 @@ _log = logging.getLogger(__name__)
 _BATCH: Final = 500
 # Tenants in one tick. A tenant that has nothing to prune costs one probe of an index.
 _MAX_TENANTS: Final = 20
+# Days for which the fires of schedules are kept.
+_FIRE_DAYS: Final = 30
+# Seconds from the beginning of a cycle to the next one. With few tenants a cycle is short, and nothing is urgent here.
+_CYCLE_INTERVAL: Final = 10.0
 
 
 class Pruner:
@@ -28,6 +34,7 @@ class Pruner:
         self._connection, self._fence = lead.connection, lead.token
         # The tenants of this cycle that are not visited yet, each with its retention.
         self._round: Iterator[tuple[UUID, timedelta]] = iter(())
+        self._next_cycle = 0.0
         self._again: tuple[UUID, timedelta] | None = None
         self._has_more_keys = False
 
@@ -39,7 +46,8 @@ class Pruner:
     async def tick(self) -> int:
         """Delete at most one batch of tasks; return their number. A tenant that has more comes first next time."""
         keys = await sweep_store.prune_idempotency_keys_any_tenant(self._connection, _BATCH, self._fence)
-        self._has_more_keys = keys >= _BATCH
+        fires = await due_store.prune_any_tenant(self._connection, _FIRE_DAYS, _BATCH, self._fence)
+        self._has_more_keys = max(keys, fires) >= _BATCH
         for tenant_id, age in await self._next_tenants():
             await sweep_store.prune_account(self._connection, tenant_id, _BATCH, self._fence)
             pruned = await sweep_store.prune(self._connection, tenant_id, age, _BATCH, self._fence)
@@ -54,7 +62,8 @@ class Pruner:
             again, self._again = self._again, None
             return [again]
         taken = list(itertools.islice(self._round, _MAX_TENANTS))
-        if not taken:
+        if not taken and time.monotonic() >= self._next_cycle:
+            self._next_cycle = time.monotonic() + _CYCLE_INTERVAL
             ages = await retention.by_tenant(self._connection)
             self._round = iter(ages.items())
             # Once a cycle. A tenant may change its plan, so no month is dropped before the longest retention of all

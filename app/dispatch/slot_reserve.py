@@ -32,6 +32,8 @@ class SlotReserve:
         self._lengths = ledger.lengths
         self._caps = {pool: LongTaskCaps() for pool in RINGS}
         self._slots: dict[str, int] = {}
+        # None: this leader has not looked yet, and an earlier one may have left pools behind.
+        self._capped: set[str] | None = None
         self._long_types: set[str] | None = None
         self._looked_at = 0.0
 
@@ -48,11 +50,14 @@ class SlotReserve:
         for pool, caps in self._caps.items():
             found = [one for one in judged if one.pool == pool]
             raised += await self._judge(pool, slots.get(pool, 0), found, caps, seconds)
-        # A pool with a single slot has no caps: otherwise long tasks would never start there.
-        await slot_store.forget_pools_any_tenant(
-            self._connection, [pool for pool in slots if slots[pool] > 1], self._fence
-        )
+        await self._keep_pools({pool for pool in slots if slots[pool] > 1})
         return raised
+
+    async def _keep_pools(self, capped: set[str]) -> None:
+        # A pool with a single slot has no caps: otherwise long tasks would never start there.
+        if capped != self._capped:
+            await slot_store.forget_pools_any_tenant(self._connection, sorted(capped), self._fence)
+            self._capped = capped
 
     async def _types(self) -> set[str]:
         # The first look of a leader begins with the types that an earlier one has stored.

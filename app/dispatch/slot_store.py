@@ -30,8 +30,10 @@ class PoolUsage:
     weight: int
 
 
+# A heartbeat that is ahead is a dead worker's, from before the clock was set back.
 _SLOTS = """
-SELECT pool, sum(slots)::integer AS slots FROM worker WHERE heartbeat_at > now() - $1::interval GROUP BY pool
+SELECT pool, sum(slots)::integer AS slots FROM worker
+WHERE heartbeat_at BETWEEN now() - $1::interval AND now() + $1::interval GROUP BY pool
 """
 
 # $1: the long task types; $2: the most due tasks that are counted for a tenant; $3: how long a short attempt runs.
@@ -53,15 +55,17 @@ WITH running AS MATERIALIZED (
     GROUP BY r.tenant_id, k.pool
 ), capped AS MATERIALIZED (
     -- Tenants with a cap. They are judged too, because the cap of a tenant without long tasks has to go.
-    SELECT tenant_id, cap_prefork, cap_asyncio FROM tenant_slots
-    WHERE cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL
+    SELECT tenant_id, cap_prefork, cap_asyncio, cap_http FROM tenant_slots
+    WHERE cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL OR cap_http IS NOT NULL
 ), named AS MATERIALIZED (
     -- The tenants and pools of the answer, each once.
     SELECT tenant_id, pool FROM held
     UNION SELECT tenant_id, 'prefork' FROM capped WHERE cap_prefork IS NOT NULL
     UNION SELECT tenant_id, 'asyncio' FROM capped WHERE cap_asyncio IS NOT NULL
+    UNION SELECT tenant_id, 'http' FROM capped WHERE cap_http IS NOT NULL
 )
-SELECT n.tenant_id, n.pool, CASE n.pool WHEN 'asyncio' THEN s.cap_asyncio ELSE s.cap_prefork END AS cap,
+SELECT n.tenant_id, n.pool,
+    CASE n.pool WHEN 'asyncio' THEN s.cap_asyncio WHEN 'http' THEN s.cap_http ELSE s.cap_prefork END AS cap,
     coalesce(h.held, 0) AS held, CASE WHEN t.is_open THEN d.waiting ELSE 0 END AS waiting,
     coalesce(h.held, 0) > 0 OR d.has_long OR EXISTS (
         SELECT FROM backlog b WHERE b.tenant_id = n.tenant_id AND b.pool = n.pool AND b.is_long AND b.due_at <= now()
@@ -85,8 +89,9 @@ CROSS JOIN LATERAL (
         -- LATERAL for each priority, so that the index of the backlog is read in its own order, without a sort.
         SELECT b.task_id, row_number() OVER () AS place FROM generate_series(9, 0, -1) AS p, LATERAL (
             SELECT w.task_id FROM backlog w
-            WHERE w.pool = n.pool AND w.tenant_id = n.tenant_id AND w.priority = p AND w.due_at <= now()
-            ORDER BY w.due_at LIMIT $2
+            WHERE (w.pool, w.tenant_id, w.priority) >= (n.pool, n.tenant_id, p::smallint)
+              AND (w.pool, w.tenant_id, w.priority, w.due_at) <= (n.pool, n.tenant_id, p::smallint, now())
+            ORDER BY w.pool, w.tenant_id, w.priority, w.due_at LIMIT $2
         ) AS b LIMIT $2
     ) AS o
 ) AS d
@@ -101,7 +106,8 @@ WITH locked AS MATERIALIZED (
 )
 UPDATE tenant_slots s
 SET cap_prefork = CASE $2::text WHEN 'prefork' THEN c.cap ELSE s.cap_prefork END,
-    cap_asyncio = CASE $2::text WHEN 'asyncio' THEN c.cap ELSE s.cap_asyncio END
+    cap_asyncio = CASE $2::text WHEN 'asyncio' THEN c.cap ELSE s.cap_asyncio END,
+    cap_http = CASE $2::text WHEN 'http' THEN c.cap ELSE s.cap_http END
 FROM locked l JOIN unnest($1::uuid[], $3::integer[]) AS c (tenant_id, cap) ON c.tenant_id = l.tenant_id
 WHERE s.tenant_id = l.tenant_id AND (SELECT dispatcher_leads($4))
 """

@@ -23,6 +23,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Events after a place may be a little older than the one at the place: their transaction began earlier, or the clock
 # was set back. A day is far more.
 _OUT_OF_ORDER: Final = timedelta(days=1)
+# Milliseconds until the last day that a datetime can hold. A forged cursor may name a later one, and an error
+# would also end the reads of other tenants in the same statement.
+_LATEST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 class Position(NamedTuple):
@@ -36,7 +39,7 @@ class Position(NamedTuple):
     def since(self) -> datetime:
         """Return a time before which no later event was created. Days before it need not be read."""
         # The first 48 bits of a UUIDv7 are its time in milliseconds.
-        milliseconds = self.id.int >> 80
+        milliseconds = min(self.id.int >> 80, _LATEST)
         return max(_EPOCH, _EPOCH + timedelta(milliseconds=milliseconds) - _OUT_OF_ORDER) if milliseconds else _EPOCH
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -95,6 +95,13 @@ class LogReader:
                 if not self._watches[tenant_id]:
                     del self._watches[tenant_id]
 
+    def hear_ends(self, tenant_id: UUID) -> AbstractContextManager[Wakeup]:
+        """Return the context of a wake-up for the ends of a tenant's tasks, for who needs no event.
+
+        Nothing looks for what a message has missed.
+        """
+        return self._waiters.watch(tenant_id)
+
     async def run(self) -> None:
         """Look for new events of all tenants with readers from time to time, until cancelled."""
         clock = asyncio.get_running_loop().time
@@ -143,12 +150,14 @@ def _place(row: Any) -> Position:
 
 
 def render(row: Any) -> str:
-    """Return an event as JSON. ``tags`` and ``error`` of the row are JSON texts, or None."""
+    """Return an event as JSON. ``tags``, ``error`` and ``data`` of the row are JSON texts, or None."""
     kind = EventType(row["type"])
+    head = f'{{"id":"evt_{row["id"].hex}","type":"{kind}","created_at":"{timestamp(row["created_at"])}","data":'
+    if row["data"] is not None:
+        return f"{head}{row['data']}}}"
     # Written as text, because a pydantic model would cost far more. Only the name of the task type needs escaping.
     return (
-        f'{{"id":"evt_{row["id"].hex}","type":"{kind}","created_at":"{timestamp(row["created_at"])}",'
-        f'"data":{{"task_id":"{row["task_id"]}","task":{_compact(row["task"])},"status":"{kind.task_status}",'
+        f'{head}{{"task_id":"{row["subject"]}","task":{_compact(row["task"])},"status":"{kind.task_status}",'
         f'"attempt_count":{row["attempt"]},"tags":{row["tags"] or "[]"},"error":{row["error"] or "null"},'
         '"flow_id":null,"schedule_id":null}}'
     )

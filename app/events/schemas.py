@@ -30,13 +30,56 @@ class EventData(BaseModel):
     schedule_id: UUID | None = Field(description="Reserved: always null.")
 
 
+class EndpointEventData(BaseModel):
+    """The webhook endpoint, as it was when the event happened."""
+
+    endpoint_id: UUID
+    url: str
+    failing_since: datetime | None = Field(
+        description="Time of the first failed attempt after its latest success; null if none failed."
+    )
+    disabled_by: Literal["tenant", "operator", "gone", "failing"] | None = Field(
+        None, description="Who or what disabled it; null in `endpoint.failing`."
+    )
+
+
+class QuotaEventData(BaseModel):
+    """The quota of which 80 or 100 percent are used."""
+
+    quota: Literal["day", "month"]
+    percent: Literal[80, 100]
+    used: int = Field(description="Tasks of this period, with those that have crossed the line.")
+    limit: int = Field(description="The limit `tasks_per_day` or `tasks_per_month`.")
+    resets_at: datetime = Field(description="When the period ends, in UTC.")
+
+
+class KeyEventData(BaseModel):
+    """The API key that expires within 7 days."""
+
+    key_id: str
+    name: str
+    expires_at: datetime
+
+
+class ScheduleEventData(BaseModel):
+    """Fires of a schedule that made no task."""
+
+    schedule_id: UUID = Field(description="The schedule's id.")
+    name: str
+    outcome: Literal["skipped_overlap", "skipped_quota", "missed"] = Field(description="Why there is no task.")
+    reason: str | None = Field(description="More about the outcome, for example the quota; null if there is no more.")
+    fire_at: datetime = Field(description="The time of the fire; of several, the first one.")
+    count: int = Field(description="The number of fires.")
+    until: datetime | None = Field(description="The last one of several fires; null for one.")
+
+
 class Event(BaseModel):
-    """Something that happened to a task."""
+    """Something that happened to a task, a webhook endpoint, a quota, an API key or a schedule."""
 
     id: str = Field(description="The same in every answer: recognise an event by it.", examples=["evt_019ab2c4"])
     type: EventType
     created_at: datetime
-    data: EventData
+    data: EventData | EndpointEventData | QuotaEventData | KeyEventData | ScheduleEventData
 
 
 class EventPage(BaseModel):

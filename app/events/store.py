@@ -20,7 +20,7 @@ _CALL_PAGE: Final = call(
     "events_page", "tenants", "after", "after_ids", "since", "hours", "limits", "types", "tasks", "tags", "window"
 )
 _PAGE: Final = f"""
-SELECT number, outcome, head, seq, id, type, created_at, attempt, task_id, task, tags, error FROM {_CALL_PAGE}
+SELECT number, outcome, head, seq, id, type, created_at, attempt, subject, task, tags, error, data FROM {_CALL_PAGE}
 """  # noqa: S608 a constant of names
 
 _CALL_HEADS: Final = call("event_heads", "tenants")

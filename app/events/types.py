@@ -1,4 +1,4 @@
-"""The types of events, and what each says about its task."""
+"""The types of events, and what those about a task say about it."""
 
 from enum import StrEnum
 from typing import Final
@@ -11,6 +11,11 @@ class EventType(StrEnum):
     TASK_FAILED = "task.failed"
     TASK_REVOKED = "task.revoked"
     TASK_RETRYING = "task.retrying"
+    ENDPOINT_FAILING = "endpoint.failing"
+    ENDPOINT_DISABLED = "endpoint.disabled"
+    QUOTA_REACHED = "quota.reached"
+    KEY_EXPIRING = "key.expiring"
+    SCHEDULE_SKIPPED = "schedule.skipped"
 
     @property
     def number(self) -> int:
@@ -18,8 +23,13 @@ class EventType(StrEnum):
         return list(EventType).index(self) + 1
 
     @property
+    def is_about_a_task(self) -> bool:
+        """Tell whether the event is about a task."""
+        return self in _STATUSES
+
+    @property
     def task_status(self) -> str:
-        """Return the status that the task got with the event."""
+        """Return the status that the task got with the event. Only for an event about a task."""
         return _STATUSES[self]
 
 

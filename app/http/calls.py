@@ -15,9 +15,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from app.core import suggestions
 from app.http import problem
 
 _SLASHES: Final = re.compile("/+")
+# The path has no version: the one of the API is in a header.
+_VERSION: Final = re.compile(r"^(?:/api)?/v[0-9]+/")
+# The calls that people expect at an address which has others.
+_EXPECTED: Final = {("POST", "/api/tasks"): "To submit a task, use POST /api/tasks/submit."}
+_LONGEST: Final = 256
 
 
 class Calls:
@@ -42,9 +48,32 @@ class Calls:
         return method in methods_of(self.at(path)) if path in self._fixed else None
 
     def meant(self, path: str) -> list[APIRoute]:
-        """Return the routes that match the path without surplus slashes and line breaks, as it is or after ``/api``."""
+        """Return the routes that were probably meant.
+
+        These match the path without surplus slashes, line breaks and a version, as it is or after ``/api``; or each of
+        its segments has at most one typing error.
+        """
         plain = "/" + _SLASHES.sub("/", path).strip("/\n")
-        return self.at(plain) or self.at(f"/api{plain}")
+        plain = _VERSION.sub("/", plain)
+        return self.at(plain) or self.at(f"/api{plain}") or self.near(plain) or self.near(f"/api{plain}")
+
+    def near(self, path: str) -> list[APIRoute]:
+        """Return the routes of the first template whose segments are those of the path but for typing errors."""
+        # A path of a stranger may be long, and each route would be compared with it.
+        if len(path) > _LONGEST:
+            return []
+        sent = path.split("/")
+        alike = [route for route in self._routes if _is_alike(sent, route.path_format.split("/"))]
+        # A fixed path comes before a template, which takes anything for an id.
+        alike.sort(key=lambda route: len(route.param_convertors))
+        return [route for route in alike if route.path == alike[0].path]
+
+
+def _is_alike(sent: list[str], template: list[str]) -> bool:
+    return len(sent) == len(template) and all(
+        wanted.startswith("{") or given == wanted or suggestions.is_one_error_away(given.lower(), wanted)
+        for given, wanted in zip(sent, template, strict=True)
+    )
 
 
 def methods_of(routes: Iterable[APIRoute]) -> set[str]:
@@ -97,10 +126,20 @@ def install(app: FastAPI, routes: Iterable[BaseRoute]) -> None:
             return problem.refused(request.scope, error)
         # RFC 9110 (15.5.6): a 405 must list the methods. Starlette lists only those of the first route that matches.
         allowed = HTTPException(405, headers={"Allow": ", ".join(sorted(methods_of(taken)))})
-        return problem.refused(request.scope, allowed, f"This address does not take this method: use {_named(taken)}.")
+        detail = f"This address does not take this method: use {_named(taken)}."
+        return problem.refused(request.scope, allowed, f"{detail} {_expected(calls, request.scope)}".strip())
 
     app.add_exception_handler(404, missing)
     app.add_exception_handler(405, wrong_method)
+
+
+def _expected(calls: Calls, scope: Scope) -> str:
+    """Return a sentence about the call that was probably meant, here or at an address close to this one, or nothing."""
+    if told := _EXPECTED.get((scope["method"], scope["path"])):
+        return told
+    near = [route for route in calls.near(scope["path"]) if not route.path_regex.match(scope["path"])]
+    close = [route for route in near if scope["method"] in (route.methods or ())]
+    return f"Did you mean {_named(close)}?" if close else ""
 
 
 def _named(routes: Iterable[APIRoute]) -> str:

@@ -55,6 +55,8 @@ class OperationRoute(APIRoute):
         self._takes_request = "request" in parameters
         self._parts = next(((name, kind) for name, kind in _types(parameters) if _is_parts(kind)), None)
         self._body = _body_model(parameters)
+        # The value of ``body`` for a request without one; none if the request must have one.
+        self._without_body = parameters["body"].default if self._body else inspect.Parameter.empty
         self._check_received(parameters.keys())
         self._ready_names = tuple(inspect.signature(operation.ready).parameters) if operation.ready else ()
         if not set(self._ready_names) <= parameters.keys() - {"request", "body"}:
@@ -117,7 +119,8 @@ class OperationRoute(APIRoute):
         body = Incoming(request, model, self.operation.bounds)
         if is_incoming:
             return body
-        await body.receive()
+        if not await body.receive() and self._without_body is not inspect.Parameter.empty:
+            return self._without_body
         return body.read()
 
 

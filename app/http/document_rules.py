@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from app.core.errors import Problem
-from app.http import problem
+from app.http import document_nulls, problem
 from app.http.examples import add_examples
 from app.http.version import API_VERSION
 
@@ -27,6 +27,7 @@ _BY_STATUS: Final = {
     "429": ("Retry-After",),
     "503": ("Retry-After",),
 }
+_OF_FASTAPI: Final = "Successful Response"
 # These refusals come before the call is counted, so the answer has no RateLimit fields.
 _NOT_COUNTED: Final = frozenset({"401", "403", "503"})
 
@@ -37,7 +38,7 @@ def headers(*names: str) -> dict[str, Any]:
 
 
 def apply(described: dict[str, Any]) -> dict[str, Any]:
-    """Add credentials, response headers and examples to every operation; remove each ``default: null``.
+    """Add credentials, response headers and examples to every operation; remove nulls that mean nothing.
 
     Changes the OpenAPI document, and returns it.
     """
@@ -51,7 +52,9 @@ def apply(described: dict[str, Any]) -> dict[str, Any]:
     for operation in _operations(described):
         operation["security"] = [scheme for scheme in operation.get("security", []) if "bearer" in scheme]
         _add_headers(operation)
-    _drop_null_defaults(described)
+        _describe_success(operation, components["schemas"])
+    document_nulls.drop(described)
+    _drop_unicode_patterns(described)
     add_examples(described)
     return described
 
@@ -98,13 +101,22 @@ def _merge(known: dict[str, Any], added: dict[str, Any]) -> None:
                 known["description"] += f"; {example['summary']}"
 
 
-def _drop_null_defaults(part: Any) -> None:
-    # A client generated from ``default: null`` sends null for each member that its caller leaves out.
+def _drop_unicode_patterns(part: Any) -> None:
+    # Without a flag JavaScript reads \p{C} as some letters, and tools that do not set it refuse valid texts.
     if isinstance(part, dict):
-        if part.get("default", ...) is None:
-            del part["default"]
+        if isinstance(pattern := part.get("pattern"), str) and "\\p{" in pattern:
+            del part["pattern"]
         for value in part.values():
-            _drop_null_defaults(value)
+            _drop_unicode_patterns(value)
     elif isinstance(part, list):
         for value in part:
-            _drop_null_defaults(value)
+            _drop_unicode_patterns(value)
+
+
+def _describe_success(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    # The docstring of the body's model says more than FastAPI's text for every answer.
+    for response in operation["responses"].values():
+        if response["description"] == _OF_FASTAPI:
+            body = response.get("content", {}).get("application/json", {}).get("schema", {})
+            told = schemas.get(body.get("$ref", "").rpartition("/")[2], {}).get("description", "Done.")
+            response["description"] = " ".join(told.split())

@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.http.etags import has_etag
+
 # The document changes with a new version of the service, so a cache must ask each time whether its copy is current.
 _CACHE: Final = "public, no-cache"
 
@@ -46,14 +48,8 @@ def kept(make: Callable[[], str]) -> Callable[[Request], Awaitable[Response]]:
             made.append((body, f'"{sha256(body).hexdigest()[:32]}"'))
         body, etag = made[0]
         headers = {"ETag": etag, "Cache-Control": _CACHE}
-        if _has(request.headers.getlist("if-none-match"), etag):
+        if has_etag(request.headers.getlist("if-none-match"), etag):
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type="application/json")
 
     return answer
-
-
-def _has(given: list[str], etag: str) -> bool:
-    """Return whether the If-None-Match headers contain the ETag, by the weak comparison of RFC 9110 (13.1.2)."""
-    names = [name.strip().removeprefix("W/") for header in given for name in header.split(",")]
-    return etag in names or names == ["*"]

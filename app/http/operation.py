@@ -9,7 +9,8 @@ is the description of the operation, its name the operation's id. It receives wh
 - ``request: Request``;
 - a parameter whose type is a subclass of ``Parts``: the parts of the process;
 - a name that the rate class gives: ``principal``, and ``rate`` for a submit;
-- ``body``: a model, read and validated, or ``Incoming[Model]``, which the handler receives itself;
+- ``body``: a model, read and validated, or ``Incoming[Model]``, which the handler receives itself. With a default value
+  a request may have no body;
 - every other parameter comes from the path, the query or the headers. You declare it as for FastAPI.
 
 A handler with a parameter of another kind, for example a cookie, is refused when the routes are made.
@@ -58,9 +59,12 @@ class RateClass(Protocol):
 
 
 class Answer(NamedTuple):
-    """An answer of an operation, for the API document: the model of its body, and the names of its headers."""
+    """An answer of an operation, for the API document: the model of its body, and the names of its headers.
 
-    model: type[BaseModel]
+    ``model`` is None for an answer without a body.
+    """
+
+    model: type[BaseModel] | None
     description: str = "Successful Response"
     headers: Sequence[str] = ()
     stream: str = ""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,7 +16,8 @@ from starlette.types import Scope
 
 from app.core import errors, validation_errors
 from app.core.errors import InvalidRequest, Problem, Unavailable
-from app.http import openapi
+from app.http import openapi, problem_pages
+from app.http.problem_texts import TEXTS
 
 _log = logging.getLogger(__name__)
 _MEDIA_TYPE: Final = "application/problem+json"
@@ -27,9 +29,11 @@ MAX_FAULTS: Final = 20
 class FieldError(BaseModel):
     """One fault of a request. One of ``pointer``, ``parameter`` and ``header`` says where; ``detail`` says what."""
 
-    pointer: str | None = Field(None, description="Place in the body: a JSON pointer, as a URI fragment.")
-    parameter: str | None = Field(None, description="Name of the path, query or cookie parameter.")
-    header: str | None = Field(None, description="Name of the header.")
+    pointer: str | SkipJsonSchema[None] = Field(
+        None, description="Place in the body: a JSON pointer, as a URI fragment."
+    )
+    parameter: str | SkipJsonSchema[None] = Field(None, description="Name of the path, query or cookie parameter.")
+    header: str | SkipJsonSchema[None] = Field(None, description="Name of the header.")
     detail: str
 
 
@@ -38,22 +42,25 @@ class ProblemBody(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="`/errors/` and the code.")
+    type: str = Field(description="The address of a page that says what to do: `/problems/` and the code.")
     title: str
     status: int
     detail: str = Field(description="What you can do about the error. It never repeats the input.")
     code: str
     request_id: str = Field(description="Also in the header X-Request-ID and in the operator's log.")
-    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: each fault, up to 20.")
+    errors: list[FieldError] | SkipJsonSchema[None] = Field(
+        None, description="With `invalid_request`: each fault, up to 20."
+    )
 
 
 def _body(code: str, title: str, status: int, detail: str) -> dict[str, Any]:
-    return {"type": f"/errors/{code}", "title": title, "status": status, "detail": detail, "code": code}
+    return {"type": problem_pages.address(code), "title": title, "status": status, "detail": detail, "code": code}
 
 
 def _render(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | None) -> Response:
     state = scope.setdefault("state", {})
     state["code"] = body["code"]  # the request log writes it
+    body["type"] = problem_pages.address(body["code"], scope.get("root_path", ""))
     body |= {"request_id": state.get("request_id", "")}
     return JSONResponse(body, body["status"], headers, media_type=_MEDIA_TYPE)
 
@@ -61,7 +68,8 @@ def _render(scope: Scope, body: dict[str, Any], headers: Mapping[str, str] | Non
 def render(scope: Scope, problem: Problem) -> Response:
     """Return the response for a problem. Its extensions cannot replace the standard members."""
     body = _body(problem.code, problem.title, problem.status, problem.detail)
-    return _render(scope, problem.extensions | body, problem.headers)
+    # The standard members come first, because people read them first.
+    return _render(scope, body | problem.extensions | body, problem.headers)
 
 
 def render_internal(scope: Scope) -> Response:
@@ -87,9 +95,18 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 def invalid(found: Iterable[Mapping[str, Any]]) -> InvalidRequest:
-    """Return the problem for errors in pydantic's form. ``loc`` begins with the part of the request, such as "body"."""
+    """Return the problem for errors in pydantic's form. ``loc`` begins with the part of the request, such as "body".
+
+    An error may have a ``hint``, a sentence that follows its message.
+    """
     detail = "The request is not valid for this operation. Correct each place that errors names."
     return InvalidRequest(detail, errors=[_fault(fault) for fault in found])
+
+
+def hinted(found: Iterable[Mapping[str, Any]], members: Iterable[str]) -> list[dict[str, Any]]:
+    """Return errors of a body with a hint for each member that is unknown; ``members`` are those that it may have."""
+    names = list(members)
+    return [{**fault, "hint": validation_errors.hint(fault, fault["loc"][1:], names)} for fault in found]
 
 
 def too_many_faults(*place: str) -> InvalidRequest:
@@ -108,7 +125,9 @@ def bound_members(document: Any, fields: int) -> None:
 
 def _fault(fault: Mapping[str, Any]) -> dict[str, str]:
     place, *path = fault["loc"]
-    detail = validation_errors.detail(fault, is_by_us=True)
+    detail = validation_errors.detail(fault, is_by_us=True) + fault.get("hint", "")
+    if place == "body" and not path and fault["type"] == "missing":
+        return {"pointer": "#", "detail": "The body is empty. Send a JSON object, for example {}"}
     if place == "body":
         return {"pointer": validation_errors.pointer(*path), "detail": detail}
     name = str(path[0])[: validation_errors.MAX_TOKEN] if path else ""
@@ -144,7 +163,8 @@ def refused(scope: Scope, error: Exception, detail: str | None = None) -> Respon
     if known := _BY_STATUS.get(status):
         code, title = known.code, known.title
     else:
-        code, title = HTTPStatus(status).name.lower(), HTTPStatus(status).phrase
+        code = HTTPStatus(status).name.lower()
+        title = TEXTS[code].title if code in TEXTS else HTTPStatus(status).phrase
     detail = detail or _DETAILS.get(status, error.detail)
     return _render(scope, _body(code, title, status, detail), error.headers)
 

@@ -12,8 +12,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.core.ids import new_id
-from app.http import response_writer, upgrade_offer, whole_answer
+from app.http import problem_pages, response_writer, upgrade_offer, whole_answer
 from app.http.event_stream import EventStream
+from app.http.problem_texts import TEXTS
 from app.http.response_writer import Writer
 from app.http.unread_body import UnreadBody
 from app.http.version import API_VERSION
@@ -276,7 +277,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         # The answer to an earlier request may be incomplete. The client would read a refusal as a part of it.
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(_problem(status))
+            self.transport.write(_problem(status, self.root_path))
         self.transport.close()
 
     def _arm(self) -> None:
@@ -303,9 +304,10 @@ def _nothing() -> None:
     """Do nothing after a response."""
 
 
-def _problem(status: HTTPStatus) -> bytes:
+def _problem(status: HTTPStatus, root_path: str) -> bytes:
     code = _CODES[status]
-    body = {"type": f"/errors/{code}", "title": status.phrase, "status": status.value, "detail": _DETAILS[status]}
+    address, title = problem_pages.address(code, root_path), TEXTS[code].title
+    body = {"type": address, "title": title, "status": status.value, "detail": _DETAILS[status]}
     content = json.dumps(body | {"code": code, "request_id": str(new_id())}).encode()
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/problem+json\r\n"

@@ -7,8 +7,11 @@ from urllib.parse import parse_qsl
 
 from fastapi.dependencies.models import Dependant
 
+from app.core import suggestions
+
 # Each fault costs time to describe, and the client chooses how many there are.
 _MAX_FAULTS: Final = 20
+_ONCE: Final = "Send this parameter once. Where it takes several values, separate them with commas"
 
 
 def names(dependant: Dependant) -> frozenset[str]:
@@ -27,10 +30,12 @@ def faults(query_string: bytes, known: frozenset[str]) -> list[dict[str, Any]]:
     # The same decoding as Starlette's, so that both see the same names.
     sent = Counter(name for name, _ in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
     wrong = [name for name, times in sent.items() if name not in known or times > 1]
-    return [
-        _fault(name, "Send this parameter once" if name in known else "This call has no such parameter")
-        for name in wrong[:_MAX_FAULTS]
-    ]
+    return [_fault(name, _ONCE if name in known else _unknown(name, known)) for name in wrong[:_MAX_FAULTS]]
+
+
+def _unknown(name: str, known: frozenset[str]) -> str:
+    taken = f"It takes {', '.join(sorted(known))}." if known else "It takes none."
+    return f"This call has no such parameter. {suggestions.did_you_mean(name, known).lstrip() or taken}"
 
 
 def _fault(name: str, message: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.core import facts as happenings
 from app.core import ids
 from app.core import logging as structured_logging
 from app.core.ids import new_id
@@ -82,7 +83,7 @@ class RequestLog:
                 raise  # the answer has begun, so the server can only end the connection
             # Otherwise Starlette has logged the error, answered with a 500, and raised the error again.
         finally:
-            structured_logging.write(_log, "request", _facts(scope, response))
+            _write(scope, response)
 
     def answer_now(self, scope: Scope) -> bool:
         """Answer and log a request without any ``await``. Return False if that is not possible."""
@@ -92,7 +93,7 @@ class RequestLog:
         response = _Response(scope, _nowhere, started)
         if not response.write(found.status_code, found.raw_headers, bytes(found.body)):
             return False
-        structured_logging.write(_log, "request", _facts(scope, response))
+        _write(scope, response)
         return True
 
 
@@ -161,6 +162,12 @@ def _task_id(scope: Scope) -> str | None:
     """Return the id of the task in the path, or None. A text that is no id stays out of the log."""
     named = scope.get("path_params", {}).get("task_id")
     return named and ids.canonical(named)
+
+
+def _write(scope: Scope, response: _Response) -> None:
+    facts = _facts(scope, response)
+    structured_logging.write(_log, "request", facts)
+    happenings.tell("request", facts)
 
 
 def _facts(scope: Scope, response: _Response) -> dict[str, Any]:

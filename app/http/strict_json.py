@@ -176,7 +176,8 @@ class Incoming(Generic[M]):
             return self._model.model_validate(self.document, from_attributes=True)
         except ValidationError as error:
             faults = error.errors(include_url=False)[: problem.MAX_FAULTS]
-            raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
+            found = [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+            raise RequestValidationError(problem.hinted(found, self._model.model_fields)) from None
 
 
 async def read(request: Request, bounds: Bounds = ORDINARY) -> bytes:
@@ -230,7 +231,9 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive, max_bytes: int
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"The body is larger than {max_bytes} bytes. Send a smaller one.")
+    return PayloadTooLarge(
+        f"The body is larger than {max_bytes} bytes. Store large data elsewhere, and send its address."
+    )
 
 
 def _check_media_type(headers: Mapping[bytes, bytes]) -> None:

@@ -42,7 +42,7 @@ class StrictRoute(APIRoute):
         """
         answer = super().get_route_handler()
         takes_body, known = self.body_field is not None, query_parameters.names(self.dependant)
-        fields = _fields(self.body_field.field_info.annotation) if self.body_field is not None else 0
+        fields = _fields(self.body_field.field_info.annotation) if self.body_field is not None else frozenset()
 
         async def answer_strictly(request: Request) -> Response:
             query = request.scope["query_string"]
@@ -55,13 +55,16 @@ class StrictRoute(APIRoute):
                 return await answer(request)
             raw = await strict_json.read(request, self.bounds)
             document = strict_json.loads(raw, self.bounds.depth) if raw else None
-            problem.bound_members(document, fields)
-            return await answer(_JsonRequest(request, raw, document))
+            problem.bound_members(document, len(fields))
+            try:
+                return await answer(_JsonRequest(request, raw, document))
+            except RequestValidationError as error:
+                raise RequestValidationError(problem.hinted(error.errors(), fields)) from None
 
         return answer_strictly
 
 
-def _fields(annotation: Any) -> int:
-    """Return the number of members of the body's model. The annotation may be ``Model | None``."""
+def _fields(annotation: Any) -> frozenset[str]:
+    """Return the names of the members of the body's model. The annotation may be ``Model | None``."""
     models = (annotation, *get_args(annotation))
-    return next(len(model.model_fields) for model in models if hasattr(model, "model_fields"))
+    return next(frozenset(model.model_fields) for model in models if hasattr(model, "model_fields"))

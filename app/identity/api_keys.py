@@ -9,6 +9,9 @@ from zlib import crc32
 
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHECKSUM_LENGTH: Final = 6
+PREFIX: Final = "tq_live_"
+LENGTH: Final = 67
+"""Characters of a key."""
 # Secret scanners find leaked keys by the fixed prefix and length.
 _KEY: Final = re.compile(r"(tq_live_([0-9A-Za-z]{12})_[0-9A-Za-z]{40})([0-9A-Za-z]{6})")
 

@@ -5,12 +5,18 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from app.core.errors import InvalidCredentials, Unauthenticated
+from app.identity import api_keys
 
 REALM: Final = 'Bearer realm="task-queue"'
 """The start of every WWW-Authenticate header."""
 _API_KEY: Final = b"x-api-key"
 # The headers that may carry credentials. Both together are refused.
 _NAMES: Final = frozenset({b"authorization", _API_KEY})
+_QUOTES: Final = frozenset("\"'`<>[]{}")
+_IN_URL: Final = (
+    "Send the API key in the header Authorization: Bearer <API key>, and never in the URL, where logs keep it. "
+    "Replace this key."
+)
 STREAM_TOKEN: Final = "access_token"  # noqa: S105 a name
 """The query parameter for a token that may only read one task: an EventSource of a browser can send no header."""
 
@@ -20,12 +26,22 @@ class Credential(NamedTuple):
 
     text: str
     is_stream_token: bool = False
+    is_session: bool = False
+    """It is the cookie of the console. ``of`` never returns one: the API ignores cookies."""
 
 
 def of(scope: MutableMapping[str, Any]) -> Credential:
     """Return the one credential of a request. Raises ``InvalidCredentials`` and ``Unauthenticated``."""
     token: Credential | None = scope["state"].get("stream_token")
-    return token or Credential(read(scope["headers"]))
+    if token is not None:
+        return token
+    try:
+        return Credential(read(scope["headers"]))
+    except Unauthenticated as error:
+        if api_keys.PREFIX.encode() not in scope["query_string"]:
+            raise
+        # The URL is in logs of proxies by now, so the key itself is not safe any more.
+        raise Unauthenticated(_IN_URL, headers=error.headers) from None
 
 
 def take_stream_token(scope: MutableMapping[str, Any]) -> bool:
@@ -70,9 +86,14 @@ def read(headers: Sequence[tuple[bytes, bytes]]) -> str:
     return found.strip()
 
 
-def invalid() -> Unauthenticated:
-    """Return the error for invalid credentials, whatever is wrong with them."""
-    return Unauthenticated(
-        "This API key or token is invalid, expired or revoked. Send a valid one.",
-        headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'},
-    )
+def invalid(text: str = "") -> Unauthenticated:
+    """Return the error for invalid credentials.
+
+    ``text`` was sent: if its form alone is wrong, which tells nothing about keys that exist, the error says so.
+    """
+    detail = "This API key or token is invalid, expired or revoked. Send a valid one."
+    if text[:1] in _QUOTES or text[-1:] in _QUOTES:
+        detail = "The API key or token is in quotes or brackets. Send it without them."
+    elif text.startswith(api_keys.PREFIX) and api_keys.parse(text) is None:
+        detail = f"This API key is not complete, or was changed: copy all of its {api_keys.LENGTH} characters again."
+    return Unauthenticated(detail, headers={"WWW-Authenticate": f'{REALM}, error="invalid_token"'})

@@ -141,6 +141,7 @@ TaskReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASK
 TaskWriter: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.TASKS_WRITE])]
 WebhookManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.WEBHOOKS_MANAGE])]
 KeyManager: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.KEYS_MANAGE])]
+PortalCreator: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.PORTAL_CREATE])]
 UsageReader: TypeAlias = Annotated[Principal, Security(rated, scopes=[scopes.USAGE_READ])]
 
 UnratedCaller: TypeAlias = Annotated[Principal, Security(caller)]

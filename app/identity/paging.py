@@ -8,11 +8,10 @@ from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
-from app.core import ids
+from app.core import ids, timestamps
 from app.core.errors import InvalidCursor
-from app.core.timestamps import Timestamp
 from app.http import pagination
 from app.http.parts import Parts
 
@@ -29,14 +28,24 @@ class Page:
 
     def before(self, tenant_id: UUID) -> UUID:
         """Return the id after which the page begins. Raises ``InvalidCursor``."""
-        if self.cursor is None:
+        position = self.position(tenant_id)
+        if position is None:
             # The first page has a bound too: Postgres may plan a statement with an optional bound as a full scan.
             return ids.FIRST if self.oldest_first else ids.LAST
+        return UUID(position)
+
+    def position(self, tenant_id: UUID) -> str | None:
+        """Return what ``cut`` has read of the last item before the page; None on the first page.
+
+        Raises ``InvalidCursor``.
+        """
+        if self.cursor is None:
+            return None
         position = pagination.decode(tenant_id, self.cursor, Parts.of(self.request).cursor_key)
         kind, _, text = position.rpartition(":")
         if kind != self._kind:
             raise InvalidCursor("This cursor belongs to another list. Start again without a cursor.")
-        return UUID(text)
+        return text
 
     def place(self, tenant_id: UUID) -> AbstractAsyncContextManager[None]:
         """Take one of the tenant's places for expensive lists while it is read. Raises ``TooManyLists``."""
@@ -47,7 +56,8 @@ class Page:
     ) -> tuple[Sequence[Any], str | None]:
         """Return the items of this page and the cursor of the next, which the Link header names as well.
 
-        ``found`` has up to ``limit + 1`` items; ``name`` is the attribute of an item with its id. A list that stopped
+        ``found`` has up to ``limit + 1`` items; ``name`` is the attribute of an item with its place in the
+        list, without a colon: mostly its id. A list that stopped
         before its end passes ``read_to``, the last id that it has read: the next page begins after it.
         """
         # One item more than the page shows whether there is a next page, without counting all.
@@ -72,8 +82,11 @@ class Page:
         return f"{name}-oldest-first" if self.oldest_first else name
 
 
-Limit: TypeAlias = Annotated[int, Query(ge=1, le=100)]
-Cursor: TypeAlias = Annotated[str | None, Query(max_length=512)]
+Limit: TypeAlias = Annotated[int, Query(ge=1, le=100, description="The most items of the page.")]
+Cursor: TypeAlias = Annotated[
+    str | None,
+    Query(max_length=512, description="Where to begin: the `next_cursor` of the page before. Default: the first page."),
+]
 
 
 def _page(
@@ -100,5 +113,13 @@ def _in_utc(moment: datetime) -> datetime:
         return _EARLIEST if moment.year == MINYEAR else _LATEST
 
 
-AskedTime: TypeAlias = Annotated[Timestamp, AfterValidator(_in_utc)]
+def _parse(text: object) -> datetime:
+    try:
+        return timestamps.parse(text)
+    except ValueError as error:
+        # The + of an offset is a space in a URL, which everybody meets once.
+        raise ValueError(f"{error}. In a URL write + as %2B, or use Z") from None
+
+
+AskedTime: TypeAlias = Annotated[datetime, BeforeValidator(_parse), AfterValidator(_in_utc)]
 """A time with a UTC offset that limits a list."""

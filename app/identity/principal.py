@@ -22,6 +22,18 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is signed in to the console."""
+
+    id: UUID
+    name: str
+    """Whom to greet: the e-mail address of the member, or the label of the portal link."""
+    role: str
+    return_url: str | None = None
+    """The page of the tenant from which the person came by a portal link, and to which the console leads back."""
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The caller of a tenant. It is at most 2 s old: a revoked key or a changed plan counts after that time."""
 
@@ -35,7 +47,7 @@ class Principal:
     """Status of the tenant: ``active`` or ``suspended``."""
     scopes: frozenset[str]
     key_id: str | None
-    """Public part of the API key, also for a token that was made from it; ``None`` for a member."""
+    """Public part of the API key, also for a token or a portal link that was made from it; ``None`` for a member."""
     member_id: UUID | None = None
     """``None`` for a key."""
     email: str | None = None
@@ -44,6 +56,10 @@ class Principal:
     """Version of the tenant's tokens: a token with another version is refused."""
     token: Claims | None = None
     """The token that was sent; ``None`` for an API key."""
+    operator: str | None = None
+    """System user who made the portal link; ``None`` for everybody else."""
+    session: "Session | None" = None
+    """The session of the console; ``None`` for a call of the API."""
 
     @property
     def subject(self) -> Subject:
@@ -55,4 +71,6 @@ class Principal:
     @property
     def actor(self) -> Actor:
         """Return the actor for the audit log."""
+        if self.operator:
+            return Actor("operator", self.operator)
         return Actor("member", self.email) if self.email else Actor("api_key", self.key_id or "")

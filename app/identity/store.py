@@ -34,17 +34,43 @@ FROM api_key k JOIN tenant t ON t.id = k.tenant_id
 WHERE k.tenant_id = $1 AND k.key_id = $2 AND t.token_version = $4 AND {_KEY_HOLDS} AND {_NOT_REVOKED}
 """  # noqa: S608 constants
 
+# Both versions only increase, so a sum that is the same as at the login means that neither has changed.
+_MEMBER_VERSION = "m.token_version + p.version"
+_MEMBER_HOLDS = "m.disabled_at IS NULL AND t.status <> 'deleted'"
+
 _FIND_MEMBER_OF_TOKEN = f"""
 SELECT {_TENANT}, m.id AS member_id, m.email, m.role
-FROM member m JOIN tenant t ON t.id = m.tenant_id
-WHERE m.tenant_id = $1 AND m.id = $2 AND t.token_version = $4 AND m.token_version = $5
-  AND m.disabled_at IS NULL AND t.status <> 'deleted' AND {_NOT_REVOKED}
+FROM member m JOIN person p ON p.email = m.email JOIN tenant t ON t.id = m.tenant_id
+WHERE m.tenant_id = $1 AND m.id = $2 AND t.token_version = $4 AND {_MEMBER_VERSION} = $5
+  AND m.accepted_at IS NOT NULL AND {_MEMBER_HOLDS} AND {_NOT_REVOKED}
+"""  # noqa: S608 constants
+
+# A session of a member, or of a portal link. A key stays valid while its tenant is suspended, as above.
+_FIND_SESSION = f"""
+SELECT {_TENANT}, s.id AS session_id, s.role AS session_role, s.operator, s.label, s.return_url,
+    m.id AS member_id, m.email, m.role, k.key_id, k.scopes,
+    extract(epoch FROM least(s.expires_at, k.expires_at) - now())::double precision AS seconds_left
+FROM console_session s JOIN tenant t ON t.id = s.tenant_id
+LEFT JOIN member m ON m.tenant_id = s.tenant_id AND m.id = s.member_id LEFT JOIN person p ON p.email = m.email
+LEFT JOIN api_key k ON k.key_id = s.key_id
+WHERE s.digest = $1 AND s.expires_at > now() AND s.tenant_version = t.token_version AND t.status <> 'deleted'
+  AND (s.member_id IS NULL
+    OR (m.accepted_at IS NOT NULL AND {_MEMBER_HOLDS} AND {_MEMBER_VERSION} = s.member_version))
+  AND (s.key_id IS NULL OR ({_KEY_HOLDS}))
+"""  # noqa: S608 constants
+
+_FIND_LINK = f"""
+SELECT {_TENANT}, l.id AS link_id, l.key_id, l.operator, l.role, l.label, l.theme, l.return_url, l.session_seconds
+FROM portal_link l JOIN tenant t ON t.id = l.tenant_id LEFT JOIN api_key k ON k.key_id = l.key_id
+WHERE l.digest = $1 AND l.expires_at > now() AND t.status <> 'deleted' AND (l.key_id IS NULL OR ({_KEY_HOLDS}))
 """  # noqa: S608 constants
 
 _FIND_LOGIN = f"""
-SELECT {_TENANT}, m.id AS member_id, m.email, m.role, m.password_hash, m.token_version AS member_version
-FROM member m JOIN tenant t ON t.id = m.tenant_id
-WHERE m.email = $1 AND m.disabled_at IS NULL AND t.status <> 'deleted'
+SELECT {_TENANT}, t.name AS tenant_name, m.id AS member_id, m.email, m.role, {_MEMBER_VERSION} AS member_version,
+    m.accepted_at IS NOT NULL AS is_accepted, m.invitation, p.password_hash, p.password_is_initial,
+    p.version AS person_version
+FROM person p JOIN member m ON m.email = p.email JOIN tenant t ON t.id = m.tenant_id
+WHERE p.email = $1 AND {_MEMBER_HOLDS} ORDER BY t.slug
 """  # noqa: S608 constants
 
 # Every process updates the same keys, so rows are locked in one order and locked rows are skipped. Missing one update
@@ -58,7 +84,10 @@ UPDATE api_key SET last_used_at = now() WHERE key_id IN (
 """
 
 # The RLS policy ``prune`` lets tq_auth delete expired rows only.
-_PRUNE = "DELETE FROM revoked_token WHERE expires_at < now()"
+_PRUNE = [
+    f"DELETE FROM {table} WHERE expires_at < now()"  # noqa: S608 constants
+    for table in ("revoked_token", "console_session", "portal_link")
+]
 
 
 async def find_key_any_tenant(connection: Connection, key_id: str) -> asyncpg.Record | None:
@@ -75,16 +104,29 @@ async def find_bearer_any_tenant(connection: Connection, claims: Claims) -> asyn
     return await connection.fetchrow(_FIND_MEMBER_OF_TOKEN, *common, subject.member_version, timeout=_ANSWER_TIMEOUT)
 
 
-async def find_login_any_tenant(connection: Connection, email: str) -> asyncpg.Record | None:
-    """Return the member who may log in with an address (in lower case), and its tenant."""
-    return await connection.fetchrow(_FIND_LOGIN, email, timeout=_ANSWER_TIMEOUT)
+async def find_session_any_tenant(connection: Connection, digest: bytes) -> asyncpg.Record | None:
+    """Return a valid session of the console with its tenant, and the epoch of the same snapshot."""
+    return await connection.fetchrow(_FIND_SESSION, digest, timeout=_ANSWER_TIMEOUT)
 
 
-async def is_address_taken_any_tenant(connection: Connection, email: str) -> bool:
-    """Return whether a member, also a disabled one, has the e-mail address (in lower case)."""
-    query = "SELECT EXISTS (SELECT FROM member WHERE email = $1)"
-    is_taken: bool = await connection.fetchval(query, email, timeout=_ANSWER_TIMEOUT)
-    return is_taken
+async def find_link_any_tenant(connection: Connection, digest: bytes) -> asyncpg.Record | None:
+    """Return a portal link that is valid now, with its tenant."""
+    return await connection.fetchrow(_FIND_LINK, digest, timeout=_ANSWER_TIMEOUT)
+
+
+async def memberships_any_tenant(connection: Connection, email: str) -> list[asyncpg.Record]:
+    """Return the memberships of the person with an address (in lower case), with tenant and person, by slug.
+
+    Disabled ones are left out, so a person without any membership is like an unknown one.
+    """
+    return list(await connection.fetch(_FIND_LOGIN, email, timeout=_ANSWER_TIMEOUT))
+
+
+async def is_person_any_tenant(connection: Connection, email: str) -> bool:
+    """Return whether a person has the e-mail address (in lower case), also one with disabled memberships only."""
+    query = "SELECT EXISTS (SELECT FROM person WHERE email = $1)"
+    is_known: bool = await connection.fetchval(query, email, timeout=_ANSWER_TIMEOUT)
+    return is_known
 
 
 async def read_epoch_any_tenant(connection: Connection) -> tuple[int, float]:
@@ -102,5 +144,6 @@ async def touch_keys_any_tenant(connection: Connection, key_ids: Sequence[str]) 
 
 
 async def prune_tokens_any_tenant(connection: Connection) -> None:
-    """Delete the revoked tokens that have expired."""
-    await connection.execute(_PRUNE, timeout=_ANSWER_TIMEOUT)
+    """Delete the revoked tokens, sessions and portal links that have expired."""
+    for statement in _PRUNE:
+        await connection.execute(statement, timeout=_ANSWER_TIMEOUT)

@@ -16,10 +16,10 @@ import asyncpg
 
 from app.core.errors import TenantSuspended, Unavailable
 from app.db import AWAY, Database
-from app.identity import api_keys, credentials, store, tokens
+from app.identity import api_keys, console_cookies, credentials, store, tokens
 from app.identity.credentials import Credential
 from app.identity.keyring import Keyring
-from app.identity.principal import Principal
+from app.identity.principal import Principal, Session
 from app.identity.scopes import ROLES, TASKS_READ
 from app.identity.tokens import Claims, InvalidToken
 
@@ -36,6 +36,7 @@ _MAX_ENTRIES: Final = 10_000
 _MAX_LENGTH: Final = 4_096
 _ANY_KIND: Final = b"access"
 _STREAM_KIND: Final = b"stream"
+_SESSION_KIND: Final = b"session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Verifier:
         digest = self._digest(credential)
         entry = self._remembered(digest) or await self._ask_once(digest, credential)
         if entry is None:
-            raise credentials.invalid()
+            raise credentials.invalid(credential.text)
         principal = entry.principal
         if principal.status == "suspended":
             raise tenant_suspended()
@@ -115,7 +116,7 @@ class Verifier:
 
     def _digest(self, credential: Credential) -> bytes:
         # The kind is a part of the digest: a token for one task must not be found where another kind is expected.
-        kind = _STREAM_KIND if credential.is_stream_token else _ANY_KIND
+        kind = _STREAM_KIND if credential.is_stream_token else _SESSION_KIND if credential.is_session else _ANY_KIND
         return blake2b(credential.text.encode(), key=self._cache_key, person=kind).digest()
 
     def _note_use(self, principal: Principal) -> Principal:
@@ -158,7 +159,9 @@ class Verifier:
 
     def _question(self, credential: Credential) -> Coroutine[Any, Any, _Entry | None] | None:
         # A text with the wrong form, checksum or signature is refused without asking the database.
-        text, is_stream_token = credential
+        text, is_stream_token, is_session = credential
+        if is_session:
+            return self._ask_session(text)
         if not is_stream_token and (key_id := api_keys.parse(text)):
             return self._ask_key(text, key_id)
         try:
@@ -184,6 +187,15 @@ class Verifier:
             return None
         ends_at = asked_at + _cache_seconds(row["seconds_left"])
         return _Entry(_key_principal(row, frozenset(row["scopes"])), row["epoch"], generation, ends_at)
+
+    async def _ask_session(self, cookie: str) -> _Entry | None:
+        asked_at, generation = monotonic(), self._generation
+        digest = console_cookies.digest(cookie)
+        row = await self._find(lambda connection: store.find_session_any_tenant(connection, digest))
+        if row is None:
+            return None
+        ends_at = asked_at + _cache_seconds(row["seconds_left"])
+        return _Entry(_session_principal(row), row["epoch"], generation, ends_at)
 
     async def _ask_token(self, claims: Claims) -> _Entry | None:
         asked_at, generation = monotonic(), self._generation
@@ -273,6 +285,18 @@ def _key_principal(row: asyncpg.Record, scopes: frozenset[str]) -> Principal:
 def member_principal(row: asyncpg.Record, scopes: frozenset[str]) -> Principal:
     """Return the caller for a member with these scopes."""
     return Principal(**_tenant(row), scopes=scopes, key_id=None, member_id=row["member_id"], email=row["email"])
+
+
+def _session_principal(row: asyncpg.Record) -> Principal:
+    """Return the caller of a session: a member with its role, or a portal link with the scopes that its key has now."""
+    role = row["role"] or row["session_role"]
+    scopes = ROLES[role] if row["key_id"] is None else ROLES[role].intersection(row["scopes"])
+    name = row["email"] or row["label"] or row["operator"] or row["key_id"]
+    session = Session(row["session_id"], name, role, row["return_url"])
+    return Principal(
+        **_tenant(row), scopes=scopes, key_id=row["key_id"], member_id=row["member_id"], email=row["email"],
+        operator=row["operator"], session=session,
+    )  # fmt: skip
 
 
 def _tenant(row: asyncpg.Record) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, ForeignKey, text
+from sqlalchemy import DateTime, ForeignKey, Integer, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TEXT, UUID
 from sqlmodel import Field
 
@@ -14,6 +14,7 @@ Json: Any = JSONB()
 JsonText: Any = JSON()
 TextArray: Any = ARRAY(TEXT)
 UuidArray: Any = ARRAY(UUID)
+IntegerArray: Any = ARRAY(Integer)
 
 
 def default(sql: str, **kwargs: Any) -> Any:
@@ -37,6 +38,7 @@ def tenant_key() -> Any:
 
 
 __all__ = [
+    "IntegerArray",
     "Json",
     "JsonText",
     "TextArray",

@@ -1,8 +1,8 @@
-"""Tables of webhook secrets, deliveries and delivery attempts."""
+"""Tables of webhook secrets, deliveries and delivery attempts. Endpoints are in ``endpoint``."""
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
@@ -27,20 +27,32 @@ class Delivery(SQLModel, table=True):
     __table_args__ = (
         Index("delivery_task", "task_id"),
         Index("delivery_due", "due_at", postgresql_where=text("status = 'PENDING'")),
+        Index("delivery_test", "due_at", postgresql_where=text("status = 'PENDING' AND event_seq IS NULL")),
         Index("delivery_url_key", "tenant_id", "url_key", "due_at", postgresql_where=text("status = 'PENDING'")),
+        Index("delivery_endpoint", "endpoint_id", "id", postgresql_where=text("endpoint_id IS NOT NULL")),
     )
 
     tenant_id: UUID = tenant_key()
     id: UUID = Field(primary_key=True)
-    task_id: UUID
+    event_id: UUID
+    """``webhook-id`` is ``msg_`` and this, the same for every endpoint."""
+    event_seq: int | None = Field(default=None, sa_type=BigInteger)
+    """The number of the event; null for a test."""
+    endpoint_id: UUID | None = None
+    """Null for a task's webhook_url."""
+    task_id: UUID | None = None
     event_type: str = Field(sa_type=TEXT)
     url: str = Field(sa_type=TEXT)
     url_key: str = Field(sa_type=TEXT)
-    """The URL without its query: what is bounded and retried as one."""
-    body: str = Field(sa_type=TEXT)
+    """The URL without its query, or the endpoint: what is bounded and retried as one."""
+    body: str | None = Field(default=None, sa_type=TEXT)
+    """Null only for a delivery that was skipped when it was made."""
     status: str = default("'PENDING'", sa_type=TEXT)
-    """``PENDING``, ``DELIVERED`` or ``FAILED`` (every attempt failed)."""
+    """``PENDING``, ``DELIVERED``, ``FAILED`` (every attempt failed) or ``SKIPPED`` (the endpoint was disabled)."""
+    skipped_reason: str | None = Field(default=None, sa_type=TEXT)
     attempt: int = default("0")
+    schedule_from: int = default("0")
+    """Attempts that were made before it was sent again."""
     due_at: datetime = created()
     claim_token: UUID | None = None
     created_at: datetime = created()
@@ -62,3 +74,4 @@ class DeliveryAttempt(SQLModel, table=True):
     duration_ms: int
     response_status: int | None = None
     error: str | None = Field(default=None, sa_type=TEXT)
+    response_body: str | None = Field(default=None, sa_type=TEXT)

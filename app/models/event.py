@@ -1,15 +1,16 @@
 """Tables of the event log."""
 
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, SmallInteger, text
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Timestamp, created, datetime, default, tenant_key
+from app.models.columns import Json, Timestamp, created, datetime, default, tenant_key
 
 
 class Event(SQLModel, table=True):
-    """Something that happened to a task. Rows never change, and are partitioned by day."""
+    """Something that happened to a task or an endpoint. Rows never change, and are partitioned by day."""
 
     __table_args__ = (
         Index("event_seq", "tenant_id", "seq"),
@@ -19,15 +20,17 @@ class Event(SQLModel, table=True):
 
     tenant_id: UUID = Field(primary_key=True)
     subject: UUID
-    """The task."""
+    """The task, or what else the event is about."""
     seq: int = Field(primary_key=True, sa_type=BigInteger)
     """Number among the tenant's events, without gaps."""
     created_at: datetime = created()
     attempt: int
     type: int = Field(sa_type=SmallInteger)
-    """1 ``task.succeeded``, 2 ``task.failed``, 3 ``task.revoked``, 4 ``task.retrying``."""
+    """1 ``task.succeeded``, 2 ``task.failed``, 3 ``task.revoked``, 4 ``task.retrying``; the others in the schema."""
     webhook_seq: int | None = Field(default=None, sa_type=BigInteger)
-    """The same as ``seq`` for an event that is sent to the task's webhook_url."""
+    """The same as ``seq`` for an event that is sent to the task's webhook_url, or may be sent to endpoints."""
+    data: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    """The content of an event that is about no task."""
 
 
 class WebhookCursor(SQLModel, table=True):

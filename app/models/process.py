@@ -1,4 +1,4 @@
-"""Table of the heartbeats of dispatchers and webhooks processes."""
+"""Table of the heartbeats of processes other than apis and workers."""
 
 from uuid import UUID
 
@@ -15,10 +15,11 @@ class ProcessHeartbeat(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     kind: str = Field(sa_type=TEXT)
-    """``dispatcher`` or ``webhooks``."""
+    """``dispatcher``, ``webhooks`` or ``operator``."""
     hostname: str = Field(sa_type=TEXT)
     pid: int
     details: dict[str, object] = default("'{}'", sa_type=Json)
-    """``round_age``: seconds from its last round to the heartbeat. A dispatcher also has ``leads``."""
+    """``round_age``: seconds from its last round to the heartbeat, ``recent_rounds``: seconds of the last ten rounds. A
+    dispatcher also has ``leads``."""
     started_at: datetime = created()
     heartbeat_at: datetime = created()

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Double, Index, LargeBinary, SmallInteger, text
+from sqlalchemy import REAL, Column, Double, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
@@ -55,7 +55,7 @@ class Task(SQLModel, table=True):
     task: str = Field(sa_type=TEXT)
     """Name of the task type."""
     pool: str = Field(sa_type=TEXT)
-    """Pool of workers that runs it: ``prefork`` or ``asyncio``."""
+    """Pool of workers that runs it: ``prefork``, ``asyncio`` or ``http``."""
     payload: Any = Field(sa_type=JsonText, nullable=False)
     tags: list[str] = default("'{}'", sa_type=TextArray)
     # The name "metadata" belongs to SQLModel.
@@ -105,6 +105,10 @@ class Attempt(SQLModel, table=True):
     started_at: datetime = created()
     deadline_at: datetime = Field(sa_type=Timestamp)
     """Start, hard limit and 5 s: afterwards the attempt is lost, even if its worker still reports it."""
+    waited_seconds: float = default("0", sa_type=REAL)
+    """From ``due_at`` of its task to the claim."""
+    limited_seconds: float = default("0", sa_type=REAL)
+    """The part of it in which the tenant's running tasks stood at their limit."""
     finished_at: datetime | None = moment()
     status: str = default("'STARTED'", sa_type=TEXT)
     error: Any = Field(default=None, sa_type=Json, nullable=True)

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import Json, created, datetime, default, moment, tenant_key
+from app.models.columns import Json, TextArray, Timestamp, created, datetime, default, moment, tenant_key
 
 
 class Tenant(SQLModel, table=True):
@@ -27,6 +27,8 @@ class Tenant(SQLModel, table=True):
     token_version: int = default("1")
     """A token with another version is refused."""
     created_at: datetime = created()
+    return_origins: list[str] = default("'{}'", sa_type=TextArray)
+    """Origins to which a portal link may lead back."""
 
 
 class TenantSlots(SQLModel, table=True):
@@ -40,13 +42,13 @@ class TenantSlots(SQLModel, table=True):
         Index(
             "tenant_slots_capped",
             "tenant_id",
-            postgresql_where=text("cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL"),
+            postgresql_where=text("cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL OR cap_http IS NOT NULL"),
         ),
     )
 
     tenant_id: UUID = tenant_key()
     running: int = default("0")
-    """Running tasks in both pools."""
+    """Running tasks in all pools."""
     running_limit: int
     returned: int = default("0", sa_type=BigInteger)
     """Tasks that ever returned from an attempt into the backlog."""
@@ -54,17 +56,27 @@ class TenantSlots(SQLModel, table=True):
     """Tasks that ever left the backlog: claimed, cancelled or expired."""
     running_asyncio: int = default("0")
     """The part of ``running`` that is in the asyncio pool."""
+    running_http: int = default("0")
+    """The part of ``running`` that is in the http pool."""
     cap_prefork: int | None = None
     """Slots that a tenant with long tasks may have in this pool; null for a tenant not known to have any."""
     cap_asyncio: int | None = None
+    cap_http: int | None = None
     short_until_prefork: datetime | None = moment()
     """Until then the tenant needs no cap, because one of its tasks has just ended within a second."""
     short_until_asyncio: datetime | None = moment()
+    short_until_http: datetime | None = moment()
     held_back: int = default("0", sa_type=SmallInteger)
-    """Bits of the pools (1 prefork, 2 asyncio) in which a cap has delayed due tasks."""
+    """Bits of the pools (1 prefork, 2 asyncio, 4 http) in which a cap has delayed due tasks."""
     features: int = default("1", sa_type=SmallInteger)
-    """Bits of what the tenant uses: 1 all its events are logged, 2 something of it is gated (nothing sets that yet)."""
+    """Bits of what the tenant uses: 1 it can read its events, 2 it has endpoints."""
     event_seq: int = default("0", sa_type=BigInteger)
     """Number of the tenant's latest event, taken under the lock of this row."""
     webhook_seq: int = default("0", sa_type=BigInteger)
     """Events up to this number may have a webhook. Deliveries are due while ``WebhookCursor.seq`` is smaller."""
+    full_since: datetime = default("'epoch'", sa_type=Timestamp)
+    """Start of the latest period in which ``running`` stood at its limit."""
+    full_until: datetime | None = Field(
+        default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": text("'epoch'")}
+    )
+    """End of that period; null while ``running`` stands at its limit."""

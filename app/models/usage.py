@@ -1,13 +1,13 @@
 """Tables of the usage ledger."""
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Double, Identity
-from sqlalchemy.dialects.postgresql import TEXT
+from sqlalchemy import BigInteger, Double, Identity, Integer
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlmodel import Field, SQLModel
 
-from app.models.columns import default, tenant_key
+from app.models.columns import created, default, tenant_key
 
 
 class TenantAdmitted(SQLModel, table=True):
@@ -39,13 +39,14 @@ class UsageByTask(SQLModel, table=True):
 
 
 class WorkerTime(SQLModel, table=True):
-    """Attempts of one task type that ended together. The dispatcher adds them to their day."""
+    """Attempts and tasks of one task type that ended together. The dispatcher adds them to usage and statistics."""
 
     __tablename__ = "worker_time"
 
     id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
     tenant_id: UUID
-    day: date
+    ended_at: datetime = created()
     task: str = Field(sa_type=TEXT)
     attempts: int = default("1")
     seconds: float = Field(sa_type=Double)
+    samples: list[int] = default("'{}'", sa_type=ARRAY(Integer))

@@ -14,18 +14,19 @@ from app.core.errors import (
     InvalidRequest,
     LimitReached,
     MalformedBody,
+    NoEventLog,
     NotFound,
     PayloadTooLarge,
     TooManyLists,
     UnsupportedMediaType,
 )
 from app.http.operation import Answer, Operation
-from app.identity.scopes import TASKS_READ, TASKS_WRITE
-from app.operations import calls
+from app.identity.scopes import TASKS_READ, TASKS_WRITE, WEBHOOKS_MANAGE
+from app.operations import calls, webhook_calls
 from app.operations.schemas import FILTER_BOUNDS, OperationAccepted, OperationPage, OperationStatus
 from app.quotas.admission import CALLS
 
-_STARTED: Final = {
+STARTED: Final = {
     202: Answer(OperationAccepted, headers=["Location"]),
     200: Answer(
         OperationAccepted,
@@ -33,6 +34,7 @@ _STARTED: Final = {
         ["Location", "Idempotency-Replayed"],
     ),
 }
+"""The answers of a call that starts an operation."""
 _START: Final = (
     MalformedBody,
     PayloadTooLarge,
@@ -51,7 +53,7 @@ CALL_TABLE: Final[Sequence[Operation]] = (
         scope=TASKS_WRITE,
         rate=CALLS,
         bounds=FILTER_BOUNDS,
-        answers=_STARTED,
+        answers=STARTED,
         problems=_START,
     ),
     Operation(
@@ -62,7 +64,38 @@ CALL_TABLE: Final[Sequence[Operation]] = (
         scope=TASKS_WRITE,
         rate=CALLS,
         bounds=FILTER_BOUNDS,
-        answers=_STARTED,
+        answers=STARTED,
+        problems=_START,
+    ),
+    Operation(
+        method="POST",
+        path="/api/webhooks/endpoints/{endpoint_id}/recover",
+        handler=webhook_calls.recover_endpoint,
+        summary="Send failed deliveries again",
+        scope=WEBHOOKS_MANAGE,
+        rate=CALLS,
+        answers=STARTED,
+        problems=[*_START, NotFound, IllegalState],
+    ),
+    Operation(
+        method="POST",
+        path="/api/webhooks/endpoints/{endpoint_id}/replay-missing",
+        handler=webhook_calls.replay_missing,
+        summary="Send missed events",
+        scope=WEBHOOKS_MANAGE,
+        rate=CALLS,
+        answers=STARTED,
+        problems=[*_START, NotFound, IllegalState, NoEventLog],
+    ),
+    Operation(
+        method="POST",
+        path="/api/webhooks/deliveries/resend",
+        handler=webhook_calls.resend_deliveries,
+        summary="Send many deliveries again",
+        scope=WEBHOOKS_MANAGE,
+        rate=CALLS,
+        bounds=FILTER_BOUNDS,
+        answers=STARTED,
         problems=_START,
     ),
     Operation(

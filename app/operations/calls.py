@@ -7,23 +7,16 @@ from app.http.json_response import JsonResponse
 from app.identity.dependencies import acting
 from app.identity.paging import Cursor, Limit, Page
 from app.identity.principal import Principal
-from app.operations import asking
-from app.operations.asking import Asked
+from app.operations import asking, starting
 from app.operations.parameters import OperationId
 from app.operations.parts import OperationParts
-from app.operations.progress import Kind
 from app.operations.schemas import (
-    CancelFilter,
     CancelTasksRequest,
-    OperationAccepted,
     OperationPage,
     OperationStatus,
-    RetryFilter,
     RetryTasksRequest,
 )
 from app.tasks.parameters import IdempotencyKey
-from app.tasks.submit.idempotency import fingerprint
-from app.tasks.submit.new_tasks import Idempotency
 
 
 async def cancel_tasks(
@@ -38,7 +31,7 @@ async def cancel_tasks(
     Waiting tasks end REVOKED; running ones are asked to end, as by a cancel of one task. Tasks that are submitted after
     this call are not affected.
     """
-    return await _start(request, principal, parts, "tasks.cancel", body.filter, idempotency_key)
+    return await starting.start(request, principal, parts, "tasks.cancel", body.filter.stored(), idempotency_key)
 
 
 async def retry_tasks(
@@ -53,29 +46,7 @@ async def retry_tasks(
     The new tasks count against the quotas. While a quota or the backlog leaves no room, the operation waits, and names
     the limit.
     """
-    return await _start(request, principal, parts, "tasks.retry", body.filter, idempotency_key)
-
-
-async def _start(
-    request: Request,
-    principal: Principal,
-    parts: OperationParts,
-    kind: Kind,
-    chosen: CancelFilter | RetryFilter,
-    key: str | None,
-) -> Response:
-    stored = chosen.stored()
-    idempotency = None if key is None else Idempotency(key, fingerprint({"kind": kind, "filter": stored}))
-    actor = acting(request, principal)
-    return _accepted(await asking.start(parts.accounts, principal.tenant_id, actor, kind, stored, idempotency))
-
-
-def _accepted(asked: Asked) -> Response:
-    body = OperationAccepted(operation_id=asked.operation_id, status=asked.status).model_dump_json()
-    headers = {"Location": f"/api/operations/{asked.operation_id}"}
-    if asked.is_replay:
-        return JsonResponse(body, 200, headers | {"Idempotency-Replayed": "true"})
-    return JsonResponse(body, 202, headers)
+    return await starting.start(request, principal, parts, "tasks.retry", body.filter.stored(), idempotency_key)
 
 
 async def get_operation(principal: Principal, parts: OperationParts, operation_id: OperationId) -> OperationStatus:

@@ -1,4 +1,4 @@
-"""Visit the tasks that an operation selects, page by page, and record how far it has come."""
+"""Visit the tasks or deliveries that an operation selects, page by page, and record how far it has come."""
 
 from uuid import UUID
 
@@ -10,10 +10,12 @@ from app.tasks.selection import SelectedPage
 
 
 class PagedAct:
-    """The common steps of the acts on many tasks. A subclass selects the tasks (``select``) and acts on them."""
+    """The common steps of the acts on many objects. A subclass selects them (``select``) and acts on them."""
 
     at_once: int
-    """Tasks on which one step acts at most."""
+    """Objects on which one step acts at most."""
+    names = "task_id"
+    """The member of a failure that names the object."""
 
     def __init__(self, worker: Database, fence: UUID) -> None:
         """``worker`` logs in as tq_worker; ``fence`` is the token of the dispatcher's lease."""
@@ -22,22 +24,26 @@ class PagedAct:
         self._sizes: dict[UUID, PageSize] = {}
 
     async def select(self, connection: Connection, standing: Standing, limit: int) -> SelectedPage:
-        """Return the next page of the tasks to act on. It reads at most ``limit`` tasks."""
+        """Return the next page of what to act on. It reads at most ``limit`` objects."""
         raise NotImplementedError
 
     async def count(self, standing: Standing, limit: int) -> None:
-        """Count the tasks of the next page."""
+        """Count the objects of the next page."""
         page = await self._page(standing, limit)
         await self._advance(standing, StepResult(page.read_to, total=len(page.matching)))
 
     async def give_up(self, standing: Standing, reason: str) -> None:
-        """Record that the operation cannot act on the next task."""
+        """Record that the operation cannot act on the next object."""
         page = (await self._page(standing, self._size(standing).next)).first(1)
-        errors = [{"task_id": str(task_id), "detail": reason} for task_id in page.matching]
+        errors = [self.failure(one, reason) for one in page.matching]
         await self._advance(standing, StepResult(page.read_to, failed=len(errors), errors=errors))
 
+    def failure(self, one: UUID, reason: str) -> dict[str, str | None]:
+        """Return the entry of an object for the errors of the operation."""
+        return {self.names: str(one), "detail": reason}
+
     async def _next(self, standing: Standing, *, one_only: bool) -> SelectedPage:
-        """Return the tasks of the next step."""
+        """Return the objects of the next step."""
         size = self._size(standing)
         found = await self._page(standing, size.next)
         size.saw(len(found.matching))

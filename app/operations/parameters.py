@@ -6,23 +6,14 @@ from uuid import UUID
 from fastapi import Path
 from pydantic import PlainValidator, WithJsonSchema
 
-from app.core import ids
-from app.core.errors import NotFound
+from app.http import path_ids
 
 _ID: Final = "An operation's id."
 
 
-def _operation_id(text: str) -> UUID:
-    # A text that is no id is answered as an unknown operation: a client need not tell the two apart.
-    operation_id = ids.read(text)
-    if operation_id is None:
-        raise NotFound("There is no such operation.")
-    return operation_id
-
-
 OperationId: TypeAlias = Annotated[
     UUID,
-    PlainValidator(_operation_id),
+    PlainValidator(path_ids.reader("There is no such operation.")),
     WithJsonSchema({"type": "string", "description": _ID, "format": "uuid"}),
     Path(description=_ID),
 ]

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from app.tenants.plans import Limits
 
-Kind: TypeAlias = Literal["tasks.cancel", "tasks.retry"]
+Kind: TypeAlias = Literal[
+    "tasks.cancel", "tasks.retry", "webhooks.recover", "webhooks.replay_missing", "webhooks.resend"
+]
 LimitName: TypeAlias = Literal["backlog", "tasks_per_day", "tasks_per_month"]
 MAX_ERRORS: Final = 20
 """Failures that an operation keeps: the latest ones."""
@@ -43,7 +45,7 @@ class StepResult(NamedTuple):
     done: int = 0
     failed: int = 0
     skipped: int = 0
-    errors: Sequence[Mapping[str, str]] = ()
+    errors: Sequence[Mapping[str, str | None]] = ()
 
 
 class Waits(NamedTuple):

@@ -138,7 +138,7 @@ class OperationRunner:
     async def _act(self, standing: Standing, state: _Attempts) -> None:
         act = self._acts[standing.kind]
         if state.failures > _MAX_FAILURES:
-            await act.give_up(standing, "The task could not be processed. Ask the operator, who finds it in the log.")
+            await act.give_up(standing, "It could not be processed. Ask the operator, who finds it in the log.")
             return
         waits = await act.act(standing, one_only=state.failures > 0)
         if waits is not None:

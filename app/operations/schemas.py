@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from app.core import ids
 from app.http.strict_json import Bounds
 from app.identity.paging import AskedTime
+from app.operations.filters import SelectingFilter
 from app.operations.progress import Kind, LimitName
 from app.tasks.definition import types
 from app.tasks.schemas import Tag
@@ -20,17 +21,17 @@ FILTER_BOUNDS: Final = Bounds(size=64 * 1024, max_marks=_MAX_IDS + 100)
 OperationState: TypeAlias = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 
 
-def _id(text: object) -> UUID:
-    found = ids.read(text) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError("Input should be the id of a task")
+def _id(given: object) -> UUID:
+    found = ids.read(given) if isinstance(given, str) else given
+    if not isinstance(found, UUID):
+        raise ValueError("Input should be an id")  # noqa: TRY004 pydantic reports a ValueError
     return found
 
 
-_TaskId = Annotated[UUID, BeforeValidator(_id), WithJsonSchema({"type": "string", "format": "uuid"})]
+_Id = Annotated[UUID, BeforeValidator(_id), WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
-class _Filter(BaseModel):
+class _Filter(SelectingFilter):
     """The tasks to act on: those that meet every condition. Only tasks that exist at the time of the request count."""
 
     # A misspelt condition must not be ignored: the operation would act on more tasks than its caller meant.
@@ -42,28 +43,13 @@ class _Filter(BaseModel):
     tag: Tag | None = Field(None, description="A tag that the task has.")
     created_from: AskedTime | None = Field(None, description="Created at this time or later.")
     created_to: AskedTime | None = Field(None, description="Created before this time.")
-    ids: Annotated[list[_TaskId], Field(min_length=1, max_length=_MAX_IDS)] | None = Field(
+    ids: Annotated[list[_Id], Field(min_length=1, max_length=_MAX_IDS)] | None = Field(
         None, description="These tasks. An id that is unknown, or does not meet the other conditions, is left out."
     )
+    error_id: _Id | None = Field(
+        None, description="Tasks whose latest failed attempt is an occurrence of this error (`/api/errors`)."
+    )
     all: Literal[True] | None = Field(None, description="Send it instead of conditions to choose every task.")
-
-    @model_validator(mode="after")
-    def _says_what_it_means(self) -> "_Filter":
-        conditions = self.model_dump(exclude={"all"}, exclude_none=True)
-        if not conditions and not self.all:
-            message = "send at least one condition, or all: true"
-            raise ValueError(message)
-        if conditions and self.all:
-            message = "send conditions or all: true, not both"
-            raise ValueError(message)
-        return self
-
-    def stored(self) -> dict[str, Any]:
-        """Return the filter as it is stored: without members that are null, and each id once."""
-        chosen = self.model_dump(mode="json", exclude_none=True)
-        if self.ids is not None:
-            chosen["ids"] = sorted({str(task_id) for task_id in self.ids})
-        return chosen
 
 
 class CancelFilter(_Filter):
@@ -108,7 +94,8 @@ class OperationAccepted(BaseModel):
 class OperationFailure(BaseModel):
     """A failure of an operation."""
 
-    task_id: UUID | None = Field(description="The task on which it could not act; null if it is about the operation.")
+    task_id: UUID | None = Field(None, description="The task on which it could not act; null if it is about none.")
+    delivery_id: UUID | None = Field(None, description="The delivery that it could not send; null if it is about none.")
     detail: str
 
 
@@ -119,17 +106,19 @@ class OperationStatus(BaseModel):
     kind: Kind
     status: OperationState
     filter: dict[str, Any]
-    total: int | None = Field(description="Matching tasks. Null until they are counted.")
-    done: int = Field(description="Tasks that were cancelled or asked to end, or new tasks that were made.")
-    failed: int = Field(description="Tasks on which the operation could not act.")
-    skipped: int = Field(description="Tasks that no longer matched when they were reached.")
-    progress: float | None = Field(description="0 to 1. Null until the tasks are counted.")
+    total: int | None = Field(description="Matching tasks, deliveries or events. Null until they are counted.")
+    done: int = Field(
+        description="Tasks that were cancelled or asked to end, new tasks that were made, or deliveries that are sent."
+    )
+    failed: int = Field(description="Tasks or deliveries on which the operation could not act.")
+    skipped: int = Field(description="Those that no longer matched when they were reached.")
+    progress: float | None = Field(description="0 to 1. Null until all are counted.")
     errors: list[OperationFailure] = Field(description="The latest failures, at most 20, newest first.")
     waiting_for_limit: LimitName | None = Field(
-        description="The limit of your plan that leaves no room for the next task. The operation goes on when it does."
+        description="The limit of your plan that leaves no room for the next task. Null while it need not wait."
     )
     cancel_requested: bool
-    asked_by: str = Field(description="The key's id or the member's e-mail.")
+    asked_by: str = Field(description="The key's id or the member's e-mail; null if it was not resolved.")
     created_at: datetime
     finished_at: datetime | None
 

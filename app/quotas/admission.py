@@ -112,7 +112,7 @@ class _TaskCallRate(_CallRate):
             given = await super().admit(request, scope)
             if given["principal"].token.task_id != ids.read(request.scope["path_params"]["task_id"]):
                 # The same answer as for another tenant's task: the token says nothing about it.
-                raise NotFound("There is no such task.")
+                raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
             return given
         finally:
             state["headers"] = {**state.get("headers", {}), **_PRIVATE}

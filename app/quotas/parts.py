@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.accounts.parts import AccountParts
 from app.db import Database
 from app.identity.parts import IdentityParts
 from app.quotas.rate import Rates
@@ -14,3 +15,8 @@ class QuotaParts(IdentityParts):
     rates: Rates
     reader: Database
     """Logs in as tq_api, and reads one tenant's rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeParts(QuotaParts, AccountParts):
+    """The parts of the call that tells a caller who it is."""

@@ -52,9 +52,13 @@ return replies
 class Rates:
     """Decides requests by the tenants' rates, in one process."""
 
-    def __init__(self, redis: Redis | ScriptConnection) -> None:
-        """``redis`` may be unavailable: then each process counts for itself, starting from the last known values."""
+    def __init__(self, redis: Redis | ScriptConnection, *, prefix: str = "rate") -> None:
+        """``redis`` may be unavailable: then each process counts for itself, starting from the last known values.
+
+        ``prefix`` begins the keys in Redis. Rates of different things have different ones.
+        """
         self._redis = redis
+        self._prefix = prefix
         self._breaker = Breaker(redis)
         # The theoretical time of arrival of each tenant, in µs of the monotonic clock, as far as this process knows.
         self._arrivals: OrderedDict[UUID, int] = OrderedDict()
@@ -67,7 +71,7 @@ class Rates:
         # The time of arrival in Redis is never earlier than the one known here, so a refusal here needs no Redis.
         if here.is_allowed and not self._breaker.is_open:
             now = _now()
-            reply = await self._requests.ask((_key(tenant_id), rate))
+            reply = await self._requests.ask((f"{self._prefix}.{tenant_id}", rate))
             if reply is not None:
                 is_allowed, ahead = reply
                 self._remember(tenant_id, now + ahead)
@@ -106,7 +110,3 @@ class Rates:
 
 def _now() -> int:
     return monotonic_ns() // 1_000
-
-
-def _key(tenant_id: UUID) -> str:
-    return f"rate.{tenant_id}"

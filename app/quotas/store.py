@@ -43,7 +43,7 @@ FROM ({_PERIODS}) AS p LEFT JOIN LATERAL (
     FROM (
         SELECT day, task, tasks, attempts, worker_seconds AS seconds FROM usage_by_task WHERE tenant_id = $1
         UNION ALL
-        SELECT day, task, 0, attempts, seconds FROM worker_time WHERE tenant_id = $1
+        SELECT (ended_at AT TIME ZONE 'UTC')::date, task, 0, attempts, seconds FROM worker_time WHERE tenant_id = $1
     ) AS u
     WHERE u.day BETWEEN p.month AND p.today
         OR u.day BETWEEN coalesce($2::date, p.month) AND coalesce($3::date, p.today)
@@ -121,7 +121,7 @@ async def roll_up_any_tenant(
 
 # $1: the token of the lease. A dispatcher that does not lead corrects nothing.
 _RECONCILE = """
-SELECT tenant_id, running_off, running_asyncio_off, waiting_off FROM ledger_reconcile()
+SELECT tenant_id, running_off, running_asyncio_off, running_http_off, waiting_off FROM ledger_reconcile()
 WHERE (SELECT dispatcher_leads($1))
 """
 

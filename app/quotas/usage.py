@@ -55,15 +55,8 @@ def granted(ledger: Grant, wanted: Demand, count: int) -> Grant:
 async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mapping[str, int]) -> LimitList:
     """Return every limit with its source and its current use."""
     async with reader.transaction(tenant_id) as connection:
-        periods = await store.periods(connection, tenant_id)
-        counts = await store.running_and_waiting(connection, tenant_id)
+        used = await standing_of(connection, tenant_id)
         pauses = await store.queue_pauses(connection, tenant_id)
-    used = {
-        "tasks_per_day": periods["day_used"],
-        "tasks_per_month": periods["month_used"],
-        "running": counts["running"] if counts else 0,
-        "backlog": counts["waiting"] if counts else 0,
-    }
     return LimitList(
         plan=plan,
         queue=queue_state(by_tenant=pauses.by_tenant, by_operator=pauses.by_operator),
@@ -77,6 +70,18 @@ async def limits(reader: Database, tenant_id: UUID, plan: Plan, overrides: Mappi
             for name, limit in asdict(plans.effective(plan, overrides)).items()
         ],
     )
+
+
+async def standing_of(connection: Connection, tenant_id: UUID) -> dict[str, int]:
+    """Return what a tenant uses now of the limits that are counted, by the name of the limit."""
+    periods = await store.periods(connection, tenant_id)
+    counts = await store.running_and_waiting(connection, tenant_id)
+    return {
+        "tasks_per_day": periods["day_used"],
+        "tasks_per_month": periods["month_used"],
+        "running": counts["running"] if counts else 0,
+        "backlog": counts["waiting"] if counts else 0,
+    }
 
 
 def queue_state(*, by_tenant: bool, by_operator: bool) -> QueueState:

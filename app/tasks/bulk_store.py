@@ -52,14 +52,32 @@ WHERE k.tenant_id = $1 AND k.id > $2 AND k.id <= $3
 ORDER BY k.id LIMIT $4
 """  # noqa: S608 a constant
 
-# $11: the ids that were named, in their order.
+# $11: the error. A table of links is read: an index of tasks for it would be written by every claim and end.
+_OF_ERROR: Final = f"""
+SELECT l.task_id, coalesce(k.matches, false) AS matches
+FROM (
+    SELECT e.task_id FROM error_task e
+    -- IS TRUE hides the tenant from the planner, so that only the index of errors can answer.
+    WHERE (e.tenant_id = $1) IS TRUE AND e.error_id = $11 AND e.task_id > $2 AND e.task_id <= $3
+    ORDER BY e.task_id LIMIT $4
+) AS l
+-- LEFT: a task that was deleted meanwhile still counts as read.
+LEFT JOIN LATERAL (
+    SELECT {_MATCHES} AS matches FROM task k WHERE k.tenant_id = $1 AND k.id = l.task_id LIMIT 1
+) AS k ON true
+ORDER BY l.task_id
+"""  # noqa: S608 a constant
+
+# $11: the ids that were named, in their order; $12: the error, or null.
 _NAMED: Final = f"""
 SELECT k.id AS task_id, ({_MATCHES}) AS matches
 FROM unnest($11::uuid[]) AS u (task_id) CROSS JOIN LATERAL (
     SELECT t.id, t.status, t.task, t.tags, t.created_at FROM task t
     WHERE t.tenant_id = $1 AND t.id = u.task_id LIMIT 1
 ) AS k
-WHERE u.task_id > $2 AND u.task_id <= $3
+WHERE u.task_id > $2 AND u.task_id <= $3 AND ($12::uuid IS NULL OR $12 = (
+    SELECT e.error_id FROM error_task e WHERE e.tenant_id = $1 AND e.task_id = u.task_id LIMIT 1
+))
 LIMIT $4
 """  # noqa: S608 a constant
 
@@ -84,10 +102,12 @@ async def _page(
     await connection.execute(_BY_KEY)
     conditions = (wanted.statuses, wanted.task, wanted.tag, wanted.created_from, wanted.created_to, wanted.asked_at)
     span = tenant_id, *wanted.bounds(after), limit
-    if wanted.task_ids is None:
-        rows = await connection.fetch(statement, *span, *conditions)
+    if wanted.task_ids is not None:
+        rows = await connection.fetch(_NAMED, *span, *conditions, sorted(wanted.task_ids), wanted.error_id)
+    elif wanted.error_id is not None:
+        rows = await connection.fetch(_OF_ERROR, *span, *conditions, wanted.error_id)
     else:
-        rows = await connection.fetch(_NAMED, *span, *conditions, sorted(wanted.task_ids))
+        rows = await connection.fetch(statement, *span, *conditions)
     matching = [row["task_id"] for row in rows if row["matches"]]
     return SelectedPage(matching, rows[-1]["task_id"] if len(rows) == limit else None)
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.tasks.schemas import Progress, TaskError
+from app.tasks.schemas import ErrorId, Progress, TaskError
 from app.tasks.status import Status
 
 
@@ -20,11 +20,12 @@ class TaskSummary(BaseModel):
     metadata: dict[str, str]
     attempt: int
     progress: Progress | None
-    error: TaskError | None = Field(description="The error of the latest failure.")
+    error: TaskError | None = Field(description="The error of the latest failure; null if none has failed.")
+    error_id: ErrorId
     created_at: datetime
-    started_at: datetime | None = Field(description="Start of the first attempt.")
+    started_at: datetime | None = Field(description="Start of the first attempt; null before it.")
     finished_at: datetime | None
-    erased_at: datetime | None = Field(description="When you erased the task.")
+    erased_at: datetime | None = Field(description="When you erased the task; null if you did not.")
     duration_seconds: float | None = Field(
         description="From the start of the first attempt to the end of the task; null before its end."
     )

@@ -14,7 +14,9 @@ class TaskLogEntry(BaseModel):
     at: datetime
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
     message: str
-    fields: dict[str, Any] | None = Field(description="What the code gave in addition to the message.")
+    fields: dict[str, Any] | None = Field(
+        description="What the code gave in addition to the message; null for nothing."
+    )
 
 
 class TaskLogPage(BaseModel):

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from app.core import ids
 from app.core import traceparent as traceparents
-from app.core.errors import InvalidRequest, NotFound
+from app.core.errors import InvalidRequest
+from app.http import path_ids
 from app.http.arguments import SentOnce
 from app.tasks.definition import types
 from app.tasks.schemas import Tag
@@ -18,14 +19,6 @@ _ID: Final = "A task's id."
 _MAX_KEY: Final = 255
 # Seconds. Proxies and clients usually give a request up after 60 s.
 _MAX_WAIT: Final = 30
-
-
-def _task_id(text: str) -> UUID:
-    # A text that is no id is answered as an unknown task: a client need not tell the two apart.
-    task_id = ids.read(text)
-    if task_id is None:
-        raise NotFound("There is no such task.")
-    return task_id
 
 
 def _key(header: str) -> str:
@@ -55,16 +48,21 @@ NEWEST_FIRST: Final = "-created_at"
 After: TypeAlias = Annotated[
     str | None, Query(max_length=512, description="Begin after this cursor, the `next_cursor` of an earlier page.")
 ]
-LogLimit: TypeAlias = Annotated[int, Query(ge=1, le=1000)]
+LogLimit: TypeAlias = Annotated[int, Query(ge=1, le=1000, description="The most lines of the page.")]
 TaskId: TypeAlias = Annotated[
     UUID,
-    PlainValidator(_task_id),
+    PlainValidator(path_ids.reader("There is no such task. GET /api/tasks lists your tasks.")),
     WithJsonSchema({"type": "string", "description": _ID, "format": "uuid"}),
     Path(description=_ID),
 ]
 IdempotencyKey: TypeAlias = Annotated[
     Annotated[str, AfterValidator(_key)] | None,
-    Header(min_length=1, max_length=257, description="The same key and request within 24 h give the same task."),
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=257,
+        description="The same key and request within 24 h give the same task.",
+    ),
     # Joined, two keys would be a third one: a repeat that has the header once would make another task.
     SentOnce(),
 ]
@@ -75,7 +73,7 @@ TraceParent: TypeAlias = Annotated[
 Wait: TypeAlias = Annotated[float, Query(ge=0, le=_MAX_WAIT, description="Seconds to wait for the task's end.")]
 Prefer: TypeAlias = Annotated[
     Annotated[str, AfterValidator(_preferred_wait)] | None,
-    Header(description="`wait=N` means the same as the parameter `wait`."),
+    Header(alias="Prefer", description="`wait=N` means the same as the parameter `wait`."),
 ]
 _ONE_STATUS: Final = f"({'|'.join(Status)})"
 # One parameter with commas and not a repeated one: every call refuses a parameter that comes twice.
@@ -98,6 +96,14 @@ MetadataFilter: TypeAlias = Annotated[
         max_length=577,
         pattern=r"^[^\p{C}:]{1,64}:[^\p{Cc}]{0,512}$",
         description="A key of the metadata with its value: `order:4711`.",
+    ),
+]
+ErrorFilter: TypeAlias = Annotated[
+    str | None,
+    Query(
+        max_length=36,
+        pattern=f"^{ids.UUID_IN_ANY_CASE}$",
+        description="Tasks whose latest failed attempt is an occurrence of this error (`/api/errors`).",
     ),
 ]
 Include: TypeAlias = Annotated[Literal["result"] | None, Query(description="`result` adds the task's result.")]

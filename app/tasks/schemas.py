@@ -2,17 +2,20 @@
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from app.core.timestamps import Timestamp
 from app.http.problem import FieldError
 from app.http.strict_json import MAX_DEPTH, Bounds
 from app.tasks.definition.control import MAX_DELAY_SECONDS
+from app.tasks.definition.types import Pool
 from app.tasks.metadata import Metadata
 from app.tasks.status import Status
+from app.webhooks.history.schemas import DeliveryOfTask
 
 DEFAULT_TASK: Final = "long_task"
 DEFAULT_PRIORITY: Final = 4
@@ -21,6 +24,7 @@ MAX_BATCH: Final = 1_000
 BATCH_BOUNDS: Final = Bounds(size=1024 * 1024, depth=MAX_DEPTH + 2)
 # A time in the past means now, but the first days of the calendar do not exist at every UTC offset.
 _FIRST_YEAR: Final = 1970
+_EXAMPLE_ID: Final = "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10"
 
 
 class WaitingReason(StrEnum):
@@ -106,9 +110,7 @@ class SubmitRequest(SubmitOptions):
 class SubmitResponse(BaseModel):
     """The task was accepted: it is stored and will finish."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10", "status": "PENDING"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": _EXAMPLE_ID, "status": "PENDING"}]})
 
     task_id: UUID
     status: Status
@@ -130,8 +132,8 @@ class ItemProblem(BaseModel):
     status: int
     title: str
     detail: str = Field(description="What you can do about the error. It never repeats the input.")
-    errors: list[FieldError] | None = Field(None, description="With `invalid_request`: the first faults of the task.")
-    retry_after: int | None = Field(None, description="With a quota: seconds to wait before the next attempt.")
+    errors: list[FieldError] | SkipJsonSchema[None] = Field(None, description="With `invalid_request`: its faults.")
+    retry_after: int | SkipJsonSchema[None] = Field(None, description="With a quota: seconds to wait.")
 
 
 class RefusedTask(BaseModel):
@@ -148,14 +150,14 @@ class BatchResponse(BaseModel):
             "examples": [
                 {
                     "outcomes": [
-                        {"task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10", "status": "PENDING"},
+                        {"task_id": _EXAMPLE_ID, "status": "PENDING"},
                         {
                             "error": {
                                 "code": "invalid_request",
                                 "status": 422,
                                 "title": "Invalid request",
                                 "detail": "The request is not valid. Correct each place that errors names.",
-                                "errors": [{"pointer": "#/tasks/1/task", "detail": "unknown task type"}],
+                                "errors": [{"pointer": "#/tasks/1/task", "detail": "This task type is unknown."}],
                             }
                         },
                     ]
@@ -173,11 +175,7 @@ class RetryResponse(SubmitResponse):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {
-                    "task_id": "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10",
-                    "status": "PENDING",
-                    "retry_of": "019ab2c3-1b2d-7c33-9a51-0f5b6c1de001",
-                }
+                {"task_id": _EXAMPLE_ID, "status": "PENDING", "retry_of": "019ab2c3-1b2d-7c33-9a51-0f5b6c1de001"}
             ]
         }
     )
@@ -209,6 +207,15 @@ class TaskError(BaseModel):
     attempt: int
 
 
+ErrorId: TypeAlias = Annotated[
+    UUID | None,
+    Field(
+        description="The error of which the latest failed attempt is an occurrence (`/api/errors`); null if none has "
+        "failed, and for a second or two after it has."
+    ),
+]
+
+
 class TaskStatus(BaseModel):
     """The current state of a task."""
 
@@ -218,14 +225,16 @@ class TaskStatus(BaseModel):
     attempt: int = Field(description="Number of the latest attempt; 0 before the first one.")
     max_attempts: int
     progress: Progress | None
-    waiting_reason: WaitingReason | None = Field(description="Set while the task waits (PENDING or RETRY).")
+    waiting_reason: WaitingReason | None = Field(
+        description="Why it waits; null unless the status is PENDING or RETRY."
+    )
     cancel_requested: bool
     error: TaskError | None
     created_at: datetime
     due_at: datetime = Field(description="Earliest start of the next attempt.")
     started_at: datetime | None
     finished_at: datetime | None
-    erased_at: datetime | None = Field(description="When you erased the task; its payload, result and error are gone.")
+    erased_at: datetime | None = Field(description="When you erased the task and its data; null if you did not.")
 
 
 class Attempt(BaseModel):
@@ -241,6 +250,7 @@ class Attempt(BaseModel):
 class TaskAndAttempts(TaskStatus):
     """Everything about a task except its payload and its result."""
 
+    error_id: ErrorId
     priority: int
     tags: list[str]
     metadata: dict[str, str]
@@ -250,6 +260,10 @@ class TaskAndAttempts(TaskStatus):
     retry_of: UUID | None
     webhook_url: str | None
     attempts: list[Attempt]
+    webhooks: list[DeliveryOfTask] = Field(
+        description="What became of its events: the latest deliveries, newest first, at most 100. "
+        "`GET /api/webhooks/deliveries?task_id=` has all of them."
+    )
     position: int | None = Field(description="Of a due task: 1 for the next one to start; null beyond 1,000.")
     estimated_start_at: datetime | None = Field(
         description="When it starts if tasks end as in the last 5 minutes; null without ends in that time."
@@ -287,7 +301,7 @@ class TaskTypeInfo(BaseModel):
 
     name: str
     summary: str
-    pool: Literal["prefork", "asyncio"]
+    pool: Pool
     max_attempts: int
     time_limit: float = Field(description="Seconds for which one attempt may run.")
     payload_schema: dict[str, Any]

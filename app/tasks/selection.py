@@ -23,6 +23,8 @@ class TaskSelection:
     created_from: datetime | None = None
     created_to: datetime | None = None
     task_ids: Sequence[UUID] | None = None
+    error_id: UUID | None = None
+    """The error of its latest failed attempt."""
 
     def bounds(self, after: UUID) -> tuple[UUID, UUID]:
         """Return the ids between which matching tasks lie. Those up to ``after`` have been visited."""

@@ -10,6 +10,7 @@ from app.db import Connection, affected, call
 from app.quotas.schemas import Demand, Grant
 from app.tasks.run import outcomes, timing
 from app.tasks.run.attempts import AttemptEnd, AttemptRef
+from app.tasks.run.fingerprint import fingerprint
 from app.tasks.submit.new_tasks import NewTask, Submission
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class _End(NamedTuple):
     progress: str | None
     delay_seconds: float
     seconds: float | None
+    fingerprint: UUID | None
     # The last one, because a single end does not need it.
     has_webhook: bool
 
@@ -73,7 +75,9 @@ SELECT tenant_id, task_id, fingerprint, answer FROM idempotency_key
 WHERE tenant_id = $1 AND key = $2 AND created_at >= now() - interval '24 hours'
 """
 
-_CALL_CLAIM: Final = call("tasks_claim", "pool", "worker", "tenants", "limits", "key", "dead_after", "deadline_grace")
+_CALL_CLAIM: Final = call(
+    "tasks_claim", "pool", "worker", "tenants", "limits", "key", "dead_after", "deadline_grace", "limit_gap"
+)
 _CLAIM: Final = f"SELECT * FROM {_CALL_CLAIM}"  # noqa: S608 a constant of names
 
 # The parameters that are the same for all ends, by their names.
@@ -187,7 +191,7 @@ async def claim_any_tenant(
     Call it outside a transaction. ``wanted`` is the most tasks for each tenant. ``key`` is random, and new for each
     claim. Returns one row for each claimed task.
     """
-    times = timing.WORKER_DEAD_AFTER, timing.DEADLINE_GRACE
+    times = timing.WORKER_DEAD_AFTER, timing.DEADLINE_GRACE, timing.LIMIT_GAP
     return list(await connection.fetch(_CLAIM, pool, worker_id, list(wanted), list(wanted.values()), key, *times))
 
 
@@ -223,6 +227,7 @@ def _row_of(end: AttemptEnd) -> _End:
         tenant_id=ref.tenant_id, task_id=ref.task_id, claim_token=ref.claim_token, status=outcome.status,
         attempt_status=outcome.attempt_status, result=outcome.result, error=error, progress=progress,
         delay_seconds=outcome.delay_seconds, seconds=end.seconds, has_webhook=end.has_webhook,
+        fingerprint=fingerprint(outcome.error) if outcome.error is not None and outcome.has_failed else None,
     )  # fmt: skip
 
 
@@ -240,10 +245,19 @@ async def report_progress(
     )  # fmt: skip
 
 
-# The function is volatile, so the call for each task sees what the calls before it have written.
+# The function is volatile, so the call for each task sees what the calls before it have written. The statistics count
+# these ends, as they count those of attempts (migrations/functions: usage_roll_up).
 _REVOKE: Final = """
-SELECT u.task_id FROM unnest($2::uuid[]) AS u (task_id),
-    LATERAL waiting_revoke(p_tenant => $1, p_task => u.task_id, p_error => $3, p_is_expiry => $4)
+WITH revoked AS MATERIALIZED (
+    SELECT u.task_id, r.task, r.status FROM unnest($2::uuid[]) AS u (task_id),
+        LATERAL waiting_revoke(p_tenant => $1, p_task => u.task_id, p_error => $3, p_is_expiry => $4) AS r
+), counted AS (
+    INSERT INTO worker_time (tenant_id, task, attempts, seconds, samples)
+    SELECT $1, task, 0, 0, array_agg(stat_sample(p_status => status, p_has_run => false, p_seconds => 0, p_waited => 0,
+                                                 p_limited => 0))
+    FROM revoked GROUP BY task
+)
+SELECT task_id FROM revoked
 """
 
 
@@ -281,12 +295,8 @@ CROSS JOIN LATERAL (
 
 async def held_any_tenant(connection: Connection, attempts: Sequence[AttemptRef]) -> dict[UUID, bool]:
     """Return the claim tokens of the attempts that still run, and for each whether its tenant has cancelled it."""
-    rows = await connection.fetch(
-        _HELD,
-        [attempt.tenant_id for attempt in attempts],
-        [attempt.task_id for attempt in attempts],
-        [attempt.claim_token for attempt in attempts],
-    )
+    tenant_ids, task_ids = [one.tenant_id for one in attempts], [one.task_id for one in attempts]
+    rows = await connection.fetch(_HELD, tenant_ids, task_ids, [one.claim_token for one in attempts])
     return {row["claim_token"]: row["is_cancelled"] for row in rows}
 
 

@@ -69,7 +69,9 @@ CROSS JOIN LATERAL (
     SELECT FROM tenant_slots s
     WHERE s.tenant_id = waiting.tenant_id AND s.running < s.running_limit AND CASE waiting.pool
         WHEN 'asyncio' THEN s.running_asyncio < slots_cap(s.cap_asyncio, s.short_until_asyncio, p.unjudged)
-        ELSE s.running - s.running_asyncio < slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged) END LIMIT 1
+        WHEN 'http' THEN s.running_http < slots_cap(s.cap_http, s.short_until_http, p.unjudged)
+        ELSE s.running - s.running_asyncio - s.running_http
+            < slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged) END LIMIT 1
 ) AS free
 WHERE EXISTS (
     -- first: the earliest due task of each priority: the first entry from its place in the index backlog_due on. With
@@ -111,12 +113,17 @@ async def fallen_due_any_tenant(connection: Connection, since: datetime) -> "tup
 
     Pass the returned time as ``since`` of the next call. Both are the database's times.
     """
-    # The time is read first, so that a task that becomes due between the two statements is found by the next call.
-    now: datetime = await connection.fetchval("SELECT now()")
-    rows = await connection.fetch(
-        "SELECT DISTINCT tenant_id, pool FROM backlog WHERE is_scheduled AND due_at > $1 AND due_at <= $2", since, now
-    )
-    return [(row["tenant_id"], row["pool"]) for row in rows], now
+    rows = await connection.fetch(_FALLEN_DUE, since)
+    return [(row["tenant_id"], row["pool"]) for row in rows if row["tenant_id"] is not None], rows[0]["now"]
+
+
+# There is a row with the time, also if nothing is due.
+_FALLEN_DUE = """
+SELECT now() AS now, due.tenant_id, due.pool FROM (SELECT) AS always
+LEFT JOIN (
+    SELECT DISTINCT b.tenant_id, b.pool FROM backlog b WHERE b.is_scheduled AND b.due_at > $1 AND b.due_at <= now()
+) AS due ON true
+"""
 
 
 async def expired_any_tenant(connection: Connection, limit: int) -> "list[tuple[UUID, UUID]]":

@@ -11,12 +11,13 @@ from app.http import openapi
 from app.identity.paging import AskedTime, Cursor, Limit, Page
 from app.identity.principal import Principal
 from app.tasks import responses
-from app.tasks.definition import types
+from app.tasks.definition import types, unknown_members
 from app.tasks.list_schemas import TaskPage
 from app.tasks.log_schemas import TaskLogPage
 from app.tasks.parameters import (
     NEWEST_FIRST,
     After,
+    ErrorFilter,
     Include,
     LogLimit,
     MetadataFilter,
@@ -117,6 +118,7 @@ async def list_tasks(
     task: TypeFilter = None,
     tag: TagFilter = None,
     metadata: MetadataFilter = None,
+    error_id: ErrorFilter = None,
     created_from: AskedTime | None = None,
     created_to: AskedTime | None = None,
     finished_from: AskedTime | None = None,
@@ -131,7 +133,8 @@ async def list_tasks(
     """
     statuses = None if status is None else [Status(name) for name in status.split(",")]
     pair = None if metadata is None else dict([metadata.split(":", 1)])
-    wanted = TaskFilter(statuses, task, tag, created_from, created_to, finished_from, finished_to, pair)
+    error = None if error_id is None else UUID(error_id)
+    wanted = TaskFilter(statuses, task, tag, created_from, created_to, finished_from, finished_to, pair, error)
     oldest_first = sort != NEWEST_FIRST
     tenant_id, page = principal.tenant_id, Page(limit, cursor, request, Response(), oldest_first=oldest_first)
     position = page.before(tenant_id)
@@ -157,7 +160,7 @@ def _task_types() -> str:
                 pool=task_type.pool,
                 max_attempts=task_type.max_attempts,
                 time_limit=task_type.time_limit,
-                payload_schema=task_type.payload.model_json_schema(),
+                payload_schema=unknown_members.json_schema(task_type.payload),
                 result_schema=task_type.result.json_schema(),
             )
             for task_type in types.all_types().values()

@@ -29,6 +29,7 @@ class Limits:
     api_keys: int
     """Valid keys at once."""
     webhook_endpoints: int
+    schedules: int
     retention_days: int
     """Days that an ended task is kept."""
     log_lines: int
@@ -37,6 +38,8 @@ class Limits:
     """Hours that an event can be read, never more than the retention. 0: only what a webhook needs is logged."""
     streams: int
     """Streams of events that are open at once in one api process."""
+    http_requests_per_second: int
+    """Requests of ``http_request`` that are sent in a second, at most."""
     weight: int
     """Share of the workers when tenants compete."""
 
@@ -55,11 +58,13 @@ PLANS: Final[Mapping[str, Limits]] = {
         payload_bytes=262_144,
         result_bytes=262_144,
         api_keys=5,
-        webhook_endpoints=3,
+        webhook_endpoints=5,
+        schedules=10,
         retention_days=7,
         log_lines=1_000,
         event_hours=24,
         streams=10,
+        http_requests_per_second=5,
         weight=1,
     ),
     "pro": Limits(
@@ -72,11 +77,13 @@ PLANS: Final[Mapping[str, Limits]] = {
         payload_bytes=262_144,
         result_bytes=262_144,
         api_keys=50,
-        webhook_endpoints=20,
+        webhook_endpoints=50,
+        schedules=1_000,
         retention_days=30,
         log_lines=1_000,
         event_hours=168,
         streams=100,
+        http_requests_per_second=50,
         weight=2,
     ),
     "enterprise": Limits(
@@ -89,11 +96,13 @@ PLANS: Final[Mapping[str, Limits]] = {
         payload_bytes=262_144,
         result_bytes=262_144,
         api_keys=1_000,
-        webhook_endpoints=200,
+        webhook_endpoints=500,
+        schedules=100_000,
         retention_days=90,
         log_lines=1_000,
         event_hours=720,
         streams=1_000,
+        http_requests_per_second=500,
         weight=4,
     ),
 }
@@ -115,10 +124,12 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "result_bytes": (2, 1_048_576),
     "api_keys": (0, 100_000),
     "webhook_endpoints": (0, 10_000),
+    "schedules": (0, 1_000_000),
     "retention_days": (1, 3_650),
     "log_lines": (0, 10_000),
     "event_hours": (0, 87_600),
     "streams": (0, 100_000),
+    "http_requests_per_second": (1, 100_000),
     "weight": (1, 100),
 }
 _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per_day", "tasks_per_month"})
@@ -160,6 +171,11 @@ def _effective(plan: str, overrides: tuple[tuple[str, int], ...]) -> Limits:
     return replace(limits, event_hours=min(limits.event_hours, limits.retention_days * 24))
 
 
+def or_none(limit: int) -> int | None:
+    """Return a limit as programs read it: ``None`` for an unlimited one."""
+    return None if limit == UNLIMITED else limit
+
+
 def validation_error(name: str, value: int | None) -> str | None:
     """Return why an override is invalid, or ``None`` when it is valid. The value ``None`` removes an override."""
     # The message lists the names, because operators type them.
@@ -168,5 +184,5 @@ def validation_error(name: str, value: int | None) -> str | None:
     low, high = _BOUNDS[name]
     if value is None or low <= value <= high or (value == UNLIMITED and name in _MAY_BE_UNLIMITED):
         return None
-    unlimited = f", or {UNLIMITED} for no limit" if name in _MAY_BE_UNLIMITED else ""
+    unlimited = ", or unlimited" if name in _MAY_BE_UNLIMITED else ""
     return f"{name} must be a whole number from {low} to {high}{unlimited}."

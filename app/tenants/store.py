@@ -1,9 +1,9 @@
-"""SQL of tenants, their slots and their webhook secrets.
+"""SQL of tenants, their slots and the secrets of their webhook_urls.
 
 Rows are plain dataclasses: the dispatcher imports this module, and must not load SQLModel for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -95,6 +95,11 @@ async def set_slots(connection: Connection, tenant_id: UUID, *, running_limit: i
     )
 
 
+async def set_name(connection: Connection, tenant_id: UUID, name: str) -> None:
+    """Write a tenant's name for people."""
+    await connection.execute("UPDATE tenant SET name = $2 WHERE id = $1", tenant_id, name)
+
+
 async def set_status(connection: Connection, tenant_id: UUID, status: str) -> None:
     """Write ``active``, ``suspended`` or ``deleted``."""
     await connection.execute("UPDATE tenant SET status = $2 WHERE id = $1", tenant_id, status)
@@ -117,32 +122,14 @@ async def insert_webhook_secret(connection: Connection, tenant_id: UUID, secret_
     )
 
 
-async def sealed_otherwise_any_tenant(connection: Connection, prefix: str, limit: int) -> list[tuple[UUID, UUID, str]]:
-    """Return tenant, id and sealed text of webhook secrets that do not begin with ``prefix``, and lock their rows."""
-    # The rows are locked in the order of the key, so that two rotations at once cannot deadlock.
-    rows = await connection.fetch(
-        "SELECT tenant_id, id, sealed FROM webhook_secret WHERE NOT starts_with(sealed, $1)"
-        " ORDER BY tenant_id, id LIMIT $2 FOR UPDATE",
-        prefix,
-        limit,
-    )
-    return [(row["tenant_id"], row["id"], row["sealed"]) for row in rows]
+async def return_origins(connection: Connection, tenant_id: UUID) -> list[str]:
+    """Return the origins to which a portal link may lead back."""
+    return list(await connection.fetchval("SELECT return_origins FROM tenant WHERE id = $1", tenant_id) or ())
 
 
-async def reseal_webhook_secret(connection: Connection, tenant_id: UUID, secret_id: UUID, sealed: str) -> None:
-    """Write a webhook secret that was sealed again."""
-    await connection.execute(
-        "UPDATE webhook_secret SET sealed = $3 WHERE tenant_id = $1 AND id = $2", tenant_id, secret_id, sealed
-    )
-
-
-async def kek_ids_any_tenant(owner: Connection) -> list[str]:
-    """Return the ids of the key-encryption keys in use; none when the table does not exist yet."""
-    # bootstrap runs before migrate, so in a new database the table is still missing.
-    if await owner.fetchval("SELECT to_regclass('public.webhook_secret') IS NULL"):
-        return []
-    rows = await owner.fetch("SELECT DISTINCT split_part(sealed, '.', 2) AS kek_id FROM public.webhook_secret")
-    return [row["kek_id"] for row in rows]
+async def set_return_origins(connection: Connection, tenant_id: UUID, origins: Sequence[str]) -> None:
+    """Write the origins to which a portal link may lead back."""
+    await connection.execute("UPDATE tenant SET return_origins = $2 WHERE id = $1", tenant_id, origins)
 
 
 async def contracts_any_tenant(connection: Connection) -> list[tuple[UUID, str, dict[str, int]]]:

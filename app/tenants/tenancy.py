@@ -67,9 +67,13 @@ async def create(
 def _check(slug: str, name: str, plan: str) -> None:
     if not _SLUG.fullmatch(slug):
         raise InvalidRequest("A slug must have 1 to 63 of the characters a-z, 0-9 and '-', with no '-' at either end.")
+    _check_name(name)
+    _check_plan(plan)
+
+
+def _check_name(name: str) -> None:
     if not name.strip() or len(name) > _NAME_LENGTH:
         raise InvalidRequest(f"The name of a tenant must have 1 to {_NAME_LENGTH} characters.")
-    _check_plan(plan)
 
 
 def _check_plan(plan: str) -> None:
@@ -119,6 +123,15 @@ async def _write_contract(connection: Connection, tenant_id: UUID, plan: str, li
 async def _write_slots(connection: Connection, tenant_id: UUID, limits: plans.Limits) -> None:
     # Claims and ends read these from tenant_slots, which they lock. It must agree with the contract at every moment.
     await store.set_slots(connection, tenant_id, running_limit=limits.running, logs_events=limits.event_hours > 0)
+
+
+async def rename(connection: Connection, actor: Actor, tenant_id: UUID, name: str) -> TenantRecord:
+    """Change the name of a tenant for people. Its slug stays. Raises ``InvalidRequest``."""
+    _check_name(name)
+    tenant = await lock(connection, tenant_id)
+    await store.set_name(connection, tenant_id, name)
+    await audit.record(connection, tenant_id, actor, "tenant.renamed", tenant.slug, {"from": tenant.name, "to": name})
+    return await find(connection, tenant.slug)
 
 
 async def suspend(connection: Connection, actor: Actor, tenant_id: UUID) -> TenantRecord:
@@ -174,7 +187,7 @@ async def _set_queue_paused(connection: Connection, actor: Actor, tenant_id: UUI
 
 
 def describe(tenant: TenantRecord) -> dict[str, object]:
-    """Return a tenant as plain data, with its effective limits and its overrides."""
+    """Return a tenant as plain data, with its effective limits and its overrides. A limit of ``None`` is unlimited."""
     return {
         "tenant_id": str(tenant.id),
         "slug": tenant.slug,
@@ -184,7 +197,11 @@ def describe(tenant: TenantRecord) -> dict[str, object]:
         "queue": f"tenant.{tenant.id}",
         "queue_paused": tenant.queue_paused,
         "queue_paused_by_tenant": tenant.queue_paused_by_tenant,
-        "limits": asdict(limits_of(tenant)),
-        "overrides": dict(tenant.limits),
+        "limits": _or_null(asdict(limits_of(tenant))),
+        "overrides": _or_null(tenant.limits),
         "created_at": tenant.created_at.isoformat(),
     }
+
+
+def _or_null(limits: Mapping[str, int]) -> dict[str, int | None]:
+    return {name: plans.or_none(value) for name, value in limits.items()}

@@ -11,7 +11,7 @@ from app.db import Database
 from app.tasks import store
 from app.tasks.definition import payloads, types
 from app.tasks.definition.context import Progress, TaskCancelled, TaskContext
-from app.tasks.definition.control import TaskSnooze
+from app.tasks.definition.control import PutOff, TaskSnooze
 from app.tasks.run import outcomes
 from app.tasks.run.attempts import Claim, Outcome
 from app.tenants import plans
@@ -88,6 +88,8 @@ class Execution:
             return self._ran(outcomes.revoked())
         if isinstance(error, TaskSnooze):
             return self._ran(outcomes.snoozed(error, self._claim.attempt - 1 - self._claim.failed_attempts))
+        if isinstance(error, PutOff):
+            return self._ran(outcomes.put_off(error))
         is_crash = isinstance(error, MemoryError | RecursionError) or not isinstance(error, Exception)
         told = outcomes.TaskCrashed(type(error).__name__) if is_crash else error
         return self._ran(outcomes.failure(self._task_type, self._claim, told))
@@ -125,6 +127,7 @@ def _context(
         deadline=claim.deadline_at,
         report=reporter.report,
         is_cancel_requested=is_cancel_requested,
+        traceparent=claim.traceparent,
         log=TaskLogger(logging.getLogger(f"task.{claim.task}"), _names(claim), log),
     )
 

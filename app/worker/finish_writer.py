@@ -76,7 +76,7 @@ class FinishWriter:
         return found
 
     async def _add_after_log(self, log: TaskLog, waiting: _Waiting) -> None:
-        # Before the end: whoever sees that the task has ended finds all of its lines.
+        # Before the end, so that a reader who sees that the task has ended finds all of its lines.
         try:
             await log.close(self._runtime)
         finally:

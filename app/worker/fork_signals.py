@@ -6,7 +6,7 @@ from typing import Final
 
 # Celery's children catch these. SIGINT stays ignored: Ctrl-C must not end what a task computes during a warm shutdown.
 _CAUGHT: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM)
-_OWNERS: Final = ("app", "celery", "billiard")
+_OWNERS: Final = (__name__.partition(".")[0], "celery", "billiard")
 """Packages whose signal handlers are removed in a fork."""
 
 

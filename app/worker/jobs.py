@@ -30,6 +30,7 @@ from app.celery_app import celery_app
 from app.core import logging as structured_logging
 from app.core.config import get_settings
 from app.db import Database
+from app.metrics import serving
 from app.processes import schema
 from app.tasks.definition import types
 from app.worker.aio.worker import AsyncioWorker
@@ -131,6 +132,9 @@ def _end_child(**_: Any) -> None:
 @worker_ready.connect
 def _announce(**_: Any) -> None:
     _ThisProcess.pool.begin(_queues())
+    if isinstance(_ThisProcess.pool, AsyncioWorker):
+        # The main process of a prefork worker counts for its children, too, and starts its metrics itself.
+        serving.start("worker")
     # Not at import: by now Celery has set its own SIGQUIT handler, which this one replaces.
     signal.signal(signal.SIGQUIT, _stop_now)
 

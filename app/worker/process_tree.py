@@ -20,6 +20,8 @@ _LOOKS: Final = 20
 # Seconds to wait until killed processes leave no zombie behind, and between two looks.
 _REAP_SECONDS: Final = 1.0
 _STEP: Final = 0.005
+# A PyDLL's functions keep the interpreter's lock while they run.
+_LIBC: Final = ctypes.PyDLL(None)
 
 
 class Stat(NamedTuple):
@@ -42,7 +44,7 @@ def stat(pid: int) -> Stat:
 
 def adopt() -> None:
     """Make this process the parent of all its descendants whose own parent ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def find(pid: int, spared: Collection[int] = ()) -> set[int]:
@@ -97,10 +99,7 @@ def end_own() -> int:
 
     Usually there are none, which costs one system call.
     """
-    try:
-        # WNOWAIT only looks: it fails if this process has no children at all, dead or alive.
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
+    if not _has_children():
         return 0
     ended = 0
     # The end of a parent may continue a stopped process, so one look is not always enough.
@@ -113,6 +112,12 @@ def end_own() -> int:
         reap(left)
         ended += len(left)
     return ended
+
+
+def _has_children() -> bool:
+    # WNOWAIT only looks: it fails if this process has no children at all, dead or alive. os.waitid would let other
+    # threads have the interpreter, and taking it back costs far more than this call, which returns at once.
+    return bool(_LIBC.waitid(os.P_ALL, 0, None, os.WEXITED | os.WNOHANG | os.WNOWAIT) == 0)
 
 
 def reap(pids: Collection[int]) -> None:

@@ -35,9 +35,10 @@ class Runtime:
     the loop nor the connections survive one.
     """
 
-    def __init__(self, *, connections: int, task_factory: Any = None) -> None:
+    def __init__(self, *, connections: int, role: str = "tq_worker", task_factory: Any = None) -> None:
         """Start the thread. Up to ``connections`` connections to Postgres are opened, each when it is first needed.
 
+        They log in as ``role``.
         ``task_factory`` creates the loop's asyncio tasks; None means asyncio's default.
         """
         self.loop = uvloop.new_event_loop()
@@ -50,7 +51,7 @@ class Runtime:
         self._is_closing = False
         self._thread = threading.Thread(target=self._run_loop, name="runtime", daemon=True)
         self._thread.start()
-        self.database, self.redis = self.run(self._connect(connections))
+        self.database, self.redis = self.run(self._connect(role, connections))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and wait for its result. An exception raised in the waiting thread cancels it."""
@@ -107,8 +108,8 @@ class Runtime:
     async def _begin(self, duty: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self.spawn(duty)
 
-    async def _connect(self, connections: int) -> tuple[Database, Redis]:
-        database, redis = Database("tq_worker", size=connections), redis_connections.connect(get_settings().redis_url)
+    async def _connect(self, role: str, connections: int) -> tuple[Database, Redis]:
+        database, redis = Database(role, size=connections), redis_connections.connect(get_settings().redis_url)
         # Before the first connection to Postgres, so that an old primary is recognised.
         await timelines.exchange(redis)
         self.spawn(timelines.follow(redis))

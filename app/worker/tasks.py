@@ -14,16 +14,16 @@ class LongTaskPayload(BaseModel):
 
     seconds: float = Field(5, ge=0, le=600, description="Seconds of work in all.")
     steps: int = Field(10, ge=1, le=1_000, description="Progress is reported after each step.")
-    fail_attempts: int = Field(0, ge=0, le=25, description="So many first attempts raise an error.")
+    fail_attempts: int = Field(0, ge=0, le=25, description="How many attempts fail before one succeeds.")
     value: JsonValue = Field(None, description="Handed back in the result.")
 
 
 class LongTaskResult(BaseModel):
     """The work that was done."""
 
-    seconds: float
-    steps: int
-    value: JsonValue
+    seconds: float = Field(description="Seconds of work in all.")
+    steps: int = Field(description="Steps that were done.")
+    value: JsonValue = Field(description="The value of the payload.")
 
 
 class SimulatedFailure(RuntimeError):  # noqa: N818 tenants read it as the error's type

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from scripts.benchmark import depth, node, peers, report, rounds
+from scripts.benchmark import against, console, depth, node, peers, report, rounds
 from scripts.benchmark import plan as plans
 from scripts.benchmark.runs import Run
 from scripts.stack import environment, parts, requirements
@@ -19,12 +19,14 @@ from scripts.stack.interrupts import Interrupts
 
 # The product as it is shipped, on servers of its own: no setting of the caller's.
 _NOT_OURS = ("DATABASE_", "REDIS_", "SECRETS_", "TASK_", "WEBHOOK_", "LOG_LEVEL", "CELERY_")
+_APART = {"--depth": depth.main, "--console": console.main}
+"""What is measured by itself, with options of its own."""
 
 
 def main(arguments: list[str]) -> int:
     """Run it."""
-    is_deep = "--depth" in arguments
-    wish = plans.parse([] if is_deep else arguments)
+    apart = next((_APART[option] for option in arguments if option in _APART), None)
+    wish = plans.parse([] if apart else arguments)
     for name in [name for name in os.environ if name.startswith(_NOT_OURS)]:
         del os.environ[name]
     Interrupts().install()
@@ -34,7 +36,7 @@ def main(arguments: list[str]) -> int:
                 environment.ensure(parts.ROOT, requirements.BENCH)
             if wish.plots:
                 return _draw(wish.plots)
-            found = depth.main(arguments) if is_deep else rounds.run(node.without_missing(wish.plan))
+            found = apart(arguments) if apart else _measure(wish)
     except StackError as error:
         complain(str(error))
         return 1
@@ -45,6 +47,12 @@ def main(arguments: list[str]) -> int:
     if wish.figures and not isinstance(found, str):
         _save(found, wish.figures)
     return 0
+
+
+def _measure(wish: plans.Wish) -> Run | str:
+    if wish.other_checkout:
+        return against.compare(wish.other_checkout.absolute(), wish.turns or against.TURNS)
+    return rounds.run(node.without_missing(wish.plan))
 
 
 def _draw(files: Sequence[Path]) -> int:

@@ -56,7 +56,7 @@ def _run(stack: Stack, module: str, *arguments: str) -> Any:
     """Run a module with the stack's settings, and return the JSON in the last line that it prints."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", module, *arguments],
-        env=parts.environment(stack),
+        env=parts.admin_environment(stack),
         cwd=parts.ROOT,
         capture_output=True,
         text=True,

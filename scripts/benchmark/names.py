@@ -21,5 +21,9 @@ NOISY: Final = "noisy"
 WEIGHTS: Final = "weights"
 SOAK: Final = "soak"
 FLOODS: Final = "floods"
-SCENARIOS: Final = (TENANTS, NOISY, WEIGHTS, FLOODS, SOAK)
+DELIVERIES: Final = "deliveries"
+SCENARIOS: Final = (TENANTS, NOISY, WEIGHTS, FLOODS, DELIVERIES, SOAK)
 """Ours alone, under a load that only a product for many tenants has to bear."""
+
+DESTINATIONS: Final = {"url": "one `webhook_url`", "urls": "20 `webhook_url`s", "endpoint": "one endpoint"}
+"""Where the events of the deliveries go to, by the name of the figures."""

@@ -60,6 +60,16 @@ class FloodsPlan:
 
 
 @dataclass(frozen=True)
+class DeliveriesPlan:
+    """Events to a receiver that answers at once."""
+
+    events: int = 5_000
+    """For each kind of destination."""
+    warm_events: int = 500
+    """Before, uncounted."""
+
+
+@dataclass(frozen=True)
 class SoakPlan:
     """Everything at once, far from the limit, for long."""
 
@@ -102,6 +112,7 @@ class Plan:
     weights: WeightsPlan = field(default_factory=WeightsPlan)
     soak: SoakPlan = field(default_factory=SoakPlan)
     floods: FloodsPlan = field(default_factory=FloodsPlan)
+    deliveries: DeliveriesPlan = field(default_factory=DeliveriesPlan)
 
 
 QUICK = Plan(
@@ -117,6 +128,7 @@ QUICK = Plan(
     weights=WeightsPlan(seconds=10.0, warm_seconds=2.0),
     soak=SoakPlan(10.0, warm_seconds=5.0, idle_seconds=2.0),
     floods=FloodsPlan(2.0, before_seconds=1.0),
+    deliveries=DeliveriesPlan(1_000, warm_events=100),
 )
 
 
@@ -129,6 +141,10 @@ class Wish:
     """Where the figures of every round go, as JSON."""
     plots: tuple[Path, ...]
     """Such files to be drawn, and nothing measured."""
+    other_checkout: Path | None = None
+    """The version to compare this one with, instead of a run."""
+    turns: int | None = None
+    """Of such a comparison; None: as many as it does by itself."""
 
 
 def parse(arguments: list[str]) -> Wish:
@@ -138,7 +154,7 @@ def parse(arguments: list[str]) -> Wish:
     if values.json and not os.access(values.json.absolute().parent, os.W_OK):
         # Before minutes are spent.
         parser.error(f"{values.json} cannot be written")
-    return Wish(_plan(values), values.json, tuple(values.plots or ()))
+    return Wish(_plan(values), values.json, tuple(values.plots or ()), values.against, values.rounds)
 
 
 def _plan(values: argparse.Namespace) -> Plan:
@@ -180,6 +196,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     what.add_argument(
         "--depth", action="store_true", help="instead: an empty database against 10 million rows [--rows N]"
+    )
+    what.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR",
+        help="instead: compare CPU with another checkout [--rounds N]",
     )
     parser.add_argument("--rounds", type=_positive, metavar="N", help="interleaved rounds (default: 3, quick: 1)")
     parser.add_argument(

@@ -149,4 +149,14 @@ def _statuses(run: Run, flood: str) -> str:
     return ", ".join(f"{status}: {count:,}" for status, count in sorted(counts.items())) or "none"
 
 
-SECTIONS: Final[tuple[Section, ...]] = (_tenants, _noisy, _weights, _floods, _soak)
+@_of(names.DELIVERIES)
+def _deliveries(run: Run) -> Iterator[str]:
+    yield f"\n## Deliveries: {run.plan.deliveries.events:,} events to a receiver that answers at once"
+    yield from head("to", "CPU s per 1,000", "of it, by process", "deliveries/s", "cores used by others")
+    for kind, label in names.DESTINATIONS.items():
+        figures = cells(run, names.DELIVERIES, f"{kind}.rate", f"{kind}.other")
+        cpu = cell(run, names.DELIVERIES, f"{kind}.cpu"), by_part(run, names.DELIVERIES, f"{kind}.cpu")
+        yield row(label, *cpu, *figures)
+
+
+SECTIONS: Final[tuple[Section, ...]] = (_tenants, _noisy, _weights, _floods, _deliveries, _soak)

@@ -10,6 +10,7 @@ from scripts.benchmark import (
     accounts,
     checked,
     database,
+    deliveries,
     floods,
     machine,
     measurements,
@@ -24,6 +25,7 @@ from scripts.benchmark import (
 from scripts.benchmark.errors import BenchmarkError
 from scripts.benchmark.names import (
     ASYNCIO,
+    DELIVERIES,
     EMPTY,
     FLOODS,
     GATE,
@@ -144,6 +146,7 @@ _CONTENDERS: dict[str, Measure] = {
     NOISY: noisy.measure,
     WEIGHTS: weights.measure,
     FLOODS: floods.measure,
+    DELIVERIES: deliveries.measure,
     SOAK: soak.measure,
 }
 _ONCE = {SOAK}

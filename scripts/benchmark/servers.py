@@ -22,19 +22,23 @@ SERVED_BY = """--host 127.0.0.1 --http httptools --loop uvloop --no-proxy-header
     --timeout-keep-alive 75 --timeout-graceful-shutdown 10"""
 _NAIVE_WORKER = "celery -A scripts.benchmark.naive_worker worker --pool prefork --concurrency 2 --loglevel WARNING"
 _WORKER_OF = {names.PREFORK: "worker1", names.ASYNCIO: "asyncio1"}
+_TASK_MODULES = "scripts.benchmark.task_types"
 _NAIVE_DATABASE = "naive"
 _ANSWER_SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def ours(pools: Sequence[str] = (names.PREFORK,)) -> Iterator[Stack]:
-    """Run the product as ``scripts/up`` does: api, dispatcher, webhooks and a worker for each pool."""
+def ours(pools: Sequence[str] = (names.PREFORK,), modules: str = _TASK_MODULES) -> Iterator[Stack]:
+    """Run the product as ``scripts/up`` does: api, dispatcher, webhooks, a worker for each pool and that of http.
+
+    ``modules`` are those with the task types of its workers.
+    """
     with _scratch_stack() as stack:
         _start_servers(stack)
         provision.prepare(stack)
         workers = [_WORKER_OF[pool] for pool in pools]
-        names_of_parts = ["api", "dispatcher", *workers, "webhooks"]
-        with _task_types():
+        names_of_parts = ["api", "dispatcher", *workers, "webhooks", "http"]
+        with _task_types(modules):
             for part in names_of_parts:
                 parts.start(stack, part)
         readiness.wait(stack, dict.fromkeys(names_of_parts, 0))
@@ -42,9 +46,9 @@ def ours(pools: Sequence[str] = (names.PREFORK,)) -> Iterator[Stack]:
 
 
 @contextlib.contextmanager
-def _task_types() -> Iterator[None]:
-    """Let what starts meanwhile have the load's task types, as an operator names those of his own."""
-    os.environ["TASK_MODULES"] = "scripts.benchmark.task_types"
+def _task_types(modules: str) -> Iterator[None]:
+    """Let what starts meanwhile have these task types, as an operator names their own."""
+    os.environ["TASK_MODULES"] = modules
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ PARTS: Final = {
     "worker1": "worker",
     "asyncio1": "asyncio worker",
     "webhooks": "webhooks",
+    "http": "http requests",
 }
 """The processes by the names of figures, and what people call them."""
 

@@ -25,6 +25,8 @@ class Target:
     """What its payload asks for; None: the payload is a number."""
     keys: tuple[str, ...] = ()
     """Of many tenants, who take turns: the number of a task says whose it is. Empty: all are of ``key``."""
+    webhook_urls: tuple[str, ...] = ()
+    """Where the ends of tasks are sent to, in turn; empty: nowhere."""
 
     def submit_request(self, number: int) -> bytes:
         """Return the request that submits a task with a number."""
@@ -45,7 +47,8 @@ class Target:
 
     def _task(self, number: int) -> dict[str, object]:
         payload = {"n": number} if self.milliseconds is None else {"milliseconds": self.milliseconds}
-        return {"task": self.task, "payload": payload}
+        task: dict[str, object] = {"task": self.task, "payload": payload}
+        return task | ({"webhook_url": self.webhook_urls[number % len(self.webhook_urls)]} if self.webhook_urls else {})
 
     def _post(self, path: str, body: object, number: int) -> bytes:
         content = json.dumps(body, separators=(",", ":")).encode()

@@ -7,6 +7,8 @@ from typing import Final, TypeAlias
 from scripts.benchmark import percentiles, tables
 from scripts.benchmark.names import (
     ASYNCIO,
+    DELIVERIES,
+    DESTINATIONS,
     EMPTY,
     FLOODS,
     GATE,
@@ -19,7 +21,7 @@ from scripts.benchmark.names import (
     TENANTS,
     WEIGHTS,
 )
-from scripts.benchmark.runs import Run
+from scripts.benchmark.runs import Figures, Run
 
 Read: TypeAlias = Callable[[Run], Sequence[float]]
 """Reads a figure of each round from a run; none where it was not measured."""
@@ -135,6 +137,25 @@ def _floods(figure: str) -> Read:
     return read
 
 
+def _delivery_rate(run: Run) -> list[float]:
+    """Read the lowest rate of all kinds of destinations."""
+    return _of_deliveries(run, lambda figures, kind: figures[f"{kind}.rate"], min)
+
+
+def _delivery_cpu(run: Run) -> list[float]:
+    """Read what the process that delivers and Postgres take together, where it is most."""
+    return _of_deliveries(
+        run, lambda figures, kind: figures[f"{kind}.cpu.webhooks"] + figures[f"{kind}.cpu.postgres"], max
+    )
+
+
+def _of_deliveries(
+    run: Run, read: Callable[[Figures, str], float], worst: Callable[[Sequence[float]], float]
+) -> list[float]:
+    found = [figures[DELIVERIES] for figures in run.rounds if DELIVERIES in figures]
+    return [worst([read(figures, kind) for kind in DESTINATIONS]) for figures in found]
+
+
 TARGETS: Final = (
     Target("submit, 64 connections, requests/s", _figure(OURS, "submit.64.rate"), 6_000, 10_000, is_ceiling=False),
     Target("submit, 64 connections, CPU ms per 1,000", _figure(OURS, "submit.64.cpu", 1000), 150, 100),
@@ -170,6 +191,8 @@ TARGETS: Final = (
     Target("the worst flood, another tenant's status p95, ms", _floods("during"), 25),
     Target("the worst flood, another tenant's calls refused", _floods("refused"), 0),
     Target("the worst flood, memory of the api, MB more", _floods("memory"), 100),
+    Target("deliveries to a fast receiver, 1/s", _delivery_rate, 500, is_ceiling=False),
+    Target("deliveries, CPU s per 1,000 of webhooks and Postgres", _delivery_cpu, 1.5),
     Target("idle stack, MB PSS", _figure(OURS, "memory.idle"), 350, 260),
     Target("idle stack, % of one core", _figure(OURS, "idle"), 3),
     Target("soak, growth of memory, %", soak_growth, 5),

@@ -16,8 +16,12 @@ _DEVELOPERS = {
     "openapi": ("scripts.openapi_document",),
     "check": ("scripts.stack.checks",),
     "sdk": ("scripts.sdk_python",),
+    "release": ("scripts.release_files",),
     "bench": ("scripts.benchmark",),
     "faults": ("tests.faults",),
+    "rehearse": ("scripts.rehearsal",),
+    "screenshots": ("scripts.pictures",),
+    "guide": ("scripts.guide_site",),
 }
 
 
@@ -48,7 +52,8 @@ def _run(command: str, arguments: list[str]) -> int:
         _become(_needed_by_up(), "scripts.stack.launcher", arguments)
     if command == "admin":
         _become(requirements.RUNTIME, "app.admin", arguments)
-    if not Path.cwd().is_relative_to(ROOT):
+    # The paths that these are given count from the caller's folder.
+    if command not in {"sdk", "guide"} and not Path.cwd().is_relative_to(ROOT):
         os.chdir(ROOT)
     module, *options_of_ours = _DEVELOPERS[command]
     return _become(requirements.DEVELOPMENT, module, [*options_of_ours, *arguments])

@@ -16,6 +16,9 @@ _CHECKS = {
     "types": ["-m", "mypy"],
     "import contracts": ["-c", _LINT_IMPORTS],
     "openapi.yaml": ["-m", "scripts.openapi_document", "--check"],
+    "compatible with the release": ["-m", "scripts.openapi_document", "--compatible"],
+    "the guide": ["-m", "scripts.guide_site", "--check"],
+    "openapi linters": ["-m", "scripts.openapi_lint"],
     "migrations": ["-m", "pytest", "tests/contract/test_migrations.py", "-q"],
 }
 

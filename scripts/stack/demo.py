@@ -5,7 +5,7 @@ import shlex
 import time
 from typing import Any
 
-from scripts.stack import http_client
+from scripts.stack import guide, http_client
 from scripts.stack.console import LiveLine, say
 from scripts.stack.errors import StackError
 from scripts.stack.stackfile import Stack
@@ -45,6 +45,8 @@ def print_directions(stack: Stack) -> None:
     demo = stack.demo or {}
     key, secret = demo.get("api_key", ""), demo.get("webhook_secret")
     say(f"\nAPI docs:  {stack.api_url}/docs")
+    if guide.is_built(stack):
+        say(f"Guide:     {stack.api_url}/guide/")
     say(f"API key:   {key}   (tenant demo)")
     say("Try it:    " + _curl_line(stack, key))
     exports = {"API": stack.api_url, "KEY": key} | ({"WEBHOOK_SECRET": secret} if secret else {})

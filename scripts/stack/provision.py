@@ -42,6 +42,24 @@ def make_demo(stack: Stack) -> None:
     stack.demo_database = _database(stack)
 
 
+def make_console_link(stack: Stack) -> None:
+    """Make a link that opens the console of the demo tenant, signed in; none where the console is off."""
+    if os.environ.get("CONSOLE") == "off":
+        stack.console_url = None
+        return
+    answer = json.loads(_admin(stack, "console-link", _DEMO, "--url", stack.api_url or "", "--json"))
+    stack.console_url = answer["url"]
+
+
+def make_operator_link(stack: Stack) -> None:
+    """Make a link that opens the operator's pages, signed in; none where they do not run."""
+    if stack.operator_address is None:
+        stack.operator_url = None
+        return
+    answer = json.loads(_admin(stack, "console-link", "--operator", "--url", stack.operator_address, "--json"))
+    stack.operator_url = answer["url"]
+
+
 def _create_demo(stack: Stack) -> dict[str, Any]:
     arguments = ["tenant", "create", _DEMO, "--name", "Demo", "--plan", "enterprise", "--json"]
     answer = json.loads(_admin(stack, *arguments))
@@ -67,8 +85,8 @@ def _admin(stack: Stack, *arguments: str) -> str:
     with files.append_private(log) as errors:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "app.admin", *arguments],
-            env=parts.environment(stack),
-            cwd=parts.ROOT,
+            env=parts.admin_environment(stack),
+            cwd=parts.folder(stack),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -90,8 +108,9 @@ def _database(stack: Stack) -> str:
 
 
 def _digest(stack: Stack) -> str | None:
-    secrets = Path(parts.environment(stack)["SECRETS_FILE"])
-    if os.environ.get("DATABASE_URL") or not secrets.exists():
+    secrets = parts.secrets_file(stack)
+    files_of_keys = (secrets, parts.worker_secrets_file(stack), parts.admin_secrets_file(stack))
+    if os.environ.get("DATABASE_URL") or not all(map(Path.exists, files_of_keys)):
         return None
     sources = sorted(path for path in (parts.ROOT / "migrations").rglob("*") if path.suffix in {".py", ".sql", ".toml"})
     contents = [secrets.read_bytes(), *(path.read_bytes() for path in sources)]

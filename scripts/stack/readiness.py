@@ -12,12 +12,16 @@ _SECONDS = 90.0
 _SETTLING_SECONDS = 1.0
 
 
-def wait(stack: Stack, offsets: dict[str, int]) -> None:
+def wait(stack: Stack, offsets: dict[str, int], settling_seconds: float = _SETTLING_SECONDS) -> None:
     """Return when the stack is ready; ``offsets`` tells where each part's log began with this start."""
     deadline = time.monotonic() + _SECONDS
-    settled_at = time.monotonic() + (_SETTLING_SECONDS if offsets else 0)
+    settled_at = time.monotonic() + (settling_seconds if offsets else 0)
     answer: dict[str, object] = {}
-    while not (_is_ready(answer := _ask(stack)) and _is_ours(stack)) or time.monotonic() < settled_at:
+    has_http = "http" in stack.processes
+    while (
+        not (_is_ready(answer := _ask(stack), has_http=has_http) and _is_ours(stack) and _has_operator(stack))
+        or time.monotonic() < settled_at
+    ):
         for part in stack.processes:
             if not stack.is_running(part):
                 raise _death(stack, part, offsets.get(part, 0))
@@ -36,15 +40,25 @@ def _ask(stack: Stack) -> dict[str, object]:
     return {**answer, "http_status": status}
 
 
-def _is_ready(answer: dict[str, object]) -> bool:
-    workers = answer.get("workers")
-    return answer.get("http_status") == HTTPStatus.OK and isinstance(workers, int) and workers > 0
+def _is_ready(answer: dict[str, object], *, has_http: bool) -> bool:
+    pools = answer.get("workers_by_pool")
+    # The worker of http_request runs nothing else.
+    is_served = isinstance(pools, dict) and bool(pools.keys() - {"http"}) and (not has_http or "http" in pools)
+    return answer.get("http_status") == HTTPStatus.OK and is_served
 
 
 def _is_ours(stack: Stack) -> bool:
     """Tell whether our own API gave the answer: another stack's may have been quicker to take the port."""
     api = stack.processes.get("api")
     return api is not None and ports.is_held_by(int((stack.api_url or "").rpartition(":")[2]), api.pid)
+
+
+def _has_operator(stack: Stack) -> bool:
+    """Tell whether the operator's pages answer at their address, where they are wanted."""
+    process = stack.processes.get("operator")
+    if stack.operator_address is None or process is None:
+        return True
+    return ports.is_held_by(int(stack.operator_address.rpartition(":")[2]), process.pid)
 
 
 def _death(stack: Stack, part: str, offset: int) -> ChildDiedError:

@@ -22,12 +22,20 @@ class Stack:
     """None: it is not ours, or does not run."""
     redis_pid: int | None = None
     processes: dict[str, Process] = field(default_factory=dict)
-    """By part: ``api``, ``dispatcher``, ``worker1`` and so on, ``webhooks``."""
+    """By part: ``api``, ``dispatcher``, ``worker1`` and so on, ``webhooks``, ``http``, ``operator``."""
     demo: dict[str, Any] | None = None
+    console_url: str | None = None
+    """Opens the console once, within five minutes of ``up``; ``scripts/admin console-link`` makes another link."""
+    operator_url: str | None = None
+    """The same for the operator's pages; ``scripts/admin console-link --operator`` makes another link."""
+    operator_address: str | None = None
+    """Where these pages are; None where they do not run."""
     demo_database: str | None = None
     """Whose demo tenant that is: another database has another."""
     prepared: str | None = None
     """A digest of the database, secrets and migrations that are known to be in place."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """The settings from the environment and the options with which it runs."""
 
     def is_running(self, part: str) -> bool:
         """Tell whether a part runs."""
@@ -57,8 +65,12 @@ def load(data_dir: Path) -> Stack:
         pids.get("redis"),
         processes,
         value.get("demo"),
+        value.get("console_url"),
+        value.get("operator_url"),
+        value.get("operator_address"),
         value.get("demo_database"),
         value.get("prepared"),
+        value.get("settings") or {},
     )
 
 
@@ -71,8 +83,12 @@ def save(stack: Stack) -> None:
         "redis_url": stack.redis_url,
         "pids": _pids(stack),
         "demo": stack.demo,
+        "console_url": stack.console_url,
+        "operator_url": stack.operator_url,
+        "operator_address": stack.operator_address,
         "demo_database": stack.demo_database,
         "prepared": stack.prepared,
+        "settings": stack.settings,
         "processes": processes,
     }
     files.write_json(stack.data_dir / NAME, value)
@@ -86,6 +102,8 @@ def _pids(stack: Stack) -> dict[str, int | list[int] | None]:
         "dispatcher": known.get("dispatcher"),
         "worker": workers[0] if len(workers) == 1 else workers or None,
         "webhooks": known.get("webhooks"),
+        "http": known.get("http"),
+        "operator": known.get("operator"),
         "postgres": stack.postgres_pid,
         "redis": stack.redis_pid,
     }

@@ -5,10 +5,14 @@ from pathlib import Path
 
 from scripts.stack import parts, shutdown, stackfile
 from scripts.stack.console import say
+from scripts.stack.reload import Reloader
+
+_SECONDS = 1.0
+_RELOADING_SECONDS = 0.25
 
 
-def watch(data_dir: Path) -> None:
-    """Look once a second; what ended is not started again."""
+def watch(data_dir: Path, reloader: Reloader | None = None) -> None:
+    """Look once a second, for changes of task types more often; what ended is not started again."""
     told: set[tuple[str, int]] = set()
     known: set[str] = set()
     while True:
@@ -24,4 +28,12 @@ def watch(data_dir: Path) -> None:
         known = {*servers}
         if not stack.living() and not servers:
             return say("Nothing of it runs any more.")
-        time.sleep(1.0)
+        _pause(reloader)
+
+
+def _pause(reloader: Reloader | None) -> None:
+    until = time.monotonic() + _SECONDS
+    while time.monotonic() < until:
+        time.sleep(_RELOADING_SECONDS)
+        if reloader is not None:
+            reloader.look()

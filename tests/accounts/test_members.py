@@ -35,9 +35,12 @@ def login(anonymous: Anonymous, email: str, password: str = PASSWORD) -> Any:
 @pytest.mark.parametrize(
     ("role", "scope"),
     [
-        ("viewer", "tasks:read usage:read"),
-        ("developer", "tasks:read tasks:write usage:read webhooks:manage"),
-        ("owner", "keys:manage tasks:read tasks:write usage:read webhooks:manage"),
+        ("viewer", "tasks:read usage:read webhooks:read"),
+        ("developer", "schedules:manage tasks:read tasks:write usage:read webhooks:manage webhooks:read"),
+        (
+            "owner",
+            "keys:manage portal:create schedules:manage tasks:read tasks:write usage:read webhooks:manage webhooks:read",
+        ),
     ],
 )
 def test_a_member_logs_in_with_the_scopes_of_its_role(acme: Tenant, anonymous: Anonymous, role: str, scope: str):
@@ -144,12 +147,93 @@ def test_a_key_has_no_password(acme: Tenant, anonymous: Anonymous):
     assert (response.status_code, response.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_an_address_belongs_to_one_tenant(acme: Tenant, globex: Tenant):
+def test_an_address_is_in_a_tenant_once(acme: Tenant):
     member = add(acme)
-    for tenant in (acme, globex):
-        body = {"email": member["email"].upper(), "role": "viewer"}
-        refused = tenant.client.post("/api/members", json=body)
-        assert (refused.status_code, refused.json()["code"]) == (409, "email_taken")
+    refused = acme.client.post("/api/members", json={"email": member["email"].upper(), "role": "viewer"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "email_taken")
+
+
+def invite(tenant: Tenant, email: str, role: str = "viewer") -> str:
+    """Add a person who is known already; return the code of the invitation."""
+    made = tenant.client.post(
+        "/api/members", json={"email": email, "role": role, "password": "a password of the tenant"}
+    )
+    assert made.status_code == 201, made.text
+    answer = made.json()
+    assert (answer["initial_password"], answer["accepted_at"]) == (None, None)
+    return str(answer["invitation"])
+
+
+def own_password(anonymous: Anonymous, email: str) -> str:
+    """Let a person choose a password of its own; return it."""
+    token = login(anonymous, email).json()["access_token"]
+    body = {"current_password": PASSWORD, "new_password": "a password of my own"}
+    changed = anonymous().post("/api/auth/password", json=body, headers={"Authorization": f"Bearer {token}"})
+    assert changed.status_code == 200, changed.text
+    return body["new_password"]
+
+
+def join(anonymous: Anonymous, email: str, password: str, **more: str) -> httpx.Response:
+    """Log in with a tenant, and with the code of an invitation."""
+    return anonymous().post("/api/auth/login", json={"email": email, "password": password, **more})
+
+
+def test_a_person_joins_another_tenant_with_its_code_and_its_own_password(
+    acme: Tenant, globex: Tenant, anonymous: Anonymous
+):
+    email = add(acme)["email"]
+    code = invite(globex, email, "developer")
+    # The password stays that of the person: the tenant that invites sets none.
+    assert login(anonymous, email, "a password of the tenant").status_code == 401
+    early = join(anonymous, email, PASSWORD, tenant="globex", invitation=code)
+    # The first tenant knows this password, so it does not open the second one.
+    assert (early.status_code, early.json()["code"]) == (422, "invalid_request")
+    mine = own_password(anonymous, email)
+    for refused, status in (
+        (join(anonymous, email, mine, tenant="globex"), 409),
+        (join(anonymous, email, mine, tenant="globex", invitation="x" * 43), 401),
+        (join(anonymous, email, mine, invitation=code), 422),
+        (join(anonymous, email, mine, tenant="side"), 401),
+    ):
+        assert refused.status_code == status, refused.text
+    joined = join(anonymous, email, mine, tenant="globex", invitation=code)
+    assert "tasks:write" in joined.json()["scope"]
+    asked = join(anonymous, email, mine)
+    assert (asked.status_code, asked.json()["code"], asked.json()["tenants"]) == (
+        409,
+        "tenant_needed",
+        ["acme", "globex"],
+    )
+    chosen = join(anonymous, email, mine, tenant="acme")
+    assert "tasks:write" not in chosen.json()["scope"]
+    tenants = {with_token(anonymous(), token.json()["access_token"], "/api/tasks") for token in (joined, chosen)}
+    assert tenants == {200}
+
+
+def test_a_new_password_ends_the_tokens_of_every_tenant(acme: Tenant, globex: Tenant, anonymous: Anonymous):
+    email = add(acme)["email"]
+    code, mine = invite(globex, email), own_password(anonymous, email)
+    token = join(anonymous, email, mine, tenant="globex", invitation=code).json()["access_token"]
+    assert with_token(anonymous(), token) == 200
+    here = join(anonymous, email, mine, tenant="acme").json()["access_token"]
+    body = {"current_password": mine, "new_password": "yet another password"}
+    headers = {"Authorization": f"Bearer {here}"}
+    assert anonymous().post("/api/auth/password", json=body, headers=headers).status_code == 200
+    wait_for_refusal(anonymous(), token)
+
+
+async def test_of_a_person_who_leaves_the_last_tenant_nothing_stays(
+    acme: Tenant, globex: Tenant, anonymous: Anonymous, owner: asyncpg.Connection
+):
+    member = add(acme)
+    invite(globex, member["email"])
+    path = f"/api/members/{member['member_id']}"
+    assert acme.client.delete(path).status_code == 204
+    known = "SELECT count(*) FROM person WHERE email = $1"
+    assert await owner.fetchval(known, member["email"]) == 1
+    await owner.execute("DELETE FROM member WHERE email = $1", member["email"])
+    assert await owner.fetchval(known, member["email"]) == 0
+    assert login(anonymous, member["email"]).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -221,7 +305,7 @@ async def _remove_all(owner: asyncpg.Connection, tenant: Tenant) -> None:
 
 
 def test_nobody_makes_changes_or_removes_who_may_do_more(acme: Tenant, anonymous: Anonymous):
-    key, client = issue(acme, scopes=["keys:manage", "tasks:read", "usage:read"]), anonymous()
+    key, client = issue(acme, scopes=["keys:manage", "tasks:read", "usage:read", "webhooks:read"]), anonymous()
     client.headers["Authorization"] = f"Bearer {key['api_key']}"
     viewer, developer = add(acme), add(acme, "developer")
     assert client.post("/api/members", json={"email": _email(), "role": "viewer"}).status_code == 201
@@ -258,10 +342,9 @@ async def test_a_password_of_older_parameters_is_stored_anew_at_login(
 ):
     member = add(acme)
     old = PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash(PASSWORD)
-    member_id = uuid.UUID(member["member_id"])
-    await owner.execute("UPDATE member SET password_hash = $1 WHERE id = $2", old, member_id)
+    await owner.execute("UPDATE person SET password_hash = $1 WHERE email = $2", old, member["email"])
     assert login(anonymous, member["email"]).status_code == 200
-    stored = await owner.fetchval("SELECT password_hash FROM member WHERE id = $1", member_id)
+    stored = await owner.fetchval("SELECT password_hash FROM person WHERE email = $1", member["email"])
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert login(anonymous, member["email"]).status_code == 200
 
@@ -270,7 +353,9 @@ async def test_a_password_of_older_parameters_is_stored_anew_at_login(
 def test_a_member_who_is_refused_costs_no_password(acme: Tenant, body: dict[str, str], status: int):
     known = add(acme)
     assert acme.client.patch(f"/api/members/{known['member_id']}", json={"disabled": True}).status_code == 200
-    manager = issue(acme, scopes=["keys:manage"] + ([] if status == 403 else ["tasks:read", "usage:read"]))
+    manager = issue(
+        acme, scopes=["keys:manage"] + ([] if status == 403 else ["tasks:read", "usage:read", "webhooks:read"])
+    )
     sent = {"email": known["email"], "role": "viewer", "password": PASSWORD} | body
 
     def ask(_: int) -> int:

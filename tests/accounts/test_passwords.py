@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
-from time import perf_counter
+from time import thread_time
 from uuid import UUID
 
 import pytest
@@ -51,9 +51,10 @@ def test_where_there_is_no_member_it_takes_as_long() -> None:
     def fastest(stored: str | None) -> float:
         times = []
         for _ in range(7):
-            started = perf_counter()
+            # The time of this thread alone: what else the machine does must not count.
+            started = thread_time()
             passwords.verify_now("wrong", stored)
-            times.append(perf_counter() - started)
+            times.append(thread_time() - started)
         return min(times)
 
     assert 0.6 < fastest(None) / fastest(STORED) < 1.7

@@ -17,5 +17,5 @@ def test_a_row_has_the_columns_of_its_table(row: Any, model: Any) -> None:
 
 def test_a_row_shows_no_secret() -> None:
     key = KeyRow(tenant_id=uuid4(), id=uuid4(), key_id="k", digest=b"secret", name="n", scopes=[])
-    member = MemberRow(tenant_id=uuid4(), id=uuid4(), email="e", role="owner", password_hash="secret")
+    member = MemberRow(tenant_id=uuid4(), id=uuid4(), email="e", role="owner", invitation=b"secret")
     assert "secret" not in f"{key} {member}"

@@ -62,7 +62,16 @@ def test_bad_slug_is_refused(admin: Admin, bad: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["tenant show", "tenant suspend", "tenant resume", "key list", "queue pause", "queue resume", "usage show"],
+    [
+        "tenant show",
+        "tenant suspend",
+        "tenant resume",
+        "key list",
+        "queue pause",
+        "queue resume",
+        "usage show",
+        "delivery list",
+    ],
 )
 def test_unknown_tenant_is_not_found(admin: Admin, command: str) -> None:
     done = admin(*command.split(), "no-such-tenant")
@@ -180,8 +189,9 @@ def test_database_that_is_away_ends_with_6(tmp_path: Path) -> None:
 
 
 def test_settings_that_are_missing_are_named(tmp_path: Path) -> None:
-    done = _alone(tmp_path, None, "status")
+    done = _alone(tmp_path, None, "status", "--data-dir", "nowhere")
     assert done.returncode == 2
+    assert str(tmp_path / "nowhere") in done.stderr
     assert "DATABASE_URL" in done.stderr
     # Mostly the command was only called from another folder than scripts/up.
     assert "--data-dir" in done.stderr

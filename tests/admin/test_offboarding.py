@@ -38,7 +38,7 @@ async def _make_deliveries(environment: dict[str, str], tenant_id: str) -> None:
     """Do what the process of webhooks does, which does not run here."""
     owner = await asyncpg.connect(environment["DATABASE_URL"])
     try:
-        assert await owner.fetchval("SELECT made FROM webhook_fan_out($1, 10)", [uuid.UUID(tenant_id)]) == 1
+        assert await owner.fetchval("SELECT made FROM webhook_fan_out($1, 10, '')", [uuid.UUID(tenant_id)]) == 1
     finally:
         await owner.close()
 

@@ -9,6 +9,7 @@ from scripts.benchmark.depth import Depth
 
 
 # Two stacks are started, one after the other.
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_both_databases_are_measured_and_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -45,6 +45,7 @@ def _is_full(path: str, answer: httpx.Response) -> bool:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_floods_of_readers_find_what_was_prepared_for_them() -> None:
     few = replace(
         SMALL, floods=replace(SMALL.floods, names=("audit", "lists of 100", "tasks of", "results of", "unread"))

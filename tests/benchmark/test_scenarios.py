@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.benchmark import accounts, checked, floods, noisy, servers, soak, tenants, weights
-from scripts.benchmark.names import POOLS, PREFORK
-from scripts.benchmark.plan import FloodsPlan, NoisyPlan, SoakPlan, TenantsPlan, WeightsPlan
+from scripts.benchmark import accounts, checked, deliveries, floods, noisy, servers, soak, tenants, weights
+from scripts.benchmark.names import DESTINATIONS, POOLS, PREFORK
+from scripts.benchmark.plan import DeliveriesPlan, FloodsPlan, NoisyPlan, SoakPlan, TenantsPlan, WeightsPlan
 from scripts.benchmark.target import Target
 from scripts.stack import parts
 from scripts.stack.stackfile import Stack
@@ -20,6 +20,7 @@ SMALL = replace(
     noisy=NoisyPlan(100, milliseconds=50.0, seconds=0.5, alone_seconds=0.3, warm_seconds=0.1),
     weights=WeightsPlan(seconds=1.0, warm_seconds=0.5),
     floods=FloodsPlan(0.5, before_seconds=0.3, names=("openapi", "members", "replays of", "unread")),
+    deliveries=DeliveriesPlan(100, warm_events=100),
     soak=SoakPlan(0.5, warm_seconds=0.2, rate=20, connections=4, idle_seconds=0.1),
 )
 
@@ -31,12 +32,18 @@ def product() -> Iterator[tuple[Stack, Target]]:
         yield stack, checked.target_of(stack, accounts.create(stack, "bench"), PREFORK)
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
 def test_every_scenario_measures_what_the_report_shows(product: tuple[Stack, Target]) -> None:
     stack, target = product
     soaked = soak.on(stack, target, SMALL)
     assert soaked["load.half.operations"] == soaked["load.after.operations"] == 5
     assert soaked["before.files.api"] > 3
     assert soaked["after.threads.worker1"] >= 3
+    delivered = deliveries.on(stack, target, SMALL)
+    for kind in DESTINATIONS:
+        assert delivered[f"{kind}.count"] == 100
+        assert delivered[f"{kind}.cpu.webhooks"] > 0
     of_many = tenants.on(stack, target, SMALL)
     for pool in POOLS:
         assert of_many[f"{pool}.first.count"] == of_many[f"{pool}.e2e.count"] == 12
@@ -44,7 +51,7 @@ def test_every_scenario_measures_what_the_report_shows(product: tuple[Stack, Tar
     assert of_many["submit.4.cpu.api"] > 0
     assert stack.workers() == []
     # The others leave a line behind: they come last.
-    with servers._task_types():
+    with servers._task_types(servers._TASK_MODULES):
         parts.start(stack, "worker1")
     beside = noisy.on(stack, target, SMALL, PREFORK)
     assert (beside["prefork.alone.count"], beside["prefork.beside.count"]) == (3, 5)

@@ -21,7 +21,7 @@ _LOCK: Final = re.compile(
     r"|\b(?P<called>[a-z_]+)\s*\(",
     re.IGNORECASE | re.DOTALL,
 )
-# A submit's own rows are new, so nobody else holds them; usage_by_task is held by no one who waits for slots.
+# A submit's own rows are new, so nobody else holds them; and nobody who holds slots waits for usage_by_task.
 _EXCEPTED: Final = {"tasks_accept", "task_accept"}
 
 

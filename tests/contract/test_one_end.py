@@ -14,7 +14,7 @@ CALLERS: Final[dict[str, set[str]]] = {
     "finish_any_tenant": {"tasks/run/end.py"},
     "revoke_waiting": {"tasks/run/end.py"},
     "request_cancel_each": {"tasks/run/end.py"},
-    "cancel_many": {"tasks/run/cancellation.py", "operations/bulk_cancel.py"},
+    "cancel_many": {"tasks/run/cancellation.py", "operations/bulk_cancel.py", "schedules/firing.py"},
     # The dispatcher has a duty for it, which counts what fails and waits longer each time.
     "publish_done": {"tasks/run/after_commit.py", "dispatch/loop.py"},
     "publish_cancel": {"tasks/run/after_commit.py"},

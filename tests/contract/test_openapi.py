@@ -1,6 +1,7 @@
 """openapi.yaml is what the code says, and every error is documented."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from app.http import vocabulary
 from tests.conftest import ROOT
 
 
@@ -55,7 +57,8 @@ def test_ids_in_paths_are_uuids_but_those_of_keys(described):
         for parameter in operation.get("parameters", [])
         if parameter["in"] == "path"
     }
-    assert formats == {"task_id": "uuid", "operation_id": "uuid", "member_id": "uuid", "key_id": None}
+    uuids = ("task_id", "operation_id", "error_id", "member_id", "delivery_id", "endpoint_id", "schedule_id")
+    assert formats == dict.fromkeys(uuids, "uuid") | {"key_id": None, "name": None}
 
 
 def test_every_response_has_the_headers_that_every_answer_has(described):
@@ -137,3 +140,73 @@ def _values(content: dict[str, Any], schema: dict[str, Any], described: dict[str
     if "examples" in content:
         return [example["value"] for example in content["examples"].values()]
     return described["components"]["schemas"][schema["$ref"].rpartition("/")[2]].get("examples", [])
+
+
+def test_every_member_and_every_parameter_says_what_it_means(described):
+    members = {
+        (model, name): member
+        for model, schema in described["components"]["schemas"].items()
+        for name, member in schema.get("properties", {}).items()
+    }
+    assert len(members) > 400
+    assert [place for place, member in members.items() if not member.get("description")] == []
+    for name, operation in _operations(described).items():
+        assert [one["name"] for one in operation.get("parameters", []) if not one.get("description")] == [], name
+
+
+def test_no_description_is_left_over(described):
+    told: dict[str, set[str]] = {}
+    for model, schema in described["components"]["schemas"].items():
+        for name, member in schema.get("properties", {}).items():
+            told.setdefault(name, set()).add(member["description"])
+            told[f"{model}.{name}"] = {member["description"]}
+    for texts in (vocabulary._BY_NAME, vocabulary._BY_MODEL):
+        assert [name for name, text in texts.items() if text not in told.get(name, ())] == []
+    named = {
+        (one["name"], one["description"])
+        for operation in _operations(described).values()
+        for one in operation.get("parameters", [])
+    }
+    assert vocabulary._PARAMETERS.items() <= named
+
+
+def test_null_is_only_where_it_means_something(described):
+    assert [
+        (name, one["name"])
+        for name, operation in _operations(described).items()
+        for one in operation.get("parameters", [])
+        if _takes_null(one["schema"])
+    ] == []
+    # Of a request, a null that means the same as a missing member is not documented; of a change it has a meaning.
+    schemas = described["components"]["schemas"]
+    for model in ("SubmitEcho", "SubmitLongTask", "KeyRequest", "EndpointRequest", "CancelFilter", "ResendFilter"):
+        assert [name for name, one in schemas[model]["properties"].items() if _takes_null(one)] == [], model
+    assert _takes_null(schemas["ChangeRequest"]["properties"]["scheduled_at"])
+    # Of an answer, the description says what null means, or the error is what its name says.
+    untold = [
+        (model, name)
+        for model, schema in schemas.items()
+        for name, one in schema.get("properties", {}).items()
+        if _takes_null(one)
+        and not re.search(r"null|if it has|Default|Only|does not come", one["description"], re.IGNORECASE)
+    ]
+    assert untold == []
+
+
+def _takes_null(schema: dict[str, Any]) -> bool:
+    return any(one.get("type") == "null" for one in schema.get("anyOf", []))
+
+
+def test_a_submit_needs_its_task_and_leads_to_the_calls_that_follow_it(described):
+    schemas = described["components"]["schemas"]
+    submits = schemas["SubmitRequest"]["discriminator"]["mapping"]
+    for reference in submits.values():
+        submit = schemas[reference.rpartition("/")[2]]
+        assert "task" in submit["required"]
+        assert submit["x-result"]
+    known = _operations(described)
+    for name in ("submit_task", "retry_task"):
+        for status in ("200", "202"):
+            links = known[name]["responses"][status]["links"]
+            assert {link["operationId"] for link in links.values()} <= known.keys()
+            assert links["result"]["operationId"] == "get_task_result"

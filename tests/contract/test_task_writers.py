@@ -33,6 +33,7 @@ WRITERS: Final[dict[str, set[str]]] = {
     "cancel_tenant": {"admin"},
     "erase_tenant": {"admin"},
     # They move rows between partitions, or drop what is empty, by statements that are made at run time.
+    "drop_partition": set(),
     "drop_partitions": {"tasks"},
     "make_partition": set(),
     "make_partitions": set(),

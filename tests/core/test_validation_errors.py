@@ -77,9 +77,12 @@ class Operators(BaseModel):
     [
         ({"tagged": {"kind": SECRET}}, "Input is of an unknown kind"),
         ({"id": SECRET}, "Input should be a valid UUID"),
-        ({"day": SECRET}, "Input should be a valid date"),
-        ({"moment": SECRET}, "Input should be a valid datetime"),
-        ({"aware": "2027-01-01T00:00:00"}, "Input should have timezone info"),
+        ({"day": SECRET}, "Input should be a date, such as 2027-01-31"),
+        ({"moment": SECRET}, "Input should be a date-time with its UTC offset, such as 2027-01-31T09:00:00Z"),
+        (
+            {"aware": "2027-01-01T00:00:00"},
+            "Input should be a date-time with its UTC offset, such as 2027-01-31T09:00:00Z",
+        ),
         ({"hour": SECRET}, "Input should be in a valid time format"),
         ({"length": SECRET}, "Input should be a valid duration"),
         ({"size": SECRET}, "Input should be 'small'"),
@@ -125,5 +128,5 @@ def test_every_message_that_is_passed_on_has_nothing_but_the_schema_in_it() -> N
         said = validation_errors.detail({"type": each["type"], "msg": "as pydantic has it"})
         if said == "as pydantic has it":
             assert names <= OF_THE_SCHEMA | COUNTED, each["type"]
-        else:
+        elif each["type"] not in validation_errors._IN_OUR_WORDS:
             assert names - OF_THE_SCHEMA - COUNTED, f"{each['type']} could be passed on"

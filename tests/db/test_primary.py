@@ -17,6 +17,7 @@ from app.db.timelines import ServerRefused, Timelines
 from scripts.stack import embedded
 from scripts.stack.server import Server
 from tests import log_scan, postgres_pair
+from tests.conftest import Stack
 
 
 @pytest.fixture
@@ -150,3 +151,38 @@ async def test_one_that_does_not_tell_its_timeline_is_used_with_one_warning(
         connection = await primary.connect(url, timeout=5)
         await connection.close()
     assert len([record for record in caplog.records if "does not tell its timeline" in record.getMessage()]) == 1
+
+
+async def test_a_connection_is_named_after_its_process_and_host(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.logging.JsonLine.service", "webhooks")
+    connection = await primary.connect(environment["DATABASE_URL"])
+    try:
+        assert (
+            await connection.fetchval("SELECT current_setting('application_name')")
+            == (f"webhooks@{socket.gethostname()}"[:63])
+        )
+    finally:
+        await connection.close()
+
+
+async def test_a_name_in_the_url_comes_first(environment: dict[str, str]) -> None:
+    connection = await primary.connect(f"{environment['DATABASE_URL']}?application_name=mine")
+    try:
+        assert await connection.fetchval("SELECT current_setting('application_name')") == "mine"
+    finally:
+        await connection.close()
+
+
+async def test_the_processes_of_a_stack_are_told_apart_in_pg_stat_activity(
+    environment: dict[str, str], stack: Stack
+) -> None:
+    connection = await primary.connect(environment["DATABASE_URL"])
+    try:
+        rows = await connection.fetch(
+            "SELECT DISTINCT split_part(application_name, '@', 1) AS kind FROM pg_stat_activity"
+        )
+    finally:
+        await connection.close()
+    assert {"api", "dispatcher", "worker"} <= {row["kind"] for row in rows}

@@ -1,7 +1,6 @@
 """A PgBouncer of the tests' own, before the Postgres of this run."""
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from app.core import secrets
 from scripts.stack import ports
 from tests.conftest import wait_until
 
@@ -42,7 +42,9 @@ def running(environment: dict[str, str], **settings: object) -> Iterator[str]:
     """Start one in transaction mode for the owner and every role; yield the owner's URL through it."""
     version()
     owner, port = urlsplit(environment["DATABASE_URL"]), ports.free_port()
-    passwords = json.loads(Path(environment["SECRETS_FILE"]).read_text())["role_passwords"]
+    whole = Path(environment["SECRETS_FILE"])
+    files = (whole, secrets.admin_path(whole))
+    passwords = {role: text for file in files for role, text in secrets.load(file).role_passwords.items()}
     users = passwords | {unquote(owner.username or ""): unquote(owner.password or "")}
     folder = Path(tempfile.mkdtemp(prefix="pooler_"))
     try:

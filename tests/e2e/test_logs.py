@@ -33,6 +33,7 @@ API = ("uvicorn", "app.main:app", "--no-access-log", "--http", "app.http.protoco
         ("api", API, "Uvicorn running on %s"),
         ("dispatcher", ("app.dispatch",), "dispatcher"),
         ("webhooks", ("app.webhooks",), "webhooks are delivered"),
+        ("http", ("app.http_requests",), "http requests are sent"),
     ],
 )
 def test_every_line_of_a_process_is_json_from_its_start_to_its_end(

@@ -57,3 +57,12 @@ def test_events_after_a_place_are_looked_for_from_a_day_before_it():
     assert Position(3).since.timestamp() == 0
     assert Position(3, uuid.UUID(int=1 << 80)).since.timestamp() == 0
     assert Position(3, uuid.UUID(int=int(time.time() * 1000) << 80)).since < datetime.now(UTC)
+
+
+@given(place=PLACES)
+def test_a_forged_place_cannot_break_the_read_that_it_shares_with_other_tenants(place: Position):
+    assert datetime(1970, 1, 1, tzinfo=UTC) <= place.since <= datetime.max.replace(tzinfo=UTC)
+
+
+def test_the_latest_time_that_an_id_can_have_is_after_every_event():
+    assert Position(3, uuid.UUID(int=2**128 - 1)).since.year == 9999

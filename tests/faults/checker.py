@@ -38,6 +38,8 @@ class Verdict:
     """Claims that a crash of Postgres took back after the code had begun; they were given again."""
     webhooks: int = 0
     webhooks_lost: int = 0
+    calls: int = 0
+    """Requests of http_request tasks that came."""
     events_told: int = 0
     """Events that followers of the feed were told."""
     quota_drift: int = 0
@@ -55,7 +57,7 @@ class Verdict:
 def check(facts: Facts) -> Verdict:
     """Judge."""
     verdict = Verdict()
-    for rule in (_answers, _tasks, _keys, _ends, _attempts, _effects, _usage, _webhooks, _feeds):
+    for rule in (_answers, _tasks, _keys, _ends, _attempts, _effects, _usage, _webhooks, _calls, _feeds):
         verdict.violations += rule(facts, verdict)
     verdict.violations += facts.samples
     verdict.violations += [f"C5 Redis holds {key}" for key in facts.redis_keys]
@@ -219,6 +221,21 @@ def _webhooks(facts: Facts, verdict: Verdict) -> Iterator[str]:
             yield f"C7 {one.delivery} tells of {one.task_id} {one.status}, which is {task and task['status']}"
         elif f"/{task['tenant']}/" not in one.path:
             yield f"C9 {one.delivery} of {task['tenant']} came to {one.path}"
+
+
+def _calls(facts: Facts, verdict: Verdict) -> Iterator[str]:
+    """C7 of http_request: what has succeeded was sent, signed, for a task that there is."""
+    verdict.calls = len(facts.calls)
+    of_tasks = {task["id"]: task for task in facts.tasks if task["task"] == "http_request"}
+    for call in facts.calls:
+        if call.key not in of_tasks or of_tasks[call.key]["tenant"] != call.tenant:
+            yield f"C7 a request for {call.key} of {call.tenant}, which is no such task of this tenant"
+        if not call.is_signed:
+            yield f"C7 a request for {call.key} is not signed"
+    sent = {call.key for call in facts.calls}
+    for task_id, task in of_tasks.items():
+        if task["status"] == "SUCCESS" and task_id not in sent:
+            yield f"C7 {task_id} has succeeded, and its request did not come"
 
 
 def _feeds(facts: Facts, verdict: Verdict) -> Iterator[str]:

@@ -23,12 +23,23 @@ from tests.faults.proxy import Proxy
 from tests.faults.waiting import until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PARTS: Final = ("api1", "api2", "dispatcher1", "dispatcher2", "worker1", "worker2", "asyncio1", "webhooks1")
+PARTS: Final = ("api1", "api2", "dispatcher1", "dispatcher2", "worker1", "worker2", "asyncio1", "webhooks1", "http1")
 PROXIED: Final = ("api1", "worker1", "dispatcher1", "webhooks1")
 """Parts whose connections go through proxies of their own, in a cluster with proxies."""
 _CRASHED: Final = 137
 # No setting of the caller's.
-_NOT_OURS: Final = ("DATABASE_", "REDIS_", "SECRETS_", "TASK_", "WEBHOOK_", "WORKER_", "LOG_LEVEL", "CRASH_", "CELERY_")
+_NOT_OURS: Final = (
+    "DATABASE_",
+    "REDIS_",
+    "SECRETS_",
+    "TASK_",
+    "WEBHOOK_",
+    "HTTP_REQUEST_",
+    "WORKER_",
+    "LOG_LEVEL",
+    "CRASH_",
+    "CELERY_",
+)
 
 
 @dataclass
@@ -65,6 +76,7 @@ class Cluster:
             "SECRETS_FILE": str(self.folder / "secrets.json"),
             "TASK_MODULES": "tests.task_types,tests.faults.effects",
             "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+            "HTTP_REQUEST_ALLOWED_NETWORKS": "127.0.0.0/8",
             "WORKER_DRAIN_SECONDS": "5",
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": str(ROOT),

@@ -2,7 +2,7 @@
 
 import sys
 
-KINDS = ("api", "dispatcher", "worker", "asyncio", "webhooks")
+KINDS = ("api", "dispatcher", "worker", "asyncio", "webhooks", "http")
 
 _API = """uvicorn app.main:app --host 127.0.0.1 --http app.http.protocol_limits:GuardedProtocol --loop uvloop
     --no-proxy-headers --no-server-header --no-access-log --timeout-keep-alive 75 --timeout-graceful-shutdown 10 --log-level warning --port"""
@@ -13,7 +13,7 @@ _WORKER = f"""celery -A app.celery_app worker --pool prefork --concurrency {CHIL
     --without-mingle --without-heartbeat --loglevel INFO --hostname"""
 _ASYNCIO = """celery -A app.celery_app worker --pool threads --concurrency 4 -Q tenants.io --without-gossip
     --without-mingle --without-heartbeat --loglevel INFO --hostname"""
-_MODULES = {"dispatcher": "app.dispatch", "webhooks": "app.webhooks"}
+_MODULES = {"dispatcher": "app.dispatch", "webhooks": "app.webhooks", "http": "app.http_requests"}
 
 
 def kind_of(name: str) -> str:

@@ -15,7 +15,10 @@ from tests.faults.waiting import last, until
 _MANY: Final = 3_000
 _MILLION: Final = 1_000_000
 _CHUNK: Final = 100_000
-_HALVES: Final = (("api1", "worker1", "dispatcher1", "webhooks1"), ("api2", "worker2", "dispatcher2", "asyncio1"))
+_HALVES: Final = (
+    ("api1", "worker1", "dispatcher1", "webhooks1"),
+    ("api2", "worker2", "dispatcher2", "asyncio1", "http1"),
+)
 _MEASURED: Final = 10.0
 _MOST_BYTES: Final = 20_000_000
 # One per cent of a core would be 0.1 s of the 10 s.

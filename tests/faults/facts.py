@@ -11,7 +11,7 @@ from redis import Redis
 
 from tests.faults.history import Operation
 from tests.faults.owner import Owner
-from tests.faults.receiver import Received
+from tests.faults.receiver import Called, Received
 
 # Keys that may be there while nothing waits: Celery's own, what tells one Redis from another, and Postgres's timeline.
 _EXPECTED_KEYS: Final = ("_kombu.", "celery", "installation:timelines", "tenants:generation", "unacked", "worker.")
@@ -44,7 +44,7 @@ CROSS JOIN LATERAL (VALUES ('day', a.day, a.day_used), ('month', a.month, a.mont
 """
 # The log itself, under the ids that followers are told.
 _EVENTS: Final = """
-SELECT t.slug AS tenant, e.subject::text AS task_id, event_type_name(e.type) AS type,
+SELECT t.slug AS tenant, CASE WHEN e.type <= 4 THEN e.subject::text END AS task_id, event_type_name(e.type) AS type,
     'evt_' || replace(event_id(e.tenant_id, e.seq, e.type, e.subject, e.created_at)::text, '-', '') AS id
 FROM event e JOIN tenant t ON t.id = e.tenant_id ORDER BY e.tenant_id, e.seq
 """
@@ -72,9 +72,11 @@ class Facts:
     postgres_crashes: list[float] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
     """What a sampler saw that must not be."""
+    calls: list[Called] = field(default_factory=list)
+    """Requests of http_request tasks that came."""
     leaks: list[str] = field(default_factory=list)
     """Secrets found in logs."""
-    followed: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    followed: dict[str, list[tuple[str | None, str, str]]] = field(default_factory=dict)
     """What the follower of each tenant was told: task, type and id of each event, in the order in which they came."""
     collapses: list[str] = field(default_factory=list)
     """Parts that have ended by themselves, and what a log calls critical."""

@@ -17,6 +17,10 @@ SELECT count(*) > 10 FROM attempt a JOIN worker w ON w.id = a.worker_id
 WHERE w.pool = 'asyncio' AND a.finished_at IS NULL
 """
 
+_SENT_NOW: Final = """
+SELECT count(*) > 2 FROM attempt a JOIN worker w ON w.id = a.worker_id WHERE w.pool = 'http' AND a.finished_at IS NULL
+"""
+
 
 @dataclass
 class Felt:
@@ -68,6 +72,48 @@ def kill_asyncio_worker(stage: Stage, rng: random.Random) -> Felt:
     stage.cluster.start("asyncio1")
     felt = Felt(*recovery.taken_away(stage.owner, at))
     stage.cluster.wait_ready("asyncio1")
+    return felt
+
+
+def kill_http_worker(stage: Stage, rng: random.Random) -> Felt:
+    """F2: kill -9 the worker of http_request while requests are under way; its successor sends them again."""
+    at = _keep_http_worker_busy(stage)
+    stage.cluster.kill("http1")
+    stage.cluster.start("http1")
+    felt = Felt(*recovery.taken_away(stage.owner, at))
+    assert felt.affected, "the worker of http_request sent nothing"
+    stage.cluster.wait_ready("http1")
+    return felt
+
+
+def pause_http_worker(stage: Stage, rng: random.Random) -> Felt:
+    """F4: SIGSTOP the worker of http_request until another one has its tasks: what it writes then counts no more."""
+    at = _keep_http_worker_busy(stage)
+    stage.cluster.pause("http1")
+    try:
+        stage.cluster.start("http2")
+        felt = Felt(*recovery.taken_away(stage.owner, at))
+        assert felt.affected, "the paused worker sent nothing"
+    finally:
+        stage.cluster.resume("http1")
+    stage.cluster.stop("http2")
+    return felt
+
+
+def _keep_http_worker_busy(stage: Stage) -> float:
+    """Wait until it has requests under way; return the database's time."""
+    stage.load.submit_many("http", "wide", [{"payload": {"url": "called-late", "json": n}} for n in range(12)])
+    until(lambda: stage.owner.value(_SENT_NOW), "requests under way", 30, 0.01)
+    return recovery.now(stage.owner)
+
+
+def kill_loop_workers(stage: Stage, rng: random.Random) -> Felt:
+    """F2: kill -9 both kinds of worker with an event loop, one right after the other: that of http_request too."""
+    _keep_http_worker_busy(stage)
+    stage.cluster.kill("http1")
+    stage.cluster.start("http1")
+    felt = kill_asyncio_worker(stage, rng)
+    stage.cluster.wait_ready("http1")
     return felt
 
 

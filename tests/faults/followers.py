@@ -21,7 +21,7 @@ class Follower:
     def __init__(self, tenant: Tenant, apis: Callable[[], dict[str, str]], seed: int) -> None:
         """``apis`` tells name and URL of the apis that clients know now."""
         self.slug = tenant.slug
-        self.told: list[tuple[str, str, str]] = []
+        self.told: list[tuple[str | None, str, str]] = []
         """Task, type and id of each event, in the order in which they came."""
         self.wrong: list[str] = []
         self._apis = apis
@@ -95,7 +95,8 @@ class Follower:
         return response.status_code == 200
 
     def _note(self, item: dict[str, Any]) -> None:
-        self.told.append((item["data"]["task_id"], item["type"], item["id"]))
+        # An event about a quota names no task.
+        self.told.append((item["data"].get("task_id"), item["type"], item["id"]))
 
 
 class Followers:
@@ -104,7 +105,7 @@ class Followers:
     def __init__(self, tenants: list[Tenant], apis: Callable[[], dict[str, str]], seed: int) -> None:
         self._each = [Follower(tenant, apis, seed) for tenant in tenants]
 
-    def told(self) -> dict[str, list[tuple[str, str, str]]]:
+    def told(self) -> dict[str, list[tuple[str | None, str, str]]]:
         """Return what each tenant's follower was told by now."""
         return {each.slug: list(each.told) for each in self._each}
 

@@ -42,6 +42,11 @@ def _echo(rng: random.Random, number: int) -> dict[str, Any]:
     return {"task": "echo", "payload": {"n": number, "text": "ü" * rng.randrange(50)}}
 
 
+def _http(rng: random.Random, number: int) -> dict[str, Any]:
+    # The load names the receiver's URL. Some requests are under way for long enough to be met by a fault.
+    return {"task": "http_request", "payload": {"url": rng.choice(("called", "called-late")), "json": number}}
+
+
 def _progress(rng: random.Random, number: int) -> dict[str, Any]:
     # One that its worker took away does not count, one whose child was killed does.
     return {"task": "long_task", "payload": {"seconds": 0.5, "steps": 5, "value": number}}
@@ -89,6 +94,7 @@ KINDS: Final[dict[str, Kind]] = {
     "long": Kind(6, _long, _SUCCESS, result=_value),
     "io": Kind(16, _io, _SUCCESS, result=_value),
     "echo": Kind(12, _echo, _SUCCESS, result=lambda body: body["payload"]),
+    "http": Kind(4, _http, _SUCCESS),
     "progress": Kind(3, _progress, _SUCCESS | _FAILURE),
     "sleep": Kind(3, _sleep, _SUCCESS | _FAILURE),
     "flaky": Kind(8, _flaky, _SUCCESS, result=_value),

@@ -146,6 +146,8 @@ class Load:
         self._count += 1
         key = f"{self._seed}-{self._count}"
         made = kinds.KINDS[kind].make(self._random, self._count) | body
+        if made["task"] == "http_request":
+            made["payload"] = made["payload"] | {"url": f"{self._hook}/{tenant.slug}/{made['payload']['url']}"}
         # The tag tells in the database which operation made the row.
         made["tags"] = [key]
         if "webhook_url" not in made and self._random.random() < 0.4:

@@ -6,6 +6,7 @@ import random
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,8 @@ class Weather:
     """When the server has closed a connection, its last words pass, and the end does not: the client is not closed."""
     cut_share: float = 1.0
     """Of such chunks."""
+    idle_seconds: float | None = None
+    """A connection on which nothing passes for so long is reset."""
 
 
 class Proxy:
@@ -111,6 +114,7 @@ class _Line:
         self._proxy = proxy
         self._there, self._back = there, back
         self._bytes = 0
+        self._latest = time.monotonic()
         self._is_cutting = False
         self.is_damaged = False
 
@@ -119,6 +123,7 @@ class _Line:
             asyncio.ensure_future(self._pump(self._there, is_client=True)),
             asyncio.ensure_future(self._pump(self._back, is_client=False)),
         ]
+        watch = asyncio.ensure_future(self._watch())
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             self._proxy.held_ends += self._proxy.weather.is_holding_ends
@@ -126,15 +131,24 @@ class _Line:
                 self.is_damaged = True
                 await asyncio.sleep(0.01)
         finally:
+            watch.cancel()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            allowed = self._proxy.weather.idle_seconds
+            if allowed is not None and time.monotonic() - self._latest > allowed:
+                self.reset()
+                return
+            await asyncio.sleep(0.05)
 
     async def _pump(self, end: _End, *, is_client: bool) -> None:
         reader, writer = end
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
-                weather = self._proxy.weather
+                weather, self._latest = self._proxy.weather, time.monotonic()
                 if weather.is_swallowing:
                     self.is_damaged = True
                     continue

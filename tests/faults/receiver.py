@@ -32,6 +32,20 @@ class Received:
     """The HTTP status; 0 where the answer was none."""
 
 
+@dataclass(frozen=True)
+class Called:
+    """One request of an http_request task."""
+
+    tenant: str
+    key: str
+    """Its Idempotency-Key, which is the task's id."""
+    is_signed: bool
+
+
+CALLED_MOODS: Final = {"called": 0.0, "called-late": 1.0}
+"""Last parts of the paths that such tasks call, and after how many seconds they answer."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
     protocol_version = "HTTP/1.1"
@@ -42,6 +56,11 @@ class _Handler(BaseHTTPRequestHandler):
         _, tenant, mood = self.path.split("/")
         headers = {name.lower(): value for name, value in self.headers.items()}
         is_signed = receiver.verifies(tenant, body, headers)
+        if mood in CALLED_MOODS:
+            receiver.calls.append(Called(tenant, headers["idempotency-key"], is_signed))
+            receiver.closing.wait(CALLED_MOODS[mood])
+            _plainly(self, 200)
+            return
         data = json.loads(body)["data"]
         answer = receiver.answer(mood, headers.get("webhook-id", ""))
         receiver.log.append(
@@ -121,6 +140,7 @@ class Receiver:
 
     def __init__(self, seed: int) -> None:
         self.log: list[Received] = []
+        self.calls: list[Called] = []
         self.closing = threading.Event()
         self._secrets: dict[str, Webhook] = {}
         self._random = random.Random(seed)

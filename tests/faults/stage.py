@@ -109,6 +109,7 @@ class Stage:
                 self.load.history.all(),
                 self.receiver.log,
                 quotas={"quota": QUOTA},
+                calls=list(self.receiver.calls),
                 postgres_crashes=self.postgres_crashes,
                 samples=[*self.sampler.violations, *self.followers.wrong()],
                 followed=self.followers.told(),

@@ -11,7 +11,7 @@ import pytest
 from tests.faults import checker
 from tests.faults.facts import Facts
 from tests.faults.history import Answer, Operation
-from tests.faults.receiver import Received
+from tests.faults.receiver import Called, Received
 
 _AT = 1_800_000_000.0
 
@@ -183,6 +183,19 @@ def _swap_events(facts: Facts) -> None:
     facts.followed["wide"].reverse()
 
 
+def _call_by_no_task(facts: Facts) -> None:
+    facts.calls.append(Called("wide", "t", is_signed=True))
+
+
+def _call_unsigned(facts: Facts) -> None:
+    facts.tasks[0]["task"] = "http_request"
+    facts.calls.append(Called("wide", "t", is_signed=False))
+
+
+def _succeed_without_a_call(facts: Facts) -> None:
+    facts.tasks[0]["task"] = "http_request"
+
+
 @pytest.mark.parametrize(
     ("plant", "rule", "count"),
     [
@@ -212,6 +225,9 @@ def _swap_events(facts: Facts) -> None:
         (_skip_an_event, "C7 the feed of wide told 1 events of 2", None),
         (_repeat_an_event, "C7 the feed of wide told 3 events of 2", None),
         (_swap_events, "C7 the feed of wide told 2 events of 2", None),
+        (_call_by_no_task, "C7 a request for t of wide, which is no such task", None),
+        (_call_unsigned, "C7 a request for t is not signed", None),
+        (_succeed_without_a_call, "C7 t has succeeded, and its request did not come", None),
         (_collapse, "nobody hurt it: dispatcher1", None),
         (_answer_500, "an improper 500", None),
         (_refuse_without_a_time, "an improper 503", None),

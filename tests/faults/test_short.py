@@ -17,7 +17,7 @@ _PER_SECOND = 12.0
 _FAULTS: dict[str, Callable[[Stage, random.Random], Felt]] = {
     "F1 api killed": faults.kill_api,
     "F2 child killed": faults.kill_child,
-    "F2 asyncio worker killed": faults.kill_asyncio_worker,
+    "F2 asyncio worker and that of http_request killed": faults.kill_loop_workers,
     "F2 dispatcher killed": faults.kill_dispatcher,
     "F2 webhooks killed": faults.kill_webhooks,
     "F2 worker killed, F4 another paused": faults.lose_both_workers,

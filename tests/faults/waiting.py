@@ -23,3 +23,18 @@ def last(seconds: float, step: float = 0.05) -> None:
     ends_at = time.monotonic() + seconds
     while (left := ends_at - time.monotonic()) > 0:
         time.sleep(min(step, left))
+
+
+class Every:
+    """Tells when so many seconds have passed again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = time.monotonic() + seconds
+
+    def is_due(self) -> bool:
+        """Return True once for each time that the seconds have passed."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + self._seconds
+        return True

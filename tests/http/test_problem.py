@@ -68,7 +68,7 @@ def _is_problem(response: httpx.Response, status: int, code: str) -> dict[str, A
     body: dict[str, Any] = response.json()
     assert response.status_code == body["status"] == status
     assert body["code"] == code
-    assert body["type"] == f"/errors/{code}"
+    assert body["type"] == f"/problems/{code}"
     assert body["request_id"] == response.headers["x-request-id"]
     assert body["title"]
     assert body["detail"]
@@ -172,7 +172,7 @@ def test_every_error_is_documented_as_a_problem(app: FastAPI) -> None:
 def test_an_example_is_what_would_be_answered() -> None:
     example = responses(NotFound)[404]["content"]["application/problem+json"]["examples"]["not_found"]["value"]
     assert example["status"] == 404
-    assert example["type"] == "/errors/not_found"
+    assert example["type"] == "/problems/not_found"
 
 
 def test_every_problem_has_a_code_of_snake_case_and_an_error_status() -> None:

@@ -99,9 +99,10 @@ def test_new_code_on_an_old_schema_waits_until_it_is_migrated(outdated: Stack, n
     outdated.start("api", "uvicorn", "app.main:app", "--port", outdated.url.rpartition(":")[2])
     outdated.start("dispatcher", "app.dispatch")
     outdated.start("webhooks", "app.webhooks")
+    outdated.start("http", "app.http_requests")
     outdated.start_worker()
     said = f"the schema is {schema.EXPECTED}, this version needs {_NEXT}: run scripts/admin migrate"
-    for part in ("dispatcher", "webhooks", "worker"):
+    for part in ("dispatcher", "webhooks", "http", "worker"):
         wait_until(lambda part=part: bool(_waits(outdated, part)), f"the {part} to wait")
         assert _waits(outdated, part) == [said]
     wait_until(lambda: _readiness(outdated) is not None, "the api")

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from app.core import ids
+from app.core import ids, retry
+from app.core.errors import Unavailable
 from app.db import Database
 from app.dispatch.leadership import Lead
 from app.quotas.schemas import Demand
@@ -21,7 +23,8 @@ from app.tasks.run.end import end as end_attempts
 from app.tasks.submit.new_tasks import Idempotency, NewTask, Statement, Submission, TaskSpecs
 from app.tenants import plans
 from tests import operator_commands
-from tests.conftest import role_url
+from tests.conftest import Servers, role_url
+from tests.races.operation_yard import Operations, opened
 
 
 async def finish(worker: Database, held: AttemptRef, outcome: Outcome) -> FinishResult | None:
@@ -71,11 +74,22 @@ class Yard:
         submit = self.database("tq_submit", 1)
         made = [new_task(tenant_id, **changes) for _ in range(count)]
         try:
+            # A machine that is busy with other tests may be too slow to open a connection in time.
+            await retry.until_back(lambda: _connect(submit), Unavailable, _keep_quiet, until=time.monotonic() + 30)
             async with submit.transaction(tenant_id) as connection:
                 await store.accept_any_tenant(connection, {tenant_id: unlimited(count)}, made)
         finally:
             await submit.close()
         return [task.id for task in made]
+
+
+async def _connect(database: Database) -> None:
+    async with database.connection():
+        pass
+
+
+def _keep_quiet(error: Exception, seconds: float) -> None:
+    """Say nothing: the test that waits will say what it lacks."""
 
 
 def unlimited(count: int) -> Demand:
@@ -139,3 +153,10 @@ async def yard(own_database: dict[str, str]) -> AsyncIterator[Yard]:
         yield Yard(owner, own_database)
     finally:
         await owner.close()
+
+
+@pytest.fixture
+async def operations(yard: Yard, servers: Servers) -> AsyncIterator[Operations]:
+    """Return the operations of the database, and a dispatcher's runner for them."""
+    async with opened(yard, servers.valkey.url.removesuffix("/0") + "/8") as made:
+        yield made

@@ -30,7 +30,9 @@ class Pool:
     groups: list[list[Claim]] = field(default_factory=list)
 
     def claimer(self, capacity: int = 1_000) -> Claimer:
-        return Claimer(self.runtime, uuid.uuid4(), self._start, capacity=capacity, statement_lock=self.lock)
+        return Claimer(
+            self.runtime, uuid.uuid4(), self._start, pool=ASYNCIO, capacity=capacity, statement_lock=self.lock
+        )
 
     def _start(self, claims: Any) -> None:
         if claims:

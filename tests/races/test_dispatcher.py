@@ -147,3 +147,15 @@ async def test_what_is_past_its_time_is_deleted_in_each_round_while_there_is_muc
     finally:
         await worker.close()
     assert counts == [700, 200, 0]
+
+
+async def test_a_round_counts_submits_for_the_statistics(yard: Yard, redis: Redis, finder: Any):
+    tenant_id = await yard.tenant()
+    await yard.tasks(tenant_id, 2)
+    worker = yard.database("tq_worker")
+    try:
+        await Sweeps(await yard.lead(finder), worker, redis, PostgresContact()).tick()
+    finally:
+        await worker.close()
+    counted = "SELECT submitted FROM stat WHERE tenant_id = $1 AND minutes = 1440"
+    assert await yard.owner.fetchval(counted, tenant_id) == 2

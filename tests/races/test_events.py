@@ -126,6 +126,27 @@ async def test_only_the_end_of_a_task_with_a_webhook_url_is_for_webhooks(yard: Y
     assert await _heads(yard, tenant_id) == (4, 4)
 
 
+@pytest.mark.parametrize("features", [2, 3])
+async def test_of_a_tenant_with_endpoints_every_event_is_for_webhooks(yard: Yard, worker: Database, features: int):
+    tenant_id, api = await yard.tenant(), yard.database("tq_api", 1)
+    await yard.owner.execute("UPDATE tenant_slots SET features = $2 WHERE tenant_id = $1", tenant_id, features)
+    claims = await _claims(yard, worker, tenant_id, 4)
+    assert (await finish(worker, claims[0], SUCCESS)).has_webhook  # type: ignore[union-attr]
+    retried = await finish(worker, claims[1], Outcome("RETRY", "FAILURE", error=ERROR, delay_seconds=60))
+    assert retried.has_webhook  # type: ignore[union-attr]
+    assert not (await finish(worker, claims[2], Outcome("PENDING", "LOST"))).has_webhook  # type: ignore[union-attr]
+    # In one statement with a tenant that has none.
+    [of_other] = await _claims(yard, worker, await yard.tenant())
+    ends = [AttemptEnd(claim, SUCCESS, has_webhook=False) for claim in (of_other, claims[3])]
+    results = await end(worker, ends)
+    assert [result and result.has_webhook for result in results] == [False, True]
+    [waits] = await yard.tasks(tenant_id, 1)
+    await cancel(api, tenant_id, waits)
+    await api.close()
+    assert [(row["seq"], row["webhook_seq"]) for row in await _events(yard, tenant_id)] == [(n, n) for n in range(1, 5)]
+    assert await _heads(yard, tenant_id) == (4, 4)
+
+
 async def test_without_event_hours_only_what_a_webhook_needs_is_logged_and_numbers_have_no_gap(
     yard: Yard, worker: Database
 ):

@@ -36,7 +36,7 @@ async def finder(yard: Yard) -> AsyncIterator[Any]:
 
 async def _use(yard: Yard, tenant_id: UUID, seconds: float) -> None:
     await yard.owner.execute(
-        "INSERT INTO worker_time (tenant_id, day, task, seconds) VALUES ($1, now()::date, 'echo', $2)",
+        "INSERT INTO worker_time (tenant_id, task, seconds) VALUES ($1, 'echo', $2)",
         tenant_id,
         seconds,
     )

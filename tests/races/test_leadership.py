@@ -15,12 +15,14 @@ from redis.asyncio import Redis
 from app.core.errors import LeadLost, Unavailable
 from app.db import Database
 from app.dispatch import leadership, store
+from app.dispatch.error_counter import ErrorCounter
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
 from app.dispatch.loop import Sweeps
 from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.pruner import Pruner
 from app.quotas import store as quotas_store
+from app.task_errors import store as error_store
 from app.tasks import partitions, sweep_store
 from app.tasks.run.attempts import AttemptEnd, Outcome
 from app.tasks.run.end import end_as_leader
@@ -144,7 +146,7 @@ async def _leave_traces(yard: Yard) -> tuple[UUID, UUID]:
     tenant_id = await yard.tenant()
     await yard.owner.execute("UPDATE tenant_slots SET running = 3 WHERE tenant_id = $1", tenant_id)
     await yard.owner.execute(
-        "INSERT INTO worker_time (tenant_id, day, task, attempts, seconds) VALUES ($1, current_date, 'a', 1, 1)",
+        "INSERT INTO worker_time (tenant_id, task, attempts, seconds) VALUES ($1, 'a', 1, 1)",
         tenant_id,
     )
     await yard.owner.execute(
@@ -171,6 +173,7 @@ _SWEEPS: dict[str, Callable[[Any, UUID], Awaitable[Any]]] = {
     "tasks": lambda connection, fence: sweep_store.prune(connection, _NOBODY, timedelta(0), 500, fence),
     "months": lambda connection, fence: sweep_store.drop_partitions_any_tenant(connection, timedelta(days=90), fence),
     "rolled up": lambda connection, fence: quotas_store.roll_up_any_tenant(connection, 5000, fence, short_attempt=1.0),
+    "errors": lambda connection, fence: error_store.roll_up_any_tenant(connection, 5000, 1000, fence),
     "ledger": quotas_store.reconcile_any_tenant,
     "partitions": partitions.keep_any_tenant,
 }
@@ -222,6 +225,7 @@ _DUTIES = {
     "partitions": (partitions, "keep_any_tenant"),
     "prune": (Pruner, "tick"),
     "roll up": (Ledger, "roll_up"),
+    "count errors": (ErrorCounter, "tick"),
     "reconcile the ledger": (Ledger, "reconcile"),
     "reconcile tickets": (sweep_store, "tenants_with_due_work_any_tenant"),
 }

@@ -13,6 +13,8 @@ from app.core import ids
 from app.tasks.read import list_store
 from app.tasks.read.task_filter import TaskFilter
 from app.tasks.status import Status
+from app.webhooks.history import store as delivery_store
+from app.webhooks.history.store import DeliveryFilter
 from tests.races.conftest import Yard
 
 ROWS = 50_000
@@ -29,6 +31,13 @@ _EVENTS = """
 INSERT INTO audit_event (id, tenant_id, actor_type, actor, action, object)
 SELECT (substr($2::text, 1, 24) || lpad(to_hex(n), 12, '0'))::uuid, $1, 'operator', 'a', 'key.issued', 'b'
 FROM generate_series(1, $3::int) AS n
+"""
+
+
+_DELIVERIES = """
+INSERT INTO delivery (tenant_id, id, event_id, endpoint_id, event_type, url, url_key, body, status, finished_at)
+SELECT $1, (substr($2::text, 1, 24) || lpad(to_hex(n), 12, '0'))::uuid, $1, $1, 'task.succeeded', 'u', 'u', '{}', 'DELIVERED',
+    now() FROM generate_series(1, $3::int) AS n
 """
 
 
@@ -101,4 +110,25 @@ async def test_a_filter_that_finds_nothing_reads_twenty_thousand_events(yard: Ya
                 pages += 1
     finally:
         await account.close()
+    assert pages == 3
+
+
+@pytest.mark.parametrize("is_of_endpoint", [False, True], ids=["all", "endpoint"])
+async def test_a_filter_that_finds_nothing_reads_twenty_thousand_deliveries(yard: Yard, is_of_endpoint: bool):
+    tenant_id = await _fill(yard, _DELIVERIES)
+    api = yard.database("tq_api", 1)
+    before, pages = ids.LAST, 0
+    wanted = DeliveryFilter(endpoint_id=tenant_id if is_of_endpoint else None, statuses=["FAILED"])
+    try:
+        async with api.transaction(tenant_id) as connection:
+            while before is not None:
+                statement, values = delivery_store.query(tenant_id, wanted, before=before, limit=21)
+                [root] = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values))
+                assert _rows_read(root["Plan"]) <= BOUND + 10
+                found, before = await delivery_store.page(connection, tenant_id, wanted, before=before, limit=21)
+                assert found == []
+                pages += 1
+    finally:
+        await api.close()
+        await yard.owner.execute("DELETE FROM delivery WHERE tenant_id = $1", tenant_id)
     assert pages == 3

@@ -111,6 +111,10 @@ CASES: Final = {
     "long, nobody judges": Case(task={"task": _LONG}, prepare=_long(2, age=99)),
     "long, later": Case(task={"task": _LONG, "delay_seconds": 60.0}, prepare=_long(2)),
     "short, where long types are known": Case(prepare=_long(2)),
+    "crosses 80 percent of the day": Case(Demand(1, 10, -1, -1), prepare=_used(7, 7)),
+    "crosses 80 percent of the month": Case(Demand(1, -1, 10, -1), prepare=_used(7, 7)),
+    "crosses every line at once": Case(Demand(1, 1, 1, -1)),
+    "long, crosses": Case(Demand(1, 1, 2, -1), task={"task": _LONG}, prepare=_long(2)),
     "long, refused": Case(Demand(1, 0, -1, -1), task={"task": _LONG}, prepare=_long(2)),
 }  # fmt: skip
 
@@ -156,11 +160,14 @@ async def test_a_submit_of_one_task_is_that_of_a_group(connection: Connection, c
 
 
 async def test_the_cases_of_a_submit_differ(connection: Connection):
-    seen = set()
+    seen, events = set(), set()
     for case in CASES.values():
         async with twins(connection) as (twin, _):
             answer, (rows, _) = await _submit(twin, case, _alone)
             assert len(rows["task"]) == len(rows["backlog"]) == answer["granted"]
             seen.add((answer["refused_by"], bool(rows["tenant_slots"][0]["cap_prefork"])))
+            events.add(len(rows["event"]))
     assert {refused_by for refused_by, _ in seen} == {None, "day", "month", "backlog"}
     assert (None, True) in seen
+    # Of 80 and 100 percent of the day and the month.
+    assert events == {0, 1, 2, 4}

@@ -37,6 +37,9 @@ async def connection(yard: Yard) -> AsyncIterator[Connection]:
     await made.close()
 
 
+POOLS: Final = ("prefork", "asyncio", "http")
+
+
 async def _judge(twin: Twin, pool: str, unjudged: int = 3, age: float = 0) -> None:
     """Let the dispatcher have looked at the pool, so many seconds ago."""
     await twin.connection.execute("DELETE FROM pool_slots")
@@ -54,7 +57,7 @@ async def _nothing(twin: Twin, pool: str) -> None:
 
 
 async def _other_pool(twin: Twin, pool: str) -> None:
-    await _one_waits(twin, "asyncio" if pool == "prefork" else "prefork")
+    await _one_waits(twin, POOLS[POOLS.index(pool) - 1])
 
 
 async def _two(twin: Twin, pool: str, seconds: float = 0, **slots: Any) -> None:
@@ -94,16 +97,22 @@ async def _without_a_task(twin: Twin, pool: str) -> None:
     )  # fmt: skip
 
 
-def _slots(*, age: float = 0, unjudged: int = 3, is_judged: bool = True, **slots: Any) -> _Prepare:
-    """Return how to make a tenant with one task and these slots; ``_of_pool`` stands for the pool that claims."""
+def _slots(*, age: float = 0, unjudged: int = 3, is_judged: bool = True, due: float = 0, **slots: Any) -> _Prepare:
+    """Return how to make a tenant with one task and these slots; ``_of_pool`` stands for the pool that claims.
+
+    ``due`` and times at the limit are seconds ago.
+    """
 
     async def prepare(twin: Twin, pool: str) -> None:
         facts = {name.replace("_of_pool", f"_{pool}"): value for name, value in slots.items()}
-        if pool == "asyncio" and "running" in facts:
-            facts["running_asyncio"] = facts["running"]
+        if pool != "prefork" and "running" in facts:
+            facts[f"running_{pool}"] = facts["running"]
         if "short" in facts:
             facts[f"short_until_{pool}"] = await twin.now() + timedelta(seconds=facts.pop("short"))
-        await _one_waits(twin, pool, **facts)
+        for name in {"full_since", "full_until"} & facts.keys():
+            facts[name] = None if facts[name] is None else await twin.now() - timedelta(seconds=facts[name])
+        await twin.open(**facts)
+        await twin.waiting(pool=pool, due_at=await twin.now() - timedelta(seconds=due))
         if is_judged:
             await _judge(twin, pool, unjudged, age)
 
@@ -132,12 +141,15 @@ CLAIMS: Final[dict[str, _Prepare]] = {
     "one slot left": _slots(running=8, is_judged=False),
     "cap with room": _slots(running=1, cap_of_pool=2),
     "cap reached": _slots(running=2, cap_of_pool=2),
-    "cap reached, as known": _slots(running=2, cap_of_pool=2, held_back=3),
-    "cap with room, held back before": _slots(running=1, cap_of_pool=2, held_back=3),
+    "cap reached, as known": _slots(running=2, cap_of_pool=2, held_back=7),
+    "cap with room, held back before": _slots(running=1, cap_of_pool=2, held_back=7),
     "no cap known": _slots(running=3),
     "no cap known, with short tasks": _slots(running=3, short=2),
     "short tasks long ago": _slots(running=3, short=-2),
     "cap of zero": _slots(cap_of_pool=0),
+    "at the limit until just now": _slots(running=8, full_since=90, full_until=0.5, due=60),
+    "at the limit a while ago": _slots(running=8, full_since=90, full_until=30, due=60),
+    "at the limit, as was known": _slots(running=5, full_since=90, full_until=None, due=60),
     "cap that nobody keeps up": _slots(running=2, cap_of_pool=2, age=99),
 }
 
@@ -157,7 +169,7 @@ async def _claim(twin: Twin, pool: str, limit: int, *others: UUID) -> list[dict[
 
 @pytest.mark.parametrize("case", CLAIMS)
 async def test_a_claim_of_one_tenant_is_that_of_a_group(connection: Connection, case: str):
-    for pool, limit in itertools.product(("prefork", "asyncio"), (0, 1, 4)):
+    for pool, limit in itertools.product(POOLS, (0, 1, 4)):
         async with twins(connection) as (alone, grouped):
             for twin in (alone, grouped):
                 await CLAIMS[case](twin, pool)
@@ -187,6 +199,7 @@ class Case:
 
     task: Any = None
     slots: Any = None
+    attempt: Any = None
     is_ours: bool = True
     """False if somebody else has the attempt."""
     times: int = 1
@@ -202,10 +215,17 @@ ENDS: Final = {
     "with a webhook, cancelled": Case(task={"webhook_url": URL, "cancel_requested_at": True}),
     "without a log": Case(slots={"features": 0, "event_seq": 5, "webhook_seq": 3}),
     "without a log, with a webhook": Case(task={"webhook_url": URL}, slots={"features": 0, "event_seq": 5}),
-    "at its limit": Case(slots={"running_limit": 1}),
-    "held back in both pools": Case(slots={"held_back": 3}),
+    "with endpoints": Case(slots={"features": 3, "event_seq": 5, "webhook_seq": 3}),
+    "with endpoints and a webhook": Case(task={"webhook_url": URL}, slots={"features": 3, "event_seq": 5}),
+    "with endpoints, without a log": Case(slots={"features": 2, "event_seq": 5, "webhook_seq": 3}),
+    "with endpoints, cancelled": Case(task={"cancel_requested_at": True}, slots={"features": 2}),
+    "at its limit": Case(slots={"running_limit": 1, "full_until": None}),
+    "at its limit, and still after it": Case(slots={"running": 3, "running_limit": 2, "full_until": None}),
+    "after a wait": Case(attempt={"waited_seconds": 7.5, "limited_seconds": 3.25}),
+    "held back in all pools": Case(slots={"held_back": 7}),
     "held back in prefork": Case(slots={"held_back": 1}),
     "held back in asyncio": Case(slots={"held_back": 2}),
+    "held back in http": Case(slots={"held_back": 4}),
     "with progress and an error before": Case(
         task={"progress": {"done": 1}, "error": {"type": "B"}, "failed_attempts": 1}
     ),
@@ -215,10 +235,12 @@ ENDS: Final = {
 
 
 async def _run(twin: Twin, case: Case, pool: str) -> AttemptEnd:
-    slots = {"running": 1, "running_asyncio": int(pool == "asyncio")} | (case.slots or {})
+    slots = {"running": 1, **{f"running_{one}": int(pool == one) for one in POOLS[1:]}} | (case.slots or {})
     await twin.open(**slots)
     facts = {name: await twin.now() if value is True else value for name, value in (case.task or {}).items()}
     task_id, token = await twin.running(pool=pool, **facts)
+    if case.attempt:
+        await twin.change("attempt", **case.attempt)
     ref = _Ref(twin.tenant_id, task_id, token if case.is_ours else uuid.uuid4())
     return AttemptEnd(ref, OUTCOMES[0], has_webhook=bool(facts.get("webhook_url")))
 
@@ -246,7 +268,7 @@ async def _write(twin: Twin, write: _Write, end: AttemptEnd, times: int) -> list
 
 @pytest.mark.parametrize("case", ENDS)
 async def test_an_end_of_one_attempt_is_that_of_a_group(connection: Connection, case: str):
-    for (number, outcome), pool in itertools.product(enumerate(OUTCOMES), ("prefork", "asyncio")):
+    for (number, outcome), pool in itertools.product(enumerate(OUTCOMES), POOLS):
         for seconds in _SECONDS if case == "plain" else [_SECONDS[number % 3]]:
             progress = {"done": 2, "total": 3, "note": ""} if number % 2 else None
             async with twins(connection) as pair:

@@ -2,165 +2,20 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
-from redis.asyncio import Redis
 
-from app.core import ids
-from app.db import Database, connect
-from app.operations import store
-from app.operations.bulk_cancel import BulkCancel
-from app.operations.bulk_retry import BulkRetry
-from app.operations.runner import OperationRunner
+from app.task_errors import store as error_store
 from app.tasks.run.attempts import AttemptEnd, Outcome
 from app.tasks.run.end import end
-from app.tasks.submit.accept import Acceptor
-from tests.claims import claim_for
-from tests.conftest import ROOT, Servers, role_url
 from tests.races.conftest import Yard
+from tests.races.operation_yard import KILLED, Operations
 
 _FAILED = Outcome("FAILURE", "FAILURE", error={"type": "ValueError", "message": "no"})
-_KILLED = 137
-
-
-@dataclass
-class Operations:
-    """Operations of the database of the races, and a dispatcher's runner for them."""
-
-    yard: Yard
-    worker: Database
-    submit: Database
-    redis: Redis
-    finder: "asyncpg.Connection[Any]"
-    fence: UUID
-
-    async def start(self, tenant_id: UUID, kind: str, **chosen: Any) -> UUID:
-        """Store an operation, as its request does."""
-        operation_id = ids.new_id()
-        await self.yard.owner.execute(
-            "INSERT INTO operation (tenant_id, id, kind, filter, asked_by) VALUES ($1, $2, $3, $4, 'key')",
-            tenant_id, operation_id, kind, json.dumps(chosen or {"all": True}),
-        )  # fmt: skip
-        return operation_id
-
-    def runner(self, fence: UUID | None = None) -> OperationRunner:
-        """Return the runner of a dispatcher that has just begun to lead."""
-        token = fence or self.fence
-        acceptor = Acceptor(self.submit, self.worker, self.redis)
-        acts = {
-            "tasks.cancel": BulkCancel(self.worker, self.redis, token),
-            "tasks.retry": BulkRetry(self.worker, acceptor, token),
-        }
-        return OperationRunner(self.worker, acts, token)
-
-    async def round(self, runner: OperationRunner) -> bool:
-        """Let a runner look and do a round; return whether operations run."""
-        running = await store.running_any_tenant(self.finder)
-        runner.see(running)
-        if running and not await runner.round():
-            await asyncio.sleep(0.02)
-        return bool(running)
-
-    async def run(self, *runners: OperationRunner) -> None:
-        """Let runners work until no operation runs."""
-
-        async def work(runner: OperationRunner) -> None:
-            async with asyncio.timeout(500):
-                while await self.round(runner):
-                    pass
-
-        if len(runners) < 2:
-            await work(runners[0] if runners else self.runner())
-            return
-        # One connection finds the work of all, so the second runner looks through one of its own.
-        await asyncio.gather(*(self.beside(runner) for runner in runners))
-
-    async def beside(self, runner: OperationRunner) -> None:
-        """Let a runner work that has its own connection to look."""
-        finder = await connect(role_url(self.yard.environment, "tq_dispatch"))
-        try:
-            async with asyncio.timeout(100):
-                while running := await store.running_any_tenant(finder):
-                    runner.see(running)
-                    if not await runner.round():
-                        await asyncio.sleep(0.02)
-        finally:
-            await finder.close()
-
-    async def row(self, operation_id: UUID) -> dict[str, Any]:
-        """Return an operation as it is stored."""
-        row = await self.yard.owner.fetchrow("SELECT * FROM operation WHERE id = $1", operation_id)
-        assert row is not None
-        return dict(row)
-
-    async def counts(self, operation_id: UUID) -> tuple[Any, ...]:
-        """Return status, total, done, failed and skipped."""
-        row = await self.row(operation_id)
-        return tuple(row[name] for name in ("status", "total", "done", "failed", "skipped"))
-
-    async def statuses(self, tenant_id: UUID) -> Counter[str]:
-        """Count the tenant's tasks by status."""
-        rows = await self.yard.owner.fetch(
-            "SELECT status, count(*) AS n FROM task WHERE tenant_id = $1 GROUP BY 1", tenant_id
-        )
-        return Counter({row["status"]: row["n"] for row in rows})
-
-    async def fail(self, tenant_id: UUID, count: int, **changes: Any) -> list[UUID]:
-        """Make tasks that have failed."""
-        await self.yard.tasks(tenant_id, count, **changes)
-        claims = await claim_for(self.worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=count)
-        assert len(claims) == count
-        await end(self.worker, [AttemptEnd(claim, _FAILED) for claim in claims])
-        return [claim.task_id for claim in claims]
-
-    async def claim(self, tenant_id: UUID, count: int = 1) -> list[Any]:
-        """Let a worker start so many tasks."""
-        return await claim_for(self.worker, tenant_id, pool="prefork", worker_id=uuid.uuid4(), limit=count)
-
-    async def retries(self, tenant_id: UUID) -> Counter[UUID]:
-        """Count the new tasks by the task that they repeat."""
-        rows = await self.yard.owner.fetch(
-            "SELECT retry_of, count(*) AS n FROM task WHERE tenant_id = $1 AND retry_of IS NOT NULL GROUP BY 1",
-            tenant_id,
-        )
-        return Counter({row["retry_of"]: row["n"] for row in rows})
-
-    async def is_ledger_exact(self, tenant_id: UUID) -> bool:
-        """Return whether the counted backlog is that of the rows, and events are numbered without gaps."""
-        row = await self.yard.owner.fetchrow(
-            "SELECT (SELECT count(*) FROM backlog WHERE tenant_id = $1) = coalesce(a.admitted, 0) + s.returned - s.departed"
-            " AND (SELECT array_agg(seq ORDER BY seq) FROM event WHERE tenant_id = $1)"
-            " IS NOT DISTINCT FROM (SELECT array_agg(n) FROM generate_series(1, s.event_seq) AS n) AS is_exact"
-            " FROM tenant_slots s LEFT JOIN tenant_admitted a USING (tenant_id) WHERE s.tenant_id = $1",
-            tenant_id,
-        )
-        assert row is not None
-        return bool(row["is_exact"])
-
-
-@pytest.fixture
-async def operations(yard: Yard, servers: Servers) -> AsyncIterator[Operations]:
-    """A dispatcher that leads, without its sweeps."""
-    # Of earlier tests, whose operations would be run too.
-    await yard.owner.execute("DELETE FROM operation")
-    redis = Redis.from_url(servers.valkey.url.removesuffix("/0") + "/8")
-    worker, submit = yard.database("tq_worker"), yard.database("tq_submit")
-    finder = await connect(role_url(yard.environment, "tq_dispatch"))
-    yield Operations(yard, worker, submit, redis, finder, await yard.fence())
-    await finder.close()
-    for database in (worker, submit):
-        await database.close()
-    await redis.flushdb()
-    await redis.aclose()
 
 
 async def _cancels_exactly(operations: Operations, chosen_count: int) -> None:
@@ -275,6 +130,39 @@ async def test_every_condition_of_a_filter_counts(operations: Operations):
     assert await operations.statuses(tenant_id) == {"REVOKED": 17}
 
 
+async def test_the_failed_tasks_of_an_error_are_run_again_once_and_no_others(operations: Operations):
+    tenant_id, other = await operations.yard.tenant(), await operations.yard.tenant()
+    failed = await operations.fail(tenant_id, 230)
+    await operations.fail(tenant_id, 20, task="b")
+    await operations.fail(other, 5)
+    await operations.yard.tasks(tenant_id, 20)
+    assert await error_store.roll_up_any_tenant(operations.finder, 10_000, 1_000, operations.fence) >= 255
+    rows = await operations.yard.owner.fetch(
+        "SELECT id, task FROM task_error WHERE tenant_id = $1 ORDER BY task DESC", tenant_id
+    )
+    assert [row["task"] for row in rows] == ["echo", "b"]
+    error_id, error_b = (str(row["id"]) for row in rows)
+    for chosen, count in (
+        # A task's end is not undone, and waiting tasks are of no error.
+        ({"error_id": error_id, "statuses": ["SUCCESS"]}, 0),
+        ({"error_id": error_id, "ids": [str(failed[0]), str(failed[1])]}, 2),
+        ({"error_id": error_b, "ids": [str(failed[0])]}, 0),
+        ({"error_id": str(uuid.uuid4())}, 0),
+    ):
+        operation_id = await operations.start(tenant_id, "tasks.retry", **chosen)
+        await operations.run()
+        assert await operations.counts(operation_id) == ("SUCCEEDED", count, count, 0, 0), chosen
+    operation_id = await operations.start(tenant_id, "tasks.retry", error_id=error_id)
+    await operations.run()
+    assert await operations.counts(operation_id) == ("SUCCEEDED", 230, 230, 0, 0)
+    assert await operations.retries(tenant_id) == Counter(failed) + Counter(failed[:2])
+    # None of them waits: a cancel by error finds none.
+    operation_id = await operations.start(tenant_id, "tasks.cancel", error_id=error_id)
+    await operations.run()
+    assert await operations.counts(operation_id) == ("SUCCEEDED", 0, 0, 0, 0)
+    assert await operations.is_ledger_exact(tenant_id)
+
+
 async def test_each_failed_task_is_run_again_once_with_its_own_request(operations: Operations):
     tenant_id = await operations.yard.tenant()
     facts = {"payload": '{"n":1e2}', "tags": '["a","b"]', "priority": 7, "max_attempts": 2, "timeout_seconds": 3.0}
@@ -348,12 +236,6 @@ async def test_an_operation_that_waits_does_not_keep_the_tenants_next_one_waitin
     assert await operations.counts(waiting) == ("RUNNING", 10, 0, 0, 0)
 
 
-def _run_process(operations: Operations, **settings: str) -> int:
-    environment = operations.yard.environment | settings
-    line = [sys.executable, "-m", "tests.races.operation_process", str(operations.fence)]
-    return subprocess.run(line, cwd=ROOT, env=environment, check=False, timeout=60).returncode
-
-
 @pytest.mark.parametrize(
     ("kind", "point"),
     [
@@ -376,7 +258,7 @@ async def test_a_killed_runner_loses_and_repeats_nothing(operations: Operations,
     operation_id = await operations.start(tenant_id, kind)
     # Each process dies at the same place, a step further on.
     for _ in range(2):
-        assert await asyncio.to_thread(_run_process, operations, FAILPOINT=point) == _KILLED
+        assert await asyncio.to_thread(operations.run_process, FAILPOINT=point) == KILLED
     await operations.run()
     assert await operations.counts(operation_id) == ("SUCCEEDED", 250, 250, 0, 0)
     if kind == "tasks.cancel":

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from app.broker.ring import ASYNCIO, PREFORK
+from app.broker.ring import ASYNCIO, HTTP, PREFORK
 from app.db import Database, connect
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
@@ -90,7 +90,7 @@ async def slots(yard: Yard) -> AsyncIterator[Slots]:
     tables = "worker, pool_slots, long_task_type, worker_time"
     await yard.owner.execute(f"TRUNCATE {tables}")
     await yard.owner.execute("UPDATE attempt SET finished_at = now() WHERE finished_at IS NULL")
-    await yard.owner.execute("UPDATE tenant_slots SET cap_prefork = NULL, cap_asyncio = NULL")
+    await yard.owner.execute("UPDATE tenant_slots SET cap_prefork = NULL, cap_asyncio = NULL, cap_http = NULL")
     finder = await connect(role_url(yard.environment, "tq_dispatch"))
     lead = await yard.lead(finder)
     worker, ledger = yard.database("tq_worker"), Ledger(lead)
@@ -313,15 +313,16 @@ async def test_a_pool_of_one_slot_has_no_reserve_and_says_so(slots: Slots, caplo
     assert len(await slots.claim(tenant_id)) == 1
 
 
-async def test_in_the_asyncio_pool_each_attempt_has_a_slot(slots: Slots):
-    await slots.open(6, ASYNCIO)
+@pytest.mark.parametrize("pool", [ASYNCIO, HTTP])
+async def test_in_the_asyncio_and_http_pools_each_attempt_has_a_slot(slots: Slots, pool: str):
+    await slots.open(6, pool)
     tenant_id = await slots.yard.tenant()
-    await slots.yard.tasks(tenant_id, 9, pool=ASYNCIO)
-    assert len(await slots.claim(tenant_id, 4, ASYNCIO)) == 4
-    claims = await slots.claim(tenant_id, 4, ASYNCIO)
+    await slots.yard.tasks(tenant_id, 9, pool=pool)
+    assert len(await slots.claim(tenant_id, 4, pool)) == 4
+    claims = await slots.claim(tenant_id, 4, pool)
     assert len(claims) == 1
     counts = await slots.yard.owner.fetchrow(
-        "SELECT running, running_asyncio FROM tenant_slots WHERE tenant_id = $1", tenant_id
+        f"SELECT running, running_{pool} FROM tenant_slots WHERE tenant_id = $1", tenant_id
     )
     assert tuple(counts) == (5, 5)
     # Its prefork slots are counted by themselves.
@@ -329,17 +330,18 @@ async def test_in_the_asyncio_pool_each_attempt_has_a_slot(slots: Slots):
     await slots.yard.tasks(tenant_id, 2)
     assert [len(await slots.claim(tenant_id)) for _ in range(2)] == [1, 0]
     assert (await slots.end(claims[0], 0.01)).frees_slot
-    assert len(await slots.claim(tenant_id, 4, ASYNCIO)) == 4
+    assert len(await slots.claim(tenant_id, 4, pool)) == 4
 
 
-async def test_a_count_of_a_pool_that_is_off_is_made_what_the_rows_say(slots: Slots):
+@pytest.mark.parametrize("pool", [ASYNCIO, HTTP])
+async def test_a_count_of_a_pool_that_is_off_is_made_what_the_rows_say(slots: Slots, pool: str):
     tenant_id = await slots.yard.tenant()
-    await slots.yard.tasks(tenant_id, 2, pool=ASYNCIO)
-    assert len(await slots.claim(tenant_id, 2, ASYNCIO)) == 2
+    await slots.yard.tasks(tenant_id, 2, pool=pool)
+    assert len(await slots.claim(tenant_id, 2, pool)) == 2
     await slots.ledger.reconcile()
-    await slots.yard.owner.execute("UPDATE tenant_slots SET running_asyncio = 7 WHERE tenant_id = $1", tenant_id)
+    await slots.yard.owner.execute(f"UPDATE tenant_slots SET running_{pool} = 7 WHERE tenant_id = $1", tenant_id)
     assert await slots.ledger.reconcile() == 1
-    running = "SELECT running_asyncio FROM tenant_slots WHERE tenant_id = $1"
+    running = f"SELECT running_{pool} FROM tenant_slots WHERE tenant_id = $1"
     assert await slots.yard.owner.fetchval(running, tenant_id) == 2
 
 
@@ -368,3 +370,29 @@ async def test_a_look_that_changes_nothing_writes_nothing(slots: Slots):
     before = await slots.yard.owner.fetchval(written)
     await slots.look()
     assert await slots.yard.owner.fetchval(written) == before
+
+
+async def test_long_requests_leave_the_last_slot_of_the_http_pool_and_take_none_of_another(slots: Slots):
+    for pool in (PREFORK, ASYNCIO, HTTP):
+        await slots.open(3, pool)
+    await slots.let_be_long("http_request")
+    one, other = await slots.yard.tenant(), await slots.yard.tenant()
+    await slots.yard.tasks(one, 9, task="http_request", pool=HTTP)
+    claims = await slots.claim(one, 9, HTTP)
+    await slots.age(*claims)
+    await slots.look()
+    assert len([*claims, *await slots.claim(one, 9, HTTP)]) == 2
+    # Its tasks in the other pools have the slots of those.
+    for pool in (PREFORK, ASYNCIO):
+        await slots.yard.tasks(one, 1, pool=pool)
+        assert len(await slots.claim(one, 1, pool)) == 1
+    assert await slots.reason(one, await _waiting(slots, one)) == "TENANT_CONCURRENCY"
+    await slots.yard.tasks(other, 1, pool=HTTP)
+    assert len(await slots.claim(other, 1, HTTP)) == 1
+
+
+async def _waiting(slots: Slots, tenant_id: UUID) -> UUID:
+    found: UUID = await slots.yard.owner.fetchval(
+        "SELECT task_id FROM backlog WHERE tenant_id = $1 AND pool = 'http' LIMIT 1", tenant_id
+    )
+    return found

@@ -49,8 +49,8 @@ async def test_a_quota_admits_exactly_its_limit_however_many_ask(yard: Yard):
 async def test_times_of_a_tenant_that_was_deleted_by_hand_keep_no_other_from_being_added(yard: Yard):
     tenant_id, gone = await yard.tenant(), uuid.uuid4()
     await yard.owner.execute(
-        "INSERT INTO worker_time (tenant_id, day, task, attempts, seconds)"
-        " SELECT id, current_date, 'echo', 2, 3 FROM unnest($1::uuid[]) AS id",
+        "INSERT INTO worker_time (tenant_id, task, attempts, seconds)"
+        " SELECT id, 'echo', 2, 3 FROM unnest($1::uuid[]) AS id",
         [gone, tenant_id],
     )
     await yard.owner.fetch("SELECT * FROM usage_roll_up(10000, 1.0)")

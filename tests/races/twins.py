@@ -18,7 +18,7 @@ URL: Final = "https://a.example.com/hook"
 # Every table with rows of a tenant that a submit, a claim or an end may write.
 TABLES: Final = (
     "task", "attempt", "result", "backlog", "tenant_slots", "tenant_admitted", "usage_by_task", "worker_time",
-    "event",
+    "event", "error_seen",
 )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ class Twin:
         for table in TABLES:
             rows = await self.connection.fetch(f"SELECT * FROM {table} WHERE tenant_id = $1", self.tenant_id)
             # A running number of the whole table.
-            counted = {"id"} if table == "worker_time" else set()
+            counted = {"id"} if table in {"worker_time", "error_seen"} else set()
             found[table] = sorted(
                 (self.named({k: v for k, v in row.items() if k not in counted}) for row in rows), key=repr
             )

@@ -64,6 +64,8 @@ class Row:
     kind: str | None = None
     """What the path names."""
     body: Callable[[], Any] | None = None
+    names: Callable[[], str] | None = None
+    """What the path names, if the caller chooses it."""
 
 
 def _new_member() -> dict[str, Any]:
@@ -73,6 +75,13 @@ def _new_member() -> dict[str, Any]:
 def _any_filter() -> dict[str, Any]:
     # It matches nothing, so no other test's task is cancelled.
     return {"filter": {"ids": [str(uuid.uuid4())]}}
+
+
+_SCHEDULE = {"cron": "@yearly", "task": "echo", "payload": 1}
+
+
+def _new_schedule() -> dict[str, Any]:
+    return {"name": f"s{uuid.uuid4().hex}"} | _SCHEDULE
 
 
 ROWS = {
@@ -91,14 +100,52 @@ ROWS = {
     "list_tasks": Row("tasks:read", 200),
     "cancel_tasks": Row("tasks:write", 202, body=_any_filter),
     "retry_tasks": Row("tasks:write", 202, body=_any_filter),
+    "list_deliveries": Row("webhooks:read", 200),
+    "get_delivery": Row("webhooks:read", 200, "delivery"),
+    "resend_delivery": Row("webhooks:manage", 202, "delivery"),
+    "get_delivery_metrics": Row("webhooks:read", 200),
+    "recover_endpoint": Row("webhooks:manage", 202, "endpoint", lambda: {"since": "2020-01-01T00:00:00Z"}),
+    "replay_missing": Row("webhooks:manage", 202, "endpoint", lambda: {"since": "2020-01-01T00:00:00Z"}),
+    "resend_deliveries": Row("webhooks:manage", 202, body=_any_filter),
     "list_operations": Row("tasks:read", 200),
     "get_operation": Row("tasks:read", 200, "operation"),
     # The operation was cancelled before (tests/races/test_operation_requests.py has one that runs).
     "cancel_operation": Row("tasks:write", 200, "operation"),
+    "list_errors": Row("tasks:read", 200),
+    "get_error": Row("tasks:read", 200, "error"),
+    "resolve_error": Row("tasks:write", 200, "error"),
+    "ignore_error": Row("tasks:write", 200, "error"),
+    "reopen_error": Row("tasks:write", 200, "error"),
+    "retry_error": Row("tasks:write", 202, "error"),
+    "create_schedule": Row("schedules:manage", 201, body=_new_schedule),
+    "list_schedules": Row("tasks:read", 200),
+    "preview_schedule": Row("tasks:read", 200, body=lambda: {"cron": "@daily"}),
+    # A tenant's own names: one of another tenant's is a new one.
+    "put_schedule": Row("schedules:manage", 201, body=lambda: _SCHEDULE, names=lambda: f"s{uuid.uuid4().hex}"),
+    "get_schedule": Row("tasks:read", 200, "schedule"),
+    "delete_schedule": Row("schedules:manage", 204, "schedule"),
+    "pause_schedule": Row("schedules:manage", 200, "schedule", lambda: {"note": "x"}),
+    "resume_schedule": Row("schedules:manage", 200, "schedule"),
+    "trigger_schedule": Row("schedules:manage", 202, "schedule"),
     "list_task_types": Row("tasks:read", 200),
     "list_events": Row("tasks:read", 200),
     "pause_queue": Row("tasks:write", 200),
     "resume_queue": Row("tasks:write", 200),
+    "create_webhook_endpoint": Row("webhooks:manage", 201, body=lambda: {"url": "https://hooks.example.com/"}),
+    "list_webhook_endpoints": Row("webhooks:read", 200),
+    "get_webhook_endpoint": Row("webhooks:read", 200, "endpoint"),
+    "change_webhook_endpoint": Row("webhooks:manage", 200, "endpoint", lambda: {"description": "changed"}),
+    "delete_webhook_endpoint": Row("webhooks:manage", 204, "endpoint"),
+    "get_webhook_endpoint_secret": Row("webhooks:manage", 200, "endpoint"),
+    "rotate_webhook_endpoint_secret": Row("webhooks:manage", 200, "endpoint", lambda: {"overlap_seconds": 0}),
+    # No process delivers here, and the call says so.
+    "test_webhook_endpoint": Row("webhooks:manage", 503, "endpoint", dict),
+    "get_webhook_secret": Row("webhooks:manage", 200),
+    "rotate_webhook_secret": Row("webhooks:manage", 200, body=lambda: {"overlap_seconds": 0}),
+    "create_portal_link": Row("portal:create", 201, body=lambda: {"role": "viewer"}),
+    "get_portal_settings": Row("keys:manage", 200),
+    "set_portal_settings": Row("keys:manage", 200, body=lambda: {"return_origins": ["https://app.example.com"]}),
+    "get_stats": Row("tasks:read", 200),
     "list_limits": Row("usage:read", 200),
     "get_usage": Row("usage:read", 200),
     "list_keys": Row("keys:manage", 200),
@@ -169,6 +216,11 @@ CREDENTIALS: dict[str, Callable[[World], str | None]] = {
     "suspended tenant": lambda world: world.suspended.api_key,
 }
 
+
+def _get_me(credential: Callable[[World], str | None]) -> Callable[[World], httpx.Response]:
+    return lambda world: world.call("GET", "/api/me", credential(world))
+
+
 BY_HAND: dict[str, dict[str, Cell]] = {
     "create_token": {
         "own": (lambda world: _exchange(world, world.own, world.own.api_key), 200, None),
@@ -205,18 +257,38 @@ BY_HAND: dict[str, dict[str, Cell]] = {
         "expired key": (lambda world: _change_password(world, world.expired_key), 401, "unauthenticated"),
         "suspended tenant": (lambda world: _change_password(world, world.suspended.api_key), 403, "tenant_suspended"),
     },
+    # Every credential may ask who it is, whatever its scopes.
+    "get_me": {
+        "own": (_get_me(CREDENTIALS["own"]), 200, None),
+        "other tenant": (_get_me(CREDENTIALS["other tenant"]), 200, None),
+        "no credentials": (_get_me(CREDENTIALS["no credentials"]), 401, "unauthenticated"),
+        "lower scope": (_get_me(CREDENTIALS["lower scope"]), 200, None),
+        "expired key": (_get_me(CREDENTIALS["expired key"]), 401, "unauthenticated"),
+        "suspended tenant": (_get_me(CREDENTIALS["suspended tenant"]), 403, "tenant_suspended"),
+    },
     "get_key_set": _open("/.well-known/jwks.json"),
     "get_health": _open("/healthz"),
     "get_readiness": _open("/readyz"),
 }  # fmt: skip
 
-STARTING = {"cancel_tasks", "retry_tasks"}
+STARTING = {
+    "cancel_tasks",
+    "retry_tasks",
+    "retry_error",
+    "recover_endpoint",
+    "replay_missing",
+    "resend_deliveries",
+}
 """Calls that start an operation: a tenant has three at once."""
 UNKNOWN = {
+    "schedule": uuid.uuid4,
+    "error": uuid.uuid4,
     "operation": uuid.uuid4,
+    "delivery": uuid.uuid4,
     "task": uuid.uuid4,
     "ended task": uuid.uuid4,
     "member": uuid.uuid4,
+    "endpoint": uuid.uuid4,
     "key": lambda: "0" * 12,
 }
 
@@ -235,6 +307,8 @@ def either(request: pytest.FixtureRequest) -> World:
 def _ask(world: World, name: str, key: str | None, thing: object = None, **more: Any) -> httpx.Response:
     operation, row = OPERATIONS[name], ROWS[name]
     path = operation.path
+    if row.names is not None:
+        thing = row.names()
     if thing is not None:
         path = path[: path.index("{")] + str(thing) + path[path.index("}") + 1 :]
     if row.body and "json" not in more:
@@ -265,7 +339,7 @@ def test_every_operation_of_the_document_is_in_the_matrix():
 def test_every_operation_of_the_document_needs_the_scope_of_its_row():
     for name in SCOPED:
         assert OPERATIONS[name].scopes == [ROWS[name].scope], name
-        assert ("{" in OPERATIONS[name].path) == (ROWS[name].kind is not None), name
+        assert ("{" in OPERATIONS[name].path) == bool(ROWS[name].kind or ROWS[name].names), name
     for name in OPERATIONS.keys() & BY_HAND.keys():
         assert not OPERATIONS[name].scopes, f"{name} needs a scope, so it belongs into ROWS"
 
@@ -304,6 +378,10 @@ def test_what_another_tenant_asks_for_has_nothing_of_this_one(either: World, nam
     before = _ask(either, name, either.other.api_key)
     either.thing("task", either.own)
     either.thing("operation", either.own)
+    either.thing("endpoint", either.own)
+    either.thing("schedule", either.own)
+    either.thing("error", either.own)
+    either.thing("delivery", either.own)
     own = _ask(either, name, either.own.api_key)
     other = _ask(either, name, either.other.api_key)
     assert other.status_code == ROWS[name].own
@@ -347,6 +425,10 @@ def test_a_cursor_is_worth_nothing_to_another_tenant(either: World, name: str):
         either.thing("key", either.own)
         either.thing("member", either.own)
         either.thing("operation", either.own)
+        either.thing("endpoint", either.own)
+        either.thing("schedule", either.own)
+        either.thing("error", either.own)
+        either.thing("delivery", either.own)
     cursor = _ask(either, name, either.own.api_key, params={"limit": 1}).json()["next_cursor"]
     assert cursor
     assert _ask(either, name, either.own.api_key, params={"limit": 1, "cursor": cursor}).status_code == 200
@@ -357,7 +439,7 @@ def test_a_cursor_is_worth_nothing_to_another_tenant(either: World, name: str):
 @pytest.mark.parametrize("name", PAGED)
 @pytest.mark.parametrize("list_", PAGED)
 def test_a_cursor_is_worth_nothing_in_another_list(world: World, name: str, list_: str):
-    for kind in ("task", "key", "member", "operation"):
+    for kind in ("task", "key", "member", "operation", "error", "endpoint", "schedule"):
         world.thing(kind, world.own)
         world.thing(kind, world.own)
     cursor = _ask(world, list_, world.own.api_key, params={"limit": 1}).json()["next_cursor"]
@@ -452,10 +534,12 @@ def test_every_operation_with_an_idempotency_key_is_tried_in_two_tenants():
 @pytest.mark.parametrize("name", sorted(STARTING))
 def test_the_same_idempotency_key_in_two_tenants_is_two_operations(either: World, name: str):
     headers = {"Idempotency-Key": uuid.uuid4().hex}
-    body = _any_filter()
+    row = ROWS[name]
+    body = row.body and {"json": row.body()}
     made = []
     for side in (either.own, either.other):
-        answers = [_ask(either, name, side.api_key, headers=headers, json=body) for _ in range(2)]
+        thing = row.kind and either.thing(row.kind, side)
+        answers = [_ask(either, name, side.api_key, thing, headers=headers, **(body or {})) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [202, 200]
         first, again = (answer.json()["operation_id"] for answer in answers)
         assert first == again

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from app.core import ids
 from app.identity.scopes import MEANINGS
 from tests import operator_commands
 from tests.conftest import wait_until
@@ -135,6 +137,17 @@ class World:
         )
         return operation_id
 
+    def error(self, side: Side) -> str:
+        """Make an error of a tenant, as the dispatcher does; return its id."""
+        error_id = uuid.uuid4()
+        self.sql(
+            "INSERT INTO task_error (tenant_id, id, task, type, message, occurrences, first_seen, last_seen, last_task_id,"
+            " hourly, hourly_until) VALUES ($1, $2, 'echo', 'ValueError', 'no', 1, now(), now(), $2,"
+            " array_fill(0, ARRAY[24]), now())",
+            uuid.UUID(side.tenant_id), error_id,
+        )  # fmt: skip
+        return str(error_id)
+
     def end_operations(self) -> None:
         """End the operations of the callers, so that they may start others: not every world has a dispatcher."""
         self.sql(
@@ -142,6 +155,22 @@ class World:
             " WHERE finished_at IS NULL AND tenant_id = ANY($1::uuid[])",
             [self.own.tenant_id, self.other.tenant_id],
         )
+
+    def delivery(self, side: Side) -> str:
+        """Make a delivery that has failed; return its id."""
+        delivery_id = ids.new_id()
+        self.sql(
+            "INSERT INTO delivery (tenant_id, id, event_id, task_id, event_type, url, url_key, body, status, attempt,"
+            " finished_at) VALUES ($1, $2, $2, $2, 'task.failed', 'https://a.example.com/', 'https://a.example.com/', '{}',"
+            " 'FAILED', 10, now())",
+            uuid.UUID(side.tenant_id), delivery_id,
+        )  # fmt: skip
+        return str(delivery_id)
+
+    def endpoint(self, side: Side) -> str:
+        """Make an endpoint; return its id."""
+        url = "https://hooks.example.com/thing"
+        return str(self._made(side, "/api/webhooks/endpoints", {"url": url})["endpoint_id"])
 
     def login(self, side: Side, password: str = PASSWORD) -> httpx.Response:
         """Log in as the tenant's member."""
@@ -153,16 +182,26 @@ class World:
 
     def thing(self, kind: str, side: Side) -> str:
         """Make a thing of a tenant; return its id."""
-        if kind == "key":
-            return str(self.issue(side, "thing")["key_id"])
-        if kind == "operation":
-            return self.operation(side)
-        if kind == "member":
-            return self.member(side, f"{uuid.uuid4().hex}@example.com")
+        makers: dict[str, Callable[[], str]] = {
+            "key": lambda: str(self.issue(side, "thing")["key_id"]),
+            "operation": lambda: self.operation(side),
+            "delivery": lambda: self.delivery(side),
+            "endpoint": lambda: self.endpoint(side),
+            "schedule": lambda: self.schedule(side),
+            "error": lambda: self.error(side),
+            "member": lambda: self.member(side, f"{uuid.uuid4().hex}@example.com"),
+        }
+        if kind in makers:
+            return makers[kind]()
         task_id = self.task(side)
         if kind == "ended task":
             assert self.call("POST", f"/api/tasks/{task_id}/cancel", side.api_key).status_code == 200
         return task_id
+
+    def schedule(self, side: Side) -> str:
+        """Make a schedule of a tenant that does not fire for a while."""
+        body = {"name": f"s{uuid.uuid4().hex}", "cron": "@yearly", "task": "echo", "payload": 1}
+        return str(self._made(side, "/api/schedules", body)["schedule_id"])
 
     def end(self, side: Side, task_id: str) -> None:
         """Cancel a task that may run meanwhile; return once it has ended."""
@@ -173,7 +212,10 @@ class World:
         """Return a thing as its tenant sees it."""
         if "task" in kind:
             return self.call("GET", f"/api/tasks/{name}", side.api_key).json()
-        page = self.call("GET", f"/api/{kind}s", side.api_key, params={"limit": 100}).json()["items"]
+        if kind == "delivery":
+            return self.call("GET", f"/api/webhooks/deliveries/{name}", side.api_key).json()
+        path = "/api/webhooks/endpoints" if kind == "endpoint" else f"/api/{kind}s"
+        page = self.call("GET", path, side.api_key, params={"limit": 100}).json()["items"]
         [found] = [item for item in page if item[f"{kind}_id"] == name]
         return found
 

@@ -25,7 +25,7 @@ from tests.conftest import Servers, Stack, wait_until
 
 COMPOSE = yaml.safe_load((parts.ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ["setup", "api", "dispatcher", "worker", "asyncio-worker", "webhooks"]
+OURS = ["setup", "api", "dispatcher", "worker", "asyncio-worker", "webhooks", "http", "operator"]
 PARTS = OURS[1:]
 DOCKERFILE = (parts.ROOT / "Dockerfile").read_text()
 COPIED = re.findall(r"^COPY (?!--)(\S+) (\S+)$", DOCKERFILE, re.MULTILINE)
@@ -39,9 +39,23 @@ def test_it_is_a_compose_file():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def _images() -> list[str]:
+    """Every image that is not built from this repository."""
+    theirs = [service["image"] for name, service in SERVICES.items() if name not in OURS]
+    stages = re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE)
+    return theirs + [base for base in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) if base not in stages]
+
+
+def test_every_image_is_pinned_by_its_digest():
+    assert len(_images()) == 4
+    for image in _images():
+        assert re.fullmatch(r"[a-z/]+:\d+\.\d+[a-z0-9.-]*@sha256:[0-9a-f]{64}", image), image
+
+
 def without_address(command: list[str]) -> list[str]:
-    """Leave the interpreter's path and the values of --host, --port and --loglevel out."""
-    return [one for before, one in pairwise(command) if before not in {"--host", "--port", "--loglevel"}]
+    """Leave the interpreter's path and the values of options that differ by place out."""
+    differ = {"--host", "--port", "--loglevel", "--console-url"}
+    return [one for before, one in pairwise(command) if before not in differ]
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -94,7 +108,33 @@ def test_no_secret_is_in_the_environment_and_each_file_is_mounted(name: str):
     assert ("owner_url" in mounted.values()) == (name == "setup")
     if name in OURS:
         assert set(mounted) <= set(Settings.model_fields)
-        assert ("keys:/var/lib/taskqueue" if name == "setup" else "keys:/var/lib/taskqueue:ro") in service["volumes"]
+        assert service["volumes"] == _volumes(name)
+
+
+def _volumes(name: str) -> list[str]:
+    """Return what a service of ours mounts: the keys, and instead of them what is left of them for workers."""
+    if name == "setup":
+        return [
+            "keys:/var/lib/taskqueue", "worker-keys:/var/lib/taskqueue-worker", "admin-keys:/var/lib/taskqueue-admin",
+        ]  # fmt: skip
+    if name == "operator":
+        return ["keys:/var/lib/taskqueue:ro", "admin-keys:/var/lib/taskqueue-admin:ro"]
+    return ["worker-keys:/var/lib/taskqueue-worker:ro"] if "worker" in name else ["keys:/var/lib/taskqueue:ro"]
+
+
+def test_workers_read_the_file_that_setup_writes_for_them():
+    written = SERVICES["setup"]["environment"]["WORKER_SECRETS_FILE"]
+    for name in ("worker", "asyncio-worker"):
+        assert SERVICES[name]["environment"]["SECRETS_FILE"] == written
+        assert {"TASK_MODULES", "LOG_LEVEL"} <= SERVICES[name]["environment"].keys()
+    assert Path(written).parent.as_posix() in DOCKERFILE
+
+
+def test_only_the_operators_pages_read_the_password_of_tq_admin():
+    written = SERVICES["setup"]["environment"]["ADMIN_SECRETS_FILE"]
+    assert [name for name in PARTS if "ADMIN_SECRETS_FILE" in SERVICES[name]["environment"]] == ["operator"]
+    assert SERVICES["operator"]["environment"]["ADMIN_SECRETS_FILE"] == written
+    assert Path(written).parent.as_posix() in DOCKERFILE
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -107,8 +147,10 @@ def test_a_part_starts_after_setup_restarts_and_has_time_to_end(part: str):
     assert int(service["stop_grace_period"].removesuffix("s")) >= sum(seconds for _, seconds in steps)
 
 
-def test_a_worker_can_be_scaled_and_only_the_api_is_reached_from_outside():
-    assert [name for name, service in SERVICES.items() if "ports" in service] == ["api"]
+def test_a_worker_can_be_scaled_and_only_the_api_and_the_operators_pages_are_reached_from_outside():
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["api", "operator"]
+    # This machine only, unless somebody says otherwise.
+    assert SERVICES["operator"]["ports"] == ["${OPERATOR_BIND_ADDRESS:-127.0.0.1}:${OPERATOR_PORT:-8001}:8001"]
     assert COMPOSE["networks"]["data"] == {"internal": True}
     assert all(SERVICES[name]["networks"] == ["data"] for name in ("postgres", "redis"))
 
@@ -120,8 +162,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for source, target in COPIED:
         if (parts.ROOT / source).is_dir():
             shutil.copytree(parts.ROOT / source, folder / target, ignore=shutil.ignore_patterns("__pycache__"))
-        elif target == "./":
-            shutil.copy(parts.ROOT / source, folder)
+        elif target.endswith("/") and not target.startswith("/"):
+            (folder / target).mkdir(exist_ok=True)
+            shutil.copy(parts.ROOT / source, folder / target)
     return folder
 
 
@@ -145,7 +188,10 @@ async def execute(owner_url: str, statement: str) -> None:
 def set_up(environment: dict[str, str], servers: Servers, image: Path) -> Iterator[dict[str, str]]:
     """Return the settings of a new database, which setup's own command has prepared; nothing else runs on it."""
     name = f"compose_{uuid.uuid4().hex[:8]}"
-    settings = environment | {"DATABASE_URL": f"{servers.postgres.url.rpartition('/')[0]}/{name}"}
+    settings = environment | {
+        "DATABASE_URL": f"{servers.postgres.url.rpartition('/')[0]}/{name}",
+        "CLIENTS_FOLDER": str(image / "clients"),
+    }
     asyncio.run(execute(servers.postgres.url, f"CREATE DATABASE {name}"))
     try:
         done = inside(image, settings, SERVICES["setup"]["command"])
@@ -156,11 +202,13 @@ def set_up(environment: dict[str, str], servers: Servers, image: Path) -> Iterat
 
 
 def test_the_image_holds_all_that_the_parts_and_setup_need(image: Path, set_up: dict[str, str]):
-    modules = "app.main, app.celery_app, app.dispatch.loop, app.webhooks.delivery.process, app.worker.jobs"
+    modules = "app.main, app.celery_app, app.dispatch.loop, app.webhooks.delivery.process, app.worker.jobs, app.operator.process"
     done = inside(image, set_up, ["python", "-P", "-c", f"import {modules}; print(app.__file__)"])
     assert done.stdout.strip() == str(image / "app" / "__init__.py"), done.stderr
     shown = inside(image, set_up, ["python", "-P", "-m", "app.admin", "status", "--json"])
     assert shown.returncode == 0, shown.stderr
+    # setup has built what the api serves.
+    assert len(json.loads((image / "clients" / "index.json").read_bytes())) == 2
 
 
 def test_the_build_sees_what_the_image_takes_and_nothing_else():
@@ -168,6 +216,14 @@ def test_the_build_sees_what_the_image_takes_and_nothing_else():
     assert lines[1] == "*"
     assert {line[1:] for line in lines if line.startswith("!")} == {source for source, _ in COPIED}
     assert "--require-hashes -r /tmp/requirements.txt" in DOCKERFILE
+
+
+def test_the_build_has_every_page_of_the_guide(image: Path):
+    program = "from pathlib import Path; from scripts.guide_site import finishing, staging; staging.stage(Path('staged')); print(finishing.llms())"
+    done = inside(image, dict(os.environ), ["python", "-P", "-c", program])
+    assert done.returncode == 0, done.stderr
+    assert "(changelog.md)" in done.stdout
+    assert (image / "staged" / "decisions" / "index.md").is_file()
 
 
 def health(service: str, settings: dict[str, str], image: Path, port: int) -> bool:
@@ -268,6 +324,7 @@ def test_the_owner_of_the_database_is_no_superuser_and_setup_can_do_with_that(
         "DATABASE_URL": url,
         "REDIS_URL": "redis://127.0.0.1:1",
         "SECRETS_FILE": str(tmp_path / "s"),
+        "CLIENTS_FOLDER": str(tmp_path / "clients"),
     }
     # Twice: each start runs it.
     for _ in range(2):

@@ -85,7 +85,7 @@ def test_a_killed_attempt_takes_no_other_with_it(acme: Tenant, globex: Tenant):
     assert globex.result(other)["status"] == "SUCCESS"
     assert globex.status(other)["attempt"] == 1
     # The killed child's place is taken by another: both slots run, the last one for another tenant.
-    both = [(tenant, tenant.submit(task="test.nap", payload={"a": 3, "b": 0})) for tenant in (acme, globex)]
+    both = [(tenant, tenant.submit(task="test.nap", payload={"a": 8, "b": 0})) for tenant in (acme, globex)]
     wait_until(lambda: all(tenant.status(task)["status"] == "STARTED" for tenant, task in both), "both slots")
     assert {tenant.result(task)["status"] for tenant, task in both} == {"SUCCESS"}
 

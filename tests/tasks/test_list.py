@@ -93,7 +93,12 @@ def test_a_list_is_narrowed_to_several_statuses(make_tenant: Callable[..., Tenan
         answer = tenant.client.get("/api/tasks", params={"status": wrong})
         assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (422, "status"), wrong
     answer = tenant.client.get("/api/tasks?status=SUCCESS&status=REVOKED")
-    assert answer.json()["errors"] == [{"parameter": "status", "detail": "Send this parameter once"}]
+    assert answer.json()["errors"] == [
+        {
+            "parameter": "status",
+            "detail": "Send this parameter once. Where it takes several values, separate them with commas",
+        }
+    ]
 
 
 def test_a_list_is_narrowed_to_the_time_of_the_end(lister: Tenant):

@@ -67,11 +67,10 @@ def test_what_does_not_fit_is_told_without_the_input() -> None:
         payloads.read(task_type(Card), '{"number":"4111-1111","day":"4111-1111"}')
     assert refused.value.faults == [
         {"pointer": "#/payload/number", "detail": "Input should be a valid integer"},
-        {"pointer": "#/payload/day", "detail": "Input should be a valid date in the format YYYY-MM-DD"},
+        {"pointer": "#/payload/day", "detail": "Input should be a date, such as 2027-01-31"},
     ]
     assert str(refused.value) == (
-        "#/payload/number: Input should be a valid integer; "
-        "#/payload/day: Input should be a valid date in the format YYYY-MM-DD"
+        "#/payload/number: Input should be a valid integer; #/payload/day: Input should be a date, such as 2027-01-31"
     )
 
 

@@ -37,6 +37,8 @@ class TaskContext:
     report: Callable[[Progress], None]
     is_cancel_requested: Callable[[], bool]
     log: logging.LoggerAdapter[logging.Logger] = field(repr=False)
+    traceparent: str | None = None
+    """The trace to which the task belongs, in the form of W3C Trace Context: send it on with requests to others."""
 
     @property
     def idempotency_key(self) -> str:

@@ -42,6 +42,18 @@ class TaskSnooze(Exception):  # noqa: N818 River's name
         self.after = _seconds(after, MIN_SNOOZE_SECONDS)
 
 
+class PutOff(Exception):  # noqa: N818 named for the fact
+    """Raised by a task type of the service itself: a limit leaves no room for the attempt yet.
+
+    The task waits again, uncounted, for as long as it takes. An operator's code cannot do that: it has ``TaskSnooze``.
+    """
+
+    def __init__(self, reason: str, *, after: float) -> None:
+        """``after`` is in seconds. The tenant can read the reason."""
+        super().__init__(reason)
+        self.after = _seconds(after, 0.0)
+
+
 def _seconds(after: float, minimum: float) -> float:
     if isinstance(after, bool) or not isinstance(after, int | float) or not isfinite(after):
         message = f"after must be a number of seconds, not {type(after).__name__}"

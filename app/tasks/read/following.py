@@ -32,7 +32,7 @@ Followed: TypeAlias = tuple[UUID, UUID]
 
 
 class Following:
-    """Reads the histories of tasks for one api process. Whoever follows a task uses no connection while it waits."""
+    """Reads the histories of tasks for one api process. A follower uses no connection while it waits."""
 
     def __init__(self, reader: Database, waiters: Waiters) -> None:
         """``reader`` logs in as tq_api; ``waiters`` receives the wake-ups for tasks that end."""
@@ -40,7 +40,7 @@ class Following:
         self._waiters = waiters
         self._histories = Batcher(self._find, max_items=_MAX_HISTORIES)
         self._watched: dict[Followed, set[Wakeup]] = {}
-        self._marks: dict[UUID, str] = {}
+        self._marks: dict[Followed, str] = {}
 
     async def close(self) -> None:
         """Wait until all reads that have begun are done."""
@@ -50,12 +50,21 @@ class Following:
         """Return what has happened to a task after a point. Raises ``NotFound`` and ``Unavailable``."""
         row = await self._histories.ask((followed, point.last_line))
         if row is None:
-            raise NotFound("There is no such task.")
+            raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
         return history.after(followed[1], row, point)
+
+    async def known(self, tenant_id: UUID, task_ids: Sequence[UUID]) -> list[UUID]:
+        """Return those of the tasks that exist and are the tenant's. Raises ``Unavailable``."""
+        async with self._reader.statement() as connection:
+            marks = await store.marks_any_tenant(connection, [(tenant_id, task_id) for task_id in task_ids])
+        return list(marks)
 
     @contextmanager
     def watch(self, followed: Followed) -> Iterator[Wakeup]:
-        """Yield a wake-up for changes of a task. Read it inside the block, before the first wait."""
+        """Yield a wake-up for changes of a task. Read it inside the block, before the first wait.
+
+        The caller knows that the task is the tenant's: messages name a task, not its tenant.
+        """
         with self._waiters.watch(followed[1]) as wakeup:
             self._watched.setdefault(followed, set()).add(wakeup)
             try:
@@ -64,7 +73,7 @@ class Following:
                 self._watched[followed].discard(wakeup)
                 if not self._watched[followed]:
                     del self._watched[followed]
-                    self._marks.pop(followed[1], None)
+                    self._marks.pop(followed, None)
 
     async def run(self) -> None:
         """Look once a second which of the followed tasks have changed, until cancelled."""
@@ -82,8 +91,8 @@ class Following:
             marks = await store.marks_any_tenant(connection, group)
         for followed in group:
             mark = marks.get(followed[1], "")
-            if followed in self._watched and self._marks.get(followed[1]) != mark:
-                self._marks[followed[1]] = mark
+            if followed in self._watched and self._marks.get(followed) != mark:
+                self._marks[followed] = mark
                 for wakeup in self._watched[followed]:
                     wakeup.wake()
 

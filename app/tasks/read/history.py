@@ -25,7 +25,7 @@ _RUNNING: Final = 1
 _ENDED: Final = 2
 _TASK_ENDED: Final = 3
 
-_ENDS: Final = {kind.task_status: kind for kind in EventType}
+_ENDS: Final = {kind.task_status: kind for kind in EventType if kind.is_about_a_task}
 
 
 class Point(NamedTuple):

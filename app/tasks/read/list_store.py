@@ -45,16 +45,20 @@ def _list(direction: str) -> str:
     return f"SELECT {_COLUMNS} FROM task WHERE {_SPAN} ORDER BY id {direction} LIMIT $4"  # noqa: S608 constants
 
 
-# There is no index for a filter, because it would make each submit, claim and end more expensive; metadata alone has
-# one. So a list reads a bounded number of tasks. If too few of them match, the last row has only an id, that of the
-# last task that was read. Both parts are one statement, so they see the same tasks.
-def _filtered(direction: str) -> str:
+# There is no index for a filter, because it would make each submit, claim and end more expensive; metadata and errors
+# alone have one. So a list reads a bounded number of tasks. If too few of them match, the last row has only an id, that
+# of the last task that was read. Both parts are one statement, so they see the same tasks.
+def _filtered(direction: str, source: str, ids: str) -> str:
+    """Return the statement of a list with a filter.
+
+    ``source`` is what the tasks are read from, ``ids`` the column and table with the ids of all of them.
+    """
     return f"""
 -- found: the matching tasks. MATERIALIZED, because it is used twice, for the rows and for their number.
 WITH found AS MATERIALIZED (
     -- first: the filter stands outside of this LIMIT, so that it bounds the tasks that are read, not those that match.
     SELECT * FROM (
-        SELECT {_COLUMNS} FROM task WHERE {_SPAN} ORDER BY id {direction} LIMIT {MAX_ROWS_READ}
+        SELECT {_COLUMNS} FROM {source} ORDER BY id {direction} LIMIT {MAX_ROWS_READ}
     ) AS first
     WHERE {_matches(5)}
     ORDER BY task_id {direction} LIMIT $4
@@ -63,12 +67,26 @@ SELECT * FROM found
 UNION ALL
 -- last: the last task that was read. It exists only if the bound ended the reading and too few tasks were found.
 SELECT * FROM (
-    SELECT id, NULL, NULL, NULL::smallint, NULL::text[], NULL::jsonb, NULL::integer, NULL::jsonb, NULL::jsonb,
-        NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::double precision FROM task
-    WHERE {_SPAN} AND (SELECT count(*) FROM found) < $4
+    SELECT read.id, NULL, NULL, NULL::smallint, NULL::text[], NULL::jsonb, NULL::integer, NULL::jsonb, NULL::jsonb,
+        NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::double precision
+    FROM (SELECT {ids}) AS read (id) WHERE (SELECT count(*) FROM found) < $4
     ORDER BY id {direction} OFFSET {MAX_ROWS_READ - 1} LIMIT 1
 ) AS last
 """  # noqa: S608 constants
+
+
+# $13: an error. Its tasks are in the order of an index. IS TRUE hides the tenant from the planner, so
+# that only this index can answer. LATERAL with LIMIT as below. id is that of the link, so that
+# Postgres knows that this order is that of the list, and reads no task that is not needed.
+def _of_error(direction: str) -> str:
+    links = "FROM error_task WHERE (tenant_id = $1) IS TRUE AND error_id = $13 AND task_id >= $2 AND task_id < $3"
+    tasks = f"""(SELECT task_id AS id {links} ORDER BY task_id {direction} LIMIT {MAX_ROWS_READ}) AS linked
+        CROSS JOIN LATERAL (
+            SELECT w.task, w.status, w.priority, w.tags, w.metadata, w.attempt, w.progress, w.error, w.created_at,
+                w.started_at, w.finished_at, w.erased_at
+            FROM task w WHERE w.tenant_id = $1 AND w.id = linked.id LIMIT 1
+        ) AS known"""  # noqa: S608 constants
+    return _filtered(direction, tasks, f"task_id {links}")
 
 
 # $2: ids, at most MAX_ROWS_READ. LATERAL with LIMIT 1: each task is found by its key, whatever the statistics say.
@@ -86,11 +104,17 @@ class Order(NamedTuple):
     every: str
     filtered: str
     named: str
+    of_error: str
     is_ascending: bool
 
 
-NEWEST_FIRST: Final = Order(_list("DESC"), _filtered("DESC"), _named("DESC"), is_ascending=False)
-OLDEST_FIRST: Final = Order(_list("ASC"), _filtered("ASC"), _named("ASC"), is_ascending=True)
+def _order(direction: str, *, is_ascending: bool) -> Order:
+    filtered = _filtered(direction, f"task WHERE {_SPAN}", f"id FROM task WHERE {_SPAN}")
+    return Order(_list(direction), filtered, _named(direction), _of_error(direction), is_ascending)
+
+
+NEWEST_FIRST: Final = _order("DESC", is_ascending=False)
+OLDEST_FIRST: Final = _order("ASC", is_ascending=True)
 
 
 def query(
@@ -98,6 +122,8 @@ def query(
 ) -> tuple[str, Sequence[Any]]:
     """Return the statement of a page and its values. ``position`` is the id after which the page begins."""
     span = tenant_id, *_span(wanted, position, order), limit
+    if wanted.error_id is not None:
+        return order.of_error, (*span, *_values(wanted), wanted.error_id)
     return (order.every, span) if wanted == _ANY else (order.filtered, (*span, *_values(wanted)))
 
 
@@ -124,7 +150,7 @@ async def page(
 
     That id is the last task's that was read. It is None if no further task can match, or if the page is full.
     """
-    if wanted.metadata is not None:
+    if wanted.metadata is not None and wanted.error_id is None:
         first, last = _span(wanted, position, order)
         named = await metadata_store.with_label(
             connection, tenant_id, wanted.metadata, first=first, last=last, limit=MAX_ROWS_READ + 1

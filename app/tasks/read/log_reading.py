@@ -25,7 +25,7 @@ async def page(
         # The status first: if the task has ended by now, the next statement sees all of its lines.
         status = await store.status(connection, tenant_id, task_id)
         if status is None:
-            raise NotFound("There is no such task.")
+            raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
         rows = await log_store.page(connection, tenant_id, task_id, after=position, limit=limit)
     lines = [TaskLogEntry.model_validate(dict(row)) for row in rows]
     if len(lines) < limit and Status(status) in FINAL:

@@ -12,11 +12,13 @@ from app.core.batcher import Batcher
 from app.core.errors import NotFound, TaskErased, Unavailable
 from app.db import Database
 from app.tasks.list_schemas import TaskSummary
-from app.tasks.read import list_store, queue_position, store, texts
+from app.tasks.read import error_store, list_store, queue_position, store, texts
 from app.tasks.read.ended_tasks import EndedTasks
 from app.tasks.read.task_filter import TaskFilter
 from app.tasks.read.texts import Text
 from app.tasks.schemas import Attempt, TaskAndAttempts
+from app.webhooks.history import store as delivery_store
+from app.webhooks.history.schemas import DeliveryOfTask
 
 if TYPE_CHECKING:
     import asyncpg
@@ -93,9 +95,17 @@ class Reading:
             status = {**_known(found), "task_id": task_id}
             request = _known(await store.request(connection, tenant_id, task_id))
             attempts = await store.attempts(connection, tenant_id, task_id)
+            errors = await error_store.of_tasks(connection, tenant_id, [status])
+            # Most tasks have none, and are not asked about a second time.
+            sent = await delivery_store.of_task(connection, tenant_id, task_id) if request["has_deliveries"] else []
             place = await queue_position.find(connection, tenant_id, task_id, status["waiting_reason"])
             result = await store.result(connection, tenant_id, task_id) or "null" if with_result else None
-        parts = {"attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts], **place._asdict()}
+        parts = {
+            "attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts],
+            "webhooks": [DeliveryOfTask.model_validate(dict(delivery)) for delivery in sent],
+            "error_id": errors.get(task_id),
+            **place._asdict(),
+        }
         return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"], result)
 
     async def result(self, tenant_id: UUID, task_id: UUID, wait: float, caller: Caller) -> Text | None:
@@ -123,7 +133,8 @@ class Reading:
             rows, read_to = await list_store.page(
                 connection, tenant_id, wanted, position=position, limit=limit, order=order
             )
-        return [TaskSummary.model_validate(dict(row)) for row in rows], read_to
+            errors = await error_store.of_tasks(connection, tenant_id, rows)
+        return [TaskSummary.model_validate({**row, "error_id": errors.get(row["task_id"])}) for row in rows], read_to
 
     async def _wait(self, tenant_id: UUID, task_id: UUID, wakeup: Wakeup, until: float, caller: Caller) -> Text | None:
         clock, step = asyncio.get_running_loop().time, _FIRST_LOOK
@@ -170,5 +181,5 @@ def _by_number(rows: "Sequence[asyncpg.Record]", count: int) -> "list[asyncpg.Re
 
 def _known(found: T | None) -> T:
     if found is None:
-        raise NotFound("There is no such task.")
+        raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
     return found

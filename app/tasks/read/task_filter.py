@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from app.tasks.status import Status
 
@@ -20,3 +21,5 @@ class TaskFilter:
     finished_to: datetime | None = None
     metadata: Mapping[str, str] | None = None
     """One key and its value."""
+    error_id: UUID | None = None
+    """The error of its latest failed attempt."""

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from app.broker import tickets, wakeups
 from app.broker.tickets import Offer
+from app.core import facts as happenings
 from app.core import logging as structured_logging
 from app.core import traceparent
 from app.tasks.run.attempts import AttemptEnd, AttemptRef, Claim, FinishResult
@@ -94,18 +95,27 @@ async def _quietly(publish: Callable[[], Awaitable[None]], seconds: float) -> No
 
 def log(attempt_end: AttemptEnd, result: FinishResult | None) -> None:
     """Write the log line of an ended attempt. ``result`` is None if the attempt had been taken away before."""
-    structured_logging.write(_log, "attempt", _facts(attempt_end, result))
+    facts = _facts(attempt_end, result)
+    structured_logging.write(_log, "attempt", facts)
+    happenings.tell("attempt", facts, plan=_plan(attempt_end.ref))
 
 
 def warn_of_rescue(attempt_end: AttemptEnd, result: FinishResult | None, *, reason: str, times_lost: int) -> None:
     """Write the log line as a warning for an attempt that the dispatcher has taken from a worker."""
     facts = _facts(attempt_end, result, reason=reason, times_lost=times_lost)
     _log.warning("attempt", extra={name: value for name, value in facts.items() if value is not None})
+    happenings.tell("attempt", facts)
 
 
 def warn_of_fence(ref: AttemptRef) -> None:
     """Write the log line as a warning for code that was stopped because its attempt had been taken away."""
-    _log.warning("attempt", extra=names(ref) | {"outcome": "FENCED"})
+    facts = names(ref) | {"outcome": "FENCED"}
+    _log.warning("attempt", extra=facts)
+    happenings.tell("attempt", facts, plan=_plan(ref))
+
+
+def _plan(ref: AttemptRef) -> str | None:
+    return ref.plan if isinstance(ref, Claim) else None
 
 
 def names(ref: AttemptRef) -> dict[str, str]:

@@ -74,6 +74,11 @@ class Outcome:
     delay_seconds: float = 0
     """Seconds until the next attempt may start, if there is one."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Return whether its error is an occurrence of an error that its tenant sees (``/api/errors``)."""
+        return self.status in {"FAILURE", "RETRY"}
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnd:

@@ -28,7 +28,7 @@ async def cancel(api: Database, redis: Redis, tenant_id: UUID, task_id: UUID) ->
     """
     status = await end.cancel(api, tenant_id, task_id)
     if status is None:
-        raise NotFound("There is no such task.")
+        raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
     if status in {Status.SUCCESS, Status.FAILURE}:
         raise IllegalState("The task has ended. Only one that waits or runs can be cancelled.")
     if status == Status.STARTED:

@@ -27,7 +27,7 @@ async def change(
         changed = await change_store.change_waiting(connection, tenant_id, task_id, wanted)
         # The function has locked the slots, so a task that did not wait has not come back since.
         if changed is None and await store.status(connection, tenant_id, task_id) is None:
-            raise NotFound("There is no such task.")
+            raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
     if changed is None:
         raise IllegalState("The task does not wait. Only one that waits for its start or its retry can be changed.")
     if wanted.sets_time and changed["is_due"]:

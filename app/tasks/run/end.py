@@ -25,6 +25,8 @@ async def end(worker: Database, ends: Sequence[AttemptEnd]) -> list[FinishResult
     transaction, which is one round trip. It repeats the write for as long as Postgres is unavailable; the token makes
     that harmless.
     """
+    if not ends:
+        return []
     return await retry.until_back(lambda: _end(worker, ends), Unavailable, warn)
 
 

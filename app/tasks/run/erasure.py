@@ -17,7 +17,7 @@ async def erase(api: Database, tenant_id: UUID, task_id: UUID) -> tuple[Status, 
     async with api.transaction(tenant_id) as connection:
         erased = await change_store.erase(connection, tenant_id, task_id)
     if erased is None:
-        raise NotFound("There is no such task.")
+        raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
     if erased["erased_at"] is None:
         raise IllegalState("The task has not ended. Cancel it or wait for its end, then erase it.")
     return Status(erased["status"]), erased["erased_at"]

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, Final, Protocol
 
 from app.core import backoff, sanitize
-from app.tasks.definition.control import MAX_DELAY_SECONDS, TaskFailure, TaskRetry, TaskSnooze
+from app.tasks.definition.control import MAX_DELAY_SECONDS, PutOff, TaskFailure, TaskRetry, TaskSnooze
 from app.tasks.definition.types import TaskType
 from app.tasks.run.attempts import Outcome
 
@@ -103,6 +103,11 @@ def snoozed(error: TaskSnooze, uncounted: int) -> Outcome:
         return Outcome("FAILURE", "FAILURE", error=_error(TooManySnoozes(message)))
     # The type is fixed, also for a subclass: task_statuses recognises a snoozed task by it.
     return Outcome("PENDING", "RETURNED", error={"type": "TaskSnooze", "message": _text(error)}, delay_seconds=delay)
+
+
+def put_off(error: PutOff) -> Outcome:
+    """Return the outcome of an attempt that a limit leaves no room for yet: the task waits again, uncounted."""
+    return Outcome("PENDING", "RETURNED", error=_error(error), delay_seconds=error.after)
 
 
 def returned(delay_seconds: float) -> Outcome:

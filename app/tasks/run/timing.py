@@ -20,5 +20,8 @@ SHORT_ATTEMPT: Final = 1.0
 SHORT_FOR: Final = 2.0
 """After a short attempt its tenant counts as one with short tasks for this time."""
 
+LIMIT_GAP: Final = 1.0
+"""A slot that is free for no longer than this does not end the time at a tenant's limit (tenant_slots.full_since)."""
+
 WORKER_GRACE: Final = 1.0
 """From the hard time limit, or from a request to end, until the worker ends the code by force."""

@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 
 from app.broker import tickets
 from app.broker.script_connection import ScriptConnection
-from app.core import failpoints
+from app.core import facts, failpoints
 from app.db import Database
 from app.quotas.refusals import Refusals
 from app.tasks.submit import decision
@@ -36,7 +36,12 @@ class Acceptor:
         Raises ``IdempotencyConflict``, ``IdempotencyMismatch``, ``NotFound`` for a key whose task is past its
         retention, and ``Unavailable``.
         """
-        submission = Submission(specs, idempotency, also)
+        decided = await self._decide(Submission(specs, idempotency, also))
+        _tell(specs, decided)
+        return decided
+
+    async def _decide(self, submission: Submission) -> Accepted | Refused:
+        specs, idempotency = submission.specs, submission.idempotency
         if idempotency is None:
             return await self._accept(submission)
         async with self._keys.hold(specs.tenant_id, idempotency) as earlier:
@@ -78,3 +83,18 @@ class Acceptor:
                 due[task.pool] = due.get(task.pool, 0) + 1
         for pool, count in due.items():
             self._offers.add(stored[0].tenant_id, pool, count)
+
+
+def _tell(specs: TaskSpecs, decided: Accepted | Refused) -> None:
+    if not facts.is_heard("submit"):
+        return
+    counts: dict[str, int] = {}
+    if isinstance(decided, Accepted):
+        counts["replayed" if decided.is_replay else "accepted"] = len(decided.task_ids)
+        counts["invalid"] = len(decided.invalid)
+    refused = decided if isinstance(decided, Refused) else decided.refused
+    if refused is not None:
+        counts[refused.policy] = refused.tasks
+    for outcome, tasks in counts.items():
+        if tasks:
+            facts.tell("submit", {"outcome": outcome, "tasks": tasks, "tenant_id": str(specs.tenant_id)})

@@ -61,4 +61,5 @@ def _request(item: Any) -> SubmitRequest | InvalidRequest:
         if error.error_count() > problem.MAX_FAULTS:
             return problem.too_many_faults()
         faults = error.errors(include_url=False)
-        return problem.invalid([{**fault, "loc": ("body", *fault["loc"])} for fault in faults])
+        found = [{**fault, "loc": ("body", *fault["loc"])} for fault in faults]
+        return problem.invalid(problem.hinted(found, SubmitRequest.model_fields))

@@ -1,4 +1,4 @@
-"""Build the retries of many ended tasks from their stored requests, in a process that loads no task types."""
+"""Build tasks from stored requests, in a process that loads no task types."""
 
 import json
 from collections.abc import Iterable
@@ -19,10 +19,13 @@ def specs(tenant_id: UUID, limits: Limits, rows: "Iterable[asyncpg.Record]") -> 
     Nothing is validated again. So pool and limits of a task are those of its first submit, and a payload that its type
     no longer takes fails when the task runs.
     """
-    return TaskSpecs(tenant_id, limits, [_copy(tenant_id, row) for row in rows])
+    return TaskSpecs(tenant_id, limits, [new_task(tenant_id, row, retry_of=row["task_id"]) for row in rows])
 
 
-def _copy(tenant_id: UUID, row: "asyncpg.Record") -> NewTask:
+def new_task(
+    tenant_id: UUID, row: "asyncpg.Record", *, retry_of: UUID | None = None, expires_seconds: float | None = None
+) -> NewTask:
+    """Return a new task of a stored request, as it was validated when it was stored."""
     return NewTask(
         tenant_id=tenant_id,
         id=ids.new_id(),
@@ -34,11 +37,11 @@ def _copy(tenant_id: UUID, row: "asyncpg.Record") -> NewTask:
         time_limit_seconds=row["time_limit_seconds"],
         delay_seconds=None,
         scheduled_at=None,
-        expires_seconds=None,
+        expires_seconds=expires_seconds,
         timeout_seconds=row["timeout_seconds"],
         tags=json.dumps(row["tags"]) if row["tags"] else None,
         metadata=row["metadata"],
         webhook_url=row["webhook_url"],
-        retry_of=row["task_id"],
+        retry_of=retry_of,
         traceparent=None,
     )

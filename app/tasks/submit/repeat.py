@@ -27,7 +27,7 @@ async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "async
     async with reader.transaction(tenant_id) as connection:
         ended = await store.request(connection, tenant_id, task_id)
     if ended is None:
-        raise NotFound("There is no such task.")
+        raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
     if ended["status"] not in FINAL:
         raise IllegalState("The task has not ended. Wait for its end, or cancel it first.")
     if ended["erased_at"] is not None:

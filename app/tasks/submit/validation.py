@@ -1,20 +1,21 @@
 """Validate a submit and turn it into a task that can be stored."""
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from pydantic_core import to_json
 
-from app.core import ids
+from app.core import ids, suggestions
 from app.core.config import get_settings
 from app.core.errors import InvalidRequest
+from app.outbound import urls
 from app.tasks.definition import payloads, types
 from app.tasks.schemas import DEFAULT_PRIORITY, DEFAULT_TASK, SubmitOptions, SubmitRequest
 from app.tasks.submit.new_tasks import NewTask
 from app.tenants.plans import Limits
-from app.webhooks import urls
 
 # The payload of a submit without one.
 _NOTHING: Final = b"{}"
@@ -29,7 +30,7 @@ def new_task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparen
     if request.payload is None and not _takes_null(task_type):
         payload = _NOTHING
     text = payload.decode()
-    _check_payload(task_type, text)
+    _check(task_type, payloads.check, text)
     if len(payload) > limits.payload_bytes:
         raise _invalid("/payload", f"larger than the {limits.payload_bytes} bytes of this plan")
     return _task(tenant_id, task_type, text, request, traceparent)
@@ -44,14 +45,16 @@ def repeated_task(
     new payloads.
     """
     task_type = _type(task_name)
-    _check_payload(task_type, payload)
+    # As a worker reads it: the model may have lost a member since this payload was accepted.
+    _check(task_type, payloads.read, payload)
     return _task(tenant_id, task_type, payload, request, traceparent)
 
 
 def _type(name: str) -> types.TaskType:
     task_type = types.find(name)
     if task_type is None:
-        raise _invalid("/task", "unknown task type: GET /api/task-types lists them")
+        meant = suggestions.did_you_mean(name, types.all_types())
+        raise _invalid("/task", f"This task type is unknown.{meant} GET /api/task-types lists all.")
     return task_type
 
 
@@ -112,9 +115,9 @@ def _at_most(own: _Number, asked: _Number | None) -> _Number:
     return own if asked is None else min(own, asked)
 
 
-def _check_payload(task_type: types.TaskType, payload: str) -> None:
+def _check(task_type: types.TaskType, check: Callable[[types.TaskType, str], Any], payload: str) -> None:
     try:
-        payloads.read(task_type, payload)
+        check(task_type, payload)
     except payloads.UnusablePayload as unusable:
         detail = f"The payload is not valid for {task_type.name}. Correct each place that errors names."
         raise InvalidRequest(detail, errors=unusable.faults) from None

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from app.broker.ring import ASYNCIO
 from app.broker.tickets import Offers
 from app.core import failpoints
 from app.core.errors import Unavailable
@@ -74,6 +73,7 @@ class Claimer:
         worker_id: UUID,
         start: Callable[[Sequence[Claim]], None],
         *,
+        pool: str,
         capacity: int,
         statement_lock: asyncio.Lock,
     ) -> None:
@@ -85,6 +85,7 @@ class Claimer:
         self._runtime = runtime
         self._worker_id = worker_id
         self._start = start
+        self._pool = pool
         self._statement_lock = statement_lock
         self._offers = Offers(runtime.redis)
         self._limits = ClaimLimits()
@@ -102,7 +103,7 @@ class Claimer:
         """
         served = self._runtime.loop.create_future()
         if self.is_stopped:
-            self._offers.add(tenant_id, ASYNCIO)
+            self._offers.add(tenant_id, self._pool)
             served.set_result(None)
             return served
         until = self._runtime.loop.time() + _TURN_SECONDS
@@ -115,7 +116,7 @@ class Claimer:
     def offer(self, tenant_id: UUID) -> None:
         """Let a task be claimed whose tenant has a slot free again: here, or by a ticket if room is scarce."""
         if self.is_stopped or self.room < self._capacity / 2:
-            self._offers.add(tenant_id, ASYNCIO)
+            self._offers.add(tenant_id, self._pool)
         else:
             self._turns.setdefault(tenant_id, _Turn(self._runtime.loop.time() + _TURN_SECONDS))
             self._wake()
@@ -130,7 +131,7 @@ class Claimer:
         self.is_stopped = True
         turns, self._turns = self._turns, OrderedDict()
         for tenant_id, turn in turns.items():
-            self._offers.add(tenant_id, ASYNCIO)
+            self._offers.add(tenant_id, self._pool)
             _tell(turn)
 
     @property
@@ -168,7 +169,7 @@ class Claimer:
             claims = await claim_each(
                 self._runtime.database,
                 wanted,
-                pool=ASYNCIO,
+                pool=self._pool,
                 worker_id=self._worker_id,
                 on_unanswered=self._give_back_unanswered,
             )
@@ -192,14 +193,14 @@ class Claimer:
 
     def _give_back_unanswered(self, claim: UnansweredClaim) -> None:
         runtime = self._runtime
-        runtime.spawn(unanswered_claims.give_back(runtime.database, runtime.redis, claim, pool=ASYNCIO))
+        runtime.spawn(unanswered_claims.give_back(runtime.database, runtime.redis, claim, pool=self._pool))
 
     def _next(self) -> dict[UUID, int]:
         """Return the next tenants, and how many tasks to claim for each."""
         now, room = self._runtime.loop.time(), min(self.room, _MAX_TASKS)
         for tenant_id in [one for one, turn in self._turns.items() if turn.is_served and turn.until < now]:
             del self._turns[tenant_id]
-            self._offers.add(tenant_id, ASYNCIO)
+            self._offers.add(tenant_id, self._pool)
         share = max(ClaimLimits.MIN, _MAX_TASKS // max(1, min(_MAX_TENANTS, len(self._turns))))
         wanted: dict[UUID, int] = {}
         for tenant_id in self._turns:
@@ -213,13 +214,13 @@ class Claimer:
     def _go_on(self, tenant_id: UUID, turn: _Turn) -> None:
         if not turn.is_served:
             # Two tickets: every worker that finds more offers two again, so the number of workers doubles each time.
-            self._offers.add(tenant_id, ASYNCIO, 2)
+            self._offers.add(tenant_id, self._pool, 2)
         turn.is_served = True
         if self.is_stopped:
             return
         # Without room the ring decides who is next, because others may wait too.
         if self.room <= 0 or turn.until < self._runtime.loop.time():
-            self._offers.add(tenant_id, ASYNCIO)
+            self._offers.add(tenant_id, self._pool)
         else:
             self._turns.setdefault(tenant_id, turn)
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 
 from app.broker import tickets
-from app.broker.ring import ASYNCIO
 from app.db import Database
 from app.tasks.run import after_commit, outcomes
 from app.tasks.run.claim import retry_state
@@ -14,7 +13,7 @@ from app.worker.finish_writer import FinishWriter
 from app.worker.runtime import Runtime
 
 
-async def write(aside: Runtime, runners: Sequence[AttemptRunner], blocking: AttemptRunner | None) -> None:
+async def write(aside: Runtime, runners: Sequence[AttemptRunner], blocking: AttemptRunner | None, *, pool: str) -> None:
     """Write the end of every attempt of a process that is about to end.
 
     ``blocking`` is the attempt that blocks the loop; None if that is unknown. It fails, and the failure counts. An
@@ -30,7 +29,7 @@ async def write(aside: Runtime, runners: Sequence[AttemptRunner], blocking: Atte
     )
     results = [None if isinstance(one, BaseException) else one for one in ended]
     offers = after_commit.offers_for(
-        (runner.tenant_id, ASYNCIO, result) for runner, result in zip(runners, results, strict=True)
+        (runner.tenant_id, pool, result) for runner, result in zip(runners, results, strict=True)
     )
     await tickets.offer_quietly(aside.redis, offers)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from app.broker.ring import ASYNCIO
 from app.broker.ticket_consumer import CONSUME_SECONDS, TicketConsumer
 from app.tasks.run import after_commit
 from app.tasks.run.attempts import AttemptRef, Claim, FinishResult
@@ -20,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 # The most tickets in one take.
 _MAX_TICKETS: Final = 32
+# Seconds for which a process without Celery waits for a ticket at a time: less than the time-out of a reply.
+_TICKET_WAIT: Final = 1.0
 # Seconds between two looks while a drain waits.
 _STEP: Final = 0.05
 # Seconds between two cancels of code that ignores them, and the number of such asyncio tasks that wears a process out.
@@ -38,6 +39,7 @@ class AsyncioPool:
         ticket_consumer: TicketConsumer,
         worker_id: UUID,
         *,
+        pool: str,
         capacity: int,
         on_worn_out: Callable[[], None],
     ) -> None:
@@ -47,13 +49,16 @@ class AsyncioPool:
         """
         self._runtime = runtime
         self._ticket_consumer = ticket_consumer
+        self._pool = pool
         self._serving = 0
         self._runners: dict[UUID, AttemptRunner] = {}
         # Claims and ends of this process take turns: they need the same rows of Postgres, so they would wait for each
         # other there, and what comes during one makes the other larger.
         statement_lock = asyncio.Lock()
         self._finish_writer = FinishWriter(runtime, self._drop, statement_lock)
-        self._claimer = Claimer(runtime, worker_id, self._start, capacity=capacity, statement_lock=statement_lock)
+        self._claimer = Claimer(
+            runtime, worker_id, self._start, pool=pool, capacity=capacity, statement_lock=statement_lock
+        )
         self._consuming: asyncio.Task[None] | None = None
         self._given_up: set[asyncio.Task[Any]] = set()
         self._on_worn_out: Callable[[], None] | None = on_worn_out
@@ -64,6 +69,17 @@ class AsyncioPool:
         Waits while there is no room. Returns when no ticket has come for 0.5 s; claimed attempts run on.
         """
         self._runtime.run(self._serve(tenant_id))
+
+    async def consume(self) -> None:
+        """Take tickets and claim for them until the pool stops claiming. For a process without Celery's threads."""
+        loop = self._runtime.loop
+        while not self._claimer.is_stopped:
+            began = loop.time()
+            # Nobody came. If it did not even wait, Redis is away.
+            if not await self._take_and_claim(_TICKET_WAIT) and loop.time() - began < _TICKET_WAIT / 2:
+                await asyncio.sleep(CONSUME_SECONDS)
+        # A duty that ends would be started again.
+        await loop.create_future()
 
     def attempts(self) -> list[AttemptRunner]:
         """Return the attempts whose ends are not written yet. Any thread may call it."""
@@ -122,15 +138,19 @@ class AsyncioPool:
         until = loop.time() + CONSUME_SECONDS
         try:
             while self._claimer.room > 0 and not self._claimer.is_stopped and (seconds := until - loop.time()) > 0:
-                max_tickets = max(1, min(_MAX_TICKETS, self._claimer.room // ClaimLimits.MIN))
-                tenants = await self._ticket_consumer.take(ASYNCIO, max_tickets, seconds=seconds)
-                if not tenants:
+                if not await self._take_and_claim(seconds):
                     return
-                # The next tickets stay in the ring until a claim can be made for them.
-                await asyncio.wait([self._claimer.serve(tenant_id) for tenant_id in tenants])
                 until = loop.time() + CONSUME_SECONDS
         finally:
             self._consuming = None
+
+    async def _take_and_claim(self, seconds: float) -> bool:
+        max_tickets = max(1, min(_MAX_TICKETS, self._claimer.room // ClaimLimits.MIN))
+        tenants = await self._ticket_consumer.take(self._pool, max_tickets, seconds=seconds)
+        if tenants:
+            # The next tickets stay in the ring until a claim can be made for them.
+            await asyncio.wait([self._claimer.serve(tenant_id) for tenant_id in tenants])
+        return bool(tenants)
 
     def _start(self, claims: Sequence[Claim]) -> None:
         for claim in claims:

@@ -28,8 +28,9 @@ _WRITE_SECONDS: Final = 10.0
 class AsyncioWorker:
     """One process: Celery's threads take tickets, one event loop claims and runs, and one thread watches that loop."""
 
-    def __init__(self, capacity: int) -> None:
-        """At most ``capacity`` attempts run at once."""
+    def __init__(self, capacity: int, *, pool: str = ASYNCIO, role: str = "tq_worker") -> None:
+        """At most ``capacity`` attempts of the pool run at once. The process logs in to Postgres as ``role``."""
+        self._pool, self._role = pool, role
         self._worker_id = uuid4()
         self._capacity = capacity
         self._drained: Future[None] | None = None
@@ -42,14 +43,15 @@ class AsyncioWorker:
         process_tree.adopt()
         fork_signals.reset_in_forks()
         self._runtime, self._aside = (
-            Runtime(connections=3, task_factory=task_ownership.make_task),
-            Runtime(connections=1),
+            Runtime(connections=3, role=self._role, task_factory=task_ownership.make_task),
+            Runtime(connections=1, role=self._role),
         )
         aside = self._aside.database
         self._asyncio_pool = pool = AsyncioPool(
             self._runtime,
             TicketConsumer(self._runtime.redis, queues),
             self._worker_id,
+            pool=self._pool,
             capacity=self._capacity,
             on_worn_out=self._drain_and_restart,
         )
@@ -62,7 +64,7 @@ class AsyncioWorker:
         self._loop_watchdog = LoopWatchdog(self._runtime, self._end_process, self._is_overdue)
         self._aside.on_duty(
             heartbeat=lambda: heartbeat.beat(
-                aside, pool.attempts, self._worker_id, pool=ASYNCIO, slots=self._responsive_slots
+                aside, pool.attempts, self._worker_id, pool=self._pool, slots=self._responsive_slots
             )
         )
 
@@ -71,10 +73,20 @@ class AsyncioWorker:
 
     def serve(self, tenant_id: UUID, pool: str) -> None:
         """Claim for the tenant; claimed attempts continue to run after this returns."""
-        if pool != ASYNCIO:
+        if pool != self._pool:
             _log.error("a worker of the asyncio pool serves tenants.io only: start it with -Q tenants.io")
         elif self._asyncio_pool is not None:
             self._asyncio_pool.serve(tenant_id)
+
+    def consume(self) -> None:
+        """Take tickets without Celery, until the worker drains."""
+        assert self._asyncio_pool is not None  # noqa: S101 it has begun
+        self._runtime.on_duty(consume=self._asyncio_pool.consume)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The loop that runs the tasks' code, with its connections. It exists once the worker has begun."""
+        return self._runtime
 
     def drain(self, seconds: float) -> None:
         """Let the attempts run for up to ``seconds``, then give them back."""
@@ -113,7 +125,9 @@ class AsyncioWorker:
             extra=(after_commit.names(blocking) if blocking else {}) | {"attempts": len(attempts)},
         )
         try:
-            self._aside.start(emergency_finish.write(self._aside, attempts, blocking)).result(_WRITE_SECONDS)
+            self._aside.start(emergency_finish.write(self._aside, attempts, blocking, pool=self._pool)).result(
+                _WRITE_SECONDS
+            )
             self._aside.close()
         except Exception:  # noqa: BLE001 the dispatcher will end the others as lost
             _log.exception("cannot write all ends before the process ends: the dispatcher will end the others as lost")

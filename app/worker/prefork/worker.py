@@ -13,9 +13,11 @@ from billiard import current_process
 from app.broker.ring import PREFORK
 from app.broker.ticket_consumer import TicketConsumer
 from app.core.config import get_settings
+from app.metrics import serving
 from app.worker import fork_signals, heartbeat, process_tree
 from app.worker.prefork import process_kill, stall_detector
 from app.worker.prefork.child import ChildRunner
+from app.worker.prefork.child_counts import ChildCounts
 from app.worker.prefork.drain import drain
 from app.worker.prefork.shared_attempts import ChildAttempts, SharedAttempts
 from app.worker.prefork.supervisor import Supervisor
@@ -32,6 +34,7 @@ class PreforkWorker:
         self._worker_id = uuid4()
         self._main_pid = os.getpid()
         self._shared_attempts = SharedAttempts(slots)
+        self._child_counts = ChildCounts() if serving.is_on() else None
         self._runtime: Runtime | None = None
         self._child_runner: ChildRunner
 
@@ -53,6 +56,9 @@ class PreforkWorker:
         # One connection is enough: ends share statements. A machine may have many children, and Postgres few places.
         self._runtime = Runtime(connections=1)
         self._runtime.on_duty(mark_alive=child_attempts.mark_alive)
+        if (counts := self._child_counts) is not None:
+            tally = serving.count_in_child()
+            self._runtime.on_duty(send_counts=lambda: counts.send_from(tally))
         self._child_runner = ChildRunner(
             self._runtime, child_attempts, TicketConsumer(self._runtime.redis, queues), self._worker_id
         )
@@ -63,6 +69,9 @@ class PreforkWorker:
         # Two connections, so that a slow end of an attempt does not delay the heartbeat.
         runtime = self._runtime = Runtime(connections=2)
         supervisor = Supervisor(runtime, self._shared_attempts, pool=PREFORK)
+        counts, tally = self._child_counts, serving.start("worker")
+        if counts is not None and tally is not None:
+            runtime.on_duty(receive_counts=lambda: counts.receive_into(tally))
         runtime.on_duty(
             heartbeat=lambda: heartbeat.beat(
                 runtime.database,

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from app.tasks import TaskFailure, TaskRetry, TaskSnooze
+from app.tasks.definition.control import PutOff
 from app.tasks.run import outcomes
 from app.tasks.run.attempts import Outcome, RetryState
 from tests.declared import task_type
@@ -157,6 +158,16 @@ def test_code_may_ask_for_another_attempt_or_for_the_end(
         kind = replace(task_type(), autoretry_for=autoretry_for, retry_backoff=2)
         ended = outcomes.failure(kind, RetryState("test.declared", failed_attempts, 4, 0), error)
         assert (ended.status, ended.attempt_status, ended.delay_seconds) == (status, "FAILURE", delay_seconds)
+
+
+class _Limit(PutOff):
+    pass
+
+
+def test_a_limit_puts_an_attempt_off_as_often_as_it_takes() -> None:
+    ended = outcomes.put_off(_Limit("five a second", after=3))
+    assert (ended.status, ended.attempt_status, ended.delay_seconds) == ("PENDING", "RETURNED", 3)
+    assert ended.error == {"type": "_Limit", "message": "five a second"}
 
 
 def test_a_snooze_counts_as_no_failure_and_is_bounded() -> None:
