@@ -16,8 +16,8 @@ _AT_ONCE = 50
 async def _follow(port: int, key: str, may_open: asyncio.Semaphore, is_open: asyncio.Event) -> None:
     async with may_open:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        line = f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-        writer.write(f"{line}X-API-Key: {key}\r\nAccept: text/event-stream\r\n\r\n".encode())
+        first = f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        writer.write(f"{first}X-API-Key: {key}\r\nAccept: text/event-stream\r\n\r\n".encode())
         answer = await reader.readuntil(b"\r\n\r\n")
         if b" 200 " not in answer.partition(b"\r\n")[0]:
             raise ConnectionError(f"a stream was answered {answer[:300]!r}")

@@ -373,21 +373,27 @@ def test_another_tenants_thing_is_an_unknown_one_and_stays_as_it_is(either: Worl
     assert either.state(kind, either.own, thing) == before
 
 
+def _asked_around_new_things(either: World, name: str) -> tuple[httpx.Response | None, httpx.Response, httpx.Response]:
+    """Return what another tenant is answered before, and what both are answered after this one has made things.
+
+    A call that changes something is not made before: a background act may still run then, and refuses a second one.
+    """
+    before = None if ROWS[name].body else _ask(either, name, either.bystander.api_key)
+    for kind in ("task", "operation", "endpoint", "schedule", "error", "delivery"):
+        either.thing(kind, either.own)
+    return before, _ask(either, name, either.own.api_key), _ask(either, name, either.bystander.api_key)
+
+
 @pytest.mark.parametrize("name", [name for name in SCOPED if not ROWS[name].kind])
 def test_what_another_tenant_asks_for_has_nothing_of_this_one(either: World, name: str):
-    before = _ask(either, name, either.other.api_key)
-    either.thing("task", either.own)
-    either.thing("operation", either.own)
-    either.thing("endpoint", either.own)
-    either.thing("schedule", either.own)
-    either.thing("error", either.own)
-    either.thing("delivery", either.own)
-    own = _ask(either, name, either.own.api_key)
-    other = _ask(either, name, either.other.api_key)
+    before, own, other = _asked_around_new_things(either, name)
     assert other.status_code == ROWS[name].own
-    if not (ROWS[name].body or OPERATIONS[name].is_paged):
+    if before is not None and not OPERATIONS[name].is_paged:
+        if other.json() != before.json():
+            # An hour of the statistics may have begun. What tells of this tenant tells of each new thing.
+            before, own, other = _asked_around_new_things(either, name)
         # What is counted is counted for one tenant.
-        assert other.json() == before.json()
+        assert before is not None and other.json() == before.json()
     assert either.own.tenant_id not in other.text
     assert either.own.slug not in other.text
     if OPERATIONS[name].is_paged:
