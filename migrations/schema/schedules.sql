@@ -46,6 +46,8 @@ CREATE TABLE schedule (
 CREATE UNIQUE INDEX schedule_name ON schedule (name, tenant_id);
 -- What is due, for all tenants: the dispatcher probes it a few times a second.
 CREATE INDEX schedule_due ON schedule (next_fire_at) WHERE next_fire_at IS NOT NULL;
+-- The same tenant by tenant, if more is due than the dispatcher stores at once. A search for an id cannot take it, because of its condition.
+CREATE INDEX schedule_due_of_tenant ON schedule (tenant_id, next_fire_at) WHERE next_fire_at IS NOT NULL;
 CREATE INDEX schedule_queued ON schedule (id) WHERE queued_fire_at IS NOT NULL;
 COMMENT ON TABLE schedule IS
     'What a tenant wants to be submitted at which times (docs/decisions/0029-schedules.md). The dispatcher fires it.';
