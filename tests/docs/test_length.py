@@ -21,11 +21,6 @@ REFERENCES = {
 }
 """Pages in which readers look things up, and which may be longer. Decisions are another kind of page."""
 
-NOT_SPLIT_YET = {
-    "docs/security.md", "docs/task-types.md", "docs/webhooks.md", "docs/reliability.md", "docs/concepts.md", "docs/console.md",
-    "docs/architecture.md",
-}  # fmt: skip
-
 READ = [page for page in pages.pages() if page.parent == ROOT or ROOT / "docs" in page.parents]
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _NOTE = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -44,7 +39,7 @@ def _opening(text: str) -> str:
 
 @pytest.mark.parametrize("page", READ, ids=pages.name)
 def test_a_page_that_is_no_reference_is_short(page: Path):
-    if pages.name(page) not in REFERENCES | NOT_SPLIT_YET:
+    if pages.name(page) not in REFERENCES:
         assert _words(page.read_text()) <= WORDS
 
 
