@@ -90,7 +90,10 @@ def of_schema() -> Iterator[str]:
 
 
 def letters() -> dict[tuple[str, str], str]:
-    """Return the rights as docs/security.md shows them, by table and role: ``r(c)`` reads, and changes some columns."""
+    """Return the rights by table and role: ``r(c)`` reads, and changes some columns.
+
+    docs/security-isolation.md shows them.
+    """
     short = {"select": "r", "insert": "a", "update": "c", "delete": "d"}
     return {
         (table, role): "".join(f"({short[right]})" if of else short[right] for right, of in parts(text).items())

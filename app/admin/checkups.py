@@ -33,7 +33,7 @@ FROM pg_stat_activity WHERE backend_type = 'client backend'
 _WORKERS: Final = "SELECT pool, slots FROM worker WHERE heartbeat_at > now() - interval '15 s'"
 _OTHERS: Final = "SELECT kind FROM process_heartbeat WHERE heartbeat_at > now() - interval '15 s'"
 _APIS: Final = "SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE application_name LIKE 'api@%'"
-# docs/operations.md, "Scaling", has the same numbers. A dispatcher opens two more for operations.
+# docs/scaling.md has the same numbers. A dispatcher opens two more for operations.
 _DISPATCHER: Final = 5
 _ASYNCIO_WORKER: Final = 4
 _OPERATOR: Final = 7

@@ -127,7 +127,7 @@ def _away(error: BaseException | None) -> str:
 
 
 def _code(problem: Problem) -> int:
-    # Scripts depend on the exit codes, which docs/operations.md lists.
+    # Scripts depend on the exit codes, which docs/commands.md lists.
     codes: dict[type[Problem], int] = {
         NotFound: NOT_FOUND,
         SlugTaken: CONFLICT,

@@ -97,7 +97,7 @@ def _named(error: BaseException) -> str | None:
 def _denied(text: str) -> str:
     command = _COMMAND.search(text)
     what = f"the command {command[1]}" if command else "a key, a channel or a command"
-    return f"Redis denies the user of REDIS_URL {what}: see the rights in docs/operations.md"
+    return f"Redis denies the user of REDIS_URL {what}: see the rights in docs/postgres-and-redis.md"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -30,7 +30,7 @@ def fault(version: str | None) -> str | None:
     if is_of_another_chain(version):
         return (
             f"the schema is {version}, which is older than the baseline {EXPECTED}: start with an empty database, or"
-            " dump the data and restore it into one that this version has migrated (docs/operations.md)"
+            " dump the data and restore it into one that this version has migrated (docs/upgrade.md)"
         )
     if version < EXPECTED:
         return f"the schema is {version}, this version needs {EXPECTED}: run scripts/admin migrate"

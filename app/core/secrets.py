@@ -21,7 +21,7 @@ from app.core.config import get_settings
 ROLES: Final = (
     "tq_api", "tq_submit", "tq_worker", "tq_http", "tq_dispatch", "tq_webhook", "tq_auth", "tq_account", "tq_admin",
 )  # fmt: skip
-"""The login roles of the database, one for each kind of work (docs/operations.md)."""
+"""The login roles of the database, one for each kind of work (docs/secrets.md)."""
 
 _WORKER_ROLES: Final = ("tq_worker",)
 _ADMIN_ROLE: Final = "tq_admin"

@@ -1,4 +1,4 @@
-"""Each kind of error ends a command with its exit code and one line; docs/operations.md lists the codes."""
+"""Each kind of error ends a command with its exit code and one line; docs/commands.md lists the codes."""
 
 import asyncpg
 import pytest

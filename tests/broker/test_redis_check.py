@@ -58,7 +58,7 @@ async def test_the_documented_user_may_do_all_that_is_needed_and_nothing_is_left
 )
 async def test_a_right_that_is_missing_is_named(admin: Redis, servers: Servers, rules: tuple[str, ...], named: str):
     faults = await _faults(admin, servers, *rules)
-    assert any(named in fault and "docs/operations.md" in fault for fault in faults), faults
+    assert any(named in fault and "docs/postgres-and-redis.md" in fault for fault in faults), faults
 
 
 async def test_a_redis_that_is_full_or_a_replica_is_named_and_only_while_it_is(admin: Redis):

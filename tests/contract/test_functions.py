@@ -58,7 +58,7 @@ def test_the_page_on_security_shows_the_matrix():
     columns = [f"`{role}`" for role in secrets.ROLES]
     told = {
         (pages.code(row[0])[0], role): may
-        for row in pages.table(ROOT / "docs" / "security.md", "table", *columns)
+        for row in pages.table(ROOT / "docs" / "security-isolation.md", "table", *columns)
         for role, may in zip(secrets.ROLES, row[1:], strict=True)
         if may
     }

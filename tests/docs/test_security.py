@@ -1,4 +1,4 @@
-"""What the page on security says of roles, processes and libraries is so."""
+"""What the pages on security say of roles, processes and libraries is so."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from app.core.secrets import Secrets
 from tests.conftest import ROOT
 from tests.docs import pages
 
-SECURITY = ROOT / "docs" / "security.md"
+SECURITY = ROOT / "docs" / "security-isolation.md"
 
 _MAY = """
 SELECT c.relname AS "table", r.rolname AS role, string_agg(CASE

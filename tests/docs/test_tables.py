@@ -31,8 +31,10 @@ from scripts.stack.stackfile import Stack
 from tests.conftest import ROOT
 from tests.docs import pages
 
-CONCEPTS, HTTP, OPERATIONS, TASK_TYPES, WEBHOOKS = (
-    ROOT / "docs" / f"{name}.md" for name in ("concepts", "http", "operations", "task-types", "webhooks")
+DOCS = ROOT / "docs"
+CONCEPTS, HTTP, TASK_TYPES, WEBHOOKS = (DOCS / f"{name}.md" for name in ("concepts", "http", "task-types", "webhooks"))
+OPERATIONS, SETTINGS, SECRETS, COMMANDS, HEALTH = (
+    DOCS / f"{name}.md" for name in ("operations", "settings", "secrets", "commands", "health")
 )
 
 
@@ -42,7 +44,7 @@ def _first_column(page: Path, *columns: str) -> list[str]:
 
 def test_every_setting_is_in_the_table_with_its_default():
     told = {
-        name: row[1].strip("`") for row in pages.table(OPERATIONS, "variable", "default") for name in pages.code(row[0])
+        name: row[1].strip("`") for row in pages.table(SETTINGS, "variable", "default") for name in pages.code(row[0])
     }
     assert told == {name.upper(): _default(field) for name, field in Settings.model_fields.items()}
 
@@ -92,7 +94,7 @@ def test_every_scope_is_in_the_table_with_its_roles():
 
 
 def test_every_role_is_in_the_table():
-    assert _first_column(OPERATIONS, "role") == list(secrets.ROLES)
+    assert _first_column(SECRETS, "role") == list(secrets.ROLES)
 
 
 def test_every_limit_is_in_the_table_with_its_value_for_each_plan():
@@ -135,7 +137,7 @@ def _commands() -> list[list[str]]:
 
 
 def test_every_command_of_the_operator_is_in_the_table():
-    told = [re.split(r" [A-Z-]{2}", line)[0].split()[1:] for line in _first_column(OPERATIONS, "command", "does")]
+    told = [re.split(r" [A-Z-]{2}", line)[0].split()[1:] for line in _first_column(COMMANDS, "command", "does")]
     assert sorted(told) == sorted(_commands())
 
 
@@ -166,7 +168,7 @@ def test_every_command_that_a_page_names_is_there(tmp_path: Path):
 
 
 def test_the_exit_codes_are_those_of_the_commands():
-    told = [int(row[0]) for row in pages.table(OPERATIONS, "exit code")]
+    told = [int(row[0]) for row in pages.table(COMMANDS, "exit code")]
     assert told == [
         0,
         1,
@@ -189,7 +191,7 @@ def test_the_exit_codes_are_those_of_the_commands():
     ],
 )
 def test_the_fields_of_a_log_line_are_those_that_are_logged(message: str, path: str, function: str):
-    row = next(row for row in pages.table(OPERATIONS, "message", "from") if row[0] == f"`{message}`")
+    row = next(row for row in pages.table(HEALTH, "message", "from") if row[0] == f"`{message}`")
     named = [node for node in ast.walk(ast.parse((ROOT / path).read_text())) if getattr(node, "name", None) == function]
     keys = [key for node in ast.walk(named[0]) if isinstance(node, ast.Dict) for key in node.keys]
     assert set(pages.code(row[2])) == {key.value for key in keys if isinstance(key, ast.Constant)}

@@ -13,7 +13,7 @@ from tests.conftest import role_url, wait_until
 from tests.security.world import Side, World
 
 SEEING_ALL = {"tq_dispatch", "tq_webhook", "tq_auth", "tq_admin"}
-"""By their work; what they may read there, docs/security.md tells and tests/docs hold."""
+"""By their work; what they may read there, docs/security-isolation.md tells and tests/docs hold."""
 SCOPED = sorted({*secrets.ROLES} - SEEING_ALL)
 
 _TABLES = """
