@@ -48,6 +48,7 @@ BOOKS: Final = (
             "docs/operations.md",
             "docs/runbook.md",
             "docs/compose.md",
+            "docs/deploy-on-servers.md",
             "docs/security.md",
             "docs/reliability.md",
             "docs/troubleshooting.md",
