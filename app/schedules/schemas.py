@@ -201,7 +201,7 @@ class ScheduleFire(BaseModel):
     fire_at: datetime = Field(description="The time of the fire; of several, the first one.")
     outcome: Outcome = Field(description="`fired` if it made a task.")
     reason: str | None = Field(
-        description="More about the outcome. Of a task: null if the clock caused it, else `trigger`."
+        description="More about the outcome. Of a task: null if the clock caused it, else `trigger` or `backfill`."
     )
     task_id: UUID | None = Field(description="The task; null if it made none.")
     count: int = Field(description="The number of fires.")

@@ -230,6 +230,57 @@ def test_more_schedules_than_the_limit_are_refused(make_tenant: Callable[..., Te
     assert small.client.put(f"{SCHEDULES}/by-name/a", json=DAILY | {"payload": 2}).status_code == 200
 
 
+def test_a_backfill_makes_up_what_a_dry_run_has_shown(tenant: Tenant):
+    made = _create(tenant, cron="0 * * * *", paused=True)
+    path = f"{SCHEDULES}/{made['schedule_id']}"
+    times = {"from": "2025-05-04T10:30:00Z", "to": "2025-05-04T12:00:00Z"}
+    shown = tenant.client.post(f"{path}/backfill", json=times | {"dry_run": True})
+    expected = {"count": 2, "fires": ["2025-05-04T11:00:00Z", "2025-05-04T12:00:00Z"]}
+    assert (shown.status_code, shown.json()) == (200, {"operation_id": None} | expected)
+    started = tenant.client.post(f"{path}/backfill", json=times)
+    assert started.status_code == 202, started.text
+    operation = started.headers["Location"]
+    assert operation == f"/api/operations/{started.json()['operation_id']}"
+    assert started.json()["fires"] == expected["fires"]
+    wait_until(lambda: tenant.client.get(operation).json()["status"] == "SUCCEEDED", "the backfill")
+    assert tenant.client.get(operation).json()["done"] == 2
+    fires = _get(tenant, made["schedule_id"])["last_fires"]
+    assert [(fire["fire_at"], fire["outcome"], fire["reason"]) for fire in fires] == [
+        ("2025-05-04T12:00:00Z", "fired", "backfill"),
+        ("2025-05-04T11:00:00Z", "fired", "backfill"),
+    ]
+    again = tenant.client.post(f"{path}/backfill", json=times)
+    assert (again.status_code, again.json()) == (200, {"operation_id": None, "count": 0, "fires": []})
+    [event] = tenant.client.get("/api/audit", params={"action": "operation.started"}).json()["items"][:1]
+    assert event["detail"]["filter"]["schedule_id"] == made["schedule_id"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"from": "2025-05-04T10:00:00Z"},
+        {"from": "2025-05-04T10:00:00Z", "to": "2025-05-04T10:00:00Z"},
+        {"from": "0001-01-01T00:00:00Z", "to": "2025-05-04T10:00:00Z"},
+        {"from": "2025-05-04T10:00:00Z", "to": "2025-05-04T11:00:00Z", "dry_run": "yes"},
+        {"first": "2025-05-04T10:00:00Z", "to": "2025-05-04T11:00:00Z"},
+        # More than 1,000 times.
+        {"from": "2025-05-04T10:00:00Z", "to": "2025-05-06T11:00:00Z", "dry_run": True},
+    ],
+)
+def test_an_invalid_backfill_is_refused(tenant: Tenant, body: dict[str, Any]):
+    made = _create(tenant, cron="* * * * *", paused=True)
+    response = tenant.client.post(f"{SCHEDULES}/{made['schedule_id']}/backfill", json=body)
+    assert response.status_code == 422, response.text
+
+
+def test_a_backfill_of_the_future_does_nothing(tenant: Tenant):
+    made = _create(tenant, cron="* * * * *", paused=True)
+    times = {"from": "2999-05-04T10:30:00Z", "to": "9999-12-31T23:59:59Z"}
+    response = tenant.client.post(f"{SCHEDULES}/{made['schedule_id']}/backfill", json=times)
+    assert (response.status_code, response.json()["count"]) == (200, 0)
+
+
 def test_a_preview_stores_nothing(tenant: Tenant):
     response = tenant.client.post(f"{SCHEDULES}/preview", json={"cron": "30 2 * * *", "timezone": "Europe/Berlin"})
     assert response.status_code == 200

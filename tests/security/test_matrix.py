@@ -80,6 +80,10 @@ def _any_filter() -> dict[str, Any]:
 _SCHEDULE = {"cron": "@yearly", "task": "echo", "payload": 1}
 
 
+def _dry_backfill() -> dict[str, Any]:
+    return {"from": "2020-01-01T00:00:00Z", "to": "2020-01-01T00:00:01Z", "dry_run": True}
+
+
 def _new_schedule() -> dict[str, Any]:
     return {"name": f"s{uuid.uuid4().hex}"} | _SCHEDULE
 
@@ -127,6 +131,7 @@ ROWS = {
     "pause_schedule": Row("schedules:manage", 200, "schedule", lambda: {"note": "x"}),
     "resume_schedule": Row("schedules:manage", 200, "schedule"),
     "trigger_schedule": Row("schedules:manage", 202, "schedule"),
+    "backfill_schedule": Row("schedules:manage", 200, "schedule", _dry_backfill),
     "list_task_types": Row("tasks:read", 200),
     "list_events": Row("tasks:read", 200),
     "pause_queue": Row("tasks:write", 200),
