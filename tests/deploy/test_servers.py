@@ -30,6 +30,8 @@ PAGE = ROOT / "docs" / "deploy-on-servers.md"
 NAME = "tasks.example.com"
 BLOCKS = [fence for fence in pages.fences(PAGE, "sh") if not fence.mark.startswith("not run: ")]
 WORKER = "taskqueue-worker@1"
+# The first test waits for the whole page, and for some ten processes that start at once.
+pytestmark = pytest.mark.timeout(300)
 NGINX = (ROOT / "deploy" / "host" / "nginx.conf").read_text()
 
 
@@ -76,7 +78,7 @@ def client(deployed: tuple[host.Host, str]) -> Iterator[httpx.Client]:
         headers={"Authorization": f"Bearer {key}", "Host": NAME},
     ) as opened:  # fmt: skip
         opened.event_hooks["request"] = [lambda request: request.extensions.update(sni_hostname=NAME)]
-        wait_until(lambda: _is_ready(opened), "the service behind nginx")
+        wait_until(lambda: _is_ready(opened), "the service behind nginx", seconds=120)
         yield opened
 
 
@@ -104,7 +106,7 @@ def test_a_task_from_outside_succeeds(client: httpx.Client):
 
 def test_it_goes_on_after_redis_was_restarted(made: host.Host, client: httpx.Client):
     made.shell("systemctl restart redis-server")
-    wait_until(lambda: _is_ready(client), "the service after a restart of Redis")
+    wait_until(lambda: _is_ready(client), "the service after a restart of Redis", seconds=120)
     assert _run(client, task="echo", payload={"message": "again"})["status"] == "SUCCESS"
 
 
