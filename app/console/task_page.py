@@ -23,6 +23,7 @@ WAITING: Final = {
     "TENANT_CONCURRENCY": "As many of your tasks run as may run at once. It starts when one of them ends.",
     "QUEUE_PAUSED": "The queue is paused. Nothing starts until it is resumed.",
     "SUSPENDED": "The operator has suspended your tenant.",
+    "DEPENDENCIES": "It waits for other tasks to end.",
     "NO_WORKER": "No worker is running. It starts when the operator's workers are back.",
     "QUEUED": "It is due, and waits for a free worker.",
 }

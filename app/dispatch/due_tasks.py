@@ -68,7 +68,7 @@ class DueTasks:
 
     async def _find_expired(self) -> list[tuple[UUID, UUID]]:
         found = await sweep_store.expired_any_tenant(self._connection, _MAX_EXPIRED)
-        if len(found) == _MAX_EXPIRED:
+        if len(found) >= _MAX_EXPIRED:
             # The look was full, perhaps of one tenant's tasks. So the first ones of each tenant come too.
             page, place = await sweep_store.expired_by_tenant_any_tenant(
                 self._connection, self._place, tenants=_MAX_TENANTS, each=_MAX_OF_EACH

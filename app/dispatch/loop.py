@@ -28,6 +28,7 @@ from app.dispatch import leadership
 from app.dispatch.due_tasks import DueTasks
 from app.dispatch.error_counter import ErrorCounter
 from app.dispatch.fair_share_throttle import FairShareThrottle
+from app.dispatch.held_tasks import HeldTasks
 from app.dispatch.key_expiry import KeyExpiry
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
@@ -66,6 +67,8 @@ _PRUNE_INTERVAL: Final = 1.0
 _ROLL_UP_INTERVAL: Final = 2.0
 # The longest time after which a failure is seen as an occurrence of its error. A look at an empty table is one probe.
 _COUNT_ERRORS_INTERVAL: Final = 1.0
+# The longest time after which a held task with a wrong row, of a page of 2,000, is found.
+_HELD_INTERVAL: Final = 5.0
 _LEDGER_INTERVAL: Final = 60.0
 # The longest time after which an operation begins. A look is one probe of a small index.
 _OPERATIONS_INTERVAL: Final = 1.0
@@ -105,6 +108,7 @@ class Sweeps:
         self._operations = operations
         self._schedules = schedules
         self._due = DueTasks(lead.connection, worker)
+        self._held = HeldTasks(lead.connection, worker)
         self._rescuer = Rescuer(lead, worker)
         self._pruner = Pruner(lead)
         self._reconciler = Reconciler(lead.connection, redis)
@@ -115,6 +119,7 @@ class Sweeps:
         self._fair_share = FairShareThrottle(lead.connection, redis, self._ledger)
         self._reserve = SlotReserve(lead, self._ledger)
         self._expire, self._fall_due = _duty("expire"), _duty("fall due")
+        self._end_doomed, self._correct_held = _duty("end held tasks"), _duty("correct held tasks", _HELD_INTERVAL)
         self._keep_partitions = _duty("partitions", _PARTITIONS_INTERVAL)
         self._fire_schedules = _duty("fire schedules")
         self._rescue = _duty("rescue", _RESCUE_INTERVAL)
@@ -147,6 +152,8 @@ class Sweeps:
         """
         # ``ended`` collects tasks for which clients may wait, ``due`` the tenants and pools that need a ticket.
         ended = await self._do(self._expire, self._due.end_expired) or []
+        ended += await self._do(self._end_doomed, self._held.end_doomed) or []
+        await self._do(self._correct_held, self._held.correct)
         due = await self._do(self._fall_due, self._due.fallen_due) or []
         if self._due.looked_until is not None:
             self._contact.answered(self._due.looked_until)

@@ -6,6 +6,7 @@ from app.models.background_act import BackgroundAct
 from app.models.delivery import Delivery, DeliveryAttempt, WebhookSecret
 from app.models.endpoint import Endpoint, EndpointSecret
 from app.models.event import Event, WebhookCursor
+from app.models.held import DependencyRecord, HeldTask
 from app.models.operator import OperatorLink, OperatorSession
 from app.models.process import ProcessHeartbeat
 from app.models.schedule import FireRecord, ScheduleRecord
@@ -27,6 +28,7 @@ __all__ = [
     "ConsoleSession",
     "Delivery",
     "DeliveryAttempt",
+    "DependencyRecord",
     "DispatcherLease",
     "Endpoint",
     "EndpointSecret",
@@ -35,6 +37,7 @@ __all__ = [
     "ErrorTask",
     "Event",
     "FireRecord",
+    "HeldTask",
     "IdempotencyKey",
     "LongTaskType",
     "Member",

@@ -86,6 +86,8 @@ class Task(SQLModel, table=True):
     """The return value, unless it is larger than ``outcomes.SMALL_RESULT``; then it is a ``Result``."""
     erased_at: datetime | None = moment()
     """Time at which its tenant erased what it was about."""
+    gates: int = default("0", sa_type=SmallInteger)
+    """Bits: 1 others wait, or have waited, for its end; 2 it waits, or has waited, for others."""
 
 
 class Attempt(SQLModel, table=True):

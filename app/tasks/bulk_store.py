@@ -23,7 +23,8 @@ _MATCHES: Final = """
 
 # $1: the tenant; $2, $3: ids between which the page lies; $4: how many tasks it has at most. A claim and an end move a
 # task between the backlog and the running attempts in one transaction. So this one statement sees each unfinished task
-# in one of them, and none is missed that starts, or waits again, while the pages are read.
+# in one of them, or among those that wait for others. None is missed that starts, or waits again, while the pages are
+# read.
 _UNFINISHED: Final = f"""
 -- running: IS TRUE hides the conditions from the planner, so that only the small index of running attempts can answer.
 WITH running AS MATERIALIZED (
@@ -33,6 +34,9 @@ WITH running AS MATERIALIZED (
     SELECT u.task_id FROM (
         (SELECT b.task_id FROM backlog b WHERE b.tenant_id = $1 AND b.task_id > $2 AND b.task_id <= $3
          ORDER BY b.task_id LIMIT $4)
+        UNION
+        (SELECT h.task_id FROM held h WHERE h.tenant_id = $1 AND h.task_id > $2 AND h.task_id <= $3
+         ORDER BY h.task_id LIMIT $4)
         UNION
         SELECT r.task_id FROM running r
     ) AS u ORDER BY u.task_id LIMIT $4

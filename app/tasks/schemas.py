@@ -1,7 +1,6 @@
 """The bodies of the task calls, as pydantic models. Their docstrings and descriptions are part of the API document."""
 
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from app.core.timestamps import Timestamp
 from app.http.problem import FieldError
 from app.http.strict_json import MAX_DEPTH, Bounds
+from app.tasks.after import MAX_AFTER, AfterItem, WaitingReason
 from app.tasks.definition.control import MAX_DELAY_SECONDS
 from app.tasks.definition.types import Pool
 from app.tasks.metadata import Metadata
@@ -25,18 +25,6 @@ BATCH_BOUNDS: Final = Bounds(size=1024 * 1024, depth=MAX_DEPTH + 2)
 # A time in the past means now, but the first days of the calendar do not exist at every UTC offset.
 _FIRST_YEAR: Final = 1970
 _EXAMPLE_ID: Final = "019ab2c4-7c1e-7d3a-9b50-5f0c6b1f2a10"
-
-
-class WaitingReason(StrEnum):
-    """The reason why a waiting task does not run yet."""
-
-    SCHEDULED = "SCHEDULED"
-    RETRY_BACKOFF = "RETRY_BACKOFF"
-    TENANT_CONCURRENCY = "TENANT_CONCURRENCY"
-    QUEUE_PAUSED = "QUEUE_PAUSED"
-    SUSPENDED = "SUSPENDED"
-    NO_WORKER = "NO_WORKER"
-    QUEUED = "QUEUED"
 
 
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\p{C}]+$")]
@@ -71,6 +59,11 @@ class SubmitOptions(BaseModel):
     )
     metadata: Metadata | None = Field(
         None, description="Texts of your own, by key, that stay with the task. Lists can be filtered by one of them."
+    )
+    after: Annotated[list[AfterItem], Field(max_length=MAX_AFTER)] | None = Field(
+        default_factory=list,
+        description="Tasks of yours to wait for: ids, or objects that say how the task has to end. If one of them ends "
+        "otherwise, this task ends REVOKED with `DependencyFailed`. Not in a batch.",
     )
     webhook_url: str | None = Field(
         None, max_length=2048, description="An https URL that receives the task's end as a signed event (see webhooks)."
@@ -263,6 +256,10 @@ class TaskAndAttempts(TaskStatus):
     webhooks: list[DeliveryOfTask] = Field(
         description="What became of its events: the latest deliveries, newest first, at most 100. "
         "`GET /api/webhooks/deliveries?task_id=` has all of them."
+    )
+    blocked_by: list[UUID] = Field(
+        description="With `waiting_reason` `DEPENDENCIES`: the tasks that it waits for and that have not ended, oldest "
+        "first, at most 100."
     )
     position: int | None = Field(description="Of a due task: 1 for the next one to start; null beyond 1,000.")
     estimated_start_at: datetime | None = Field(

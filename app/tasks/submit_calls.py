@@ -19,7 +19,8 @@ from app.tasks.large_bodies import is_large
 from app.tasks.parameters import IdempotencyKey, TaskId, TraceParent
 from app.tasks.parts import TaskParts
 from app.tasks.schemas import BatchRequest, SubmitRequest
-from app.tasks.submit import batch, repeat, validation
+from app.tasks.submit import batch, dependencies, repeat, validation
+from app.tasks.submit.accept import UnknownTasks
 from app.tasks.submit.decision import Accepted
 from app.tasks.submit.idempotency import fingerprint
 from app.tasks.submit.new_tasks import Idempotency, TaskSpecs
@@ -105,7 +106,11 @@ async def _accept(
     # A small body is parsed right here, because an extra coroutine would cost more than to parse it.
     wanted = await parts.large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
     specs, idempotency = wanted
-    decided = await parts.acceptor.accept(specs, idempotency)
+    try:
+        decided = await parts.acceptor.accept(specs, idempotency)
+    except UnknownTasks as error:
+        # Another tenant's task is unknown, too.
+        raise dependencies.unknown(specs.dependencies, error.ids) from None
     return responses.require_accepted(decided, specs.limits, rate), specs.limits
 
 
@@ -117,8 +122,12 @@ def read_submit(
     Raises ``MalformedBody``, ``RequestValidationError`` and ``InvalidRequest``.
     """
     limits = plans.limits_of(principal)
-    task = validation.new_task(principal.tenant_id, limits, body.read(), traceparent)
-    return TaskSpecs(principal.tenant_id, limits, (task,)), _idempotency(key, body.document, body.raw)
+    request = body.read()
+    task = validation.new_task(principal.tenant_id, limits, request, traceparent)
+    waits_for = dependencies.read(task.id, request.after) if request.after else ()
+    return TaskSpecs(principal.tenant_id, limits, (task,), dependencies=waits_for), _idempotency(
+        key, body.document, body.raw
+    )
 
 
 def read_batch(

@@ -127,9 +127,16 @@ LEFT JOIN (
 
 
 async def expired_any_tenant(connection: Connection, limit: int) -> "list[tuple[UUID, UUID]]":
-    """Return up to ``limit`` (tenant, task) ids of waiting tasks whose time to start has passed, oldest first."""
+    """Return (tenant, task) ids of waiting tasks whose time to start has passed, oldest first.
+
+    Up to ``limit`` of those that could run, and as many of those that wait for others.
+    """
     rows = await connection.fetch(
-        "SELECT tenant_id, task_id FROM backlog WHERE expires_at <= now() ORDER BY expires_at LIMIT $1", limit
+        "(SELECT tenant_id, task_id, expires_at FROM backlog WHERE expires_at <= now() ORDER BY expires_at LIMIT $1) "
+        # Tasks that wait for others have their rows elsewhere.
+        "UNION ALL (SELECT tenant_id, task_id, expires_at FROM held WHERE expires_at <= now() "
+        "ORDER BY expires_at LIMIT $1) ORDER BY expires_at",
+        limit,
     )
     return [(row["tenant_id"], row["task_id"]) for row in rows]
 

@@ -7,7 +7,8 @@
 --   p_fingerprint: of its error if it has failed, else null. p_cancelled: the error of a task that would wait again and is cancelled, a JSON object. p_short_attempt, p_short_for: seconds, as in
 --   attempts_finish. p_small_result: bytes up to which a result is kept in the task's own row (app/tasks/run/outcomes.py).
 -- Returns. The same as attempts_finish: one row.
--- Locks. tenant_slots in a statement of its own; then task and attempt.
+-- Locks. tenant_slots in a statement of its own; then task and attempt. If other tasks wait for the end, also held and backlog
+--   (held_release).
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION attempt_finish(
     p_tenant_id uuid, p_task_id uuid, p_claim_token uuid, p_status text, p_attempt_status text, p_result text,
@@ -57,7 +58,8 @@ BEGIN
         result = CASE WHEN p_status = 'SUCCESS' AND NOT is_large THEN coalesce(p_result, 'null')::json END
     WHERE k.tenant_id = p_tenant_id AND k.id = p_task_id AND k.claim_token = p_claim_token AND k.status = 'STARTED'
     RETURNING k.task, k.pool, k.priority, k.status, k.attempt, k.due_at, k.finished_at,
-        k.webhook_url IS NOT NULL AND k.finished_at IS NOT NULL AS has_webhook INTO ended;
+        k.webhook_url IS NOT NULL AND k.finished_at IS NOT NULL AS has_webhook,
+        k.gates & 1 <> 0 AND k.finished_at IS NOT NULL AS is_awaited INTO ended;
     IF NOT FOUND THEN
         -- Was the same end written before?
         outcome := coalesce((
@@ -127,6 +129,11 @@ BEGIN
         INSERT INTO event (tenant_id, seq, type, subject, attempt, webhook_seq)
         VALUES (p_tenant_id, slots.event_seq, type_of_event, p_task_id, ended.attempt,
                 CASE WHEN has_webhook THEN slots.event_seq END);
+    END IF;
+    IF ended.is_awaited THEN
+        -- Others wait for this end. What it frees needs a ticket.
+        PERFORM held_release(p_tenant_id, ARRAY[p_task_id]);
+        frees_slot := true;
     END IF;
     RETURN NEXT;
 END $$;

@@ -13,7 +13,8 @@
 -- Returns. One row for each end, in the order of the arrays. outcome is one of: ended; already, if the same end was
 --   written before; fenced, if the token is no longer valid. If it is ended: the task's status, whether the tenant had no
 --   slot free before (frees_slot), and whether a webhook has to be sent (has_webhook).
--- Locks. tenant_slots in the order of tenant ids, in a statement of its own; then task and attempt.
+-- Locks. tenant_slots in the order of tenant ids, in a statement of its own; then task and attempt. If other tasks wait for some of
+--   the ends, also held and backlog (held_release).
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION attempts_finish(
     p_tenant_id uuid[], p_task_id uuid[], p_claim_token uuid[], p_status text[], p_attempt_status text[],
@@ -29,6 +30,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
     wants smallint;
+    awaited uuid[];
+    tenants uuid[];
+    released record;
 BEGIN
     -- Row-level security shows and accepts rows of these tenants only, until the transaction ends.
     PERFORM set_config('app.tenant_ids', p_tenant_id::text, true);
@@ -51,9 +55,20 @@ BEGIN
         ) AS k
         WHERE g.fingerprint IS NOT NULL;
     END IF;
+    IF wants & 4 <> 0 THEN
+        -- Tenants with tasks that wait for others: which of these ends do they wait for? Nobody else can end these attempts while
+        -- the slots are locked, so none is followed twice.
+        SELECT array_agg(g.task_id), array_agg(g.tenant_id) INTO awaited, tenants
+        FROM unnest(p_tenant_id, p_task_id, p_claim_token) AS g (tenant_id, task_id, token)
+        CROSS JOIN LATERAL (
+            SELECT FROM task t
+            WHERE t.tenant_id = g.tenant_id AND t.id = g.task_id AND t.claim_token = g.token AND t.status = 'STARTED'
+              AND t.gates & 1 <> 0 LIMIT 1
+        ) AS k;
+    END IF;
     -- There are two statements. The first writes no events, so a tenant without a log pays nothing for it. The second is
     -- the first with the events added; tests/contract/test_functions.py fails if they differ in anything else.
-    IF wants & 3 = 0 AND true <> ALL(p_has_webhook) THEN
+    IF wants & 3 = 0 AND awaited IS NULL AND true <> ALL(p_has_webhook) THEN
         RETURN QUERY
         WITH given AS MATERIALIZED (
             -- The ends, numbered by their place in the arrays. MATERIALIZED: two parts read it.
@@ -281,8 +296,19 @@ BEGIN
             LIMIT 1
         ), 'fenced') END,
         e.status, f.frees_slot
+        -- What is freed below needs a ticket.
+        OR coalesce(e.id = ANY(awaited), false)
         , e.has_webhook OR (f.has_endpoints AND e.event_type IS NOT NULL)
     -- LEFT JOIN: each end gets a row, also one that changed nothing.
     FROM given g LEFT JOIN ended e ON e.number = g.number LEFT JOIN freed f ON f.tenant_id = e.tenant_id
     ORDER BY g.number;
+    IF awaited IS NOT NULL THEN
+        FOR released IN
+            SELECT u.tenant_id, array_agg(DISTINCT u.task_id) AS tasks FROM unnest(tenants, awaited) AS u (tenant_id, task_id)
+            GROUP BY u.tenant_id ORDER BY u.tenant_id
+        LOOP
+            -- It leaves out those that have not ended, but wait again.
+            PERFORM held_release(released.tenant_id, released.tasks);
+        END LOOP;
+    END IF;
 END $$;

@@ -23,8 +23,10 @@ BEGIN
         CROSS JOIN LATERAL (SELECT t.pool FROM task t WHERE t.tenant_id = o.tenant_id AND t.id = o.task_id LIMIT 1) AS k
         WHERE o.finished_at IS NULL GROUP BY 1
     ), waits AS MATERIALIZED (
-        -- Waiting tasks of each tenant.
-        SELECT w.tenant_id, count(*) AS n FROM backlog w GROUP BY 1
+        -- Waiting tasks of each tenant, also those that wait for others.
+        SELECT w.tenant_id, count(*) AS n FROM (
+            SELECT b.tenant_id FROM backlog b UNION ALL SELECT h.tenant_id FROM held h
+        ) AS w GROUP BY 1
     ), counted AS MATERIALIZED (
         -- How much each counter differs from the rows. A deleted tenant is left out, because its rows are being erased.
         SELECT s.tenant_id, s.running - coalesce(r.n, 0) AS running_off,

@@ -43,6 +43,8 @@ BEGIN
     DELETE FROM delivery d WHERE d.tenant_id = p_tenant AND d.id = ANY(delivered) AND d.finished_at < oldest_kept;
     DELETE FROM task_error e WHERE e.tenant_id = p_tenant AND e.last_seen < oldest_kept;
     DELETE FROM error_task l WHERE l.tenant_id = p_tenant AND l.task_id = ANY(pruned);
+    DELETE FROM dependency d WHERE d.tenant_id = p_tenant AND d.upstream_id = ANY(pruned);
+    DELETE FROM dependency d WHERE d.tenant_id = p_tenant AND d.downstream_id = ANY(pruned);
     DELETE FROM result r WHERE r.tenant_id = p_tenant AND r.task_id = ANY(pruned);
     DELETE FROM task_log l WHERE l.tenant_id = p_tenant AND l.task_id = ANY(pruned);
     DELETE FROM attempt a WHERE a.tenant_id = p_tenant AND a.task_id = ANY(pruned);

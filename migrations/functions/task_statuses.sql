@@ -25,6 +25,9 @@ BEGIN
                 WHEN k.status NOT IN ('PENDING', 'RETRY') THEN NULL
                 WHEN t.status = 'suspended' THEN 'SUSPENDED'
                 WHEN t.queue_paused OR t.queue_paused_by_tenant THEN 'QUEUE_PAUSED'
+                -- Only a task that has waited for others once is looked for there (gates bit 2).
+                WHEN k.gates & 2 <> 0 AND EXISTS (SELECT FROM held h WHERE h.tenant_id = u.tenant_id AND h.task_id = u.id)
+                    THEN 'DEPENDENCIES'
                 -- The tenant has chosen this time, for the first attempt or for the next one (waiting_change).
                 WHEN k.due_at > now() AND k.scheduled_at = k.due_at THEN 'SCHEDULED'
                 WHEN k.due_at > now() AND k.status = 'RETRY' THEN 'RETRY_BACKOFF'

@@ -1,8 +1,8 @@
--- Purpose. Change a task that waits: its priority, its time and its tags.
+-- Purpose. Change a task that waits: its priority, its time and its tags. A task that waits for others has its row in held.
 -- Parameters. p_tenant, p_task: the task. p_priority: null keeps it. p_sets_time: whether p_scheduled_at replaces the time from
 --   which the task may run; a time in the past or null means at once. p_tags: null keeps them.
 -- Returns. One row with the task as it is now if it waits. is_due: it may run now.
--- Locks. tenant_slots in a statement of its own, then backlog and task.
+-- Locks. tenant_slots in a statement of its own, then held, backlog and task.
 -- Called by. app/tasks/change_store.py.
 CREATE OR REPLACE FUNCTION waiting_change(
     p_tenant uuid, p_task uuid, p_priority smallint, p_sets_time boolean, p_scheduled_at timestamptz, p_tags text[]
@@ -18,6 +18,13 @@ BEGIN
     -- Slots come first, as in every claim and end, so the task cannot start or end meanwhile. It is a statement of its own,
     -- because only a statement that begins after the lock sees what the last holder has written.
     PERFORM FROM tenant_slots s WHERE s.tenant_id = p_tenant FOR UPDATE;
+    IF (SELECT s.features & 4 <> 0 FROM tenant_slots s WHERE s.tenant_id = p_tenant) THEN
+        UPDATE held h
+        SET priority = coalesce(p_priority, h.priority),
+            due_at = CASE WHEN NOT p_sets_time THEN h.due_at WHEN p_scheduled_at > now() THEN p_scheduled_at
+                          ELSE least(h.due_at, now()) END
+        WHERE h.tenant_id = p_tenant AND h.task_id = p_task;
+    END IF;
     RETURN QUERY
     WITH placed AS (
         -- Changes the row of the backlog, by which claims choose. It is found by the key alone (see waiting_revoke). A task

@@ -2,7 +2,7 @@
 -- Parameters. p_tenant, p_task: the task. p_error: a JSON object. p_is_expiry: true ends the task only if its time to start
 --   has passed, and does not record a cancel.
 -- Returns. One row with the new status and the task type if the task waited and has ended now.
--- Locks. tenant_slots in a statement of its own, then backlog and task.
+-- Locks. tenant_slots in a statement of its own, then backlog, task and held.
 -- Called by. app/tasks/store.py.
 CREATE OR REPLACE FUNCTION waiting_revoke(p_tenant uuid, p_task uuid, p_error jsonb, p_is_expiry boolean)
 RETURNS TABLE (status text, task text)
@@ -10,10 +10,19 @@ LANGUAGE plpgsql
 SET enable_sort = off
 AS $$
 #variable_conflict use_column
+DECLARE
+    has_held boolean;
 BEGIN
     -- Slots come first, as in every claim and end: another order could deadlock. It is a statement of its own, because only a
     -- statement that begins after the lock sees what the last holder has written.
     PERFORM FROM tenant_slots s WHERE s.tenant_id = p_tenant FOR UPDATE;
+    SELECT s.features & 4 <> 0 INTO has_held FROM tenant_slots s WHERE s.tenant_id = p_tenant;
+    IF has_held AND EXISTS (
+        SELECT FROM held h WHERE h.tenant_id = p_tenant AND h.task_id = p_task AND (NOT p_is_expiry OR h.expires_at <= now())
+    ) THEN
+        -- A task that waits for others is ended like any other: it is put into the backlog, from which it is taken below.
+        PERFORM held_free(p_tenant, ARRAY[p_task]);
+    END IF;
     RETURN QUERY
     WITH taken AS (
         -- Deletes the row of the backlog, which gives the right to end the task. ORDER BY, with sorts off (see above), lets
@@ -53,4 +62,8 @@ BEGIN
         FROM ended e, counted c WHERE c.is_logged
     )
     SELECT e.status, e.task FROM ended e;
+    -- FOUND: the task has ended here. Others may wait for that.
+    IF FOUND AND has_held AND (SELECT k.gates & 1 <> 0 FROM task k WHERE k.tenant_id = p_tenant AND k.id = p_task) THEN
+        PERFORM held_release(p_tenant, ARRAY[p_task]);
+    END IF;
 END $$;

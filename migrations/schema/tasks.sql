@@ -33,6 +33,7 @@ CREATE TABLE task (
     error jsonb,
     result json,
     erased_at timestamptz,
+    gates smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, id)
 ) PARTITION BY RANGE (id);
 -- Only tasks with metadata are in it. No column of it changes at a claim or an end. Without a list of pending entries, no submit
@@ -73,6 +74,8 @@ COMMENT ON COLUMN task.metadata IS 'A JSON object of texts that the submit gave;
 COMMENT ON COLUMN task.metadata_labels IS 'What its metadata is found by (functions/metadata_labels.sql); null without metadata.';
 COMMENT ON COLUMN task.erased_at IS
     'When its tenant erased payload, result, error, progress, tags, metadata and log (functions/task_erase.sql); null if it did not.';
+COMMENT ON COLUMN task.gates IS
+    'Bits: 1 other tasks wait, or have waited, for its end; 2 it waits, or has waited, for other tasks (held, dependency).';
 -- AFTER: a trigger that comes before an update locks the row for it, which is one more record in the log.
 CREATE TRIGGER task_terminal AFTER UPDATE ON task FOR EACH ROW
     WHEN (OLD.status IN ('SUCCESS', 'FAILURE', 'REVOKED')) EXECUTE FUNCTION refuse_terminal_change();

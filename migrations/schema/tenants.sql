@@ -73,8 +73,8 @@ COMMENT ON COLUMN tenant_slots.short_until_http IS 'The same for the http pool.'
 COMMENT ON COLUMN tenant_slots.held_back IS
     'Bits of the pools (1 prefork, 2 asyncio, 4 http) in which a cap has kept due tasks back.';
 COMMENT ON COLUMN tenant_slots.features IS
-    'Features that the tenant uses, in bits. 1: it can read its events (event_hours > 0). 2: it has endpoints. With either, '
-    'all its events are logged; without, only those with a webhook_url are.';
+    'Features that the tenant uses, in bits. 1: it can read its events (event_hours > 0). 2: it has endpoints. With either of these, '
+    'all its events are logged; without, only those with a webhook_url are. 4: some of its tasks wait for others (held).';
 COMMENT ON COLUMN tenant_slots.event_seq IS
     'Number of the tenant''s latest event. It is taken under the lock of this row, so numbers have no gaps.';
 COMMENT ON COLUMN tenant_slots.webhook_seq IS

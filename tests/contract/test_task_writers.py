@@ -30,6 +30,11 @@ WRITERS: Final[dict[str, set[str]]] = {
     "waiting_change": {"tasks"},
     "waiting_revoke": {"tasks"},
     "prune_tasks": {"tasks"},
+    # Tasks that wait for others: they follow ends, in the transaction of the end.
+    "tasks_hold": {"tasks"},
+    "held_free": set(),
+    "held_release": {"tasks"},
+    "held_settle": {"tasks"},
     "cancel_tenant": {"admin"},
     "erase_tenant": {"admin"},
     # They move rows between partitions, or drop what is empty, by statements that are made at run time.

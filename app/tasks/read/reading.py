@@ -11,6 +11,7 @@ from app.core import ids
 from app.core.batcher import Batcher
 from app.core.errors import NotFound, TaskErased, Unavailable
 from app.db import Database
+from app.tasks import held_store
 from app.tasks.list_schemas import TaskSummary
 from app.tasks.read import error_store, list_store, queue_position, store, texts
 from app.tasks.read.ended_tasks import EndedTasks
@@ -99,11 +100,14 @@ class Reading:
             # Most tasks have none, and are not asked about a second time.
             sent = await delivery_store.of_task(connection, tenant_id, task_id) if request["has_deliveries"] else []
             place = await queue_position.find(connection, tenant_id, task_id, status["waiting_reason"])
+            is_held = status["waiting_reason"] == "DEPENDENCIES"
+            blocked_by = await held_store.blocked_by(connection, tenant_id, task_id) if is_held else []
             result = await store.result(connection, tenant_id, task_id) or "null" if with_result else None
         parts = {
             "attempts": [Attempt.model_validate(dict(attempt)) for attempt in attempts],
             "webhooks": [DeliveryOfTask.model_validate(dict(delivery)) for delivery in sent],
             "error_id": errors.get(task_id),
+            "blocked_by": blocked_by,
             **place._asdict(),
         }
         return Detail(TaskAndAttempts.model_validate({**request, **status, **parts}), request["payload"], result)

@@ -1,7 +1,9 @@
 """Accept new tasks. HTTP submits, batches, retries and every other feature call ``accept``."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
+import asyncpg
 from redis.asyncio import Redis
 
 from app.broker import tickets
@@ -9,11 +11,21 @@ from app.broker.script_connection import ScriptConnection
 from app.core import facts, failpoints
 from app.db import Database
 from app.quotas.refusals import Refusals
+from app.tasks import held_store
 from app.tasks.submit import decision
 from app.tasks.submit.decision import BACKLOG_RETRY_SECONDS, Accepted, Refused
 from app.tasks.submit.group_commit import GroupCommit, IdempotencyKeyTaken
 from app.tasks.submit.idempotency import IdempotencyKeys, conflict
 from app.tasks.submit.new_tasks import Idempotency, NewTask, Statement, Submission, TaskSpecs
+
+
+class UnknownTasks(Exception):  # noqa: N818 a fact, not a fault
+    """The tenant has no such tasks to wait for. Nothing was stored."""
+
+    def __init__(self, ids: Collection[UUID]) -> None:
+        """``ids`` are those that it does not have."""
+        super().__init__("no such tasks to wait for")
+        self.ids = ids
 
 
 class Acceptor:
@@ -34,9 +46,16 @@ class Acceptor:
         If a limit leaves room for some tasks only, the first ones are stored and the others are refused. ``also`` is
         executed in the same transaction, and then either all tasks are stored or none. It is not executed for a replay.
         Raises ``IdempotencyConflict``, ``IdempotencyMismatch``, ``NotFound`` for a key whose task is past its
-        retention, and ``Unavailable``.
+        retention, ``UnknownTasks`` for one to wait for that does not exist, and ``Unavailable``.
         """
-        decided = await self._decide(Submission(specs, idempotency, also))
+        if specs.dependencies:
+            also = [*also, held_store.hold_statement(specs.tenant_id, specs.dependencies)]
+        try:
+            decided = await self._decide(Submission(specs, idempotency, also))
+        except asyncpg.PostgresError as error:
+            if error.sqlstate != held_store.UNKNOWN:
+                raise
+            raise UnknownTasks([UUID(each) for each in (error.detail or "").split(",")]) from None
         _tell(specs, decided)
         return decided
 

@@ -19,6 +19,11 @@ _MAX_ERRORS: Final = 5
 _MAX_MEMBERS: Final = len(SubmitRequest.model_fields) + problem.MAX_FAULTS
 _ITEMS: Final = TypeAdapter(list[SubmitRequest])
 
+_AFTER: Final = InvalidRequest(
+    "The request is not valid. Correct each place that errors names.",
+    errors=[{"pointer": "#/after", "detail": "A task of a batch waits for no other. Submit it by itself."}],
+)
+
 
 def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str | None) -> TaskSpecs:
     """Return the tasks of a batch. A task that a submit would refuse as invalid is in ``invalid``, by its place.
@@ -31,6 +36,8 @@ def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str
         try:
             if isinstance(request, Problem):
                 raise request
+            if request.after:
+                raise _AFTER
             tasks.append(validation.new_task(tenant_id, limits, request, traceparent))
         except InvalidRequest as error:
             invalid[place] = InvalidTask(error.detail, error.extensions.get("errors", ())[:_MAX_ERRORS])

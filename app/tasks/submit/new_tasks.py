@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from app.tenants.plans import Limits
@@ -52,6 +52,19 @@ class InvalidTask(NamedTuple):
     """The task's first faults, each with a ``pointer`` relative to the task and a ``detail``."""
 
 
+Need: TypeAlias = Literal["success", "failure", "finished"]
+"""The end that another task waits for. ``failure`` is any end but SUCCESS."""
+
+
+class Dependency(NamedTuple):
+    """One task waits for another, which is an older task or one of the same submission."""
+
+    downstream_id: UUID
+    """The new task, which waits."""
+    upstream_id: UUID
+    when: Need = "success"
+
+
 _NONE_INVALID: Final[Mapping[int, InvalidTask]] = MappingProxyType({})
 
 
@@ -63,6 +76,8 @@ class TaskSpecs(NamedTuple):
     tasks: Sequence[NewTask]
     invalid: Mapping[int, InvalidTask] = _NONE_INVALID
     """Tasks that cannot be stored, by their place in the request (from 0)."""
+    dependencies: Sequence[Dependency] = ()
+    """The tasks that they wait for. Then they are stored as a whole or not at all, in a transaction of their own."""
 
     @property
     def asked(self) -> int:

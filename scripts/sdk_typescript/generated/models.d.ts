@@ -1557,6 +1557,8 @@ export interface TaskDetail {
   attempts: Attempt[];
   /** What became of its events: the latest deliveries, newest first, at most 100. `GET /api/webhooks/deliveries?task_id=` has all of them. */
   webhooks: DeliveryOfTask[];
+  /** With `waiting_reason` `DEPENDENCIES`: the tasks that it waits for and that have not ended, oldest first, at most 100. */
+  blocked_by: string[];
   /** Of a due task: 1 for the next one to start; null beyond 1,000. */
   position: number | null;
   /** When it starts if tasks end as in the last 5 minutes; null without ends in that time. */
@@ -1916,7 +1918,7 @@ export interface WaitTimes {
 }
 
 /** The reason why a waiting task does not run yet. */
-export type WaitingReason = "SCHEDULED" | "RETRY_BACKOFF" | "TENANT_CONCURRENCY" | "QUEUE_PAUSED" | "SUSPENDED" | "NO_WORKER" | "QUEUED";
+export type WaitingReason = "SCHEDULED" | "RETRY_BACKOFF" | "TENANT_CONCURRENCY" | "QUEUE_PAUSED" | "SUSPENDED" | "DEPENDENCIES" | "NO_WORKER" | "QUEUED";
 
 /** The filters of list_audit_events. */
 export interface AuditFilter {

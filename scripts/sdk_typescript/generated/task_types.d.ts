@@ -2,6 +2,14 @@
 
 import type { JsonValue } from "./models.js";
 
+/** A task to wait for, and how it has to end. */
+export interface After {
+  /** The task to wait for. */
+  task_id: string;
+  /** `failure` is any end but SUCCESS, `finished` any end. Default: `"success"`. */
+  when?: "success" | "failure" | "finished" | undefined;
+}
+
 /** Any JSON value. */
 export type EchoPayload = JsonValue;
 
@@ -77,6 +85,8 @@ export interface TaskOptions {
   tags?: readonly string[] | undefined;
   /** Texts of your own, by key, that stay with the task. Lists can be filtered by one of them. */
   metadata?: { readonly [name: string]: string } | undefined;
+  /** Tasks of yours to wait for: ids, or objects that say how the task has to end. If one of them ends otherwise, this task ends REVOKED with `DependencyFailed`. Not in a batch. */
+  after?: readonly (string | After)[] | undefined;
   /** An https URL that receives the task's end as a signed event (see webhooks). */
   webhook_url?: string | undefined;
 }
