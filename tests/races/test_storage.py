@@ -91,7 +91,7 @@ async def _updates(yard: Yard) -> tuple[int, int]:
 _CHANGES = {
     "task": [
         "due_at", "started_at", "attempt", "failed_attempts", "claim_token", "cancel_requested_at", "finished_at",
-        "status", "progress", "error", "result", "erased_at",
+        "status", "progress", "error", "result", "erased_at", "gates",
     ],
     "attempt": ["finished_at", "status", "error"],
 }  # fmt: skip
