@@ -22,6 +22,7 @@ LONGEST = (
     "tests/security/test_fuzz.py",
     "tests/docs/test_python.py",
     "tests/docs/test_commands.py",
+    "tests/deploy/test_servers.py",
     "tests/stack/test_up.py",
     "tests/browser/test_live.py",
     "tests/browser/test_reference.py",

@@ -85,6 +85,7 @@ PAGES: Final[Sequence[ConsolePage]] = (
     ConsolePage("POST", "/schedules/{schedule_id}/pause", schedules_page.pause, SCHEDULES_MANAGE),
     ConsolePage("POST", "/schedules/{schedule_id}/resume", schedules_page.resume, SCHEDULES_MANAGE),
     ConsolePage("POST", "/schedules/{schedule_id}/trigger", schedules_page.run_now, SCHEDULES_MANAGE),
+    ConsolePage("POST", "/schedules/{schedule_id}/backfill", schedules_page.backfill, SCHEDULES_MANAGE),
     ConsolePage("POST", "/schedules/{schedule_id}/delete", schedules_page.delete, SCHEDULES_MANAGE),
     ConsolePage("GET", "/webhooks", webhooks_page.show, WEBHOOKS_READ),
     ConsolePage("GET", "/webhooks/new", endpoint_form_page.new, WEBHOOKS_MANAGE),

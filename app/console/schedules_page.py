@@ -1,16 +1,21 @@
 """Schedules: the list, one with its fires, and what can be done with them."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from starlette.responses import Response
 
+from app.console.endpoint_form import since
 from app.console.form_models import checked
 from app.console.forms import Form
+from app.console.task_filters import WITHIN
 from app.console.visit import Visit
 from app.core.errors import IllegalState, InvalidRequest, LimitReached, Problem
 from app.identity.scopes import SCHEDULES_MANAGE
+from app.operations import schedule_calls
+from app.operations.schedule_schemas import Backfill, BackfillRequest
 from app.schedules import calls, changes, trigger
 from app.schedules.schemas import PauseRequest, Schedule, SchedulePage, ScheduleRequest
 from app.tasks import responses
@@ -55,6 +60,7 @@ async def show(visit: Visit) -> Response:
         payload=json.dumps(found.payload, indent=2, ensure_ascii=False),
         overlaps=OVERLAPS,
         catch_ups=CATCH_UPS,
+        within=WITHIN,
         may_act=visit.may(SCHEDULES_MANAGE),
     )
 
@@ -131,6 +137,15 @@ async def run_now(visit: Visit) -> Response:
     )
     accepted = responses.require_accepted(decided, visit.limits, [])
     return visit.go(f"/tasks/{accepted.task_ids[0]}")
+
+
+async def backfill(visit: Visit) -> Response:
+    """Make up the past times of the schedule since a time, and show the progress; or the schedule if there are none."""
+    form, now = await visit.form(), datetime.now(UTC)
+    wanted = checked(BackfillRequest, {"from": since(form.get("since"), now), "to": now.isoformat()})
+    answer = await schedule_calls.backfill_schedule(visit.request, visit.principal, visit.parts, _id(visit), wanted)
+    begun = Backfill.model_validate_json(bytes(answer.body))
+    return visit.go(f"/operations/{begun.operation_id}" if begun.operation_id else f"/schedules/{_id(visit)}")
 
 
 async def delete(visit: Visit) -> Response:

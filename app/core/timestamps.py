@@ -1,7 +1,7 @@
 """Timestamps in requests: only the date-time format of RFC 3339 is accepted."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import BeforeValidator
@@ -23,5 +23,22 @@ def parse(moment: object) -> datetime:
     raise ValueError("Input should be a date-time of RFC 3339 with its UTC offset, such as 2027-01-31T09:00:00Z")
 
 
-Timestamp: TypeAlias = Annotated[datetime, BeforeValidator(parse)]
+# Postgres keeps the first and the last moment of a datetime as infinite ones, which come back without an offset.
+_FIRST: Final = datetime(1, 1, 2, tzinfo=UTC)
+_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+def parse_storable(moment: object) -> datetime:
+    """Return the time of an RFC 3339 date-time that Postgres gives back as it was. Raises as ``parse`` does."""
+    found = parse(moment)
+    try:
+        if _FIRST <= found.astimezone(UTC) <= _LAST:
+            return found
+    except OverflowError:
+        # In UTC it has no year between 1 and 9999.
+        pass
+    raise ValueError("Input should be between 0001-01-02T00:00:00Z and 9999-12-31T23:59:59Z")
+
+
+Timestamp: TypeAlias = Annotated[datetime, BeforeValidator(parse_storable)]
 """A time with a UTC offset, in a body or a parameter."""

@@ -11,6 +11,7 @@ from app.operations.bulk_retry import BulkRetry
 from app.operations.delivery_acts import DeliveryResend, ReplayMissing
 from app.operations.progress import Act
 from app.operations.runner import OperationRunner
+from app.operations.schedule_backfill import ScheduleBackfill
 from app.tasks.submit.accept import Acceptor
 
 # Seconds for one statement: a tenant whose rows are locked must not keep the operations of others waiting for long.
@@ -31,6 +32,7 @@ class OperationRunners:
         """Return a runner for the lead with this token."""
         resend = DeliveryResend(self._worker, fence)
         acts: dict[str, Act] = {
+            "schedules.backfill": ScheduleBackfill(self._worker, self._acceptor, fence),
             "tasks.cancel": BulkCancel(self._worker, self._redis, fence),
             "tasks.retry": BulkRetry(self._worker, self._acceptor, fence),
             "webhooks.recover": resend,

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -16,8 +18,11 @@ from app.schedules import due_store
 from app.schedules.firing import CONNECTIONS, Firing
 from app.tasks.submit.accept import Acceptor
 
-# Schedules that one look finds. While they are fired, there is no other look.
+_log = logging.getLogger(__name__)
+
+# Schedules that one look finds, and of one tenant if there are more of all.
 _MAX_DUE: Final = 2_000
+_MAX_OF_TENANT: Final = 1_000
 # Seconds between two looks at fires that wait for the end of a task, and how many one look covers.
 _QUEUED_INTERVAL: Final = 1.0
 _MAX_QUEUED: Final = 1_000
@@ -32,19 +37,33 @@ class ScheduleSweep:
         """``connection`` is the leader's own."""
         self._connection = connection
         self._firing = firing
-        self._under_way: asyncio.Task[None] | None = None
+        # The tenants whose schedules are being fired.
+        self._under_way: dict[UUID, asyncio.Task[None]] = {}
         self._next_queued = 0.0
         self._place = FIRST
 
     async def look(self) -> None:
-        """Find what is due, and begin to fire it. While the last look's schedules are fired, do nothing."""
-        if self._under_way is not None and not self._under_way.done():
-            return
+        """Find what is due, and begin to fire it. Tenants for whom the last look's is still fired are passed over."""
         due = await due_store.due_any_tenant(self._connection, _MAX_DUE)
+        if len(due) == _MAX_DUE:
+            due = await self._shared_out(due)
         if time.monotonic() >= self._next_queued:
             due += await self._queued()
-        if due:
-            self._under_way = asyncio.create_task(self._firing.fire(due), name="schedules")
+        for tenant_id, keys in self._firing.ready(due).items() if due else ():
+            if tenant_id not in self._under_way:
+                task = asyncio.create_task(self._firing.fire(tenant_id, keys), name="schedules")
+                self._under_way[tenant_id] = task
+                task.add_done_callback(partial(self._ended, tenant_id))
+
+    def _ended(self, tenant_id: UUID, task: asyncio.Task[None]) -> None:
+        del self._under_way[tenant_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("schedules cannot be fired", exc_info=error, extra={"tenant_id": str(tenant_id)})
+
+    async def _shared_out(self, oldest: list[tuple[UUID, UUID]]) -> list[tuple[UUID, UUID]]:
+        """Return as many schedules of all tenants in turn, and the oldest ones for the rest."""
+        found = await due_store.due_in_turn_any_tenant(self._connection, _MAX_OF_TENANT, _MAX_DUE)
+        return list(dict.fromkeys([*found, *oldest]))[:_MAX_DUE]
 
     async def _queued(self) -> list[tuple[UUID, UUID]]:
         free, place = await due_store.queued_any_tenant(self._connection, self._place, _MAX_QUEUED)
@@ -54,9 +73,9 @@ class ScheduleSweep:
         return free
 
     async def wait(self) -> None:
-        """Wait until the schedules of the last look are fired."""
-        if self._under_way is not None:
-            await self._under_way
+        """Wait until the schedules of the looks so far are fired."""
+        if self._under_way:
+            await asyncio.wait(self._under_way.values())
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -64,9 +83,9 @@ class ScheduleSweep:
         try:
             yield
         finally:
-            if self._under_way is not None:
-                self._under_way.cancel()
-                await asyncio.wait([self._under_way])
+            for task in self._under_way.values():
+                task.cancel()
+            await self.wait()
 
 
 class ScheduleConnections:

@@ -1,6 +1,7 @@
 """Submit, read and cancel a task for a caller of the Model Context Protocol, as the routers do it."""
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +10,7 @@ from mcp_types import CallToolResult, TextContent
 from starlette.requests import Request
 
 from app.core import ids
-from app.core.errors import NotFound, Unavailable
+from app.core.errors import InvalidRequest, NotFound, Unavailable
 from app.http import event_stream
 from app.identity.dependencies import permitted
 from app.identity.principal import Principal
@@ -19,12 +20,14 @@ from app.tasks.parts import TaskParts
 from app.tasks.read.reading import Caller
 from app.tasks.run import cancellation
 from app.tasks.schemas import SubmitRequest
-from app.tasks.submit import validation
-from app.tasks.submit.new_tasks import TaskSpecs
+from app.tasks.submit import idempotency, validation
+from app.tasks.submit.new_tasks import Idempotency, TaskSpecs
 from app.tenants import plans
 
 WAIT_SECONDS: Final = 25.0
 """Seconds for which a call may wait for the end of a task. Proxies and clients usually give up after 60 s."""
+IDEMPOTENCY_KEY: Final = "task-queue/idempotency-key"
+"""The member of ``_meta`` that has the key of a call. The protocol asks for a prefix in front of such names."""
 
 
 def caller_of(request: Request) -> Principal:
@@ -33,13 +36,30 @@ def caller_of(request: Request) -> Principal:
     return principal
 
 
-async def submit(request: Request, name: str, payload: Any) -> UUID:
-    """Store a task, and return its id. Raises what the same submit over the API would raise."""
+async def submit(request: Request, name: str, payload: Any, meta: Mapping[str, Any] | None) -> UUID:
+    """Store a task, and return its id. Raises what the same submit over the API would raise.
+
+    ``meta`` is the ``_meta`` of the call. Two calls with the same idempotency key make one task.
+    """
     principal, parts = permitted(caller_of(request), TASKS_WRITE), TaskParts.of(request)
     limits = plans.limits_of(principal)
     task = validation.new_task(principal.tenant_id, limits, SubmitRequest(task=name, payload=payload), None)
-    decided = await parts.acceptor.accept(TaskSpecs(principal.tenant_id, limits, (task,)))
+    decided = await parts.acceptor.accept(
+        TaskSpecs(principal.tenant_id, limits, (task,)), _idempotency(name, payload, meta or {})
+    )
     return responses.require_accepted(decided, limits, ()).task_ids[0]
+
+
+def _idempotency(name: str, payload: Any, meta: Mapping[str, Any]) -> Idempotency | None:
+    # Nothing is derived from the message: clients number their messages from 0, each for itself.
+    key = meta.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return None
+    if not isinstance(key, str):
+        raise InvalidRequest(f"Send a text of 1 to 255 printable ASCII characters as {IDEMPOTENCY_KEY}.")
+    # The same request over the API has the same fingerprint.
+    request = validation.without_nulls({"task": name, "payload": payload})
+    return Idempotency(idempotency.read_key(key), idempotency.fingerprint(request))
 
 
 async def status(request: Request, task_id: UUID) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def _schema_of(name: str) -> dict[str, Any] | None:
 
 
 async def _call_tool(ctx: Context, params: CallToolRequestParams) -> HandlerResult:
-    return await tools.call(request_of(ctx), params.name, params.arguments or {})
+    return await tools.call(request_of(ctx), params.name, params.arguments or {}, params.meta)
 
 
 def told_problems(call: Handler, away: Errors) -> Handler:

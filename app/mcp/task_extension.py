@@ -68,7 +68,8 @@ class TaskExtension(Extension):
         if task_type is None or not _is_declared(ctx):
             return await call_next(ctx)
         request = request_of(ctx)
-        task_id = await acts.submit(request, params.name, tools.payload_of(task_type, params.arguments or {}))
+        payload = tools.payload_of(task_type, params.arguments or {})
+        task_id = await acts.submit(request, params.name, payload, params.meta)
         return {**_task(request, task_id, await acts.status(request, task_id)), "resultType": "task"}
 
 

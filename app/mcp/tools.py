@@ -1,7 +1,7 @@
 """Offer each task type as a tool, and two tools for clients that cannot follow a task themselves."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -83,7 +83,9 @@ _CANCEL: Final = Tool(
 )
 
 
-async def call(request: Request, name: str, arguments: dict[str, Any]) -> CallToolResult:
+async def call(
+    request: Request, name: str, arguments: dict[str, Any], meta: Mapping[str, Any] | None
+) -> CallToolResult:
     """Answer the call of a tool by a client that waits for the result itself."""
     own = _OWN.get(name)
     if own is not None:
@@ -91,7 +93,7 @@ async def call(request: Request, name: str, arguments: dict[str, Any]) -> CallTo
     task_type = types.find(name)
     if task_type is None:
         raise NotFound("There is no such tool. tools/list lists all.")
-    task_id = await acts.submit(request, name, payload_of(task_type, arguments))
+    task_id = await acts.submit(request, name, payload_of(task_type, arguments), meta)
     ended = await acts.outcome(request, task_id, acts.patience(request))
     return ended or _told(
         f"The task {task_id} was accepted, and has not ended yet. Call get-task with this task_id for its result."

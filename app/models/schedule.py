@@ -17,6 +17,7 @@ class ScheduleRecord(SQLModel, table=True):
     __table_args__ = (
         Index("schedule_name", "name", "tenant_id", unique=True),
         Index("schedule_due", "next_fire_at", postgresql_where=text("next_fire_at IS NOT NULL")),
+        Index("schedule_due_of_tenant", "tenant_id", "next_fire_at", postgresql_where=text("next_fire_at IS NOT NULL")),
         Index("schedule_queued", "id", postgresql_where=text("queued_fire_at IS NOT NULL")),
     )
 

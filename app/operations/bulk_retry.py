@@ -1,35 +1,24 @@
 """Run the tasks that a filter selects again, as new tasks, a hundred in one transaction and within the quotas."""
 
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from app.db import Connection, Database
 from app.operations import choosing, store
 from app.operations.paged_act import PagedAct
-from app.operations.progress import LimitName, Standing, StepResult, Waits
+from app.operations.progress import Standing, StepResult, Waits
+from app.operations.room import room_of, waits_for
 from app.quotas import usage
-from app.quotas.schemas import Grant, Quota
 from app.tasks import bulk_store
 from app.tasks.selection import SelectedPage
 from app.tasks.submit import copies
 from app.tasks.submit.accept import Acceptor
-from app.tasks.submit.decision import BACKLOG_RETRY_SECONDS, Refused
+from app.tasks.submit.decision import Refused
 from app.tasks.submit.new_tasks import TaskSpecs
-from app.tenants.plans import UNLIMITED, Limits
 
 _AT_ONCE: Final = 100
 # Bytes of payloads in one step. They are in memory, and in one message to Postgres, at the same time.
 _MAX_BYTES: Final = 1_000_000
-# Seconds between two looks while a quota of a day or month is used up: the operator may raise it at any time.
-_QUOTA_RETRY_SECONDS: Final = 60.0
-_NAMES: Final[dict[Quota, LimitName]] = {"backlog": "backlog", "day": "tasks_per_day", "month": "tasks_per_month"}
-
-
-class _Room(NamedTuple):
-    """The number of tasks that the limits still allow, and the limit that allows the fewest."""
-
-    tasks: int
-    limit: Quota
 
 
 class BulkRetry(PagedAct):
@@ -59,11 +48,11 @@ class BulkRetry(PagedAct):
     async def _retry(self, standing: Standing, page: SelectedPage) -> Waits | None:
         async with self._worker.transaction(standing.tenant_id) as connection:
             # Asked before, because a submit with ``also`` is refused as a whole if there is room for a part only.
-            room = _room(standing.limits, await usage.standing(connection, standing.tenant_id))
+            room = room_of(standing.limits, await usage.standing(connection, standing.tenant_id))
             page = page.first(max(room.tasks, 1))
             rows = await bulk_store.to_repeat(connection, standing.tenant_id, page.matching, _MAX_BYTES)
         if room.tasks <= 0:
-            return _waits(room.limit)
+            return waits_for(room.limit)
         if not rows:
             # All of them were deleted after their retention since the page was read.
             await self._advance(standing, StepResult(page.read_to, skipped=len(page.matching)))
@@ -77,19 +66,4 @@ class BulkRetry(PagedAct):
         step = store.advance_statement_any_tenant(standing, progress, self._fence)
         decided = await self._acceptor.accept(specs, also=[step])
         # Other submits were faster and have taken the room.
-        return _waits(decided.policy) if isinstance(decided, Refused) else None
-
-
-def _waits(limit: Quota) -> Waits:
-    return Waits(_NAMES[limit], BACKLOG_RETRY_SECONDS if limit == "backlog" else _QUOTA_RETRY_SECONDS)
-
-
-def _room(limits: Limits, ledger: Grant) -> _Room:
-    left: dict[Quota, int] = {"backlog": limits.backlog - ledger.waiting}
-    if limits.tasks_per_day != UNLIMITED:
-        left["day"] = limits.tasks_per_day - ledger.day_used
-    if limits.tasks_per_month != UNLIMITED:
-        left["month"] = limits.tasks_per_month - ledger.month_used
-    # Of several limits without room, the one that lasts longest is named.
-    limit = min(left, key=lambda name: (max(left[name], 0), {"month": 0, "day": 1, "backlog": 2}[name]))
-    return _Room(max(left[limit], 0), limit)
+        return waits_for(decided.policy) if isinstance(decided, Refused) else None

@@ -21,8 +21,9 @@ from app.core.errors import (
     UnsupportedMediaType,
 )
 from app.http.operation import Answer, Operation
-from app.identity.scopes import TASKS_READ, TASKS_WRITE, WEBHOOKS_MANAGE
-from app.operations import calls, webhook_calls
+from app.identity.scopes import SCHEDULES_MANAGE, TASKS_READ, TASKS_WRITE, WEBHOOKS_MANAGE
+from app.operations import calls, schedule_calls, webhook_calls
+from app.operations.schedule_schemas import Backfill
 from app.operations.schemas import FILTER_BOUNDS, OperationAccepted, OperationPage, OperationStatus
 from app.quotas.admission import CALLS
 
@@ -66,6 +67,19 @@ CALL_TABLE: Final[Sequence[Operation]] = (
         bounds=FILTER_BOUNDS,
         answers=STARTED,
         problems=_START,
+    ),
+    Operation(
+        method="POST",
+        path="/api/schedules/{schedule_id}/backfill",
+        handler=schedule_calls.backfill_schedule,
+        summary="Make up past times of a schedule",
+        scope=SCHEDULES_MANAGE,
+        rate=CALLS,
+        answers={
+            202: Answer(Backfill, "The operation is stored, and runs in the background.", ["Location"]),
+            200: Answer(Backfill, "Nothing is done: it was a dry run, or each time has a task."),
+        },
+        problems=[MalformedBody, PayloadTooLarge, UnsupportedMediaType, InvalidRequest, LimitReached, NotFound],
     ),
     Operation(
         method="POST",

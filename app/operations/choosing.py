@@ -53,6 +53,16 @@ def endpoint_of(standing: Standing) -> UUID:
     return UUID(standing.filter["endpoint"])
 
 
+def schedule_of(standing: Standing) -> UUID:
+    """Return the schedule that an operation is about."""
+    return UUID(standing.filter["schedule_id"])
+
+
+def times_of(standing: Standing) -> tuple[datetime, datetime]:
+    """Return the first and the last moment of the times of a schedule."""
+    return datetime.fromisoformat(standing.filter["from"]), datetime.fromisoformat(standing.filter["to"])
+
+
 def time_of(standing: Standing, name: str) -> datetime | None:
     """Return a time of the filter; None if it has none of this name."""
     return _time(standing.filter.get(name))

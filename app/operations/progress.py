@@ -9,7 +9,12 @@ from uuid import UUID
 from app.tenants.plans import Limits
 
 Kind: TypeAlias = Literal[
-    "tasks.cancel", "tasks.retry", "webhooks.recover", "webhooks.replay_missing", "webhooks.resend"
+    "schedules.backfill",
+    "tasks.cancel",
+    "tasks.retry",
+    "webhooks.recover",
+    "webhooks.replay_missing",
+    "webhooks.resend",
 ]
 LimitName: TypeAlias = Literal["backlog", "tasks_per_day", "tasks_per_month"]
 MAX_ERRORS: Final = 20

@@ -106,7 +106,7 @@ class OperationStatus(BaseModel):
     kind: Kind
     status: OperationState
     filter: dict[str, Any]
-    total: int | None = Field(description="Matching tasks, deliveries or events. Null until they are counted.")
+    total: int | None = Field(description="Matching tasks, deliveries, events or times. Null until they are counted.")
     done: int = Field(
         description="Tasks that were cancelled or asked to end, new tasks that were made, or deliveries that are sent."
     )

@@ -138,6 +138,10 @@ async def put(
 
 async def _change(connection: Connection, tenant_id: UUID, row: asyncpg.Record, wanted: ScheduleColumns) -> None:
     next_fire_at = row["next_fire_at"]
+    if not row["paused"] and wanted.max_fires is not None and row["fires"] >= wanted.max_fires:
+        raise InvalidRequest(
+            f"The schedule has made {row['fires']} tasks already. Send a larger max_fires, or delete it."
+        )
     if not row["paused"] and (next_fire_at is None or any(getattr(wanted, name) != row[name] for name in _TIMES)):
         next_fire_at = await _next(connection, vars_of(wanted), row)
         if next_fire_at is None:
@@ -230,6 +234,6 @@ def next_fires(row: Facts, count: int) -> list[datetime]:
     """Return the next ``count`` fires of a schedule; none while it is paused or has ended."""
     if row["next_fire_at"] is None:
         return []
-    left = count if row["max_fires"] is None else min(count, row["max_fires"] - row["fires"])
+    left = count if row["max_fires"] is None else max(0, min(count, row["max_fires"] - row["fires"]))
     times = timing_of(row, row["schedule_id"], row["created_at"])
     return list(islice(chain([row["next_fire_at"]], times.from_now_on(row["next_fire_at"])), left))

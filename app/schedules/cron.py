@@ -39,6 +39,8 @@ _LOOK: Final = timedelta(days=1)
 
 def fault(expression: str) -> str | None:
     """Return why an expression is invalid; None if it is valid."""
+    if not expression.replace("\t", " ").isprintable():
+        return "has an invalid character"
     fields = _ALIASES.get(expression.lower(), expression)
     if fields.startswith("@"):
         return f"unknown name; use one of {', '.join(_ALIASES)}"

@@ -55,6 +55,11 @@ class DueSchedule:
     """True if the tenant may not run tasks now."""
 
     @property
+    def left(self) -> int | None:
+        """Return the number of tasks until it ends; None if there is no such end."""
+        return None if self.max_fires is None else max(0, self.max_fires - self.fires)
+
+    @property
     def is_running(self) -> bool:
         """Return whether the latest task has not ended."""
         return self.last_status is not None and self.last_status not in FINAL
@@ -72,6 +77,8 @@ class Decision:
     """True if the latest task is to be cancelled."""
     paused_for: int | None = None
     """Number of failed tasks in a row for which the schedule is paused now."""
+    next_fire_at_if_refused: datetime | None = None
+    """The next fire if the tasks are not made: a schedule that still may make tasks does not end."""
 
     @property
     def fired(self) -> list[Fire]:
@@ -84,7 +91,7 @@ class Decision:
             replace(fire, outcome="skipped_quota", reason=policy) if fire.outcome == "fired" else fire
             for fire in self.fires
         ]
-        return replace(self, fires=refused)
+        return replace(self, fires=refused, next_fire_at=self.next_fire_at_if_refused)
 
 
 @dataclass(slots=True)
@@ -98,6 +105,8 @@ class _Due:
 
 def decide(standing: DueSchedule, now: datetime) -> Decision:
     """Return what a step does at ``now``, a time of the database."""
+    if standing.left == 0:
+        return Decision(fires=_never(standing.queued_fire_at), next_fire_at=None)
     due = _due(standing, now)
     last = max([*due.wanted, *due.missed], default=None)
     if standing.is_suspended:
@@ -111,18 +120,22 @@ def decide(standing: DueSchedule, now: datetime) -> Decision:
         times = sorted([*due.missed, *due.wanted, *filter(None, [standing.queued_fire_at])])
         return Decision(fires=_counted(times, "failures"), next_fire_at=None, last_fire_at=last, paused_for=failures)
     fires, queued, cancels = _overlapping(standing, due.wanted)
-    next_fire_at = due.next_fire_at
-    if standing.max_fires is not None:
-        made = sum(fire.outcome == "fired" for fire in fires)
-        if standing.fires + made >= standing.max_fires:
-            next_fire_at = None
-    return Decision(
+    decision = Decision(
         fires=[*_counted(due.missed, "late"), *fires],
-        next_fire_at=next_fire_at,
+        next_fire_at=due.next_fire_at,
         queued_fire_at=queued,
         last_fire_at=last,
         cancels=cancels,
+        next_fire_at_if_refused=due.next_fire_at,
     )
+    if len(decision.fired) != standing.left:
+        return decision
+    # The last one. A fire that would wait for its end has no task left.
+    return replace(decision, fires=[*decision.fires, *_never(queued)], next_fire_at=None, queued_fire_at=None)
+
+
+def _never(queued_fire_at: datetime | None) -> list[Fire]:
+    return [] if queued_fire_at is None else [Fire(queued_fire_at, "skipped_overlap", "max_fires")]
 
 
 def _due(standing: DueSchedule, now: datetime) -> _Due:
@@ -138,7 +151,7 @@ def _due(standing: DueSchedule, now: datetime) -> _Due:
         times.append(moment)
     has_more = next_fire_at is not None and next_fire_at <= now
     wanted = _to_catch_up(standing, times, now, has_more=has_more)
-    room = MAX_FIRES if standing.max_fires is None else min(MAX_FIRES, standing.max_fires - standing.fires)
+    room = MAX_FIRES if standing.left is None else min(MAX_FIRES, standing.left)
     if len(wanted) > room:
         # The next step goes on there, unless the schedule has ended.
         next_fire_at, wanted = wanted[room], wanted[:room]

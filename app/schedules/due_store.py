@@ -9,6 +9,25 @@ from app.db import Connection, affected
 _DUE: Final = """
 SELECT tenant_id, id FROM schedule WHERE next_fire_at <= now() ORDER BY next_fire_at LIMIT $1
 """
+# From tenant to tenant by the index schedule_due_of_tenant, and the first due ones of each: the first of all, then the
+# second ones, and so on. It costs two probes for each tenant with schedules, and is asked only if very many are due.
+_IN_TURN: Final = """
+WITH RECURSIVE turn AS (
+    (SELECT tenant_id FROM schedule WHERE next_fire_at IS NOT NULL ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT s.tenant_id FROM schedule s WHERE s.next_fire_at IS NOT NULL AND s.tenant_id > t.tenant_id
+        ORDER BY s.tenant_id LIMIT 1
+    ) FROM turn t WHERE t.tenant_id IS NOT NULL
+)
+SELECT t.tenant_id, d.id FROM turn t CROSS JOIN LATERAL (
+    SELECT o.id, o.next_fire_at, row_number() OVER (ORDER BY o.next_fire_at) AS place FROM (
+        SELECT s.id, s.next_fire_at FROM schedule s WHERE s.tenant_id = t.tenant_id AND s.next_fire_at <= now()
+        ORDER BY s.next_fire_at LIMIT $1
+    ) AS o
+) AS d
+ORDER BY d.place, d.next_fire_at LIMIT $2
+"""
 # A fire that waits is looked at when its task has ended, or was deleted. ``$1`` is where the look before has ended.
 _QUEUED: Final = """
 SELECT w.tenant_id, w.id, w.is_free FROM (
@@ -24,6 +43,11 @@ SELECT w.tenant_id, w.id, w.is_free FROM (
 async def due_any_tenant(connection: Connection, limit: int) -> list[tuple[UUID, UUID]]:
     """Return tenant and id of up to ``limit`` schedules that are due, the oldest first."""
     return [(row["tenant_id"], row["id"]) for row in await connection.fetch(_DUE, limit)]
+
+
+async def due_in_turn_any_tenant(connection: Connection, of_tenant: int, limit: int) -> list[tuple[UUID, UUID]]:
+    """Return tenant and id of up to ``limit`` due schedules, of each tenant in turn its oldest up to ``of_tenant``."""
+    return [(row["tenant_id"], row["id"]) for row in await connection.fetch(_IN_TURN, of_tenant, limit)]
 
 
 async def queued_any_tenant(

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -34,8 +33,12 @@ from app.tenants.plans import Limits
 _log = logging.getLogger(__name__)
 _log_limiter = LogLimiter(_log)
 
-# Schedules of one tenant in one transaction, which holds the lock of the tenant's submits.
+# Schedules of one tenant that are read together.
 _AT_ONCE: Final = 100
+# Tasks of one transaction, which holds the lock of the tenant's submits, and characters of their payloads. One step of
+# a schedule is never divided, so it may have more characters.
+_MAX_TASKS: Final = decisions.MAX_FIRES
+_MAX_CHARACTERS: Final = 4_000_000
 # Tenants that are served at the same time, each by a connection.
 CONNECTIONS: Final = 4
 # Seconds after which a schedule that cannot be fired is tried again.
@@ -61,42 +64,50 @@ class Firing:
         # Schedules that could not be fired, with the time of ``time.monotonic`` of the next attempt.
         self._failing: dict[UUID, float] = {}
 
-    async def fire(self, due: Sequence[tuple[UUID, UUID]]) -> None:
-        """Do a step of each schedule; ``due`` are tenants and ids. What fails is logged, and tried again later."""
+    def ready(self, due: Sequence[tuple[UUID, UUID]]) -> dict[UUID, list[UUID]]:
+        """Return the schedules of each tenant, without those that have just failed; ``due`` are tenants and ids."""
         now = time.monotonic()
         self._failing = {key: until for key, until in self._failing.items() if until > now}
-        ready = sorted({(tenant_id, key) for tenant_id, key in due if key not in self._failing})
-        by_tenant = [(tenant, [key for _, key in group]) for tenant, group in groupby(ready, key=lambda each: each[0])]
-        await asyncio.gather(*(self._fire_of(tenant_id, keys) for tenant_id, keys in by_tenant))
+        found: dict[UUID, list[UUID]] = {}
+        for tenant_id, key in sorted(set(due)):
+            if key not in self._failing:
+                found.setdefault(tenant_id, []).append(key)
+        return found
 
-    async def _fire_of(self, tenant_id: UUID, keys: list[UUID]) -> None:
-        async with self._turns:
-            for start in range(0, len(keys), _AT_ONCE):
-                await self._try(tenant_id, keys[start : start + _AT_ONCE])
+    async def fire(self, tenant_id: UUID, keys: Sequence[UUID]) -> None:
+        """Do a step of each of a tenant's schedules. What fails is logged, and tried again later."""
+        for start in range(0, len(keys), _AT_ONCE):
+            if not await self._try(tenant_id, keys[start : start + _AT_ONCE]):
+                return
 
-    async def _try(self, tenant_id: UUID, keys: list[UUID]) -> None:
+    async def _try(self, tenant_id: UUID, keys: Sequence[UUID]) -> bool:
+        """Return whether Postgres has answered, so that more may be asked."""
         try:
             await self._step(tenant_id, keys)
         except (Unavailable, *AWAY) as error:
             _log_limiter.warn("schedules wait for Postgres", reason=type(error).__name__)
+            return False
         except Exception as error:  # noqa: BLE001 other schedules must go on
             if getattr(error, "sqlstate", None) == store.MOVED:
                 # One has changed, or another dispatcher leads. The next look reads it again.
-                return
+                return True
             if len(keys) > 1:
+                # One by one, as long as Postgres answers.
                 for key in keys:
-                    await self._try(tenant_id, [key])
-                return
+                    if not await self._try(tenant_id, [key]):
+                        return False
+                return True
             self._failing[keys[0]] = time.monotonic() + _RETRY
             if isinstance(error, asyncpg.UniqueViolationError):
                 await self._pass_over(tenant_id, keys[0])
-                return
+                return True
             _log.exception(
                 "a schedule cannot be fired", extra={"tenant_id": str(tenant_id), "schedule_id": str(keys[0])}
             )
+        return True
 
-    async def _step(self, tenant_id: UUID, keys: list[UUID]) -> None:
-        async with self._worker.transaction(tenant_id) as connection:
+    async def _step(self, tenant_id: UUID, keys: Sequence[UUID]) -> None:
+        async with self._turns, self._worker.transaction(tenant_id) as connection:
             rows = await store.standing(connection, tenant_id, keys)
             planned = [each for row in rows if (each := _plan(tenant_id, row)) is not None]
             if not planned:
@@ -105,7 +116,10 @@ class Firing:
             # Asked before, because a submit with ``also`` is refused as a whole if there is room for a part only.
             room = await _room(connection, tenant_id, limits)
         failpoints.hit("schedule.before_fire")
-        await self._accept(tenant_id, limits, _within(planned, room))
+        for together in _groups(_within(planned, room)):
+            # A turn is one transaction, so that a tenant with many does not keep others waiting.
+            async with self._turns:
+                await self._accept(tenant_id, limits, together)
         failpoints.hit("schedule.after_fire")
 
     async def _accept(self, tenant_id: UUID, limits: Limits, planned: Sequence[_Planned]) -> None:
@@ -190,6 +204,20 @@ def _within(planned: Sequence[_Planned], room: tuple[int, Quota]) -> list[_Plann
         left -= len(each.tasks) if has_room else 0
         found.append(each if has_room else each._replace(decision=each.decision.refused(limit), tasks=[]))
     return found
+
+
+def _groups(planned: Sequence[_Planned]) -> Iterator[list[_Planned]]:
+    """Yield the steps in groups of which each is one transaction."""
+    group: list[_Planned] = []
+    tasks = characters = 0
+    for each in planned:
+        size = sum(len(task.payload) for task in each.tasks)
+        if group and (tasks + len(each.tasks) > _MAX_TASKS or characters + size > _MAX_CHARACTERS):
+            yield group
+            group, tasks, characters = [], 0, 0
+        group.append(each)
+        tasks, characters = tasks + len(each.tasks), characters + size
+    yield group
 
 
 def _written(planned: Sequence[_Planned]) -> tuple[list[Step], list[FireRow]]:

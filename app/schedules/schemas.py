@@ -1,9 +1,10 @@
 """The bodies of the calls about schedules. Docstrings and descriptions are part of the API document."""
 
+import functools
+import zoneinfo
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
@@ -36,11 +37,18 @@ def _cron(expression: str) -> str:
     return expression
 
 
+@functools.cache
+def _zones() -> frozenset[str]:
+    """Return the names of the time-zone database, without those that mean what a machine is set to.
+
+    The folder has further files, such as ``right/UTC`` with leap seconds, by which no clock runs.
+    """
+    return frozenset(zoneinfo.available_timezones() - {"localtime", "Factory"})
+
+
 def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("unknown time zone; use a name such as Europe/Berlin") from None
+    if name not in _zones():
+        raise ValueError("unknown time zone; use a name such as Europe/Berlin")
     return name
 
 
@@ -193,7 +201,7 @@ class ScheduleFire(BaseModel):
     fire_at: datetime = Field(description="The time of the fire; of several, the first one.")
     outcome: Outcome = Field(description="`fired` if it made a task.")
     reason: str | None = Field(
-        description="More about the outcome. Of a task: null if the clock caused it, else `trigger`."
+        description="More about the outcome. Of a task: null if the clock caused it, else `trigger` or `backfill`."
     )
     task_id: UUID | None = Field(description="The task; null if it made none.")
     count: int = Field(description="The number of fires.")

@@ -88,9 +88,17 @@ ORDER BY s.id
 """  # noqa: S608 constants
 _TASK_OF: Final = f"SELECT {_TASK} FROM schedule s WHERE s.tenant_id = $1 AND s.id = $2"  # noqa: S608 constants
 
+# Of a row that counts several times, only the first one is a key, and none of them was fired.
+_FIRED: Final = """
+SELECT fire_at FROM schedule_fire
+WHERE tenant_id = $1 AND schedule_id = $2 AND fire_at BETWEEN $3 AND $4 AND outcome = 'fired'
+"""
+
 _CALL_RECORD: Final = call("schedules_record", "tenant", "steps", "fires", "fence")
 _CALL_SKIPPED: Final = call("schedules_skipped", "tenant", "fires")
 _CALL_TRIGGER: Final = call("schedule_trigger", "tenant", "schedule", "task")
+_CALL_BACKFILL: Final = call("schedule_backfill", "tenant", "schedule", "fires")
+_BACKFILL: Final = f"SELECT FROM {_CALL_BACKFILL}"
 _RECORD: Final = f"SELECT FROM {_CALL_RECORD}"
 _SKIPPED: Final = f"SELECT {_CALL_SKIPPED}"
 _TRIGGER: Final = f"SELECT FROM {_CALL_TRIGGER}"
@@ -189,6 +197,32 @@ def _json(value: Any) -> Any:
 def trigger_statement_any_tenant(tenant_id: UUID, schedule_id: UUID, task_id: UUID) -> Statement:
     """Return the statement that records a fire of now. It raises an error with the SQLSTATE ``GONE``."""
     return Statement(_TRIGGER, (tenant_id, schedule_id, task_id), runs_first=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeUp:
+    """A time of a schedule that a backfill makes up."""
+
+    fire_at: datetime
+    task_id: UUID
+    following: datetime | None
+    """The schedule's next time after it."""
+
+
+def backfill_statement_any_tenant(tenant_id: UUID, schedule_id: UUID, fires: Sequence[MadeUp]) -> Statement:
+    """Return the statement that records times that are made up (migrations/functions: schedule_backfill).
+
+    It raises an error with the SQLSTATE ``GONE``, or ``TQ004`` if one of them was fired meanwhile.
+    """
+    rows = [{name: _json(getattr(fire, name)) for name in fire.__slots__} for fire in fires]
+    return Statement(_BACKFILL, (tenant_id, schedule_id, rows), runs_first=True)
+
+
+async def fired(
+    connection: Connection, tenant_id: UUID, schedule_id: UUID, first: datetime, last: datetime
+) -> set[datetime]:
+    """Return the times from ``first`` to ``last`` for which a schedule has made a task."""
+    return {row["fire_at"] for row in await connection.fetch(_FIRED, tenant_id, schedule_id, first, last)}
 
 
 async def standing(connection: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> "list[asyncpg.Record]":

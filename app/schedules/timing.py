@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -42,6 +43,10 @@ class Timing:
         while fires is not None:
             yield fires
             fires = self.next_after(fires)
+
+    def between(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Yield the fires from ``first`` to ``last``, both included."""
+        return takewhile(lambda fires: fires <= last, self.from_now_on(first - timedelta(microseconds=1)))
 
     def _next(self, moment: datetime) -> datetime | None:
         try:

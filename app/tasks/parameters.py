@@ -8,25 +8,16 @@ from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from app.core import ids
 from app.core import traceparent as traceparents
-from app.core.errors import InvalidRequest
 from app.http import path_ids
 from app.http.arguments import SentOnce
 from app.tasks.definition import types
 from app.tasks.schemas import Tag
 from app.tasks.status import Status
+from app.tasks.submit import idempotency
 
 _ID: Final = "A task's id."
-_MAX_KEY: Final = 255
 # Seconds. Proxies and clients usually give a request up after 60 s.
 _MAX_WAIT: Final = 30
-
-
-def _key(header: str) -> str:
-    # The draft standard quotes the key, common practice does not: both forms mean the same key.
-    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
-    if not (1 <= len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
-        raise InvalidRequest("Send 1 to 255 printable ASCII characters as the Idempotency-Key.")
-    return key
 
 
 def _trace(header: str) -> str | None:
@@ -56,7 +47,7 @@ TaskId: TypeAlias = Annotated[
     Path(description=_ID),
 ]
 IdempotencyKey: TypeAlias = Annotated[
-    Annotated[str, AfterValidator(_key)] | None,
+    Annotated[str, AfterValidator(idempotency.read_key)] | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,

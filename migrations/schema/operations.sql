@@ -4,7 +4,7 @@ CREATE TABLE operation (
     tenant_id uuid NOT NULL REFERENCES tenant ON DELETE CASCADE,
     id uuid NOT NULL,
     kind text NOT NULL CHECK (kind IN (
-        'tasks.cancel', 'tasks.retry', 'webhooks.recover', 'webhooks.replay_missing', 'webhooks.resend')),
+        'schedules.backfill', 'tasks.cancel', 'tasks.retry', 'webhooks.recover', 'webhooks.replay_missing', 'webhooks.resend')),
     status text NOT NULL DEFAULT 'RUNNING' CHECK (status IN ('RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED')),
     filter jsonb NOT NULL,
     asked_by text NOT NULL,

@@ -46,6 +46,8 @@ CREATE TABLE schedule (
 CREATE UNIQUE INDEX schedule_name ON schedule (name, tenant_id);
 -- What is due, for all tenants: the dispatcher probes it a few times a second.
 CREATE INDEX schedule_due ON schedule (next_fire_at) WHERE next_fire_at IS NOT NULL;
+-- The same tenant by tenant, if more is due than the dispatcher stores at once. A search for an id cannot take it, because of its condition.
+CREATE INDEX schedule_due_of_tenant ON schedule (tenant_id, next_fire_at) WHERE next_fire_at IS NOT NULL;
 CREATE INDEX schedule_queued ON schedule (id) WHERE queued_fire_at IS NOT NULL;
 COMMENT ON TABLE schedule IS
     'What a tenant wants to be submitted at which times (docs/decisions/0029-schedules.md). The dispatcher fires it.';
@@ -93,7 +95,7 @@ COMMENT ON TABLE schedule_fire IS
     'What became of a fire. The key makes each time of a schedule one task at most: the row is in the transaction of the task.';
 COMMENT ON COLUMN schedule_fire.fire_at IS 'The time of the fire; of a row that counts several, the first one.';
 COMMENT ON COLUMN schedule_fire.reason IS
-    'late, suspended, failures or paused of a missed fire; the quota of skipped_quota; trigger of one that the clock did not cause.';
+    'late, suspended, failures or paused of a missed fire; the quota of skipped_quota; trigger or backfill of one that the clock did not cause.';
 COMMENT ON COLUMN schedule_fire.count IS 'Fires that the row stands for: more than one only for missed.';
 COMMENT ON COLUMN schedule_fire.until IS 'The last one of several fires; null for one.';
 COMMENT ON COLUMN schedule_fire.task_id IS 'The task of a fire; null if there is none.';

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from scripts.benchmark import against, console, depth, node, peers, report, rounds
+from scripts.benchmark import against, console, depth, node, peers, report, rounds, streams
 from scripts.benchmark import plan as plans
 from scripts.benchmark.runs import Run
 from scripts.stack import environment, parts, requirements
@@ -19,7 +19,7 @@ from scripts.stack.interrupts import Interrupts
 
 # The product as it is shipped, on servers of its own: no setting of the caller's.
 _NOT_OURS = ("DATABASE_", "REDIS_", "SECRETS_", "TASK_", "WEBHOOK_", "LOG_LEVEL", "CELERY_")
-_APART = {"--depth": depth.main, "--console": console.main}
+_APART = {"--depth": depth.main, "--console": console.main, "--streams": streams.main}
 """What is measured by itself, with options of its own."""
 
 

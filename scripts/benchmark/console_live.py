@@ -7,13 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scripts.benchmark import accounts, console_fill, percentiles, process_trees, servers
+from scripts.benchmark import accounts, console_fill, percentiles, process_trees, servers, submitting
 from scripts.benchmark.errors import BenchmarkError
-from scripts.benchmark.target import Target
 from scripts.stack import http_client, parts
 from scripts.stack.stackfile import Stack
 
@@ -63,27 +62,13 @@ def _submits(stack: Stack, account: accounts.Account, cookies: list[str], size: 
     servers.stop_workers(stack)
     without, with_pages = [], []
     for _ in range(size.pairs):
-        without.append(_seconds(stack, account, size.submits))
+        without.append(submitting.seconds(stack, account, size.submits))
         with _open_pages(stack, cookies, size):
-            with_pages.append(_seconds(stack, account, size.submits))
+            with_pages.append(submitting.seconds(stack, account, size.submits))
     ratio, lowest, highest = percentiles.ratios(with_pages, without)
     state = "met" if ratio <= SUBMITS else "**missed**"
     times = f"{ratio:.3f} times as long with the pages [of a pair: {lowest:.2f}-{highest:.2f}]"
     yield f"\n{size.submits:,} submits: {times}, {state}"
-
-
-def _seconds(stack: Stack, account: accounts.Account, count: int) -> float:
-    target = Target(servers.port_of(stack), "/api/tasks/submit", "", account.key)
-    asked = {"target": asdict(target), "width": 16, "count": count, "task_ids": []}
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "scripts.benchmark.depth_load"],
-        input=json.dumps(asked), env={**os.environ, "PYTHONPATH": str(parts.ROOT)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise BenchmarkError(f"the submits: {done.stderr.strip()}")
-    return time.perf_counter() - began
 
 
 class _Count:

@@ -74,6 +74,7 @@ BOOKS: Final = (
             "docs/failures.md",
             "docs/runbook.md",
             "docs/compose.md",
+            "docs/deploy-on-servers.md",
             "docs/security.md",
             "docs/security-credentials.md",
             "docs/security-pages.md",

@@ -127,7 +127,8 @@ async def test_workers_go_on_after_a_flushall(aserved: redis.asyncio.Redis, serv
     assert await redis_identity.read(aserved) != before
     tenant = uuid4()
     await tickets.offer(aserved, tenant)
-    assert wait_for_runs(served, 1) == [("shared", tenant)]
+    # A ticket that a worker held meanwhile, of another test, may run as well.
+    eventually(lambda: ("shared", tenant) in runs(served))
 
 
 @pytest.fixture

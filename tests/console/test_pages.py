@@ -206,9 +206,10 @@ def test_the_audit_log_shows_who_did_what(owner: PlainBrowser):
 def test_a_session_that_asks_without_end_is_told_to_wait(owner: PlainBrowser):
     statuses = {owner.client.get("/console/nothing-here", follow_redirects=False).status_code for _ in range(5)}
     assert statuses == {404}
-    answers = [owner.client.get("/console/you") for _ in range(400)]
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert refused and int(refused[0].headers["Retry-After"]) >= 1
+    # As many as it takes: on a busy machine the rate of the session allows more of them.
+    answers = (owner.client.get("/console/you") for _ in range(3_000))
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert int(refused.headers["Retry-After"]) >= 1
 
 
 def test_errors_are_grouped_resolved_and_retried(owner: PlainBrowser, acme: Tenant):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Tenant
+from tests.conftest import Tenant, wait_until
 from tests.console.conftest import PlainBrowser, heading
 
 
@@ -49,6 +49,22 @@ def test_a_schedule_is_created_run_paused_resumed_and_deleted(developer: PlainBr
     assert "Paused" not in developer.post(f"{here}/resume").text
     assert developer.post(f"{here}/delete").url.path == "/console/schedules"
     assert acme.client.get(f"/api/schedules/{schedule_id}").status_code == 404
+
+
+def test_past_times_are_made_up(developer: PlainBrowser, acme: Tenant):
+    developer.get("/schedules/new")
+    made = developer.post("/schedules", **_fields(cron="0 * * * *"))
+    here = made.url.path.removeprefix("/console")
+    begun = developer.post(f"{here}/backfill", since="24h")
+    assert begun.url.path.startswith("/console/operations/"), begun.text
+    assert "Make up" in heading(begun) and "/console/schedules" in begun.text
+    operation = f"/api/operations/{begun.url.path.rpartition('/')[2]}"
+    wait_until(lambda: acme.client.get(operation).json()["status"] == "SUCCEEDED", "the backfill")
+    assert acme.client.get(operation).json()["done"] in {23, 24, 25}
+    developer.get(here)
+    # Nothing is left to do.
+    assert developer.post(f"{here}/backfill", since="24h").url.path == made.url.path
+    developer.post(f"{here}/delete")
 
 
 @pytest.mark.parametrize(

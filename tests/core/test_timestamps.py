@@ -34,3 +34,21 @@ def test_a_date_time_with_its_offset_is_taken(text: str, moment: datetime) -> No
 def test_anything_else_is_refused_without_an_echo(given: Any) -> None:
     with pytest.raises(ValueError, match=r"^Input should be a date-time of RFC 3339"):
         timestamps.parse(given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "0001-01-01T00:00:00Z", "0001-01-02T00:00:00+00:01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00",
+        "9999-12-31T23:59:59.999999Z",
+    ],
+)  # fmt: skip
+def test_a_moment_that_cannot_be_stored_is_refused(given: str) -> None:
+    assert timestamps.parse(given)
+    with pytest.raises(ValueError, match=r"^Input should be between"):
+        timestamps.parse_storable(given)
+
+
+@pytest.mark.parametrize("given", ["0001-01-02T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T09:59:59-14:00"])
+def test_the_first_and_the_last_moment_are_taken(given: str) -> None:
+    assert timestamps.parse_storable(given) == timestamps.parse(given)

@@ -26,8 +26,6 @@ from app.tasks.schemas import WaitingReason
 from app.tasks.status import Status
 from app.tenants import plans
 from app.webhooks.delivery import retry_schedule
-from scripts.stack import parts
-from scripts.stack.stackfile import Stack
 from tests.conftest import ROOT
 from tests.docs import pages
 
@@ -195,13 +193,3 @@ def test_the_fields_of_a_log_line_are_those_that_are_logged(message: str, path: 
     named = [node for node in ast.walk(ast.parse((ROOT / path).read_text())) if getattr(node, "name", None) == function]
     keys = [key for node in ast.walk(named[0]) if isinstance(node, ast.Dict) for key in node.keys]
     assert set(pages.code(row[2])) == {key.value for key in keys if isinstance(key, ast.Constant)}
-
-
-@pytest.mark.parametrize("part", ["api", "dispatcher", "webhooks", "http", "worker", "asyncio"])
-def test_a_unit_runs_what_the_launcher_runs(part: str):
-    text = "\n".join(fence.text for fence in pages.fences(OPERATIONS, "ini"))
-    # A template names its instance %i.
-    told = re.search(rf"taskqueue-{part}@?\.service\b.*?^ExecStart=\S+/python (.*?)$", text, re.MULTILINE | re.DOTALL)
-    assert told is not None
-    _, *command = parts._command(Stack(Path(), api_url="http://127.0.0.1:8000"), part)
-    assert sorted(told[1].replace("%i@", "@").replace("%%", "%").split()) == sorted(command)

@@ -71,6 +71,30 @@ async def test_what_is_wrong_is_a_result_that_an_agent_can_read(url: str, acme: 
             assert told in _text(result)
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_calls_with_one_idempotency_key_make_one_task_also_at_once_and_over_the_api(
+    url: str, acme: Tenant, mode: Any
+):
+    key, tag = f"order-{uuid.uuid4()}", str(uuid.uuid4())
+    meta: Any = {"task-queue/idempotency-key": key}
+    async with _client(url, acme.api_key, mode) as client:
+        calls = (client.call_tool("echo", {"payload": {"tag": tag}}, meta=meta) for _ in range(4))
+        assert [result.structured_content for result in await asyncio.gather(*calls)] == [{"tag": tag}] * 4
+        mismatch = await client.call_tool("echo", {"payload": 2}, meta=meta)
+        assert _text(mismatch).startswith("idempotency_mismatch: ")
+        for wrong in (7, "", "ä", "x" * 256):
+            refused = await client.call_tool("echo", {"payload": 1}, meta={"task-queue/idempotency-key": wrong})
+            assert refused.is_error
+            assert "1 to 255 printable ASCII characters" in _text(refused)
+    body = {"task": "echo", "payload": {"tag": tag}}
+    again = acme.client.post("/api/tasks/submit", json=body, headers={"Idempotency-Key": key})
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (200, "true")
+    task_id = again.json()["task_id"]
+    since = acme.client.get(f"/api/tasks/{task_id}").json()["created_at"]
+    listed = acme.client.get("/api/tasks", params={"task": "echo", "created_from": since}).json()["items"]
+    assert [task["task_id"] for task in listed] == [task_id]
+
+
 async def test_a_task_is_followed_and_cancelled_by_tools(url: str, acme: Tenant):
     task_id = acme.submit(task="echo", payload=1, delay_seconds=3600)
     async with _client(url, acme.api_key) as client:

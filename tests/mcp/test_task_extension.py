@@ -26,7 +26,8 @@ def _send(url: str, tenant: Tenant, method: str, params: dict[str, Any], *, decl
     }  # fmt: skip
     if not headers["Mcp-Name"]:
         del headers["Mcp-Name"]
-    body = {"jsonrpc": "2.0", "id": next(NUMBERS), "method": method, "params": {**params, "_meta": meta}}
+    sent = {**params, "_meta": meta | params.get("_meta", {})}
+    body = {"jsonrpc": "2.0", "id": next(NUMBERS), "method": method, "params": sent}
     answer = httpx.post(url, json=body, headers=headers, trust_env=False, timeout=60)
     told: dict[str, Any] = answer.json()
     assert told["id"] == body["id"]
@@ -135,3 +136,13 @@ def test_an_older_version_of_the_protocol_has_no_such_methods(url: str, acme: Te
     }  # fmt: skip
     answer = httpx.post(url, json=body, headers=headers, trust_env=False, timeout=40).json()
     assert answer["error"]["code"] == METHOD_NOT_FOUND
+
+
+def test_a_call_that_is_sent_again_with_its_key_is_the_same_task(url: str, acme: Tenant):
+    key = {"task-queue/idempotency-key": f"report-{uuid.uuid4()}"}
+    body = {"name": "long_task", "arguments": {"seconds": 0.2, "steps": 1}}
+    made = [_result(url, acme, "tools/call", {**body, "_meta": key})["taskId"] for _ in range(3)]
+    assert made == made[:1] * 3
+    other = _result(url, acme, "tools/call", {"name": "long_task", "arguments": {"seconds": 0.1}, "_meta": key})
+    assert (other["isError"], other["content"][0]["text"].split(":")[0]) == (True, "idempotency_mismatch")
+    assert _call(url, acme, "long_task", seconds=0.2, steps=1)["taskId"] != made[0]

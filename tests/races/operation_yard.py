@@ -22,6 +22,7 @@ from app.operations.bulk_cancel import BulkCancel
 from app.operations.bulk_retry import BulkRetry
 from app.operations.delivery_acts import DeliveryResend, ReplayMissing
 from app.operations.runner import OperationRunner
+from app.operations.schedule_backfill import ScheduleBackfill
 from app.tasks.run.attempts import AttemptEnd, Outcome
 from app.tasks.run.end import end
 from app.tasks.submit.accept import Acceptor
@@ -62,6 +63,7 @@ class Operations:
         acceptor = Acceptor(self.submit, self.worker, self.redis)
         resend = DeliveryResend(self.worker, token)
         acts = {
+            "schedules.backfill": ScheduleBackfill(self.worker, acceptor, token),
             "tasks.cancel": BulkCancel(self.worker, self.redis, token),
             "tasks.retry": BulkRetry(self.worker, acceptor, token),
             "webhooks.recover": resend,

@@ -397,3 +397,63 @@ async def test_old_fires_are_pruned_in_batches(planner: Planner):
     assert pruned == [3, 2, 0]
     assert await due_store.prune_any_tenant(planner.finder, 1, 3, uuid.uuid4()) == 0
     assert len(await planner.fires(schedule_id)) == 2
+
+
+async def _many(planner: Planner, tenant_id: UUID, count: int, *, late: int) -> None:
+    await planner.yard.owner.execute(
+        "INSERT INTO schedule (tenant_id, id, name, every_seconds, timezone, overlap, catch_up, catch_up_seconds, task, pool,"
+        " payload, priority, max_attempts, time_limit_seconds, next_fire_at, starts_at)"
+        " SELECT $1, gen_random_uuid(), 'n' || n, 3600, 'UTC', 'allow', 'none', 0, 'echo', 'prefork', '1', 4, 1, 900,"
+        " t, t FROM date_trunc('second', now() - make_interval(secs => $3)) AS t, generate_series(1, $2) AS n",
+        tenant_id, count, late,
+    )  # fmt: skip
+
+
+async def test_a_tenant_with_more_due_schedules_than_a_look_finds_does_not_make_others_late(planner: Planner):
+    crowd = [await planner.yard.tenant() for _ in range(2)]
+    for tenant_id in crowd:
+        await _many(planner, tenant_id, 1_500, late=30)
+    other = await planner.schedule(await planner.yard.tenant())
+    await planner.tick()
+    assert await planner.fires(other) == [("fired", None, 1)]
+    counts = await planner.yard.owner.fetch(
+        "SELECT count(*) FROM schedule_fire WHERE tenant_id = ANY($1) GROUP BY tenant_id", crowd
+    )
+    # The rest of the look is theirs, in equal parts.
+    assert sorted(row["count"] for row in counts) == [pytest.approx(1_000, abs=1)] * 2
+
+
+async def test_a_tenant_whose_rows_are_locked_does_not_keep_the_next_look_waiting(planner: Planner):
+    stuck, other = await planner.yard.tenant(), await planner.yard.tenant()
+    await _many(planner, stuck, 150, late=30)
+    lock = await connect(planner.yard.environment["DATABASE_URL"])
+    sweep = planner.sweep()
+    async with lock.transaction():
+        await lock.execute("SELECT FROM schedule WHERE tenant_id = $1 FOR UPDATE", stuck)
+        await sweep.look()
+        later = await planner.schedule(other)
+        async with asyncio.timeout(4):
+            while not await planner.fires(later):
+                await sweep.look()
+                await asyncio.sleep(0)
+    await sweep.wait()
+    await planner.tick(sweep)
+    await lock.close()
+    assert await planner.is_exact(stuck)
+    fired = await planner.yard.owner.fetchval("SELECT sum(fires) FROM schedule WHERE tenant_id = $1", stuck)
+    assert fired == 150
+
+
+async def test_one_transaction_makes_a_bounded_number_of_tasks(planner: Planner):
+    tenant_id = await planner.yard.tenant()
+    due = await planner.now() - timedelta(seconds=300)
+    made_up = {"every_seconds": 10, "catch_up": "all", "next_fire_at": due, "starts_at": due}
+    schedules = [await planner.schedule(tenant_id, **made_up) for _ in range(8)]
+    await planner.tick()
+    together = await planner.yard.owner.fetch(
+        "SELECT count(*) FROM task WHERE tenant_id = $1 GROUP BY xmin::text ORDER BY 1", tenant_id
+    )
+    assert sum(row["count"] for row in together) == 8 * 31
+    assert max(row["count"] for row in together) <= 100
+    assert [(await planner.row(schedule_id))["fires"] for schedule_id in schedules] == [31] * 8
+    assert await planner.is_exact(tenant_id)

@@ -94,6 +94,11 @@ def test_null_means_the_default(tenant: Tenant):
         ({"cron": None, "every_seconds": 9}, "#/every_seconds"),
         ({"timezone": "Europe/Atlantis"}, "#/timezone"),
         ({"timezone": "../etc/passwd"}, "#/timezone"),
+        ({"timezone": ""}, "#/timezone"),
+        ({"timezone": "localtime"}, "#/timezone"),
+        ({"timezone": "right/Europe/Berlin"}, "#/timezone"),
+        ({"starts_at": "0001-01-01T00:00:00Z"}, "#/starts_at"),
+        ({"ends_at": "9999-12-31T23:59:59-14:00"}, "#/ends_at"),
         ({"starts_at": "2027-01-02T00:00:00Z", "ends_at": "2027-01-01T00:00:00Z"}, "#"),
         ({"task": "no_such_task"}, "#/task"),
         ({"task": "long_task", "payload": {"seconds": "x"}}, "#/payload/seconds"),
@@ -104,7 +109,7 @@ def test_null_means_the_default(tenant: Tenant):
         ({"webhook_url": "ftp://example.com/"}, "#/webhook_url"),
         ({"max_fires": 0}, "#/max_fires"),
     ],
-    ids=lambda value: None if isinstance(value, str) else ",".join(value),
+    ids=lambda value: None if isinstance(value, str) else ",".join(f"{name}={part}" for name, part in value.items()),
 )
 def test_an_invalid_schedule_is_refused_at_its_place(tenant: Tenant, body: dict[str, Any], pointer: str):
     response = tenant.client.post(SCHEDULES, json={"name": "nightly"} | DAILY | body)
@@ -116,6 +121,13 @@ def test_an_invalid_schedule_is_refused_at_its_place(tenant: Tenant, body: dict[
 def test_a_schedule_that_never_fires_is_refused(tenant: Tenant):
     response = tenant.client.post(SCHEDULES, json={"name": "old", **DAILY, "ends_at": "2020-01-01T00:00:00Z"})
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+def test_a_schedule_may_last_as_long_as_there_are_times(tenant: Tenant):
+    made = _create(tenant, starts_at="0001-01-02T00:00:00Z", ends_at="9999-12-31T23:59:59Z", cron="@weekly")
+    assert len(_get(tenant, made["schedule_id"])["next_fires"]) == 5
+    every = _create(tenant, "every", cron=None, every_seconds=10, starts_at="0001-01-02T00:00:00Z")
+    assert len(_get(tenant, every["schedule_id"])["next_fires"]) == 5
 
 
 def test_a_name_is_taken_once(tenant: Tenant, globex: Tenant):
@@ -149,6 +161,17 @@ def test_a_schedule_is_made_and_changed_by_its_name(tenant: Tenant):
     actions = [item["action"] for item in tenant.client.get("/api/audit", params={"limit": 5}).json()["items"]]
     changed_twice = ["schedule.changed", "schedule.changed"]
     assert actions == ["schedule.resumed", "schedule.paused", "schedule.changed", *changed_twice]
+
+
+def test_an_end_that_is_past_already_is_refused(tenant: Tenant):
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    url, body = f"{SCHEDULES}/by-name/few", {"task": "echo", "every_seconds": 10, "starts_at": soon, "max_fires": 50}
+    made = tenant.client.put(url, json=body).json()
+    wait_until(lambda: _get(tenant, made["schedule_id"])["fires"] == 1, "the fire")
+    response = tenant.client.put(url, json=body | {"max_fires": 1})
+    assert response.status_code == 422
+    assert "max_fires" in response.json()["detail"]
+    assert len(_get(tenant, made["schedule_id"])["next_fires"]) == 5
 
 
 def test_a_schedule_is_paused_with_a_note_and_resumed(tenant: Tenant):
@@ -205,6 +228,57 @@ def test_more_schedules_than_the_limit_are_refused(make_tenant: Callable[..., Te
     assert (refused.status_code, refused.json()["code"]) == (409, "limit_reached")
     # One that exists may be changed.
     assert small.client.put(f"{SCHEDULES}/by-name/a", json=DAILY | {"payload": 2}).status_code == 200
+
+
+def test_a_backfill_makes_up_what_a_dry_run_has_shown(tenant: Tenant):
+    made = _create(tenant, cron="0 * * * *", paused=True)
+    path = f"{SCHEDULES}/{made['schedule_id']}"
+    times = {"from": "2025-05-04T10:30:00Z", "to": "2025-05-04T12:00:00Z"}
+    shown = tenant.client.post(f"{path}/backfill", json=times | {"dry_run": True})
+    expected = {"count": 2, "fires": ["2025-05-04T11:00:00Z", "2025-05-04T12:00:00Z"]}
+    assert (shown.status_code, shown.json()) == (200, {"operation_id": None} | expected)
+    started = tenant.client.post(f"{path}/backfill", json=times)
+    assert started.status_code == 202, started.text
+    operation = started.headers["Location"]
+    assert operation == f"/api/operations/{started.json()['operation_id']}"
+    assert started.json()["fires"] == expected["fires"]
+    wait_until(lambda: tenant.client.get(operation).json()["status"] == "SUCCEEDED", "the backfill")
+    assert tenant.client.get(operation).json()["done"] == 2
+    fires = _get(tenant, made["schedule_id"])["last_fires"]
+    assert [(fire["fire_at"], fire["outcome"], fire["reason"]) for fire in fires] == [
+        ("2025-05-04T12:00:00Z", "fired", "backfill"),
+        ("2025-05-04T11:00:00Z", "fired", "backfill"),
+    ]
+    again = tenant.client.post(f"{path}/backfill", json=times)
+    assert (again.status_code, again.json()) == (200, {"operation_id": None, "count": 0, "fires": []})
+    [event] = tenant.client.get("/api/audit", params={"action": "operation.started"}).json()["items"][:1]
+    assert event["detail"]["filter"]["schedule_id"] == made["schedule_id"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"from": "2025-05-04T10:00:00Z"},
+        {"from": "2025-05-04T10:00:00Z", "to": "2025-05-04T10:00:00Z"},
+        {"from": "0001-01-01T00:00:00Z", "to": "2025-05-04T10:00:00Z"},
+        {"from": "2025-05-04T10:00:00Z", "to": "2025-05-04T11:00:00Z", "dry_run": "yes"},
+        {"first": "2025-05-04T10:00:00Z", "to": "2025-05-04T11:00:00Z"},
+        # More than 1,000 times.
+        {"from": "2025-05-04T10:00:00Z", "to": "2025-05-06T11:00:00Z", "dry_run": True},
+    ],
+)
+def test_an_invalid_backfill_is_refused(tenant: Tenant, body: dict[str, Any]):
+    made = _create(tenant, cron="* * * * *", paused=True)
+    response = tenant.client.post(f"{SCHEDULES}/{made['schedule_id']}/backfill", json=body)
+    assert response.status_code == 422, response.text
+
+
+def test_a_backfill_of_the_future_does_nothing(tenant: Tenant):
+    made = _create(tenant, cron="* * * * *", paused=True)
+    times = {"from": "2999-05-04T10:30:00Z", "to": "9999-12-31T23:59:59Z"}
+    response = tenant.client.post(f"{SCHEDULES}/{made['schedule_id']}/backfill", json=times)
+    assert (response.status_code, response.json()["count"]) == (200, 0)
 
 
 def test_a_preview_stores_nothing(tenant: Tenant):

@@ -139,6 +139,8 @@ def test_a_start_within_the_second_before_a_change_knows_the_new_offset():
         ("* * * 13 *", "invalid month"),
         ("* * * * 8", "invalid day-of-week"),
         ("*/0 * * * *", "invalid minute"),
+        ("0\x1f3 * * *", "invalid character"),
+        ("0 3 * *\u2003*", "invalid character"),
         ("0 0 30 2 *", "invalid day-of-month"),
         ("0 0 31 4,6 *", "invalid day-of-month"),
     ],

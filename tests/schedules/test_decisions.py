@@ -111,6 +111,36 @@ def test_a_schedule_ends_after_its_last_fire():
     assert ([fire.fire_at for fire in several.fires], several.next_fire_at) == ([_at(0), _at(1)], None)
 
 
+@pytest.mark.parametrize("fires", [3, 5])
+@pytest.mark.parametrize("overlap", ["allow", "skip", "queue_one", "cancel_running"])
+def test_a_schedule_past_its_last_fire_makes_no_task(overlap: str, fires: int):
+    decision = decide(_standing(overlap=overlap, max_fires=3, fires=fires), _at(0.1))
+    assert (decision.fires, decision.next_fire_at) == ([], None)
+    # The same of a fire that has waited: there is a row for it, because its time has come.
+    waited = decide(
+        _standing(overlap=overlap, max_fires=3, fires=fires, next_fire_at=None, queued_fire_at=_at(-1)), _at(0.1)
+    )
+    assert [(fire.outcome, fire.reason) for fire in waited.fires] == [("skipped_overlap", "max_fires")]
+    assert (waited.next_fire_at, waited.queued_fire_at) == (None, None)
+
+
+def test_the_last_fire_leaves_none_waiting():
+    # Two fires wait for a task that was triggered: it has ended, and only one more task is allowed.
+    standing = _standing(overlap="queue_one", max_fires=1, last_status="SUCCESS", queued_fire_at=_at(-1))
+    decision = decide(standing, _at(0.1))
+    assert [(fire.outcome, fire.reason) for fire in decision.fires] == [
+        ("fired", None),
+        ("skipped_overlap", "max_fires"),
+    ]
+    assert (decision.next_fire_at, decision.queued_fire_at) == (None, None)
+
+
+def test_a_refused_step_does_not_end_a_schedule_that_has_tasks_left():
+    refused = decide(_standing(max_fires=1), _at(0.1)).refused("day")
+    assert [(fire.outcome, fire.reason) for fire in refused.fires] == [("skipped_quota", "day")]
+    assert refused.next_fire_at == _at(1)
+
+
 @pytest.mark.parametrize("status", ["PENDING", "STARTED", "RETRY"])
 @pytest.mark.parametrize(
     ("overlap", "outcomes", "queued", "cancels"),

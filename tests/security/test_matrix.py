@@ -80,6 +80,10 @@ def _any_filter() -> dict[str, Any]:
 _SCHEDULE = {"cron": "@yearly", "task": "echo", "payload": 1}
 
 
+def _dry_backfill() -> dict[str, Any]:
+    return {"from": "2020-01-01T00:00:00Z", "to": "2020-01-01T00:00:01Z", "dry_run": True}
+
+
 def _new_schedule() -> dict[str, Any]:
     return {"name": f"s{uuid.uuid4().hex}"} | _SCHEDULE
 
@@ -127,6 +131,7 @@ ROWS = {
     "pause_schedule": Row("schedules:manage", 200, "schedule", lambda: {"note": "x"}),
     "resume_schedule": Row("schedules:manage", 200, "schedule"),
     "trigger_schedule": Row("schedules:manage", 202, "schedule"),
+    "backfill_schedule": Row("schedules:manage", 200, "schedule", _dry_backfill),
     "list_task_types": Row("tasks:read", 200),
     "list_events": Row("tasks:read", 200),
     "pause_queue": Row("tasks:write", 200),
@@ -373,21 +378,27 @@ def test_another_tenants_thing_is_an_unknown_one_and_stays_as_it_is(either: Worl
     assert either.state(kind, either.own, thing) == before
 
 
+def _asked_around_new_things(either: World, name: str) -> tuple[httpx.Response | None, httpx.Response, httpx.Response]:
+    """Return what another tenant is answered before, and what both are answered after this one has made things.
+
+    A call that changes something is not made before: a background act may still run then, and refuses a second one.
+    """
+    before = None if ROWS[name].body else _ask(either, name, either.bystander.api_key)
+    for kind in ("task", "operation", "endpoint", "schedule", "error", "delivery"):
+        either.thing(kind, either.own)
+    return before, _ask(either, name, either.own.api_key), _ask(either, name, either.bystander.api_key)
+
+
 @pytest.mark.parametrize("name", [name for name in SCOPED if not ROWS[name].kind])
 def test_what_another_tenant_asks_for_has_nothing_of_this_one(either: World, name: str):
-    before = _ask(either, name, either.other.api_key)
-    either.thing("task", either.own)
-    either.thing("operation", either.own)
-    either.thing("endpoint", either.own)
-    either.thing("schedule", either.own)
-    either.thing("error", either.own)
-    either.thing("delivery", either.own)
-    own = _ask(either, name, either.own.api_key)
-    other = _ask(either, name, either.other.api_key)
+    before, own, other = _asked_around_new_things(either, name)
     assert other.status_code == ROWS[name].own
-    if not (ROWS[name].body or OPERATIONS[name].is_paged):
+    if before is not None and not OPERATIONS[name].is_paged:
+        if other.json() != before.json():
+            # An hour of the statistics may have begun. What tells of this tenant tells of each new thing.
+            before, own, other = _asked_around_new_things(either, name)
         # What is counted is counted for one tenant.
-        assert other.json() == before.json()
+        assert before is not None and other.json() == before.json()
     assert either.own.tenant_id not in other.text
     assert either.own.slug not in other.text
     if OPERATIONS[name].is_paged:

@@ -67,6 +67,11 @@ class World:
         self.own, self.other = self.side("own"), self.side("other")
 
     @cached_property
+    def bystander(self) -> Side:
+        """A tenant that makes nothing: what is counted of it changes only if another's is counted with it."""
+        return self.side("bystander")
+
+    @cached_property
     def suspended(self) -> Side:
         """A tenant that the operator has suspended."""
         side = self.side("suspended")

@@ -71,12 +71,12 @@ def test_the_image_runs_the_api_where_no_command_is_named():
 
 
 def test_every_api_that_is_shipped_keeps_idle_connections_for_longer_than_proxies_do():
-    units = (parts.ROOT / "docs" / "operations.md").read_text()
+    unit = (parts.ROOT / "deploy" / "host" / "systemd" / "taskqueue-api@.service").read_text()
     commands = [
         parts._command(Known(Path(), api_url="http://127.0.0.1:8000"), "api"),
         SERVICES["api"]["command"],
         json.loads(*re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)),
-        *map(str.split, re.findall(r"^ExecStart=(.* uvicorn .*)$", units, re.MULTILINE)),
+        *map(str.split, re.findall(r"^ExecStart=(.* uvicorn .*)$", unit, re.MULTILINE)),
     ]
     assert len(commands) == 4
     assert [dict(pairwise(command)).get("--timeout-keep-alive") for command in commands] == ["75"] * 4

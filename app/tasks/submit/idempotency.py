@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
-from app.core.errors import IdempotencyConflict, IdempotencyMismatch, NotFound
+from app.core.errors import IdempotencyConflict, IdempotencyMismatch, InvalidRequest, NotFound
 from app.db import Database
 from app.tasks import store
 from app.tasks.status import Status
@@ -22,6 +22,7 @@ _FIRST_TIMEOUT: Final = 2.0
 # interpreter's lock, so a piece must be small.
 _PIECE: Final = 16
 _PIECES_DEPTH: Final = 5
+_MAX_KEY: Final = 255
 _encode: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -78,6 +79,15 @@ class IdempotencyKeys:
                     await first.wait()
         except TimeoutError:
             conflict()
+
+
+def read_key(text: str) -> str:
+    """Return the key that a request has. Raises ``InvalidRequest``."""
+    # The draft standard quotes the key, common practice does not: both forms mean the same key.
+    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    if not (1 <= len(key) <= _MAX_KEY and key.isascii() and key.isprintable()):
+        raise InvalidRequest("Send 1 to 255 printable ASCII characters as the Idempotency-Key.")
+    return key
 
 
 def conflict() -> NoReturn:

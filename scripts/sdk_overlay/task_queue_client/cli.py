@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true", help="go on to the end of the task")
     _add_events(command("events", _events, "Print the events of all tasks, one line of JSON each"))
     _add_listen(command("listen", _listen, "Relay the ends of all tasks to an address, signed as webhooks are"))
-    _add_schedules(command("schedules", _schedules, "List, show, put, pause, resume, trigger or delete schedules"))
+    _add_schedules(command("schedules", _schedules, "List, show, put, pause, resume, trigger, backfill or delete them"))
     command("whoami", _whoami, "Check the key; print its tenant and scopes, the limits and the task types")
     return parser
 
@@ -101,11 +101,14 @@ def _add_listen(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_schedules(parser: argparse.ArgumentParser) -> None:
-    acts = ("list", "show", "put", "pause", "resume", "trigger", "delete")
+    acts = ("list", "show", "put", "pause", "resume", "trigger", "backfill", "delete")
     parser.add_argument("act", nargs="?", choices=acts, default="list")
     parser.add_argument("name", nargs="?", help="the name of the schedule; not for list")
     parser.add_argument("--json", metavar="JSON", dest="values", help="for put: its values; - reads them, @FILE too")
     parser.add_argument("--note", metavar="TEXT", help="for pause: why")
+    parser.add_argument("--from", metavar="TIME", dest="since", help="for backfill: from this time on")
+    parser.add_argument("--to", metavar="TIME", dest="until", help="for backfill: until this time")
+    parser.add_argument("--dry-run", action="store_true", help="for backfill: only show the times")
 
 
 def _submit(client: TaskQueue, asked: Any) -> int | None:
@@ -172,6 +175,8 @@ def _schedules(client: TaskQueue, asked: Any) -> int | None:
         return None
     if asked.name is None:
         return _complain(f"schedules {asked.act} needs the name of a schedule", _USAGE)
+    if asked.act == "backfill" and None in {asked.since, asked.until}:
+        return _complain("schedules backfill needs --from and --to", _USAGE)
     if asked.act == "put":
         values: Any = None if asked.values is None else _payload(asked.values)
         if not isinstance(values, dict):
@@ -190,6 +195,8 @@ def _act_on_schedule(client: TaskQueue, asked: Any) -> int | None:
         print(as_json(schedules.get(schedule_id)))
     elif asked.act == "trigger":
         print(schedules.trigger(schedule_id).task_id)
+    elif asked.act == "backfill":
+        print(as_json(schedules.backfill(schedule_id, asked.since, asked.until, dry_run=asked.dry_run)))
     elif asked.act == "delete":
         schedules.delete(schedule_id)
     elif asked.act == "pause":

@@ -68,6 +68,26 @@ export interface AuditPage {
   next_cursor: string | null;
 }
 
+/** The times of a schedule that are made up. */
+export interface Backfill {
+  /** The operation that makes the tasks; null if there is none. */
+  operation_id: string | null;
+  /** The number of times without a task. */
+  count: number;
+  /** The first 100 of these times, as the times of the schedule are now. */
+  fires: string[];
+}
+
+/** A request to make up past times of a schedule. */
+export interface BackfillRequest {
+  /** Times of the schedule since this one. */
+  from: Date | string;
+  /** Times until this one, as far as they are past. */
+  to: Date | string;
+  /** Only tell what it would do. Default: false. */
+  dry_run?: boolean | undefined;
+}
+
 /** The outcome of each task, in the order of the request. */
 export interface BatchResponse {
   /** What became of each task, in the order of the request. */
@@ -819,12 +839,12 @@ export interface OperationStatus {
   /** The operation's id. */
   operation_id: string;
   /** What the operation does. */
-  kind: "tasks.cancel" | "tasks.retry" | "webhooks.recover" | "webhooks.replay_missing" | "webhooks.resend";
+  kind: "schedules.backfill" | "tasks.cancel" | "tasks.retry" | "webhooks.recover" | "webhooks.replay_missing" | "webhooks.resend";
   /** The present status. */
   status: "RUNNING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
   /** The filter that the request gave. */
   filter: { [name: string]: unknown };
-  /** Matching tasks, deliveries or events. Null until they are counted. */
+  /** Matching tasks, deliveries, events or times. Null until they are counted. */
   total: number | null;
   /** Tasks that were cancelled or asked to end, new tasks that were made, or deliveries that are sent. */
   done: number;
@@ -1298,7 +1318,7 @@ export interface ScheduleFire {
   fire_at: string;
   /** `fired` if it made a task. */
   outcome: "fired" | "skipped_overlap" | "skipped_quota" | "missed";
-  /** More about the outcome. Of a task: null if the clock caused it, else `trigger`. */
+  /** More about the outcome. Of a task: null if the clock caused it, else `trigger` or `backfill`. */
   reason: string | null;
   /** The task; null if it made none. */
   task_id: string | null;

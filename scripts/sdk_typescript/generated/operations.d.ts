@@ -1,6 +1,7 @@
 /** The address of each call, by the name that the API document gives it. Written by scripts/sdk from the API document. */
 export type OperationId =
   | "add_member"
+  | "backfill_schedule"
   | "cancel_operation"
   | "cancel_task"
   | "cancel_tasks"

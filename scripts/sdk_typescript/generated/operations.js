@@ -1,6 +1,7 @@
 /** The address of each call, by the name that the API document gives it. Written by scripts/sdk from the API document. */
 export const OPERATIONS = {
   "add_member": ["POST", "/api/members"],
+  "backfill_schedule": ["POST", "/api/schedules/{schedule_id}/backfill"],
   "cancel_operation": ["POST", "/api/operations/{operation_id}/cancel"],
   "cancel_task": ["POST", "/api/tasks/{task_id}/cancel"],
   "cancel_tasks": ["POST", "/api/tasks/cancel"],

@@ -1,7 +1,7 @@
 /** Schedules: `client.schedules`. */
 import { type CallOptions, type ListOptions } from "./calls.js";
 import { TaskHandle } from "./handles.js";
-import type { PauseRequest, Preview, PreviewRequest, Schedule, ScheduleDetail, ScheduleRequest, ScheduleValues } from "./models.js";
+import type { Backfill, BackfillRequest, PauseRequest, Preview, PreviewRequest, Schedule, ScheduleDetail, ScheduleRequest, ScheduleValues } from "./models.js";
 import type { Tasks } from "./tasks.js";
 import type { Transport } from "./transport.js";
 /** Tasks that the service submits by itself: `client.schedules`. */
@@ -25,6 +25,11 @@ export declare class Schedules {
     resume(scheduleId: string, options?: CallOptions): Promise<Schedule>;
     /** Submit a task of a schedule now, also while it is paused; return a handle on the task. */
     trigger(scheduleId: string, options?: CallOptions): Promise<TaskHandle<unknown>>;
+    /**
+     * Submit a task for each past time of a schedule that made none, in the background; with `dry_run` only show these
+     * times. `operation_id` of the answer names the operation (`client.operations`).
+     */
+    backfill(scheduleId: string, request: BackfillRequest & CallOptions): Promise<Backfill>;
     /** Return the next times of a schedule, without storing anything. */
     preview(times: PreviewRequest & CallOptions): Promise<Preview>;
 }

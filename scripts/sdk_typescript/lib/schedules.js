@@ -49,6 +49,13 @@ export class Schedules {
         const made = await this.#transport.call(at("trigger_schedule", scheduleId, options));
         return new TaskHandle(this.#tasks, made.task_id);
     }
+    /**
+     * Submit a task for each past time of a schedule that made none, in the background; with `dry_run` only show these
+     * times. `operation_id` of the answer names the operation (`client.operations`).
+     */
+    async backfill(scheduleId, request) {
+        return this.#transport.call({ ...at("backfill_schedule", scheduleId, request), body: sent(request) });
+    }
     /** Return the next times of a schedule, without storing anything. */
     preview(times) {
         const body = sent(times);

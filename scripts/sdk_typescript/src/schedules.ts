@@ -3,6 +3,8 @@
 import { type Call, type CallOptions, identifier, type ListOptions, sent } from "./calls.js";
 import { TaskHandle } from "./handles.js";
 import type {
+  Backfill,
+  BackfillRequest,
   PauseRequest,
   Preview,
   PreviewRequest,
@@ -72,6 +74,14 @@ export class Schedules {
   async trigger(scheduleId: string, options: CallOptions = {}): Promise<TaskHandle<unknown>> {
     const made = await this.#transport.call<SubmitResponse>(at("trigger_schedule", scheduleId, options));
     return new TaskHandle<unknown>(this.#tasks, made.task_id);
+  }
+
+  /**
+   * Submit a task for each past time of a schedule that made none, in the background; with `dry_run` only show these
+   * times. `operation_id` of the answer names the operation (`client.operations`).
+   */
+  async backfill(scheduleId: string, request: BackfillRequest & CallOptions): Promise<Backfill> {
+    return this.#transport.call<Backfill>({ ...at("backfill_schedule", scheduleId, request), body: sent(request) });
   }
 
   /** Return the next times of a schedule, without storing anything. */

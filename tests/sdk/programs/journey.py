@@ -233,6 +233,13 @@ def schedules(client: TaskQueue) -> None:
     assert [fire.outcome for fire in shown.last_fires] == ["fired"]
     assert client.schedules.pause(made.schedule_id, note="a test").pause_note == "a test"
     assert not client.schedules.resume(made.schedule_id).paused
+    planned = client.schedules.backfill(made.schedule_id, "2025-05-04T00:00:00Z", "2025-05-05T00:00:00Z", dry_run=True)
+    assert (planned.operation_id, planned.count) == (None, 1)
+    started = client.schedules.backfill(
+        made.schedule_id, datetime(2025, 5, 4, tzinfo=UTC), datetime(2025, 5, 5, tzinfo=UTC)
+    )
+    assert started.operation_id is not None
+    assert client.operations.get(started.operation_id).kind == "schedules.backfill"
     for schedule in (made, other):
         client.schedules.delete(schedule.schedule_id)
     raised(tq.NotFoundError, lambda: client.schedules.get(made.schedule_id))

@@ -283,6 +283,11 @@ const journeys = {
     assert.equal((await client.schedules.get(made.schedule_id)).last_fires[0]?.outcome, "fired");
     assert.equal((await client.schedules.pause(made.schedule_id, { note: "a test" })).pause_note, "a test");
     assert(!(await client.schedules.resume(made.schedule_id)).paused);
+    const times = { from: "2025-05-04T00:00:00Z", to: "2025-05-05T00:00:00Z" };
+    const shown = await client.schedules.backfill(made.schedule_id, { ...times, dry_run: true });
+    assert.deepEqual([shown.operation_id, shown.count], [null, 1]);
+    const started = await client.schedules.backfill(made.schedule_id, times);
+    assert.equal((await client.operations.get(started.operation_id ?? "")).kind, "schedules.backfill");
     for (const schedule of [made, other]) {
       await client.schedules.delete(schedule.schedule_id);
     }

@@ -1,11 +1,13 @@
 """Schedules: ``client.schedules``."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Unpack
 from uuid import UUID
 
 from task_queue_client.calls import Call, identifier
 from task_queue_client.models import (
+    Backfill,
     Preview,
     PreviewRequest,
     Schedule,
@@ -66,6 +68,16 @@ class AsyncSchedules(Room):
         """Submit a task of a schedule now, also while it is paused; return a handle on the task."""
         call = Call[SubmitResponse]("trigger_schedule", SubmitResponse, path=_path(schedule_id))
         return AsyncTaskHandle(self._tasks, (await self._transport.call(call)).task_id)
+
+    async def backfill(
+        self, schedule_id: UUID | str, since: datetime | str, until: datetime | str, *, dry_run: bool = False
+    ) -> Backfill:
+        """Submit a task for each past time of a schedule that made none, in the background; or only show these times.
+
+        ``operation_id`` of the answer names the operation (``client.operations``).
+        """
+        body = {"from": since, "to": until, "dry_run": dry_run}
+        return await self._transport.call(Call("backfill_schedule", Backfill, path=_path(schedule_id), body=body))
 
     async def preview(self, **times: Unpack[PreviewRequest]) -> Preview:
         """Return the next times of a schedule, without storing anything."""
