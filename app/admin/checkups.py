@@ -24,10 +24,11 @@ _MAX_SHARE: Final = 0.9
 _TIMEOUT: Final = 3.0
 _OPEN: Final = 0o077
 
+# Postgres shows backend_type of other roles' sessions to superusers only, and the owner need not be one.
 _CONNECTIONS: Final = """
 SELECT count(*) AS used, current_setting('max_connections')::integer
     - current_setting('superuser_reserved_connections')::integer AS room
-FROM pg_stat_activity WHERE backend_type = 'client backend'
+FROM pg_stat_activity WHERE datid IS NOT NULL AND usesysid IS NOT NULL AND leader_pid IS NULL
 """
 # What each process may open. An api writes no heartbeat, so only its hosts can be counted, by the names of connections.
 _WORKERS: Final = "SELECT pool, slots FROM worker WHERE heartbeat_at > now() - interval '15 s'"

@@ -58,8 +58,11 @@ WHERE p.partstrat = 'r' AND p.partnatts = 1 AND a.atttypid IN ('uuid'::regtype, 
 # An id of a month begins with its milliseconds, as UUIDv7 has them.
 _BOUND: Final = "rpad(lpad(to_hex((extract(epoch FROM want.at) * 1000)::bigint), 12, '0'), 32, '0')::uuid"
 _MISSING_PARTITIONS: Final = _MISSING.replace("x.bound", _BOUND)
+# Not by backend_type, which Postgres hides from tq_admin for the sessions of all other roles.
 _CONNECTIONS: Final = """
-SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used,
+SELECT (
+        SELECT count(*) FROM pg_stat_activity WHERE datid IS NOT NULL AND usesysid IS NOT NULL AND leader_pid IS NULL
+    ) AS used,
     current_setting('max_connections')::integer AS max
 """
 
