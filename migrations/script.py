@@ -15,6 +15,7 @@ SCHEMA: Final = (
     "audit",
     "operators",
     "tasks",
+    "remote",
     "events",
     "errors",
     "usage",

@@ -8,6 +8,7 @@ from app.models.endpoint import Endpoint, EndpointSecret
 from app.models.event import Event, WebhookCursor
 from app.models.operator import OperatorLink, OperatorSession
 from app.models.process import ProcessHeartbeat
+from app.models.remote import LeaseRecord, RemoteWorkerRecord, TaskTypeRecord
 from app.models.schedule import FireRecord, ScheduleRecord
 from app.models.stat import StatBucket
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
@@ -36,6 +37,7 @@ __all__ = [
     "Event",
     "FireRecord",
     "IdempotencyKey",
+    "LeaseRecord",
     "LongTaskType",
     "Member",
     "OperatorLink",
@@ -44,11 +46,13 @@ __all__ = [
     "PoolSlots",
     "PortalLink",
     "ProcessHeartbeat",
+    "RemoteWorkerRecord",
     "Result",
     "RevokedToken",
     "ScheduleRecord",
     "StatBucket",
     "Task",
+    "TaskTypeRecord",
     "Tenant",
     "TenantAdmitted",
     "TenantSlots",

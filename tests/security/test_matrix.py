@@ -127,6 +127,16 @@ ROWS = {
     "pause_schedule": Row("schedules:manage", 200, "schedule", lambda: {"note": "x"}),
     "resume_schedule": Row("schedules:manage", 200, "schedule"),
     "trigger_schedule": Row("schedules:manage", 202, "schedule"),
+    # A tenant's own names: one of another tenant's is a new one.
+    "put_task_type": Row("tasks:work", 201, body=dict, names=lambda: f"t{uuid.uuid4().hex}"),
+    # What another tenant has declared or leased does not exist for this one: tests/remote/test_calls.py, test_type_calls.py.
+    "get_task_type": Row("tasks:read", 404, names=lambda: "none"),
+    "delete_task_type": Row("tasks:work", 404, names=lambda: "none"),
+    "lease_tasks": Row("tasks:work", 422, body=lambda: {"worker": "w", "tasks": ["none"]}),
+    "heartbeat_leases": Row("tasks:work", 200, body=lambda: {"leases": [{"lease": "x"}]}),
+    "finish_leases": Row("tasks:work", 200, body=lambda: {"results": [{"lease": "x"}]}),
+    "release_leases": Row("tasks:work", 200, body=lambda: {"leases": ["x"]}),
+    "list_workers": Row("tasks:read", 200),
     "list_task_types": Row("tasks:read", 200),
     "list_events": Row("tasks:read", 200),
     "pause_queue": Row("tasks:write", 200),
@@ -385,7 +395,7 @@ def test_what_another_tenant_asks_for_has_nothing_of_this_one(either: World, nam
     own = _ask(either, name, either.own.api_key)
     other = _ask(either, name, either.other.api_key)
     assert other.status_code == ROWS[name].own
-    if not (ROWS[name].body or OPERATIONS[name].is_paged):
+    if ROWS[name].own < 400 and not (ROWS[name].body or OPERATIONS[name].is_paged):
         # What is counted is counted for one tenant.
         assert other.json() == before.json()
     assert either.own.tenant_id not in other.text
