@@ -31,12 +31,15 @@ from app.monitoring.readiness import ReadinessProbe
 from app.operations.parts import OperationParts
 from app.quotas import admission
 from app.quotas.rate import Rates
+from app.remote.parts import RemoteParts
 from app.schedules.parts import ScheduleParts
 from app.tasks import partitions
 from app.tasks.large_bodies import LargeBodies
+from app.tasks.own_types import OwnTypes
 from app.tasks.read.ended_tasks import EndedTasks
 from app.tasks.read.following import Following
 from app.tasks.read.reading import Reading
+from app.tasks.run.leases import SeenWorkers
 from app.tasks.submit.accept import Acceptor
 from app.webhooks.endpoints.parts import WebhookParts
 
@@ -47,7 +50,7 @@ _COMMAND_TIMEOUT: Final = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiParts(ScheduleParts, OperationParts, WebhookParts, AccountParts, MonitoringParts):
+class ApiParts(ScheduleParts, RemoteParts, OperationParts, WebhookParts, AccountParts, MonitoringParts):
     """All parts of an API process. A handler asks for those of its room, for example ``TaskParts``."""
 
 
@@ -56,15 +59,12 @@ async def opened() -> AsyncIterator[ApiParts]:
     """Yield the parts of this process, which run until the context ends."""
     settings, secrets = get_settings(), get_secrets()
     async with AsyncExitStack() as stack:
-        redis = redis_connections.connect(settings.redis_url)
-        stack.push_async_callback(redis.aclose)
+        redis = _redis(stack, settings.redis_url)
         # Before the first connection to Postgres, which may be an old primary.
         await timelines.exchange(redis)
         _keep_up(stack, "timelines", timelines.follow(redis))
         scripts = _scripts(stack, settings.redis_url)
-        waiters = Waiters(settings.redis_url)
-        await waiters.start()
-        stack.push_async_callback(waiters.close)
+        waiters = await _waiters(stack, settings.redis_url)
         databases = _Databases(*(_database(stack, f"tq_{role}") for role in _Databases._fields))
         keys = Keyring(settings.secrets_file)
         verifier = Verifier(databases.auth, secrets.pepper, keys)
@@ -88,6 +88,9 @@ async def opened() -> AsyncIterator[ApiParts]:
             reading=reading,
             log_reader=log_reader,
             tails=Tails(log_reader),
+            own_types=OwnTypes(databases.api),
+            worker=databases.worker,
+            seen_workers=SeenWorkers(),
             following=_kept_up(stack, Following(databases.api, waiters), "followed-tasks"),
             streams=_streams(stack, verifier),
             redis=redis,
@@ -105,6 +108,7 @@ class _Databases(NamedTuple):
     submit: Database
     auth: Database
     account: Database
+    worker: Database
 
 
 def _close_later(stack: AsyncExitStack, parts: ApiParts) -> None:
@@ -127,6 +131,19 @@ def _reading(stack: AsyncExitStack, database: Database, waiters: Waiters) -> Rea
     reading = Reading(database, waiters, EndedTasks(get_settings().ended_tasks_bytes))
     stack.push_async_callback(reading.close)
     return reading
+
+
+def _redis(stack: AsyncExitStack, redis_url: str) -> Redis:
+    redis = redis_connections.connect(redis_url)
+    stack.push_async_callback(redis.aclose)
+    return redis
+
+
+async def _waiters(stack: AsyncExitStack, redis_url: str) -> Waiters:
+    waiters = Waiters(redis_url)
+    await waiters.start()
+    stack.push_async_callback(waiters.close)
+    return waiters
 
 
 def _scripts(stack: AsyncExitStack, redis_url: str) -> ScriptConnection:

@@ -36,6 +36,7 @@ from app.http import calls, dispatcher, document_rules, openapi, problem, proble
 from app.http.cors import Cors
 from app.http.dispatcher import Dispatcher
 from app.http.front_page import ROUTES as FRONT_PAGES
+from app.http.operation import Operation
 from app.http.reference import ROUTES as REFERENCE
 from app.http.request_log import LoggedApp, RequestLog
 from app.identity.dependencies import RATED
@@ -45,6 +46,7 @@ from app.monitoring.router import router as health_router
 from app.operations.call_table import CALL_TABLE
 from app.quotas.me_router import router as me_router
 from app.quotas.router import router as quotas_router
+from app.remote.call_table import CALL_TABLE as REMOTE_CALL_TABLE
 from app.schedules.call_table import CALL_TABLE as SCHEDULE_CALL_TABLE
 from app.stats.operations import OPERATIONS as STATS_OPERATIONS
 from app.task_errors.call_table import CALL_TABLE as ERROR_CALL_TABLE
@@ -68,6 +70,7 @@ _TAGS: Final = [
     {"name": "tasks", "description": "Submit tasks, follow them, fetch their results."},
     {"name": "events", "description": "Follow what happens to your tasks."},
     {"name": "schedules", "description": "Tasks that the service submits by itself, at the times that you say."},
+    {"name": "work", "description": "Task types of your own, and the calls of the workers that run them."},
     {"name": "operations", "description": "Act on many tasks or deliveries at once, in the background."},
     {"name": "errors", "description": "What fails in your tasks, counted, and each error until it is resolved."},
     {"name": "stats", "description": "What happened to your tasks over time."},
@@ -79,6 +82,17 @@ _TAGS: Final = [
     {"name": "health", "description": "Probes for load balancers and operators."},
 ]
 
+_TABLES: Final[Sequence[tuple[Sequence[Operation], str]]] = (
+    (OPERATIONS, "tasks"),
+    (EVENT_OPERATIONS, "events"),
+    (SCHEDULE_CALL_TABLE, "schedules"),
+    (REMOTE_CALL_TABLE, "work"),
+    (CALL_TABLE, "operations"),
+    (ERROR_CALL_TABLE, "errors"),
+    (STATS_OPERATIONS, "stats"),
+    ([*WEBHOOK_OPERATIONS, *DELIVERY_CALLS], "webhooks"),
+)
+"""The tables of calls, each with its tag."""
 # The garbage collector looks at new objects once there are so many.
 _YOUNG_OBJECTS: Final = 10_000
 # Errors that mean that a server is away.
@@ -157,16 +171,9 @@ def create_app() -> FastAPI:
         redoc_url=None,
     )
     problem.install(made, away=_AWAY)
-    tasks_router = dispatcher.router(OPERATIONS, tag="tasks")
-    events_router = dispatcher.router(EVENT_OPERATIONS, tag="events")
-    acts_router = dispatcher.router(CALL_TABLE, tag="operations")
-    errors_router = dispatcher.router(ERROR_CALL_TABLE, tag="errors")
-    stats_router = dispatcher.router(STATS_OPERATIONS, tag="stats")
-    schedules_router = dispatcher.router(SCHEDULE_CALL_TABLE, tag="schedules")
-    webhooks_router = dispatcher.router([*WEBHOOK_OPERATIONS, *DELIVERY_CALLS], tag="webhooks")
-    tables = (tasks_router, events_router, schedules_router, acts_router, errors_router, stats_router, webhooks_router)
-    operations = [route for table in tables for route in table.routes]
-    dispatched = Dispatcher(made.answer_by_fastapi, operations, made.exception_handlers)
+    tables = [dispatcher.router(table, tag=tag) for table, tag in _TABLES]
+    routes = [route for table in tables for route in table.routes]
+    dispatched = Dispatcher(made.answer_by_fastapi, routes, made.exception_handlers)
     made.front = RequestLog(dispatched, dispatched.ready)
     made.router.routes += [*FRONT_PAGES, *REFERENCE, *problem_pages.ROUTES]
     for table in tables:

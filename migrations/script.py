@@ -16,6 +16,7 @@ SCHEMA: Final = (
     "operators",
     "tasks",
     "held",
+    "remote",
     "events",
     "errors",
     "usage",

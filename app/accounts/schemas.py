@@ -15,6 +15,7 @@ Scope: TypeAlias = Literal[
     "tasks:write",
     "webhooks:read",
     "webhooks:manage",
+    "tasks:work",
     "schedules:manage",
     "keys:manage",
     "usage:read",

@@ -39,7 +39,7 @@ _DISPATCHER: Final = 5
 _ASYNCIO_WORKER: Final = 4
 _OPERATOR: Final = 7
 _OF_A_WORKER: Final = 2
-_OF_AN_API: Final = 4
+_OF_AN_API: Final = 5
 # The file of the operator's pages is another one, with fewer keys.
 _PROCESSES: Final = """
 SELECT kind, hostname, pid, details->>'secrets' AS secrets FROM process_heartbeat
@@ -118,7 +118,7 @@ def bound(workers: Iterable[Any], others: Iterable[Any], *, apis: int, pool_size
     most = sum(by_kind[one["kind"]] for one in others) + sum(
         _OF_A_WORKER + one["slots"] if one["pool"] == PREFORK else _ASYNCIO_WORKER for one in workers
     )
-    # Its four roles, and the connection of the readiness probe.
+    # Its five roles, and the connection of the readiness probe.
     api = _OF_AN_API * pool_size + 1
     fit = max(0, room - most) // api
     return (

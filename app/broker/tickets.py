@@ -58,11 +58,14 @@ async def offer_many(
 ) -> int:
     """Offer tickets to many tenants; return how many were added. No queue gets more than ``limit`` tickets.
 
-    It takes one round trip for each pool and each 500 queues.
+    It takes one round trip for each pool and each 500 queues. Pools of tenants' own workers, which have no ring, are
+    left out.
     """
     by_ring: dict[Ring, list[Offer]] = {}
     for wanted in offers:
-        by_ring.setdefault(RINGS[wanted[1]], []).append(Offer(*wanted))
+        # A tenant's own workers (remote:<type>) ask for their tasks by themselves.
+        if (ring := RINGS.get(wanted[1])) is not None:
+            by_ring.setdefault(ring, []).append(Offer(*wanted))
     chunks = [
         (ring, some[start : start + _CHUNK]) for ring, some in by_ring.items() for start in range(0, len(some), _CHUNK)
     ]

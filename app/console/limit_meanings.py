@@ -19,6 +19,8 @@ MEANINGS: Final = {
     "event_hours": "Hours for which an event can be read",
     "streams": "Open event streams in one api process",
     "http_requests_per_second": "Requests of http_request that are sent in a second",
+    "task_types": "Task types of your own",
+    "leases": "Tasks that your own workers run at once",
     "weight": "Share of the workers when tenants compete",
 }
 """The things that each limit bounds, for people."""

@@ -27,6 +27,7 @@ from app.db import timelines as known_timelines
 from app.dispatch import leadership
 from app.dispatch.due_tasks import DueTasks
 from app.dispatch.error_counter import ErrorCounter
+from app.dispatch.expired_leases import ExpiredLeases
 from app.dispatch.fair_share_throttle import FairShareThrottle
 from app.dispatch.held_tasks import HeldTasks
 from app.dispatch.key_expiry import KeyExpiry
@@ -110,6 +111,7 @@ class Sweeps:
         self._due = DueTasks(lead.connection, worker)
         self._held = HeldTasks(lead.connection, worker)
         self._rescuer = Rescuer(lead, worker)
+        self._expired_leases = ExpiredLeases(lead, worker, contact)
         self._pruner = Pruner(lead)
         self._reconciler = Reconciler(lead.connection, redis)
         self._stats = StatCounter(lead)
@@ -123,6 +125,7 @@ class Sweeps:
         self._keep_partitions = _duty("partitions", _PARTITIONS_INTERVAL)
         self._fire_schedules = _duty("fire schedules")
         self._rescue = _duty("rescue", _RESCUE_INTERVAL)
+        self._end_leases = _duty("end expired leases", _RESCUE_INTERVAL)
         self._prune = _duty("prune", _PRUNE_INTERVAL)
         self._roll_up = _duty("roll up", _ROLL_UP_INTERVAL)
         self._count_errors = _duty("count errors", _COUNT_ERRORS_INTERVAL)
@@ -162,6 +165,10 @@ class Sweeps:
         # Workers could not write heartbeats while Postgres was away. They get one full lease before any counts as dead.
         if self._rescue.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):
             rescued = await self._run(self._rescue, self._rescuer.tick) or Rescued([], [])
+            due += rescued.offers
+            ended += rescued.ended
+        if self._end_leases.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):
+            rescued = await self._run(self._end_leases, self._expired_leases.tick) or Rescued([], [])
             due += rescued.offers
             ended += rescued.ended
         await self._do(self._prune, self._pruner.tick, at_once=self._pruner.is_behind)

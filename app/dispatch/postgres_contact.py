@@ -30,6 +30,11 @@ class PostgresContact:
             self._since = now
         self._last = now
 
+    @property
+    def since(self) -> datetime | None:
+        """Return when Postgres began to answer without a gap; None before the first answer."""
+        return self._since
+
     def has_lasted(self, seconds: float) -> bool:
         """Return whether Postgres has answered for ``seconds``: then every living worker has written a heartbeat."""
         if self._since is None or self._last is None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.db import Connection
+from app.tasks.lease_store import REMOTE_WORKER
 from app.tasks.run import timing
 from app.tenants import plans
 
@@ -36,14 +37,16 @@ SELECT pool, sum(slots)::integer AS slots FROM worker
 WHERE heartbeat_at BETWEEN now() - $1::interval AND now() + $1::interval GROUP BY pool
 """
 
-# $1: the long task types; $2: the most due tasks that are counted for a tenant; $3: how long a short attempt runs.
+# $1: the long task types; $2: the most due tasks that are counted for a tenant; $3: how long a short attempt runs;
+# $4: the worker_id of tenants' own workers.
 # The CTEs are MATERIALIZED, and what is read for each tenant is LATERAL with a LIMIT. So the plan is the same whatever
 # the statistics say: it reads the running attempts once, and then probes one index for each row
 # (docs/decisions/0010-plans-whatever-statistics-know.md).
 _POOL_USAGE = """
 WITH running AS MATERIALIZED (
     -- All running attempts: a partial index has just these, so months of ended attempts cost nothing.
-    SELECT tenant_id, task_id, started_at FROM attempt WHERE finished_at IS NULL
+    -- Tenants' own workers take no slots of the service.
+    SELECT tenant_id, task_id, started_at FROM attempt WHERE finished_at IS NULL AND worker_id <> $4
 ), held AS MATERIALIZED (
     -- For each tenant and pool, how many of them are long. LATERAL: the task is found by its key, one probe for each.
     SELECT r.tenant_id, k.pool, count(*)::integer AS held
@@ -136,7 +139,7 @@ async def slots_any_tenant(connection: Connection) -> dict[str, int]:
 async def pool_usage_any_tenant(connection: Connection, long_types: Sequence[str], max_waiting: int) -> list[PoolUsage]:
     """Return each tenant and pool with long tasks or a cap. At most ``max_waiting`` due tasks of each are counted."""
     short = timedelta(seconds=timing.SHORT_ATTEMPT)
-    rows = await connection.fetch(_POOL_USAGE, long_types, max_waiting, short)
+    rows = await connection.fetch(_POOL_USAGE, long_types, max_waiting, short, REMOTE_WORKER)
     return [
         PoolUsage(
             tenant_id=row["tenant_id"],

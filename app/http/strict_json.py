@@ -60,6 +60,10 @@ _DECODER: Final = json.JSONDecoder(
 )
 
 
+class TooDeep(MalformedBody):
+    """The body nests deeper than the operation takes."""
+
+
 class Bounds(NamedTuple):
     """The limits of a JSON document."""
 
@@ -114,8 +118,8 @@ def _decode(raw: bytes) -> str:
         raise MalformedBody("The body is not UTF-8. Encode it as UTF-8.") from None
 
 
-def _too_deep(max_depth: int) -> MalformedBody:
-    return MalformedBody(f"The body nests deeper than {max_depth} levels. Flatten it.")
+def _too_deep(max_depth: int) -> TooDeep:
+    return TooDeep(f"The body nests deeper than {max_depth} levels. Flatten it.")
 
 
 def _check_depth(document: Any, max_depth: int) -> None:

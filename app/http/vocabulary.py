@@ -50,7 +50,7 @@ _BY_NAME: Final = {
     "password": "The password.",
     "plan": "The plan, from which the limits come.",
     "points": "One point for each bucket, oldest first.",
-    "pool": "The kind of worker that runs it.",
+    "pool": "The workers that run it; `remote`: your own.",
     "priority": "0 to 9; 9 is the most urgent.",
     "progress": "The latest progress that the code has reported; null if it has reported none.",
     "queue": "Whether the tenant's tasks start at present.",

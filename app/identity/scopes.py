@@ -5,6 +5,7 @@ from typing import Final
 
 TASKS_READ: Final = "tasks:read"
 TASKS_WRITE: Final = "tasks:write"
+TASKS_WORK: Final = "tasks:work"
 WEBHOOKS_READ: Final = "webhooks:read"
 WEBHOOKS_MANAGE: Final = "webhooks:manage"
 SCHEDULES_MANAGE: Final = "schedules:manage"
@@ -15,6 +16,7 @@ PORTAL_CREATE: Final = "portal:create"
 MEANINGS: Final = {
     TASKS_READ: "See tasks, their status, results, logs and events, schedules, operations, and the task types.",
     TASKS_WRITE: "Submit, cancel and retry tasks, one or many; pause and resume the queue.",
+    TASKS_WORK: "Run tasks as a worker of your own: lease them, and write how they end.",
     WEBHOOKS_READ: "See webhook endpoints, without secrets, and deliveries with their metrics.",
     WEBHOOKS_MANAGE: "Manage webhook endpoints, see and replace the secrets that sign, and send deliveries again.",
     SCHEDULES_MANAGE: "Make, change, pause, trigger and delete schedules.",

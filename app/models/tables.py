@@ -9,6 +9,7 @@ from app.models.event import Event, WebhookCursor
 from app.models.held import DependencyRecord, HeldTask
 from app.models.operator import OperatorLink, OperatorSession
 from app.models.process import ProcessHeartbeat
+from app.models.remote import LeaseRecord, RemoteWorkerRecord, TaskTypeRecord
 from app.models.schedule import FireRecord, ScheduleRecord
 from app.models.stat import StatBucket
 from app.models.task import Attempt, BacklogEntry, IdempotencyKey, Result, Task
@@ -39,6 +40,7 @@ __all__ = [
     "FireRecord",
     "HeldTask",
     "IdempotencyKey",
+    "LeaseRecord",
     "LongTaskType",
     "Member",
     "OperatorLink",
@@ -47,11 +49,13 @@ __all__ = [
     "PoolSlots",
     "PortalLink",
     "ProcessHeartbeat",
+    "RemoteWorkerRecord",
     "Result",
     "RevokedToken",
     "ScheduleRecord",
     "StatBucket",
     "Task",
+    "TaskTypeRecord",
     "Tenant",
     "TenantAdmitted",
     "TenantSlots",

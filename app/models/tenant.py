@@ -80,3 +80,6 @@ class TenantSlots(SQLModel, table=True):
         default=None, sa_type=Timestamp, sa_column_kwargs={"server_default": text("'epoch'")}
     )
     """End of that period; null while ``running`` stands at its limit."""
+    leased: int = default("0")
+    """Running tasks of the tenant's own workers. They are not in ``running``."""
+    lease_limit: int = default("0")

@@ -121,7 +121,7 @@ async def roll_up_any_tenant(
 
 # $1: the token of the lease. A dispatcher that does not lead corrects nothing.
 _RECONCILE = """
-SELECT tenant_id, running_off, running_asyncio_off, running_http_off, waiting_off FROM ledger_reconcile()
+SELECT tenant_id, running_off, running_asyncio_off, running_http_off, leased_off, waiting_off FROM ledger_reconcile()
 WHERE (SELECT dispatcher_leads($1))
 """
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final, TypeAlias
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,9 +27,12 @@ from app.schedules.schemas import (
     ScheduleRequest,
     ScheduleValues,
 )
+from app.schedules.store import ScheduleColumns
 from app.schedules.timing import Timing
 from app.tasks import responses
+from app.tasks.definition.own_types import OwnTypesNeeded
 from app.tenants import plans
+from app.tenants.plans import Limits
 
 Rate: TypeAlias = Sequence[Remaining]
 
@@ -45,7 +49,7 @@ async def create_schedule(
     A fire that makes no task is listed with the reason, and is an event `schedule.skipped`.
     """
     tenant_id, limits = principal.tenant_id, plans.limits_of(principal)
-    wanted = changes.columns(tenant_id, limits, body.name, body)
+    wanted = await _columns(parts, tenant_id, limits, body.name, body)
     async with parts.accounts.transaction(tenant_id) as connection:
         made = await changes.create(
             connection, acting(request, principal), tenant_id, wanted,
@@ -62,12 +66,22 @@ async def put_schedule(
     A schedule that is paused stays paused, unless `paused` says otherwise.
     """
     tenant_id, limits = principal.tenant_id, plans.limits_of(principal)
-    wanted = changes.columns(tenant_id, limits, name, body)
+    wanted = await _columns(parts, tenant_id, limits, name, body)
     async with parts.accounts.transaction(tenant_id) as connection:
         put = await changes.put(
             connection, acting(request, principal), tenant_id, wanted, limit=limits.schedules, paused=body.paused
         )
     return _made(put.schedule) if put.is_new else JsonResponse(put.schedule.model_dump_json())
+
+
+async def _columns(
+    parts: ScheduleParts, tenant_id: UUID, limits: Limits, name: str, body: ScheduleValues
+) -> ScheduleColumns:
+    try:
+        return changes.columns(tenant_id, limits, name, body, None)
+    except OwnTypesNeeded as needed:
+        own = await parts.own_types.of(tenant_id, needed.name)
+    return changes.columns(tenant_id, limits, name, body, own)
 
 
 def _made(schedule: Schedule) -> Response:

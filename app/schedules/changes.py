@@ -18,6 +18,7 @@ from app.schedules import store
 from app.schedules.schemas import DEFAULT_CATCH_UP_SECONDS, Schedule, ScheduleDetail, ScheduleFire, ScheduleValues
 from app.schedules.store import ScheduleColumns
 from app.schedules.timing import timing_of
+from app.tasks.definition.own_types import OwnType
 from app.tasks.schemas import SubmitRequest
 from app.tasks.submit import validation
 from app.tenants import tenancy
@@ -49,11 +50,16 @@ def described(row: Facts) -> dict[str, Any]:
     return {**{name: row[name] for name in Schedule.model_fields if name != "description"}, "description": text}
 
 
-def columns(tenant_id: UUID, limits: Limits, name: str, wanted: ScheduleValues) -> ScheduleColumns:
-    """Return what is stored of a request. Its task is validated as in a submit. Raises ``InvalidRequest``."""
+def columns(
+    tenant_id: UUID, limits: Limits, name: str, wanted: ScheduleValues, own: Mapping[str, OwnType] | None
+) -> ScheduleColumns:
+    """Return what is stored of a request. Its task is validated as in a submit, with the tenant's ``own`` task types.
+
+    Raises ``InvalidRequest`` and ``OwnTypesNeeded``.
+    """
     options = {option: getattr(wanted, option) for option in _OPTIONS}
     request = SubmitRequest.model_construct(task=wanted.task, payload=wanted.payload, **options)
-    task = validation.new_task(tenant_id, limits, request, None)
+    task = validation.new_task(tenant_id, limits, request, None, own)
     catch_up_seconds = wanted.catch_up_seconds
     return ScheduleColumns(
         name=name,

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from app.audit.parts import AuditParts
 from app.events.parts import EventParts
 from app.tasks.large_bodies import LargeBodies
+from app.tasks.own_types import OwnTypes
 from app.tasks.read.following import Following
 from app.tasks.read.reading import Reading
 from app.tasks.submit.accept import Acceptor
@@ -20,4 +21,5 @@ class TaskParts(EventParts, AuditParts):
     large_bodies: LargeBodies
     reading: Reading
     following: Following
+    own_types: OwnTypes
     redis: Redis

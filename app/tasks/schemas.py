@@ -12,7 +12,6 @@ from app.http.problem import FieldError
 from app.http.strict_json import MAX_DEPTH, Bounds
 from app.tasks.after import MAX_AFTER, AfterItem, WaitingReason
 from app.tasks.definition.control import MAX_DELAY_SECONDS
-from app.tasks.definition.types import Pool
 from app.tasks.metadata import Metadata
 from app.tasks.status import Status
 from app.webhooks.history.schemas import DeliveryOfTask
@@ -298,7 +297,7 @@ class TaskTypeInfo(BaseModel):
 
     name: str
     summary: str
-    pool: Pool
+    pool: Literal["prefork", "asyncio", "http", "remote"]
     max_attempts: int
     time_limit: float = Field(description="Seconds for which one attempt may run.")
     payload_schema: dict[str, Any]
@@ -306,7 +305,7 @@ class TaskTypeInfo(BaseModel):
 
 
 class TaskTypeList(BaseModel):
-    """Every task type that this service runs."""
+    """Every task type that this service runs, then those of your own."""
 
     items: list[TaskTypeInfo]
     next_cursor: None = None

@@ -3,7 +3,7 @@
 The event loop parses a small body itself; a thread parses a large one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ from app.http.strict_json import Incoming
 from app.identity.principal import Principal
 from app.quotas.limits import Remaining
 from app.tasks import responses
+from app.tasks.definition.own_types import OwnType, OwnTypesNeeded
 from app.tasks.large_bodies import is_large
 from app.tasks.parameters import IdempotencyKey, TaskId, TraceParent
 from app.tasks.parts import TaskParts
@@ -30,6 +31,8 @@ from app.tenants.plans import Limits
 Rate: TypeAlias = Sequence[Remaining]
 Wanted: TypeAlias = tuple[TaskSpecs, Idempotency | None]
 """The tasks and the idempotency key that a request asks for."""
+Own: TypeAlias = Mapping[str, OwnType] | None
+"""The tenant's own task types by name; None while they are not known."""
 
 
 async def submit_task(
@@ -87,8 +90,8 @@ async def retry_task(
     _log_trace(request, traceparent)
     ended = await repeat.find_ended(parts.reader, principal.tenant_id, task_id)
 
-    def read() -> Wanted:
-        specs = repeat.specs(principal.tenant_id, plans.limits_of(principal), task_id, ended, traceparent)
+    def read(own: Own = None) -> Wanted:
+        specs = repeat.specs(principal.tenant_id, plans.limits_of(principal), task_id, ended, traceparent, own)
         return specs, _idempotency(idempotency_key, {"retry_of": str(task_id)}, b"")
 
     accepted, limits = await _accept(parts, principal, rate, ended["payload"].encode(), read)
@@ -96,15 +99,20 @@ async def retry_task(
 
 
 async def _accept(
-    parts: TaskParts, principal: Principal, rate: Rate, raw: bytes, read: Callable[[], Wanted]
+    parts: TaskParts, principal: Principal, rate: Rate, raw: bytes, read: Callable[..., Wanted]
 ) -> tuple[Accepted, Limits]:
     """Store the tasks that ``read`` returns. Return the decision, and the tenant's limits.
 
-    ``raw`` is the body, whose size decides where ``read`` runs; ``rate`` is what remains of the rate limit. Raises the
-    errors of ``read`` and of ``Acceptor.accept``, ``TooManyLargeBodies``, and the 429 of a limit that refuses all.
+    ``raw`` is the body, whose size decides where ``read`` runs. If ``read`` raises ``OwnTypesNeeded`` it is called
+    again with the tenant's own types (``own``). ``rate`` is what remains of the rate limit. Raises the errors of
+    ``read`` and of ``Acceptor.accept``, ``TooManyLargeBodies``, and the 429 of a limit that refuses all.
     """
     # A small body is parsed right here, because an extra coroutine would cost more than to parse it.
-    wanted = await parts.large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
+    try:
+        wanted = await parts.large_bodies.read(principal.tenant_id, raw, read, _count) if is_large(raw) else read()
+    except OwnTypesNeeded as needed:
+        again = partial(read, own=await parts.own_types.of(principal.tenant_id, needed.name))
+        wanted = await parts.large_bodies.read(principal.tenant_id, raw, again, _count)
     specs, idempotency = wanted
     try:
         decided = await parts.acceptor.accept(specs, idempotency)
@@ -115,15 +123,19 @@ async def _accept(
 
 
 def read_submit(
-    principal: Principal, body: Incoming[SubmitRequest], key: str | None, traceparent: str | None = None
+    principal: Principal,
+    body: Incoming[SubmitRequest],
+    key: str | None,
+    traceparent: str | None = None,
+    own: Own = None,
 ) -> Wanted:
     """Return the task of a submit, and its idempotency key. ``body`` must have been received.
 
-    Raises ``MalformedBody``, ``RequestValidationError`` and ``InvalidRequest``.
+    Raises ``MalformedBody``, ``RequestValidationError``, ``InvalidRequest`` and ``OwnTypesNeeded``.
     """
     limits = plans.limits_of(principal)
     request = body.read()
-    task = validation.new_task(principal.tenant_id, limits, request, traceparent)
+    task = validation.new_task(principal.tenant_id, limits, request, traceparent, own)
     waits_for = dependencies.read(task.id, request.after) if request.after else ()
     return TaskSpecs(principal.tenant_id, limits, (task,), dependencies=waits_for), _idempotency(
         key, body.document, body.raw
@@ -131,14 +143,14 @@ def read_submit(
 
 
 def read_batch(
-    principal: Principal, body: Incoming[BatchRequest], key: str | None, traceparent: str | None = None
+    principal: Principal, body: Incoming[BatchRequest], key: str | None, traceparent: str | None = None, own: Own = None
 ) -> Wanted:
     """Return the tasks of a batch, and its idempotency key. Tasks that are not valid are in ``invalid``.
 
-    Raises ``MalformedBody`` and ``RequestValidationError`` if the batch itself is not valid.
+    Raises ``MalformedBody`` and ``RequestValidationError`` if the batch itself is not valid, and ``OwnTypesNeeded``.
     """
     limits = plans.limits_of(principal)
-    specs = batch.read(principal.tenant_id, limits, body.read().tasks, traceparent)
+    specs = batch.read(principal.tenant_id, limits, body.read().tasks, traceparent, own)
     return specs, _idempotency(key, body.document, body.raw)
 
 

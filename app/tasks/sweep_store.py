@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.db import Connection, affected
+from app.tasks.lease_store import REMOTE_WORKER
 from app.tasks.run import timing
 from app.tenants import plans
 
@@ -67,11 +68,12 @@ CROSS JOIN LATERAL (
 -- free: the tenant has a free slot, within its limit and within its cap of the pool.
 CROSS JOIN LATERAL (
     SELECT FROM tenant_slots s
-    WHERE s.tenant_id = waiting.tenant_id AND s.running < s.running_limit AND CASE waiting.pool
-        WHEN 'asyncio' THEN s.running_asyncio < slots_cap(s.cap_asyncio, s.short_until_asyncio, p.unjudged)
-        WHEN 'http' THEN s.running_http < slots_cap(s.cap_http, s.short_until_http, p.unjudged)
-        ELSE s.running - s.running_asyncio - s.running_http
-            < slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged) END LIMIT 1
+    WHERE s.tenant_id = waiting.tenant_id AND CASE WHEN waiting.pool LIKE 'remote:%' THEN s.leased < s.lease_limit
+        ELSE s.running < s.running_limit AND CASE waiting.pool
+            WHEN 'asyncio' THEN s.running_asyncio < slots_cap(s.cap_asyncio, s.short_until_asyncio, p.unjudged)
+            WHEN 'http' THEN s.running_http < slots_cap(s.cap_http, s.short_until_http, p.unjudged)
+            ELSE s.running - s.running_asyncio - s.running_http
+                < slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged) END END LIMIT 1
 ) AS free
 WHERE EXISTS (
     -- first: the earliest due task of each priority: the first entry from its place in the index backlog_due on. With
@@ -89,12 +91,14 @@ WHERE EXISTS (
 
 
 async def running_seconds_any_tenant(connection: Connection) -> dict[UUID, float]:
-    """Return the total run time of each tenant's running attempts, in seconds."""
+    """Return the run time of each tenant's running attempts, in seconds. Those of its own workers do not count."""
     rows = await connection.fetch(
         # MATERIALIZED: otherwise a plan may read all attempts, also ended ones, in the order of tenants to group them.
-        "WITH running AS MATERIALIZED (SELECT tenant_id, started_at FROM attempt WHERE finished_at IS NULL) "
+        "WITH running AS MATERIALIZED ("
+        "SELECT tenant_id, started_at FROM attempt WHERE finished_at IS NULL AND worker_id <> $1) "
         "SELECT tenant_id, extract(epoch FROM sum(now() - started_at))::float8 AS seconds FROM running "
-        "GROUP BY tenant_id"
+        "GROUP BY tenant_id",
+        REMOTE_WORKER,
     )
     return {row["tenant_id"]: row["seconds"] for row in rows}
 
@@ -159,12 +163,15 @@ CROSS JOIN LATERAL (
 ) AS n
 WHERE a.finished_at IS NULL AND (
     a.deadline_at < now()
+    -- Tenants' own workers have leases instead of a heartbeat (app/tasks/expired_lease_store.py).
+    OR (a.worker_id <> $4 AND (
     -- A new worker may claim a task before its first heartbeat writes its row.
-    OR (w.id IS NULL AND a.started_at < now() - $1::interval)
+    (w.id IS NULL AND a.started_at < now() - $1::interval)
     -- A heartbeat of the future comes from before the clock was set back. A living worker has written another since.
     OR w.heartbeat_at NOT BETWEEN now() - $1::interval AND now() + $1::interval
     -- Each heartbeat lists the worker's attempts: two heartbeats after the claim, this attempt was not in the list.
     OR (a.started_at < w.heartbeat_at - $3::interval AND NOT a.claim_token = ANY(w.claim_tokens))
+    ))
 )
 LIMIT $2
 """
@@ -177,7 +184,7 @@ async def lost_any_tenant(connection: Connection, lease_seconds: float, limit: i
     ``lease_seconds`` is dead.
     """
     rows = await connection.fetch(
-        _LOST, timedelta(seconds=lease_seconds), limit, timedelta(seconds=timing.UNKNOWN_AFTER)
+        _LOST, timedelta(seconds=lease_seconds), limit, timedelta(seconds=timing.UNKNOWN_AFTER), REMOTE_WORKER
     )
     return [Lost(**dict(row)) for row in rows]
 

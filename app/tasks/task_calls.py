@@ -1,16 +1,18 @@
 """Handlers of the calls that read, list and cancel tasks, and that list the task types."""
 
+import json
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.http import openapi
+from app.http.json_response import JsonResponse
 from app.identity.paging import AskedTime, Cursor, Limit, Page
 from app.identity.principal import Principal
-from app.tasks import responses
+from app.tasks import own_type_store, responses
 from app.tasks.definition import types, unknown_members
 from app.tasks.list_schemas import TaskPage
 from app.tasks.log_schemas import TaskLogPage
@@ -39,6 +41,9 @@ from app.tasks.run import cancellation
 from app.tasks.schemas import CancelResponse, TaskTypeInfo, TaskTypeList
 from app.tasks.status import Status
 from app.tenants import plans
+
+if TYPE_CHECKING:
+    import asyncpg
 
 
 async def cancel_task(principal: Principal, parts: TaskParts, task_id: TaskId) -> Response:
@@ -146,27 +151,51 @@ async def list_tasks(
     return responses.page(TaskPage(items=items, next_cursor=next_cursor), page.link)
 
 
-async def list_task_types(request: Request) -> Response:
-    """List every task type, with the JSON schemas of its payload and result."""
-    return await _TASK_TYPES(request)
+async def list_task_types(request: Request, principal: Principal, parts: TaskParts) -> Response:
+    """List every task type, with the JSON schemas of its payload and result: the service's, then your own."""
+    async with parts.reader.transaction(principal.tenant_id) as connection:
+        own = await own_type_store.all_types(connection, principal.tenant_id)
+    if not own:
+        return await _TASK_TYPES(request)
+    known = TaskTypeList(items=[*_shipped(), *map(_own_type, own)])
+    return JsonResponse(known.model_dump_json())
+
+
+def _own_type(row: "asyncpg.Record") -> TaskTypeInfo:
+    return TaskTypeInfo(
+        name=row["name"],
+        summary=row["summary"],
+        pool="remote",
+        max_attempts=row["max_attempts"],
+        time_limit=row["time_limit"],
+        payload_schema=_schema(row["payload_schema"]),
+        result_schema=_schema(row["result_schema"]),
+    )
+
+
+def _schema(text: str | None) -> dict[str, Any]:
+    """Return a stored schema as an object: no schema takes every value, as true does."""
+    schema = True if text is None else json.loads(text)
+    return schema if isinstance(schema, dict) else {} if schema else {"not": {}}
 
 
 def _task_types() -> str:
-    known = TaskTypeList(
-        items=[
-            TaskTypeInfo(
-                name=task_type.name,
-                summary=task_type.summary,
-                pool=task_type.pool,
-                max_attempts=task_type.max_attempts,
-                time_limit=task_type.time_limit,
-                payload_schema=unknown_members.json_schema(task_type.payload),
-                result_schema=task_type.result.json_schema(),
-            )
-            for task_type in types.all_types().values()
-        ]
-    )
-    return known.model_dump_json()
+    return TaskTypeList(items=_shipped()).model_dump_json()
+
+
+def _shipped() -> list[TaskTypeInfo]:
+    return [
+        TaskTypeInfo(
+            name=task_type.name,
+            summary=task_type.summary,
+            pool=task_type.pool,
+            max_attempts=task_type.max_attempts,
+            time_limit=task_type.time_limit,
+            payload_schema=unknown_members.json_schema(task_type.payload),
+            result_schema=task_type.result.json_schema(),
+        )
+        for task_type in types.all_types().values()
+    ]
 
 
 # Made once: task types do not change while a process runs.

@@ -40,6 +40,10 @@ class Limits:
     """Streams of events that are open at once in one api process."""
     http_requests_per_second: int
     """Requests of ``http_request`` that are sent in a second, at most."""
+    task_types: int
+    """Task types of the tenant's own."""
+    leases: int
+    """Tasks that the tenant's own workers run at once."""
     weight: int
     """Share of the workers when tenants compete."""
 
@@ -65,6 +69,8 @@ PLANS: Final[Mapping[str, Limits]] = {
         event_hours=24,
         streams=10,
         http_requests_per_second=5,
+        task_types=10,
+        leases=10,
         weight=1,
     ),
     "pro": Limits(
@@ -84,6 +90,8 @@ PLANS: Final[Mapping[str, Limits]] = {
         event_hours=168,
         streams=100,
         http_requests_per_second=50,
+        task_types=100,
+        leases=200,
         weight=2,
     ),
     "enterprise": Limits(
@@ -103,6 +111,8 @@ PLANS: Final[Mapping[str, Limits]] = {
         event_hours=720,
         streams=1_000,
         http_requests_per_second=500,
+        task_types=1_000,
+        leases=5_000,
         weight=4,
     ),
 }
@@ -130,6 +140,8 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "event_hours": (0, 87_600),
     "streams": (0, 100_000),
     "http_requests_per_second": (1, 100_000),
+    "task_types": (0, 10_000),
+    "leases": (0, 100_000),
     "weight": (1, 100),
 }
 _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per_day", "tasks_per_month"})

@@ -80,17 +80,22 @@ async def set_contract(connection: Connection, tenant_id: UUID, plan: str, limit
     await connection.execute("UPDATE tenant SET plan = $2, limits = $3 WHERE id = $1", tenant_id, plan, dict(limits))
 
 
-async def set_slots(connection: Connection, tenant_id: UUID, *, running_limit: int, logs_events: bool) -> None:
-    """Write how many tasks may run at once, and whether all events are logged.
+async def set_slots(
+    connection: Connection, tenant_id: UUID, *, running_limit: int, lease_limit: int, logs_events: bool
+) -> None:
+    """Write how many tasks may run at once, here and by its own workers, and whether all events are logged.
 
     If the tenant has no row of slots yet, it is created.
     """
     await connection.execute(
-        "INSERT INTO tenant_slots AS s (tenant_id, running_limit, features) VALUES ($1, $2, $3::boolean::integer)"
+        "INSERT INTO tenant_slots AS s (tenant_id, running_limit, lease_limit, features)"
+        " VALUES ($1, $2, $3, $4::boolean::integer)"
         " ON CONFLICT (tenant_id) DO UPDATE SET running_limit = excluded.running_limit,"
+        " lease_limit = excluded.lease_limit,"
         " features = s.features & ~1 | excluded.features",
         tenant_id,
         running_limit,
+        lease_limit,
         logs_events,
     )
 

@@ -122,7 +122,13 @@ async def _write_contract(connection: Connection, tenant_id: UUID, plan: str, li
 
 async def _write_slots(connection: Connection, tenant_id: UUID, limits: plans.Limits) -> None:
     # Claims and ends read these from tenant_slots, which they lock. It must agree with the contract at every moment.
-    await store.set_slots(connection, tenant_id, running_limit=limits.running, logs_events=limits.event_hours > 0)
+    await store.set_slots(
+        connection,
+        tenant_id,
+        running_limit=limits.running,
+        lease_limit=limits.leases,
+        logs_events=limits.event_hours > 0,
+    )
 
 
 async def rename(connection: Connection, actor: Actor, tenant_id: UUID, name: str) -> TenantRecord:

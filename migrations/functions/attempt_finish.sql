@@ -34,13 +34,14 @@ DECLARE
     has_run boolean := p_attempt_status IN ('SUCCESS', 'FAILURE', 'REVOKED');
     is_large boolean := coalesce(octet_length(p_result) > p_small_result, false);
     type_of_event smallint;
+    is_remote boolean;
 BEGIN
     number := 1;
     -- Row-level security shows and accepts rows of this tenant only, until the transaction ends.
     ignored := set_config('app.tenant_ids', '{' || p_tenant_id || '}', true);
     -- Locks the slots first, as every claim and end. It is a statement of its own: only a statement that begins after the
     -- lock sees what the last holder of the lock has written.
-    SELECT s.running >= s.running_limit AS is_full, s.held_back, s.features & 3 <> 0 AS logs_all, s.features & 2 <> 0 AS has_endpoints
+    SELECT s.running >= s.running_limit AS is_full, s.leased >= s.lease_limit AS has_all_leases, s.held_back, s.features & 3 <> 0 AS logs_all, s.features & 2 <> 0 AS has_endpoints
     INTO slots
     FROM tenant_slots s WHERE s.tenant_id = p_tenant_id FOR UPDATE;
     -- Changes the task if its latest attempt has this token and runs.
@@ -75,8 +76,9 @@ BEGIN
     status := ended.status;
     has_webhook := ended.has_webhook;
     -- Was the tenant at its limit, or did a cap keep its due tasks back in this pool?
-    frees_slot := slots.is_full
-        OR slots.held_back & CASE ended.pool WHEN 'prefork' THEN 1 WHEN 'asyncio' THEN 2 ELSE 4 END <> 0;
+    is_remote := ended.pool LIKE 'remote:%';
+    frees_slot := CASE WHEN is_remote THEN slots.has_all_leases ELSE slots.is_full
+        OR slots.held_back & CASE ended.pool WHEN 'prefork' THEN 1 WHEN 'asyncio' THEN 2 ELSE 4 END <> 0 END;
     UPDATE attempt a
     SET status = p_attempt_status, error = p_error::jsonb || jsonb_build_object('attempt', ended.attempt), finished_at = now()
     WHERE a.tenant_id = p_tenant_id AND a.task_id = p_task_id AND a.attempt = ended.attempt
@@ -111,7 +113,7 @@ BEGIN
     -- seconds never show that. An event takes its number here: the row stays locked until the commit, so numbers have no
     -- gaps and become visible in their order (docs/decisions/0014-event-log.md).
     UPDATE tenant_slots s
-    SET running = s.running - 1, running_asyncio = s.running_asyncio - (ended.pool = 'asyncio')::integer,
+    SET running = s.running - (NOT is_remote)::integer, leased = s.leased - is_remote::integer, running_asyncio = s.running_asyncio - (ended.pool = 'asyncio')::integer,
         running_http = s.running_http - (ended.pool = 'http')::integer,
         returned = s.returned + (ended.finished_at IS NULL)::integer,
         event_seq = s.event_seq + (type_of_event IS NOT NULL)::integer,
@@ -122,7 +124,7 @@ BEGIN
                                    THEN now() + make_interval(secs => p_short_for) ELSE s.short_until_asyncio END,
         short_until_http = CASE WHEN p_seconds <= p_short_attempt AND has_run AND ended.pool = 'http'
                                 THEN now() + make_interval(secs => p_short_for) ELSE s.short_until_http END,
-        full_until = CASE WHEN s.running <= s.running_limit THEN coalesce(s.full_until, now()) ELSE s.full_until END
+        full_until = CASE WHEN s.running - (NOT is_remote)::integer < s.running_limit THEN coalesce(s.full_until, now()) ELSE s.full_until END
     WHERE s.tenant_id = p_tenant_id
     RETURNING s.event_seq INTO slots;
     IF type_of_event IS NOT NULL THEN

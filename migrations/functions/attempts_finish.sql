@@ -135,7 +135,7 @@ BEGIN
             -- short tasks for a while: a tenant without a cap of its own then has none at all (slots_cap).
             UPDATE tenant_slots s
             SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
-                running_http = s.running_http - c.http,
+                running_http = s.running_http - c.http, leased = s.leased - c.leased,
                 returned = s.returned + c.waiting,
                 short_until_prefork = CASE WHEN c.has_short_prefork THEN now() + make_interval(secs => p_short_for)
                                            ELSE s.short_until_prefork END,
@@ -146,9 +146,10 @@ BEGIN
                 full_until = CASE WHEN s.running - c.ended < s.running_limit THEN coalesce(s.full_until, now())
                                   ELSE s.full_until END
             FROM (
-                SELECT e.tenant_id, count(*)::integer AS ended,
+                SELECT e.tenant_id, count(*) FILTER (WHERE e.pool NOT LIKE 'remote:%')::integer AS ended,
                     count(*) FILTER (WHERE e.pool = 'asyncio')::integer AS asyncio,
                     count(*) FILTER (WHERE e.pool = 'http')::integer AS http,
+                    count(*) FILTER (WHERE e.pool LIKE 'remote:%')::integer AS leased,
                     count(*) FILTER (WHERE e.finished_at IS NULL)::integer AS waiting,
                     bool_or(e.is_short AND e.pool = 'prefork') AS has_short_prefork,
                     bool_or(e.is_short AND e.pool = 'asyncio') AS has_short_asyncio,
@@ -157,7 +158,7 @@ BEGIN
             ) AS c
             WHERE s.tenant_id = c.tenant_id
             -- The slots as they were before: was the tenant at its limit, or did a cap keep its due tasks back in this pool?
-            RETURNING s.tenant_id, s.running + c.ended >= s.running_limit
+            RETURNING s.tenant_id, s.running + c.ended >= s.running_limit OR (c.leased > 0 AND s.leased + c.leased >= s.lease_limit)
                 OR (s.held_back & 1 <> 0 AND c.ended > c.asyncio + c.http) OR (s.held_back & 2 <> 0 AND c.asyncio > 0)
                 OR (s.held_back & 4 <> 0 AND c.http > 0) AS frees_slot
         )
@@ -242,7 +243,7 @@ BEGIN
         -- tasks for a while: a tenant without a cap of its own then has none at all (slots_cap).
         UPDATE tenant_slots s
         SET running = s.running - c.ended, running_asyncio = s.running_asyncio - c.asyncio,
-            running_http = s.running_http - c.http,
+            running_http = s.running_http - c.http, leased = s.leased - c.leased,
             returned = s.returned + c.waiting,
             -- Takes the numbers of all events at once. The row stays locked until the commit, so numbers have no gaps and
             -- become visible in their order (docs/decisions/0014-event-log.md).
@@ -259,9 +260,10 @@ BEGIN
             full_until = CASE WHEN s.running - c.ended < s.running_limit THEN coalesce(s.full_until, now())
                               ELSE s.full_until END
         FROM (
-            SELECT e.tenant_id, count(*)::integer AS ended,
+            SELECT e.tenant_id, count(*) FILTER (WHERE e.pool NOT LIKE 'remote:%')::integer AS ended,
                 count(*) FILTER (WHERE e.pool = 'asyncio')::integer AS asyncio,
                 count(*) FILTER (WHERE e.pool = 'http')::integer AS http,
+                count(*) FILTER (WHERE e.pool LIKE 'remote:%')::integer AS leased,
                 count(*) FILTER (WHERE e.finished_at IS NULL)::integer AS waiting,
                 count(e.event_type)::integer AS events,
                 count(*) FILTER (WHERE e.has_webhook)::integer AS webhooks,
@@ -272,7 +274,7 @@ BEGIN
         ) AS c
         WHERE s.tenant_id = c.tenant_id
         -- The slots as they were before: was the tenant at its limit, or did a cap keep its due tasks back in this pool?
-        RETURNING s.tenant_id, s.running + c.ended >= s.running_limit
+        RETURNING s.tenant_id, s.running + c.ended >= s.running_limit OR (c.leased > 0 AND s.leased + c.leased >= s.lease_limit)
             OR (s.held_back & 1 <> 0 AND c.ended > c.asyncio + c.http) OR (s.held_back & 2 <> 0 AND c.asyncio > 0)
             OR (s.held_back & 4 <> 0 AND c.http > 0) AS frees_slot
             -- The switch is read again for each tenant, because p_tenant_id may mix tenants with and without a log.

@@ -1,11 +1,12 @@
 -- Purpose. Return the status of tasks for several callers in one statement, and for a waiting task what it waits for
 --   (waiting_reason).
 -- Parameters. p_tenants, p_ids: pairs of tenant and task. p_dead_after: seconds without a heartbeat after which a worker counts
---   as dead, and its pool's numbers count no more.
+--   as dead, and its pool's numbers count no more. p_remote_dead_after: seconds after the latest call of a tenant's own worker
+--   after which it counts as gone.
 -- Returns. One row for each task that exists, with the number of its pair (from 1).
 -- Locks. None.
 -- Called by. app/tasks/read/store.py.
-CREATE OR REPLACE FUNCTION task_statuses(p_tenants uuid[], p_ids uuid[], p_dead_after double precision)
+CREATE OR REPLACE FUNCTION task_statuses(p_tenants uuid[], p_ids uuid[], p_dead_after double precision, p_remote_dead_after double precision)
 RETURNS TABLE (
     number bigint, task text, status text, attempt integer, max_attempts integer, progress jsonb,
     waiting_reason text, cancel_requested boolean, error jsonb, created_at timestamptz, due_at timestamptz,
@@ -34,6 +35,11 @@ BEGIN
                 -- A task that was never claimed, or that its own code has snoozed, waits for its time. A task that a worker
                 -- without its type has given back also has a due_at in the future, but it waits for another worker.
                 WHEN k.due_at > now() AND (k.attempt = 0 OR k.error ->> 'type' = 'TaskSnooze') THEN 'SCHEDULED'
+                WHEN k.pool LIKE 'remote:%' THEN CASE
+                    WHEN s.leased >= s.lease_limit THEN 'TENANT_CONCURRENCY'
+                    WHEN NOT EXISTS (SELECT FROM remote_worker w WHERE w.tenant_id = u.tenant_id AND k.task = ANY(w.task_types)
+                                     AND w.seen_at > now() - make_interval(secs => p_remote_dead_after)) THEN 'NO_WORKER'
+                    ELSE 'QUEUED' END
                 WHEN s.running >= s.running_limit OR s.in_pool >= slots_cap(s.cap, s.short_until, p.unjudged)
                     THEN 'TENANT_CONCURRENCY'
                 WHEN NOT EXISTS (SELECT FROM worker w WHERE w.slots > 0 AND w.heartbeat_at > now() - make_interval(secs => p_dead_after)
@@ -53,7 +59,7 @@ BEGIN
         ) AS t
         CROSS JOIN LATERAL (
             -- The numbers of the task's pool.
-            SELECT w.running, w.running_limit,
+            SELECT w.running, w.running_limit, w.leased, w.lease_limit,
                 CASE k.pool WHEN 'prefork' THEN w.running - w.running_asyncio - w.running_http
                             WHEN 'asyncio' THEN w.running_asyncio ELSE w.running_http END AS in_pool,
                 CASE k.pool WHEN 'prefork' THEN w.cap_prefork

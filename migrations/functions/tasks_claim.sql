@@ -1,6 +1,6 @@
 -- Purpose. Claim due tasks of several tenants for one worker. Each tenant's next tasks by priority and age are claimed, as
 --   many as its limits and caps allow.
--- Parameters. p_pool: the worker's pool. p_worker: the worker's id. p_tenants: the tenants. p_limits: the maximum number
+-- Parameters. p_pool: the worker's pool; remote:<task type> for a tenant's own worker (tasks_lease). p_worker: the worker's id. p_tenants: the tenants. p_limits: the maximum number
 --   of tasks for each of them. p_key: random, and new for each claim; its first half is the first half of each token, by which
 --   a worker finds what a claim took whose answer was lost. p_dead_after: seconds after which the numbers of a pool count no
 --   more. p_deadline_grace: seconds from the hard limit until the attempt is lost. p_limit_gap: seconds for which a slot may be
@@ -27,7 +27,9 @@ AS $$
 DECLARE
     ignored text;
     unjudged integer;
-    pool_bit smallint := CASE p_pool WHEN 'prefork' THEN 1 WHEN 'asyncio' THEN 2 ELSE 4 END;
+    -- The tenant's own workers have a limit of their own, and no caps.
+    is_remote boolean := p_pool LIKE 'remote:%';
+    pool_bit smallint := CASE p_pool WHEN 'prefork' THEN 1 WHEN 'asyncio' THEN 2 WHEN 'http' THEN 4 ELSE 0 END;
     -- 16 of the 32 digits of a UUID, with two hyphens between them.
     key_half text := left(p_key::text, 18);
     -- The rest is for a tenant with one task.
@@ -36,6 +38,8 @@ DECLARE
     due uuid;
     due_at timestamptz;
     claimed integer;
+    -- The part of claimed that is in running, and not in leased.
+    counted integer;
 BEGIN
     IF cardinality(p_tenants) = 1 THEN
         -- Set as below. An assignment costs less than a statement.
@@ -54,13 +58,14 @@ BEGIN
     ELSIF cardinality(waits) = 1 THEN
         -- Locks the slots, as every claim and end, and finds how many tasks may start, as below.
         SELECT s.held_back, t.plan, (t.limits ->> 'result_bytes')::integer AS result_bytes,
-            s.running_limit - s.running AS of_limit, s.full_since, coalesce(s.full_until, now()) AS full_until,
+            CASE WHEN is_remote THEN s.lease_limit - s.leased ELSE s.running_limit - s.running END AS of_limit,
+            s.full_since, coalesce(s.full_until, now()) AS full_until,
             CASE p_pool WHEN 'prefork'
                 THEN slots_cap(s.cap_prefork, s.short_until_prefork, p.unjudged_cap)
                     - (s.running - s.running_asyncio - s.running_http)
                 WHEN 'asyncio'
                 THEN slots_cap(s.cap_asyncio, s.short_until_asyncio, p.unjudged_cap) - s.running_asyncio
-                ELSE slots_cap(s.cap_http, s.short_until_http, p.unjudged_cap) - s.running_http
+                WHEN 'http' THEN slots_cap(s.cap_http, s.short_until_http, p.unjudged_cap) - s.running_http
             END AS of_pool
         INTO slots
         FROM tenant_slots s
@@ -97,23 +102,25 @@ BEGIN
         INTO tenant_id, task_id, task, payload, attempt, failed_attempts, max_attempts, claim_token, time_limit_seconds,
             timeout_seconds, deadline_at, cancel_requested, traceparent, has_webhook, due_at;
         claimed := FOUND::integer;
+        counted := CASE WHEN is_remote THEN 0 ELSE claimed END;
         -- Nothing is left that the cap could keep back. The time at the limit begins or goes on, as below.
         UPDATE tenant_slots s
-        SET running = s.running + claimed, departed = s.departed + 1,
+        SET running = s.running + counted, leased = s.leased + (claimed - counted), departed = s.departed + 1,
             running_asyncio = s.running_asyncio + CASE p_pool WHEN 'asyncio' THEN claimed ELSE 0 END,
             running_http = s.running_http + CASE p_pool WHEN 'http' THEN claimed ELSE 0 END,
             held_back = s.held_back & ~pool_bit,
-            full_since = CASE WHEN s.running + claimed < s.running_limit OR s.full_until IS NULL THEN s.full_since
+            full_since = CASE WHEN s.running + counted < s.running_limit OR s.full_until IS NULL THEN s.full_since
                               WHEN s.full_until < now() - make_interval(secs => p_limit_gap) THEN now()
                               ELSE s.full_since + (now() - s.full_until) END,
-            full_until = CASE WHEN s.running + claimed < s.running_limit THEN coalesce(s.full_until, now()) END
+            full_until = CASE WHEN s.running + counted < s.running_limit THEN coalesce(s.full_until, now()) END
         WHERE s.tenant_id = p_tenants[1];
         IF claimed = 1 THEN
             INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at, waited_seconds,
                                  limited_seconds)
             VALUES (p_tenants[1], due, tasks_claim.attempt, tasks_claim.claim_token, p_worker, tasks_claim.deadline_at,
                     date_part('epoch', now() - due_at),
-                    greatest(date_part('epoch', slots.full_until - greatest(due_at, slots.full_since)), 0));
+                    CASE WHEN is_remote THEN 0
+                         ELSE greatest(date_part('epoch', slots.full_until - greatest(due_at, slots.full_since)), 0) END);
             plan := slots.plan;
             result_bytes := slots.result_bytes;
             has_more := false;
@@ -141,13 +148,13 @@ BEGIN
         FROM (
             SELECT s.tenant_id, w.wanted, s.held_back, t.plan, (t.limits ->> 'result_bytes')::integer AS result_bytes,
                 s.full_since, coalesce(s.full_until, now()) AS full_until,
-                s.running_limit - s.running AS of_limit,
+                CASE WHEN is_remote THEN s.lease_limit - s.leased ELSE s.running_limit - s.running END AS of_limit,
                 CASE p_pool WHEN 'prefork'
                     THEN slots_cap(s.cap_prefork, s.short_until_prefork, unjudged)
                         - (s.running - s.running_asyncio - s.running_http)
                     WHEN 'asyncio'
                     THEN slots_cap(s.cap_asyncio, s.short_until_asyncio, unjudged) - s.running_asyncio
-                    ELSE slots_cap(s.cap_http, s.short_until_http, unjudged) - s.running_http
+                    WHEN 'http' THEN slots_cap(s.cap_http, s.short_until_http, unjudged) - s.running_http
                 END AS of_pool
             FROM unnest(p_tenants, p_limits) AS w (tenant_id, wanted)
             JOIN tenant_slots s ON s.tenant_id = w.tenant_id
@@ -200,19 +207,20 @@ BEGIN
         INSERT INTO attempt (tenant_id, task_id, attempt, claim_token, worker_id, deadline_at, waited_seconds,
                              limited_seconds)
         SELECT k.tenant_id, k.id, k.attempt, k.claim_token, p_worker, k.deadline_at, date_part('epoch', now() - k.due_at),
-            greatest(date_part('epoch', k.full_until - greatest(k.due_at, k.full_since)), 0)
+            CASE WHEN is_remote THEN 0 ELSE greatest(date_part('epoch', k.full_until - greatest(k.due_at, k.full_since)), 0) END
         FROM started k
     ), counts AS MATERIALIZED (
         -- For each tenant: rows that left the backlog, and tasks that started. They differ if such a row was left over.
         SELECT seen.tenant_id, count(*) FILTER (WHERE NOT seen.is_started)::integer AS taken,
-            count(*) FILTER (WHERE seen.is_started)::integer AS claimed
+            count(*) FILTER (WHERE seen.is_started AND NOT is_remote)::integer AS claimed,
+            count(*) FILTER (WHERE seen.is_started AND is_remote)::integer AS leased
         FROM (SELECT t.tenant_id, false FROM taken t UNION ALL SELECT k.tenant_id, true FROM started k)
             AS seen (tenant_id, is_started)
         GROUP BY seen.tenant_id
     ), more AS MATERIALIZED (
         -- Is more due for the tenant? This is asked once, not for each task, and only if the answer matters. All parts see
         -- the backlog as it was before the deletion, so more is due if it has one task more than were taken.
-        SELECT f.tenant_id, f.plan, f.result_bytes, c.taken, c.claimed, f.slots > f.wanted AS has_slot,
+        SELECT f.tenant_id, f.plan, f.result_bytes, c.taken, c.claimed, c.leased, f.slots > f.wanted AS has_slot,
             c.taken = f.most AND (f.slots > f.wanted OR f.of_pool < f.of_limit) AND (
                 SELECT count(*) > c.taken FROM (
                     SELECT FROM generate_series(9, 0, -1) AS p, LATERAL (
@@ -235,7 +243,7 @@ BEGIN
         -- the end of an attempt there knows that it frees a slot (attempts_finish). A tenant without a change is not written.
         -- A tenant that comes to its limit begins a new period there, or goes on with the one that has just been interrupted.
         UPDATE tenant_slots s
-        SET running = s.running + coalesce(m.claimed, 0), departed = s.departed + coalesce(m.taken, 0),
+        SET running = s.running + coalesce(m.claimed, 0), leased = s.leased + coalesce(m.leased, 0), departed = s.departed + coalesce(m.taken, 0),
             running_asyncio = s.running_asyncio + CASE p_pool WHEN 'asyncio' THEN coalesce(m.claimed, 0) ELSE 0 END,
             running_http = s.running_http + CASE p_pool WHEN 'http' THEN coalesce(m.claimed, 0) ELSE 0 END,
             held_back = CASE WHEN m.taken IS NULL OR (m.has_due AND NOT m.has_slot) THEN s.held_back | pool_bit

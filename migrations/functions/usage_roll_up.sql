@@ -1,7 +1,7 @@
 -- Purpose. Add ended attempts to the usage of their days, and ends to the statistics of their minutes, hours and days. If a row
 --   is locked for too long, nothing is added, and the next call tries again: the dispatcher must not wait.
 -- Parameters. p_limit: the maximum number of rows of worker_time. p_short_attempt: seconds up to which an attempt is short.
--- Returns. What was added, by tenant and task type. long_attempts: attempts that took longer than that.
+-- Returns. What was added, by tenant and task type, without types of the tenants' own. long_attempts: attempts that took longer than that.
 -- Locks. worker_time, then usage_by_task in the order of its key, as submits do, and stat in the order of its key; waits for at
 --   most 100 ms for each lock.
 -- Called by. app/quotas/store.py.
@@ -84,7 +84,10 @@ BEGIN
         SELECT g.tenant_id, g.task, sum(g.attempts) AS n, sum(g.seconds) AS seconds,
             -- A row is long if its attempts took longer than a short one on average.
             coalesce(sum(g.attempts) FILTER (WHERE g.seconds > g.attempts * p_short_attempt), 0) AS long
-        FROM gone g GROUP BY g.tenant_id, g.task
+        FROM gone g
+        -- The time of a tenant's own workers is no time of the service's.
+        WHERE NOT EXISTS (SELECT FROM task_type y WHERE y.tenant_id = g.tenant_id AND y.name = g.task)
+        GROUP BY g.tenant_id, g.task
     ) AS s;
     RETURN QUERY SELECT * FROM unnest(tenants, types, counts, sums, longs);
 -- The lock of a row was not free within lock_timeout. Everything above is undone.

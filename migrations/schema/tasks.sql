@@ -12,7 +12,7 @@ CREATE TABLE task (
     priority smallint NOT NULL CHECK (priority BETWEEN 0 AND 9),
     max_attempts smallint NOT NULL CHECK (max_attempts BETWEEN 1 AND 25),
     task text NOT NULL,
-    pool text NOT NULL CHECK (pool IN ('prefork', 'asyncio', 'http')),
+    pool text NOT NULL CHECK (pool IN ('prefork', 'asyncio', 'http') OR pool LIKE 'remote:%'),
     payload json NOT NULL,
     tags text[] NOT NULL DEFAULT '{}',
     metadata jsonb,
@@ -44,7 +44,7 @@ COMMENT ON TABLE task IS
     'A row that has ended never changes, by a trigger, but for an erasure. Partitioned by the month in its id.';
 COMMENT ON COLUMN task.id IS 'UUIDv7: it contains its time.';
 COMMENT ON COLUMN task.task IS 'Name of the task type.';
-COMMENT ON COLUMN task.pool IS 'The pool whose workers run it: prefork, asyncio or http.';
+COMMENT ON COLUMN task.pool IS 'The pool whose workers run it: prefork, asyncio, http, or remote:<task type> for the tenant''s own.';
 COMMENT ON COLUMN task.priority IS '0 to 9; 9 is the most urgent.';
 COMMENT ON COLUMN task.payload IS
     'The text that was submitted. json and not jsonb, which would change numbers (docs/decisions/0011-json-as-it-came.md).';

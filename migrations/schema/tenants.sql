@@ -48,13 +48,15 @@ CREATE TABLE tenant_slots (
     event_seq bigint NOT NULL DEFAULT 0,
     webhook_seq bigint NOT NULL DEFAULT 0,
     full_since timestamptz NOT NULL DEFAULT 'epoch',
-    full_until timestamptz DEFAULT 'epoch'
+    full_until timestamptz DEFAULT 'epoch',
+    leased integer NOT NULL DEFAULT 0 CHECK (leased >= 0),
+    lease_limit integer NOT NULL DEFAULT 0 CHECK (lease_limit >= 0)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX tenant_slots_capped ON tenant_slots (tenant_id)
     WHERE cap_prefork IS NOT NULL OR cap_asyncio IS NOT NULL OR cap_http IS NOT NULL;
 COMMENT ON TABLE tenant_slots IS
     'How many tasks of a tenant run. The number that wait is computed: tenant_admitted.admitted + returned - departed.';
-COMMENT ON COLUMN tenant_slots.running IS 'Tasks that run now, in all pools.';
+COMMENT ON COLUMN tenant_slots.running IS 'Tasks that run now, in all pools but those of the tenant''s own workers.';
 COMMENT ON COLUMN tenant_slots.running_limit IS 'How many tasks may run at once: the plan''s limit or its override.';
 COMMENT ON COLUMN tenant_slots.returned IS
     'Tasks that ever came back into the backlog from an attempt. waiting = admitted + returned - departed.';
@@ -83,6 +85,8 @@ COMMENT ON COLUMN tenant_slots.full_since IS
     'Start of the latest period in which running stood at running_limit. A slot that was free for up to LIMIT_GAP '
     '(app/tasks/run/timing.py) does not end the period. It moves the start, so that the length stays exact.';
 COMMENT ON COLUMN tenant_slots.full_until IS 'End of that period; null while running stands at running_limit.';
+COMMENT ON COLUMN tenant_slots.leased IS 'Tasks that the tenant''s own workers run now. They are not in running.';
+COMMENT ON COLUMN tenant_slots.lease_limit IS 'How many of them may run at once: the limit leases of the plan, or its override.';
 
 CREATE TABLE tenant_admitted (
     tenant_id uuid PRIMARY KEY REFERENCES tenant ON DELETE CASCADE,

@@ -5,7 +5,7 @@ from alembic import op
 from migrations import script
 
 revision = "r0004"
-down_revision = "r0002"
+down_revision = "r0003"
 
 _NEW = ("dependency_met", "held_free", "held_release", "held_settle", "tasks_hold")
 _CHANGED = (

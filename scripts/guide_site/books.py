@@ -32,6 +32,7 @@ BOOKS: Final = (
             "docs/recipes.md",
             "docs/http.md",
             "docs/schedules.md",
+            "docs/remote-workers.md",
             "docs/errors.md",
             "docs/events.md",
             "docs/webhooks.md",

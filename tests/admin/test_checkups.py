@@ -103,7 +103,7 @@ def test_the_bound_of_connections_is_that_of_the_processes_that_are_alive():
     others = [{"kind": "dispatcher"}, {"kind": "webhooks"}, {"kind": "operator"}]
     # 2 + 8, 4 and 4 of the workers; 5, 10 and 7 of the others; 41 of each api.
     assert checkups.bound(workers, others, apis=2, pool_size=10, room=297) == (
-        "at most 122 of 297: 41 for the api on each of 2 hosts, 40 for all others; there is room for 6 apis"
+        "at most 142 of 297: 51 for the api on each of 2 hosts, 40 for all others; there is room for 5 apis"
     )
     assert checkups.bound([], [], apis=0, pool_size=10, room=40).endswith("there is room for 0 apis")
 

@@ -19,13 +19,15 @@ CALLERS: Final[dict[str, set[str]]] = {
     "publish_done": {"tasks/run/after_commit.py", "dispatch/loop.py"},
     "publish_cancel": {"tasks/run/after_commit.py"},
 }
-ENDS: Final = {"end", "end_as_leader"}
+ENDS: Final = {"end", "end_once", "end_as_leader"}
 # Who ends attempts, and what of after_commit follows there: the line of the attempt, and who waits is told of the end.
 FOLLOWING: Final[dict[str, set[str]]] = {
     "worker/finish_writer.py": {"log", "wake", "after_commit"},
     "worker/unanswered_claims.py": {"after_commit"},
     # The loop wakes those who wait, all together.
     "dispatch/rescuer.py": {"warn_of_rescue", "is_final"},
+    "dispatch/expired_leases.py": {"warn_of_rescue", "is_final"},
+    "tasks/run/leases.py": {"after_commit"},
 }
 
 

@@ -24,6 +24,8 @@ WRITERS: Final[dict[str, set[str]]] = {
     "tasks_accept": {"tasks"},
     "task_accept": {"tasks"},
     "tasks_claim": {"tasks"},
+    # It calls tasks_claim.
+    "tasks_lease": {"tasks"},
     "attempts_finish": {"tasks"},
     "attempt_finish": {"tasks"},
     "task_erase": {"tasks"},

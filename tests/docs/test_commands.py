@@ -12,7 +12,10 @@ GUIDES = ("guides/report", "guides/inference", "guides/import", "guides/orders",
 # The quickstart is last: it stops the stack.
 RUN = [
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("http", "events", "schedules", "errors", *GUIDES, "quickstart")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("http", "events", "schedules", "remote-workers", "errors", *GUIDES, "quickstart")
+    ),
 ]
 
 

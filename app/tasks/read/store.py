@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _CALL_RESULTS: Final = call("task_results", "tenants", "ids")
 _RESULTS: Final = f"SELECT number, status, result, error, is_erased FROM {_CALL_RESULTS}"  # noqa: S608 a constant of names
 
-_CALL_STATUSES: Final = call("task_statuses", "tenants", "ids", "dead_after")
+_CALL_STATUSES: Final = call("task_statuses", "tenants", "ids", "dead_after", "remote_dead_after")
 _STATUSES: Final = f"""
 SELECT number, task, status, attempt, max_attempts, progress, waiting_reason, cancel_requested, error, created_at,
     due_at, started_at, finished_at, erased_at
@@ -64,7 +64,8 @@ async def statuses_any_tenant(connection: Connection, wanted: Sequence[tuple[UUI
 
     ``number`` is the position of the pair, from 1. An unknown task has no row.
     """
-    return list(await connection.fetch(_STATUSES, *_columns(wanted), timing.WORKER_DEAD_AFTER))
+    dead_after = timing.WORKER_DEAD_AFTER, timing.REMOTE_GONE_AFTER
+    return list(await connection.fetch(_STATUSES, *_columns(wanted), *dead_after))
 
 
 async def histories_any_tenant(

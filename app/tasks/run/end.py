@@ -30,6 +30,11 @@ async def end(worker: Database, ends: Sequence[AttemptEnd]) -> list[FinishResult
     return await retry.until_back(lambda: _end(worker, ends), Unavailable, warn)
 
 
+async def end_once(worker: Database, ends: Sequence[AttemptEnd]) -> list[FinishResult | None]:
+    """Write the ends of attempts as ``end`` does, with one attempt. Raises ``Unavailable``."""
+    return await _end(worker, ends) if ends else []
+
+
 async def end_as_leader(worker: Database, attempt_end: AttemptEnd, fence: UUID | None) -> FinishResult | None:
     """End an attempt for the dispatcher; return the effect, None if the attempt had ended by itself.
 

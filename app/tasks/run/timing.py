@@ -25,3 +25,12 @@ LIMIT_GAP: Final = 1.0
 
 WORKER_GRACE: Final = 1.0
 """From the hard time limit, or from a request to end, until the worker ends the code by force."""
+
+DELIVERY_SECONDS: Final = 15.0
+"""A lease that no call of its worker has named ends after this time: its answer may never have arrived."""
+
+SEEN_EVERY: Final = 5.0
+"""A tenant's own worker is noted as seen this late at most: not each of its calls writes a row."""
+
+REMOTE_GONE_AFTER: Final = 45.0
+"""Without a call, a tenant's own worker counts as gone: longer than a poll may wait, and SEEN_EVERY."""

@@ -1,6 +1,6 @@
 """Validate the tasks of a batch, each by itself, so that an invalid task does not affect the others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.core.errors import InvalidRequest, Problem
 from app.http import problem
+from app.tasks.definition.own_types import OwnType
 from app.tasks.schemas import SubmitRequest
 from app.tasks.submit import validation
 from app.tasks.submit.new_tasks import InvalidTask, NewTask, TaskSpecs
@@ -25,10 +26,12 @@ _AFTER: Final = InvalidRequest(
 )
 
 
-def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str | None) -> TaskSpecs:
+def read(
+    tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str | None, own: Mapping[str, OwnType] | None
+) -> TaskSpecs:
     """Return the tasks of a batch. A task that a submit would refuse as invalid is in ``invalid``, by its place.
 
-    ``items`` are parsed JSON values.
+    ``items`` are parsed JSON values, ``own`` the tenant's own task types. Raises ``OwnTypesNeeded``.
     """
     tasks: list[NewTask] = []
     invalid: dict[int, InvalidTask] = {}
@@ -38,7 +41,7 @@ def read(tenant_id: UUID, limits: Limits, items: Sequence[Any], traceparent: str
                 raise request
             if request.after:
                 raise _AFTER
-            tasks.append(validation.new_task(tenant_id, limits, request, traceparent))
+            tasks.append(validation.new_task(tenant_id, limits, request, traceparent, own))
         except InvalidRequest as error:
             invalid[place] = InvalidTask(error.detail, error.extensions.get("errors", ())[:_MAX_ERRORS])
     return TaskSpecs(tenant_id, limits, tasks, invalid)

@@ -1,10 +1,12 @@
 """Build the retry of an ended task: a new task with the same request."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from app.core.errors import IllegalState, NotFound, TaskErased
 from app.db import Database
+from app.tasks.definition.own_types import OwnType
 from app.tasks.read import store
 from app.tasks.schemas import SubmitOptions
 from app.tasks.status import FINAL
@@ -36,12 +38,18 @@ async def find_ended(reader: Database, tenant_id: UUID, task_id: UUID) -> "async
 
 
 def specs(
-    tenant_id: UUID, limits: Limits, task_id: UUID, ended: "asyncpg.Record", traceparent: str | None
+    tenant_id: UUID,
+    limits: Limits,
+    task_id: UUID,
+    ended: "asyncpg.Record",
+    traceparent: str | None,
+    own: Mapping[str, OwnType] | None,
 ) -> TaskSpecs:
     """Return the new task. ``ended`` is the row of the task ``task_id``, as ``find_ended`` returns it.
 
-    Raises ``InvalidRequest`` if the task type no longer exists, or no longer takes this payload.
+    ``own`` are the tenant's own task types. Raises ``OwnTypesNeeded``, and ``InvalidRequest`` if the task type no
+    longer exists, or no longer takes this payload.
     """
     options = SubmitOptions.model_validate({name: ended[name] for name in _REPEATED})
-    task = validation.repeated_task(tenant_id, ended["payload"], options, ended["task"], traceparent)
+    task = validation.repeated_task(tenant_id, ended["payload"], options, ended["task"], traceparent, own)
     return TaskSpecs(tenant_id, limits, (task._replace(retry_of=task_id),))

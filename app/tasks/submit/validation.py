@@ -1,7 +1,7 @@
 """Validate a submit and turn it into a task that can be stored."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -13,6 +13,7 @@ from app.core.config import get_settings
 from app.core.errors import InvalidRequest
 from app.outbound import urls
 from app.tasks.definition import payloads, types
+from app.tasks.definition.own_types import NO_TYPES, OwnType, OwnTypesNeeded
 from app.tasks.schemas import DEFAULT_PRIORITY, DEFAULT_TASK, SubmitOptions, SubmitRequest
 from app.tasks.submit.new_tasks import NewTask
 from app.tenants.plans import Limits
@@ -22,44 +23,73 @@ _NOTHING: Final = b"{}"
 _Number = TypeVar("_Number", int, float)
 
 
-def new_task(tenant_id: UUID, limits: Limits, request: SubmitRequest, traceparent: str | None) -> NewTask:
-    """Return the task that a submit requests. ``limits`` are those of the tenant. Raises ``InvalidRequest``."""
-    task_type = _type(DEFAULT_TASK if request.task is None else request.task)
+def new_task(
+    tenant_id: UUID,
+    limits: Limits,
+    request: SubmitRequest,
+    traceparent: str | None,
+    own: Mapping[str, OwnType] | None = NO_TYPES,
+) -> NewTask:
+    """Return the task that a submit requests. ``limits`` are those of the tenant. Raises ``InvalidRequest``.
+
+    ``own`` are the tenant's own task types. If it is None they are not known: then another name than one of the
+    operator's types raises ``OwnTypesNeeded``.
+    """
+    task_type = _type(DEFAULT_TASK if request.task is None else request.task, own)
     payload = to_json(request.payload)
     # A null payload means the same as a missing one, unless null is a value of this task type.
-    if request.payload is None and not _takes_null(task_type):
+    if request.payload is None and not (isinstance(task_type, types.TaskType) and _takes_null(task_type)):
         payload = _NOTHING
     text = payload.decode()
-    _check(task_type, payloads.check, text)
+    if isinstance(task_type, types.TaskType):
+        _check(task_type, payloads.check, text)
+    else:
+        _check_own(task_type, {} if request.payload is None else request.payload)
     if len(payload) > limits.payload_bytes:
         raise _invalid("/payload", f"larger than the {limits.payload_bytes} bytes of this plan")
     return _task(tenant_id, task_type, text, request, traceparent)
 
 
 def repeated_task(
-    tenant_id: UUID, payload: str, request: SubmitOptions, task_name: str, traceparent: str | None
+    tenant_id: UUID,
+    payload: str,
+    request: SubmitOptions,
+    task_name: str,
+    traceparent: str | None,
+    own: Mapping[str, OwnType] | None = NO_TYPES,
 ) -> NewTask:
-    """Return a task with the same request as one that was accepted before. Raises ``InvalidRequest``.
+    """Return a task with the same request as one that was accepted before. Raises the same as ``new_task``.
 
     ``payload`` is the stored JSON text. Its size is not checked: a limit that was lowered since then applies only to
     new payloads.
     """
-    task_type = _type(task_name)
-    # As a worker reads it: the model may have lost a member since this payload was accepted.
-    _check(task_type, payloads.read, payload)
+    task_type = _type(task_name, own)
+    if isinstance(task_type, types.TaskType):
+        # As a worker reads it: the model may have lost a member since this payload was accepted.
+        _check(task_type, payloads.read, payload)
+    else:
+        _check_own(task_type, json.loads(payload))
     return _task(tenant_id, task_type, payload, request, traceparent)
 
 
-def _type(name: str) -> types.TaskType:
+def _type(name: str, own: Mapping[str, OwnType] | None) -> types.TaskType | OwnType:
     task_type = types.find(name)
     if task_type is None:
-        meant = suggestions.did_you_mean(name, types.all_types())
+        if own is None:
+            raise OwnTypesNeeded(name)
+        if name in own:
+            return own[name]
+        meant = suggestions.did_you_mean(name, [*types.all_types(), *own])
         raise _invalid("/task", f"This task type is unknown.{meant} GET /api/task-types lists all.")
     return task_type
 
 
 def _task(
-    tenant_id: UUID, task_type: types.TaskType, payload: str, request: SubmitOptions, traceparent: str | None
+    tenant_id: UUID,
+    task_type: types.TaskType | OwnType,
+    payload: str,
+    request: SubmitOptions,
+    traceparent: str | None,
 ) -> NewTask:
     if request.webhook_url is not None and (fault := _url_fault(request.webhook_url)):
         raise _invalid("/webhook_url", fault)
@@ -119,8 +149,19 @@ def _check(task_type: types.TaskType, check: Callable[[types.TaskType, str], Any
     try:
         check(task_type, payload)
     except payloads.UnusablePayload as unusable:
-        detail = f"The payload is not valid for {task_type.name}. Correct each place that errors names."
-        raise InvalidRequest(detail, errors=unusable.faults) from None
+        raise _misfit(task_type.name, unusable) from None
+
+
+def _check_own(task_type: OwnType, payload: Any) -> None:
+    try:
+        task_type.check_payload(payload)
+    except payloads.UnusablePayload as unusable:
+        raise _misfit(task_type.name, unusable) from None
+
+
+def _misfit(name: str, unusable: payloads.UnusablePayload) -> InvalidRequest:
+    detail = f"The payload is not valid for {name}. Correct each place that errors names."
+    return InvalidRequest(detail, errors=unusable.faults)
 
 
 @lru_cache(maxsize=256)

@@ -309,6 +309,18 @@ export interface DispatcherState {
   last_round_seconds: number | null;
 }
 
+/** The outcome of the end of an attempt. */
+export interface EndOutcome {
+  /** A lease. */
+  lease: string;
+  /** `ended`, also if the same call was made before. `lease_lost`: nothing was stored. `invalid_result`: the task has ended with FAILURE, because the result does not fit its schema or its limit. */
+  outcome: "ended" | "lease_lost" | "invalid_result";
+  /** The task's status now; null for a lease that is lost. */
+  status: Status | null;
+  /** With `invalid_result`, what is wrong; else null. */
+  detail: string | null;
+}
+
 /** A URL that gets the tenant's events. */
 export interface Endpoint {
   /** The endpoint's id. */
@@ -520,10 +532,42 @@ export interface FieldError {
   detail: string;
 }
 
+/** Attempts that have ended, and the tasks that the worker wants next. */
+export interface FinishRequest {
+  /** The ends of attempts. */
+  results: readonly LeaseEnd[];
+  /** The tasks that the worker wants next. */
+  lease_more?: LeaseRequest | undefined;
+}
+
+/** The outcome of each end, in the order of the request, and the leases that `lease_more` asked for. */
+export interface FinishResponse {
+  /** The leased tasks. */
+  leases: LeasedTask[];
+  /** Leases of `holding` that are not valid any more: stop their work. */
+  lost: string[];
+  /** The outcome of each end, in the order of the request. */
+  outcomes: EndOutcome[];
+}
+
 /** The answer of a live process. */
 export interface Health {
   /** Always `ok`: the process answers. */
   status: "ok";
+}
+
+/** The leases to renew. */
+export interface HeartbeatRequest {
+  /** The leases to renew, with what the worker reports. */
+  leases: readonly LeaseBeat[];
+}
+
+/** The state of each lease, in the order of the request. */
+export interface HeartbeatResponse {
+  /** The state of each lease, in the order of the request. */
+  leases: LeaseState[];
+  /** True while the queue is paused: no task can be leased. */
+  quiet: boolean;
 }
 
 /** The reason why a task of a batch was refused. It is the error that a single submit would get. */
@@ -597,7 +641,7 @@ export interface KeyRequest {
   /** A name for people to recognise the key by. */
   name: string;
   /** A part of the caller's own scopes. Default: all of them. */
-  scopes?: readonly ("tasks:read" | "tasks:write" | "webhooks:read" | "webhooks:manage" | "schedules:manage" | "keys:manage" | "usage:read" | "portal:create")[] | undefined;
+  scopes?: readonly ("tasks:read" | "tasks:write" | "webhooks:read" | "webhooks:manage" | "tasks:work" | "schedules:manage" | "keys:manage" | "usage:read" | "portal:create")[] | undefined;
   /** Default: the key does not expire. */
   expires_days?: number | bigint | undefined;
 }
@@ -644,6 +688,92 @@ export interface KnownErrorPage {
   items: KnownError[];
   /** Send it as `cursor` to get the next page; null on the last page. */
   next_cursor: string | null;
+}
+
+/** A lease whose task still runs, with what its worker reports. */
+export interface LeaseBeat {
+  /** A lease. */
+  lease: string;
+  /** The latest progress that the code has reported; null if it has reported none. */
+  progress?: ReportedProgress | undefined;
+  /** Lines for the task's log (`GET /api/tasks/{task_id}/logs`). */
+  logs?: readonly ReportedLine[] | undefined;
+}
+
+/** The end of an attempt: `result`, or `error`. With neither, the result is null. */
+export interface LeaseEnd {
+  /** A lease. */
+  lease: string;
+  /** The result: any JSON value. */
+  result?: unknown | undefined;
+  /** The error; null if there is none. */
+  error?: WorkerError | undefined;
+  /** With `error`: false ends the task at once. Default: true. */
+  retry?: boolean | undefined;
+  /** With `error`: seconds before the next attempt. Default: the back-off of the task type. */
+  retry_after_seconds?: number | undefined;
+}
+
+/** The tasks that a worker wants to run. */
+export interface LeaseRequest {
+  /** A name of the worker's own, which stays the same while it runs. */
+  worker: string;
+  /** The version of the worker's code, for people. */
+  version?: string | undefined;
+  /** Names of task types of your own. */
+  tasks: readonly string[];
+  /** How many tasks to lease, at most. Default: 1. */
+  max?: number | bigint | undefined;
+  /** Seconds after which these leases end without a heartbeat. Default: those of the task type. */
+  lease_seconds?: number | bigint | undefined;
+  /** Leases that the worker has. Each is renewed, as by a heartbeat. */
+  holding?: readonly string[] | undefined;
+}
+
+/** The leased tasks: none if nothing is due, or the limit `leases` is reached. */
+export interface LeaseResponse {
+  /** The leased tasks. */
+  leases: LeasedTask[];
+  /** Leases of `holding` that are not valid any more: stop their work. */
+  lost: string[];
+}
+
+/** The state of a lease after a heartbeat. */
+export interface LeaseState {
+  /** A lease. */
+  lease: string;
+  /** `lease_lost`: another worker may run the task. Stop, and do not finish it. */
+  outcome: "renewed" | "lease_lost";
+  /** The lease ends then; null for one that is lost. */
+  deadline: string | null;
+  /** If true, stop, and finish the lease with an error: the task ends REVOKED. */
+  cancel_requested: boolean;
+  /** How many of the lines were not stored, because a limit is reached. */
+  logs_dropped: number;
+}
+
+/** A task to run, and the lease that proves the right to end it. */
+export interface LeasedTask {
+  /** A lease. */
+  lease: string;
+  /** The task's id. */
+  task_id: string;
+  /** Name of the task type. */
+  task: string;
+  /** Number of the attempt, from 1. */
+  attempt: number;
+  /** The submitted payload, with the same values. */
+  payload: JsonValue;
+  /** The lease ends then. It is short at first: 15 s, until a call names the lease. */
+  deadline: string;
+  /** The time limit of the attempt. Heartbeats do not move it. */
+  timeout_at: string;
+  /** The labels that the submit gave. */
+  tags: string[];
+  /** W3C trace context of the submit; null if it had none. */
+  traceparent: string | null;
+  /** The same in every attempt: send it to a service that must act only once. */
+  idempotency_key: string;
 }
 
 /** All limits of the tenant. */
@@ -868,6 +998,56 @@ export interface OperationStatus {
   finished_at: string | null;
 }
 
+/** A task type of your own. Your workers lease its tasks. */
+export interface OwnTaskType {
+  /** The name that people gave it. */
+  name: string;
+  /** One sentence about it. */
+  summary: string;
+  /** Null if every payload is taken. */
+  payload_schema: unknown;
+  /** Null if every result is taken. */
+  result_schema: unknown;
+  /** How many attempts may fail before the task ends with FAILURE. */
+  max_attempts: number;
+  /** Seconds for which one attempt may run. */
+  time_limit: number;
+  /** Seconds after which a lease ends without a heartbeat. */
+  lease_seconds: number;
+  /** Seconds before the second attempt. It doubles with each further one. */
+  retry_backoff: number;
+  /** The longest of these delays, in seconds. */
+  retry_backoff_max: number;
+  /** Whether a delay is a random part of what was computed. */
+  retry_jitter: boolean;
+  /** When it was created. */
+  created_at: string;
+  /** When it was changed the latest time. */
+  updated_at: string;
+}
+
+/** A task type of your own without its name. A null member means the same as a missing one. */
+export interface OwnTaskTypeValues {
+  /** One line for people. */
+  summary?: string | undefined;
+  /** JSON Schema 2020-12 of the payload: at most 64 KiB and 1,000 schemas; `$ref` to `#/$defs/…` only, and no recursion. Without one, every JSON value is taken. */
+  payload_schema?: unknown | undefined;
+  /** JSON Schema 2020-12 of the result: at most 64 KiB and 1,000 schemas; `$ref` to `#/$defs/…` only, and no recursion. Without one, every JSON value is taken. */
+  result_schema?: unknown | undefined;
+  /** After so many failed attempts a task fails. Default: 3. */
+  max_attempts?: number | bigint | undefined;
+  /** Seconds for which one attempt may run. Default: 900. */
+  time_limit?: number | undefined;
+  /** Seconds after which a lease ends without a heartbeat. Default: 60. */
+  lease_seconds?: number | bigint | undefined;
+  /** Seconds before the second attempt. It doubles with each further one. Default: 1. */
+  retry_backoff?: number | undefined;
+  /** The longest of these delays, in seconds. Default: 600. */
+  retry_backoff_max?: number | undefined;
+  /** Whether a delay is a random part of what was computed. Default: true. */
+  retry_jitter?: boolean | undefined;
+}
+
 /** The tenant to which the credential belongs. */
 export interface OwnTenant {
   /** The tenant's id. */
@@ -1058,10 +1238,76 @@ export interface RefusedTask {
   error: ItemProblem;
 }
 
+/** The outcome of a release. */
+export interface ReleaseOutcome {
+  /** A lease. */
+  lease: string;
+  /** `released`: it waits again. `lease_lost`: nothing was changed. */
+  outcome: "released" | "lease_lost";
+}
+
+/** Leases of tasks that the worker gives back. */
+export interface ReleaseRequest {
+  /** The leases to give back. */
+  leases: readonly string[];
+}
+
+/** The outcome for each lease, in the order of the request. */
+export interface ReleaseResponse {
+  /** The outcome for each lease, in the order of the request. */
+  outcomes: ReleaseOutcome[];
+}
+
+/** A worker of your own, as its calls show it. */
+export interface RemoteWorker {
+  /** The name that it gives itself. */
+  worker: string;
+  /** The version of its code; null if it says none. */
+  version: string | null;
+  /** The task types that it asked for last. */
+  tasks: string[];
+  /** How many leases it has. */
+  leases: number;
+  /** False if it has made no call for 45 s. */
+  alive: boolean;
+  /** Its first call. */
+  first_seen_at: string;
+  /** Its last call, up to 5 s late. */
+  last_seen_at: string;
+}
+
+/** Your own workers, those seen last first: at most 1,000. */
+export interface RemoteWorkerList {
+  /** The items of this page, in the order that the call describes. */
+  items: RemoteWorker[];
+  /** Always null: this list has one page. */
+  next_cursor?: null;
+}
+
 /** A request to send an endpoint what it has missed. */
 export interface ReplayMissingRequest {
   /** Events since this time, as far as they are kept (the limit `event_hours`). */
   since: Date | string;
+}
+
+/** A line of a task's log. */
+export interface ReportedLine {
+  /** Severity of the line. Default: `"INFO"`. */
+  level?: "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL" | undefined;
+  /** The text, for people. */
+  message: string;
+  /** At most 2,048 bytes of JSON. */
+  fields?: { readonly [name: string]: JsonValue } | undefined;
+}
+
+/** The progress of a task: two numbers and a text. */
+export interface ReportedProgress {
+  /** How much is done, in the unit of `total`; null if the code does not say. */
+  done?: number | undefined;
+  /** How much there is to do; null if the code does not say. */
+  total?: number | undefined;
+  /** What the code says about it; null if it says nothing. */
+  note?: string | undefined;
 }
 
 /** A request to send many deliveries again. */
@@ -1827,8 +2073,8 @@ export interface TaskTypeInfo {
   name: string;
   /** One sentence about it. */
   summary: string;
-  /** The kind of worker that runs it. */
-  pool: "prefork" | "asyncio" | "http";
+  /** The workers that run it; `remote`: your own. */
+  pool: "prefork" | "asyncio" | "http" | "remote";
   /** How many attempts may fail before the task ends with FAILURE. */
   max_attempts: number;
   /** Seconds for which one attempt may run. */
@@ -1839,7 +2085,7 @@ export interface TaskTypeInfo {
   result_schema: { [name: string]: unknown };
 }
 
-/** Every task type that this service runs. */
+/** Every task type that this service runs, then those of your own. */
 export interface TaskTypeList {
   /** The items of this page, in the order that the call describes. */
   items: TaskTypeInfo[];
@@ -1919,6 +2165,14 @@ export interface WaitTimes {
 
 /** The reason why a waiting task does not run yet. */
 export type WaitingReason = "SCHEDULED" | "RETRY_BACKOFF" | "TENANT_CONCURRENCY" | "QUEUE_PAUSED" | "SUSPENDED" | "DEPENDENCIES" | "NO_WORKER" | "QUEUED";
+
+/** The error of a failed attempt. */
+export interface WorkerError {
+  /** The kind of the event. */
+  type: string;
+  /** The text, for people. */
+  message: string;
+}
 
 /** The filters of list_audit_events. */
 export interface AuditFilter {
