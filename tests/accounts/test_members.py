@@ -36,7 +36,7 @@ def login(anonymous: Anonymous, email: str, password: str = PASSWORD) -> Any:
     ("role", "scope"),
     [
         ("viewer", "tasks:read usage:read webhooks:read"),
-        ("developer", "schedules:manage tasks:read tasks:work tasks:write usage:read webhooks:manage webhooks:read"),
+        ("developer", "schedules:manage tasks:read tasks:write usage:read webhooks:manage webhooks:read"),
         (
             "owner",
             "keys:manage portal:create schedules:manage tasks:read tasks:work tasks:write usage:read webhooks:manage webhooks:read",
