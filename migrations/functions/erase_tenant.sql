@@ -21,7 +21,8 @@ BEGIN
     -- The large tables, in batches: one transaction for all rows would be too long. Most of them have no foreign key
     -- to tenant, so no cascade would erase their rows.
     FOR going IN SELECT * FROM (VALUES
-        ('backlog', 'task_id'), ('lease', 'task_id'), ('held', 'task_id'), ('dependency', 'upstream_id, downstream_id'), ('event', 'seq'), ('delivery', 'id'),
+        ('backlog', 'task_id'), ('lease', 'task_id'), ('held', 'task_id'), ('dependency', 'upstream_id, downstream_id'),
+        ('event', 'seq'), ('delivery', 'id'),
         ('webhook_stat', 'bucket, at, endpoint_id, event_type, status_class'), ('result', 'task_id'),
         ('task_log', 'task_id, attempt, seq'), ('attempt', 'task_id, attempt'), ('worker_time', 'id'), ('task', 'id'),
         ('error_seen', 'id'), ('error_task', 'task_id'),
