@@ -132,7 +132,10 @@ class Document:
 
     def types(self) -> str:
         """Return the module of the task types: payloads, results, and what a submit of each may say."""
-        kept = {name: self.schemas[name] for name in sorted(self.in_types)} if self.task_types else {}
+        # Without task types only what the options of a submit refer to is left.
+        of_options = definitions.reachable(self.schemas, references(self.options()))
+        wanted = self.in_types if self.task_types else self.in_types & of_options
+        kept = {name: self.schemas[name] for name in sorted(wanted)}
         lines = [*self._definitions(kept), "", "", *definitions.typed_dict("TaskOptions", self.options(), Use.REQUEST)]
         lines += _OTHER if self.task_types else _ANY
         for task, model in self.task_types.items():
