@@ -1,19 +1,22 @@
 """The first page: does the service do well, why not, what to do, and what operators did last."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 
 from app.admin import delivery_store, list_store
 from app.admin import store as admin_store
 from app.audit import log as audit
+from app.console import charts
 from app.operator import health
 from app.operator.health import ServiceFacts
 from app.operator.pool_states import pools
 from app.operator.visit import OperatorVisit
 from app.processes import store as processes
 from app.processes.heartbeat import STALE
+from app.stats.schemas import StatsPoint
 from app.webhooks.endpoints import store as endpoints
 
 _ACTS: Final = 12
@@ -33,6 +36,7 @@ async def show(visit: OperatorVisit) -> Response:
         due = await admin_store.oldest_due_any_tenant(connection, totals["held_back_by_nothing"])
         lag = await delivery_store.lag_any_tenant(connection)
         acts = await audit.acts_of_operators_any_tenant(connection, _ACTS)
+    hours = await visit.parts.hours.read()
     longest_wait = max((datetime.now(UTC) - at).total_seconds() for at in due.values()) if due else None
     facts = ServiceFacts(
         reasons=visit.parts.readiness.state().reasons,
@@ -53,6 +57,19 @@ async def show(visit: OperatorVisit) -> Response:
         suspended=totals["suspended"],
         workers=sum(row["age"] < STALE for row in workers),
         pools=pools(workers),
+        hours=charts.columns(hours),
+        **_of_a_day(hours),
         busiest=sorted(busiest, key=lambda row: (-row["running"] - row["waiting"], row["slug"])),
         acts=acts,
     )
+
+
+def _of_a_day(hours: Sequence[StatsPoint]) -> dict[str, Any]:
+    """Return what was submitted and ended in these hours, and the part of the ends that failed."""
+    failed, ended = sum(hour.failed for hour in hours), sum(hour.succeeded + hour.failed for hour in hours)
+    return {
+        "submitted": sum(hour.submitted for hour in hours),
+        "ended": ended,
+        "failed": failed,
+        "error_rate": failed / ended if ended else None,
+    }
