@@ -65,11 +65,11 @@ async def show(visit: OperatorVisit) -> Response:
 
 
 def _of_a_day(hours: Sequence[StatsPoint]) -> dict[str, Any]:
-    """Return what was submitted and ended in these hours, and the part of the ends that failed."""
-    failed, ended = sum(hour.failed for hour in hours), sum(hour.succeeded + hour.failed for hour in hours)
+    """Return what was submitted and ended in these hours, and the part that failed of what ran to its end."""
+    failed, succeeded = sum(hour.failed for hour in hours), sum(hour.succeeded for hour in hours)
     return {
         "submitted": sum(hour.submitted for hour in hours),
-        "ended": ended,
+        "ended": succeeded + failed + sum(hour.revoked for hour in hours),
         "failed": failed,
-        "error_rate": failed / ended if ended else None,
+        "error_rate": failed / (succeeded + failed) if succeeded + failed else None,
     }
