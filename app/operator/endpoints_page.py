@@ -21,7 +21,7 @@ async def show(visit: OperatorVisit) -> Response:
         span = await store.span_any_tenant(connection, slug)
         unwell, total = await store.count_any_tenant(connection, span)
         rows = await store.page_any_tenant(
-            connection, store.read_place(after, span), span, is_unwell=not wants_all, limit=_PAGE_SIZE + 1
+            connection, span.place(after), span, is_unwell=not wants_all, limit=_PAGE_SIZE + 1
         )
     return visit.page(
         "endpoints.html",
@@ -40,7 +40,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _place(row: dict[str, Any]) -> str:
-    return str(store.Place(row["tenant_id"], row["endpoint_id"]))
+    return str(store.EndpointPlace(row["tenant_id"], row["endpoint_id"]))
 
 
 async def disable(visit: OperatorVisit) -> Response:

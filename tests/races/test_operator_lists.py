@@ -12,7 +12,7 @@ from app.admin import list_store
 from app.broker.ring import RINGS
 from app.core import ids
 from app.webhooks.endpoints import operator_store
-from app.webhooks.endpoints.operator_store import Place, Span
+from app.webhooks.endpoints.operator_store import EndpointPlace, TenantSpan
 from tests.races.conftest import Yard
 
 TENANTS, PAGE, NAME = 10_000, 50, "customer 10000"
@@ -102,11 +102,11 @@ async def test_queues_in_use_are_found_without_reading_idle_tenants(many: Any):
 
 async def test_endpoints_are_paged_by_tenant_and_id(many: Any):
     for is_unwell in (True, False):
-        place, seen = Place(ids.FIRST, ids.FIRST), list[UUID]()
-        while rows := await operator_store.page_any_tenant(many, place, Span(), is_unwell=is_unwell, limit=499):
+        place, seen = EndpointPlace(ids.FIRST, ids.FIRST), list[UUID]()
+        while rows := await operator_store.page_any_tenant(many, place, TenantSpan(), is_unwell=is_unwell, limit=499):
             seen += [row["endpoint_id"] for row in rows]
-            place = operator_store.read_place(str(Place(rows[-1]["tenant_id"], rows[-1]["endpoint_id"])), Span())
-        unwell, total = await operator_store.count_any_tenant(many, Span())
+            place = TenantSpan().place(str(EndpointPlace(rows[-1]["tenant_id"], rows[-1]["endpoint_id"])))
+        unwell, total = await operator_store.count_any_tenant(many, TenantSpan())
         counted = unwell if is_unwell else await many.fetchval("SELECT count(*) FROM endpoint")
         assert len(set(seen)) == len(seen) == counted
         assert total == min(counted, operator_store.MAX_COUNTED + 1) or is_unwell

@@ -37,51 +37,50 @@ def _counted(condition: str) -> str:
 _COUNT: Final = f"SELECT {_counted(_UNWELL)} AS unwell, {_counted('true')} AS total"
 
 
-class Place(NamedTuple):
+class EndpointPlace(NamedTuple):
     """The endpoint after which a page begins."""
 
     tenant_id: UUID
     endpoint_id: UUID
 
     def __str__(self) -> str:
-        """Return the place as ``read_place`` reads it."""
+        """Return the place as ``TenantSpan.place`` reads it."""
         return f"{self.tenant_id}.{self.endpoint_id}"
 
 
-class Span(NamedTuple):
+class TenantSpan(NamedTuple):
     """The first and the last tenant whose endpoints are listed."""
 
     first: UUID = ids.FIRST
     last: UUID = ids.LAST
 
+    def place(self, text: str) -> EndpointPlace:
+        """Return the place that a text says, or the beginning of the list."""
+        tenant, _, endpoint = text.partition(".")
+        tenant_id, endpoint_id = ids.read(tenant), ids.read(endpoint)
+        if tenant_id is None or endpoint_id is None or not self.first <= tenant_id <= self.last:
+            return EndpointPlace(self.first, ids.FIRST)
+        return EndpointPlace(tenant_id, endpoint_id)
 
-def read_place(text: str, span: Span) -> Place:
-    """Return the place that a text says, or the beginning of the list."""
-    tenant, _, endpoint = text.partition(".")
-    tenant_id, endpoint_id = ids.read(tenant), ids.read(endpoint)
-    if tenant_id is None or endpoint_id is None or not span.first <= tenant_id <= span.last:
-        return Place(span.first, ids.FIRST)
-    return Place(tenant_id, endpoint_id)
 
-
-async def span_any_tenant(connection: Connection, slug: str) -> Span:
+async def span_any_tenant(connection: Connection, slug: str) -> TenantSpan:
     """Return the span of the tenant with a slug; without a slug, that of all; an empty one if nobody has it."""
     if not slug:
-        return Span()
+        return TenantSpan()
     tenant_id = await connection.fetchval("SELECT id FROM tenant WHERE slug = $1 AND status <> 'deleted'", slug)
     # No tenant has the last id.
-    return Span(tenant_id or ids.LAST, tenant_id or ids.LAST)
+    return TenantSpan(tenant_id or ids.LAST, tenant_id or ids.LAST)
 
 
 async def page_any_tenant(
-    connection: Connection, after: Place, span: Span, *, is_unwell: bool, limit: int
+    connection: Connection, after: EndpointPlace, span: TenantSpan, *, is_unwell: bool, limit: int
 ) -> list[dict[str, Any]]:
     """Return endpoints after a place. ``is_unwell`` asks for those that fail or are disabled."""
     rows = await connection.fetch(_PAGE_UNWELL if is_unwell else _PAGE, *after, span.last, limit)
     return [dict(row) for row in rows]
 
 
-async def count_any_tenant(connection: Connection, span: Span) -> tuple[int, int]:
+async def count_any_tenant(connection: Connection, span: TenantSpan) -> tuple[int, int]:
     """Return how many endpoints fail or are disabled, and how many there are; ``MAX_COUNTED`` + 1 stands for more."""
     row = await connection.fetchrow(_COUNT, *span)
     assert row is not None  # noqa: S101 it counts
