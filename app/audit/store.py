@@ -23,7 +23,7 @@ class AuditFilter:
     created_to: datetime | None = None
 
 
-MAX_ROWS_READ: Final = 20_000
+MAX_ROWS_READ: Final = 5_000
 """Events that one call reads at most."""
 
 # A tenant learns that an operator acted, but neither the name of the system user nor the address.

@@ -12,6 +12,8 @@ from app.models.columns import Json, TextArray, Timestamp, created, datetime, de
 class Tenant(SQLModel, table=True):
     """A customer. ``limits`` overrides single limits of its plan (app/tenants/plans.py)."""
 
+    __table_args__ = (Index("tenant_paused", "id", postgresql_where=text("queue_paused OR queue_paused_by_tenant")),)
+
     id: UUID = Field(primary_key=True)
     slug: str = Field(unique=True, sa_type=TEXT)
     name: str = Field(sa_type=TEXT)

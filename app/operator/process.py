@@ -25,6 +25,7 @@ from app.operator.app import OperatorPages
 from app.operator.parts import OperatorParts
 from app.processes import heartbeat
 from app.processes.heartbeat import Rounds
+from app.stats.service_hours import ServiceHours
 
 _ROLE: Final = "tq_admin"
 # Seconds for one statement: a page that takes longer says that Postgres does not answer.
@@ -66,7 +67,9 @@ async def _opened(console_url: str) -> AsyncIterator[OperatorParts]:
         await readiness.start()
         if serving.start("operator") is not None:
             _show_service(stack, readiness)
-        yield OperatorParts(database=database, readiness=readiness, console_url=console_url.rstrip("/"))
+        yield OperatorParts(
+            database=database, readiness=readiness, hours=ServiceHours(database), console_url=console_url.rstrip("/")
+        )
 
 
 def _show_service(stack: AsyncExitStack, readiness: ReadinessProbe) -> None:

@@ -30,6 +30,13 @@ async def read(
     return await asyncio.to_thread(_stats, rows, span, by_task, task)
 
 
+async def read_any_tenant(reader: Database, span: Span) -> list[StatsPoint]:
+    """Return what all tenants did in the hours of a time. Times and limits, which are a tenant's own, are left out."""
+    async with reader.transaction() as connection:
+        rows = {row["starts_at"]: dict(row) | {"times": ()} for row in await store.hours_any_tenant(connection, span)}
+    return [_point(start, rows.get(start, _NOTHING), is_at_limit=False) for start in span.starts]
+
+
 def _stats(rows: Iterable[Any], span: Span, by_task: bool, task: str | None) -> Stats:
     by_type: dict[str, dict[datetime, Any]] = defaultdict(dict)
     at_limit = set()
