@@ -21,6 +21,7 @@ class CookieRules:
 
     def header(self, value: str, seconds: int | None) -> str:
         """Return a Set-Cookie header. ``seconds`` is its life; None: until the browser closes, 0: delete it."""
+        # Lax and not Strict: a person who follows a link from another page must still be signed in.
         attributes = [f"{self.name}={value}", f"Path={self.path}", "HttpOnly", "SameSite=Lax"]
         if self.is_secure:
             attributes.append("Secure")
@@ -48,6 +49,7 @@ def rules(scope: Scope, root_path: str, *, name: str = "console", under: str = "
         if root_path:
             return CookieRules(f"__Secure-{name}", f"{root_path}{under}", is_secure=True)
         return CookieRules(f"__Host-{name}", "/", is_secure=True)
+    # Browsers keep the traffic of these hosts on the machine, so a cookie without Secure is safe there.
     if is_loopback(_host(scope)):
         return CookieRules(name, f"{root_path}{under}" or "/", is_secure=False)
     return None

@@ -70,6 +70,7 @@ async def add(visit: Visit) -> Response:
             )  # fmt: skip
     except (InvalidRequest, EmailTaken, InsufficientScope, LimitReached, TooManyAttempts) as error:
         return await _page(visit, error=error)
+    # A person who is known already keeps its own password, so the generated one is of no use.
     return await _page(visit, added, password if added.invitation is None else None)
 
 

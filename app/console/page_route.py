@@ -98,6 +98,7 @@ class PageRoute(BaseRoute, Generic[VisitT, PageT]):
         cookie = rules.value(request.headers.get("cookie", ""))
         visit = self.visit(request, f"{root}{self.prefix}", rules, cookie or console_cookies.generate())
         visit.pace = self._pace
+        # A visitor needs a cookie as well: the token of a form is made from it.
         if cookie is None and self._would_bring_a_cookie(request):
             visit.changed_cookie = visit.cookie, None
         try:
@@ -161,6 +162,7 @@ def _refusal(visit: WebVisit, error: Problem) -> Response:
     request = visit.request
     request.scope["state"]["code"] = error.code
     is_visitor = isinstance(error, Unauthenticated) and visit.session_id is None
+    # The refresh of a page must not get the sign-in in place of what it shows.
     if is_visitor and request.method in {"GET", "HEAD"} and "x-console-live" not in request.headers:
         path = request.scope["path"].removeprefix(visit.base)
         wanted = f"{path}?{request.url.query}" if request.url.query else path

@@ -37,6 +37,7 @@ class Assets:
         has, and must not keep it.
         """
         match = _NAME.fullmatch(name)
+        # The pattern has no slash, so no name leads out of the folder.
         if match is None or match[3] not in _TYPES or not (self._folder / f"{match[1]}{match[3]}").is_file():
             return None
         asset = self._load(f"{match[1]}{match[3]}")

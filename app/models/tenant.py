@@ -72,6 +72,7 @@ class TenantSlots(SQLModel, table=True):
     """Bits of the pools (1 prefork, 2 asyncio, 4 http) in which a cap has delayed due tasks."""
     features: int = default("1", sa_type=SmallInteger)
     """Bits of what the tenant uses: 1 it can read its events, 2 it has endpoints."""
+    # Here, because every end updates this row anyway: so numbers have no gaps, and are committed in their order.
     event_seq: int = default("0", sa_type=BigInteger)
     """Number of the tenant's latest event, taken under the lock of this row."""
     webhook_seq: int = default("0", sa_type=BigInteger)

@@ -106,6 +106,7 @@ class OperationRunner:
         try:
             await self._advance(tenant_id, operation_id, state)
         except (Unavailable, *AWAY) as error:
+            # Not a failure of the operation: an outage must not make it give up a task.
             state.times_away += 1
             pause = backoff.delay(state.times_away, factor=_FIRST_PAUSE, maximum=_MAX_PAUSE, jitter=False)
             state.not_before = time.monotonic() + pause
@@ -146,6 +147,7 @@ class OperationRunner:
 
     async def _wait(self, standing: Standing, waits: Waits, state: _Attempts) -> None:
         state.not_before = time.monotonic() + waits.seconds
+        # Written only when it changes: an operation may wait for days, and looks again and again.
         if standing.waiting_for_limit != waits.limit:
             async with self._worker.transaction(standing.tenant_id) as connection:
                 await store.say_waiting(connection, standing.tenant_id, standing.id, waits.limit, self._fence)

@@ -58,6 +58,7 @@ async def _opened(console_url: str) -> AsyncIterator[OperatorParts]:
         stack.push_async_callback(redis.aclose)
         # Before the first connection to Postgres, which may be an old primary.
         await timelines.exchange(redis)
+        # Pools of their own: slow pages that use all connections must not make the process look dead or not ready.
         database, probed, beating = (_database(stack, size) for size in (_POOL_SIZE, 1, 1))
         readiness = ReadinessProbe(probed, RedisCheck(redis), others=(database, beating), is_subscribed=lambda: True)
         rounds = Rounds()

@@ -56,4 +56,5 @@ async def create(visit: OperatorVisit) -> Response:
             )  # fmt: skip
     except (InvalidRequest, SlugTaken) as error:
         return await _page(visit, error=error)
+    # No redirect: the key and the secret are shown once, and an address must not contain them.
     return await _page(visit, made)

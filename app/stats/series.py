@@ -42,10 +42,12 @@ def _stats(rows: Iterable[Any], span: Span, by_task: bool, task: str | None) -> 
     at_limit = set()
     for row in rows:
         by_type[row["task"]][row["starts_at"]] = row
+        # Only the tenant's own row has the mark, and it counts for each task type.
         if row["is_at_limit"]:
             at_limit.add(row["starts_at"])
     # The tenant's own row is no task type; without by=task it is the sum of all.
     types = sorted(by_type.keys() - {""}) if by_task else [""]
+    # Again, because only the rows tell how many task types there are.
     require_few_points(len(types) * span.count)
     items = [
         TaskStats(

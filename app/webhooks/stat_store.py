@@ -63,6 +63,7 @@ async def sums(
     connection: Connection, tenant_id: UUID, *, since: datetime, until: datetime, bucket: str, by: str | None
 ) -> "list[asyncpg.Record] | None":
     """Return the sums of each bucket and series, oldest first; None if more rows than ``MAX_ROWS_READ`` match."""
+    # One row more than the bound shows that there are more, without counting them.
     rows = await connection.fetch(_SUMS[by], tenant_id, bucket, since, until, MAX_ROWS_READ + 1)
     if rows and rows[0]["rows_read"] > MAX_ROWS_READ:
         return None

@@ -84,6 +84,7 @@ class Sender:
         ``deadline`` is in seconds, and replaces that of the process if it is shorter.
         Raises ``NoThreadError`` where the host name could not be looked up yet: nothing was sent.
         """
+        # Checked again with each attempt: the operator may have changed the rules since the URL was stored.
         if objection := self._destinations.validation_error(url):
             return DeliveryResponse(None, objection)
         seconds = self._deadline if deadline is None else min(deadline, self._deadline)

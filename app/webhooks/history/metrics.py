@@ -76,6 +76,7 @@ async def report(
 def _before(until: datetime, length: timedelta) -> datetime:
     try:
         return until - length
+    # A time near the first year. The check that follows refuses it.
     except OverflowError:
         return until
 
