@@ -62,6 +62,6 @@ async def _wait(reader: Database, accounts: Database, tenant_id: UUID, delivery_
             return EndpointTest(delivery_id=delivery_id, **found)
         await asyncio.sleep(_INTERVAL)
     async with accounts.transaction(tenant_id) as connection:
-        # The caller is told that nothing was sent, so it must not be sent afterwards.
+        # The answer says that nothing was sent, so it must not be sent afterwards.
         is_withdrawn = await trial_store.withdraw(connection, tenant_id, delivery_id, _NOT_SENT)
     raise Unavailable(_NOT_SENT if is_withdrawn else _NO_ANSWER)
