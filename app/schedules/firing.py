@@ -65,6 +65,7 @@ class Firing:
         """Do a step of each schedule; ``due`` are tenants and ids. What fails is logged, and tried again later."""
         now = time.monotonic()
         self._failing = {key: until for key, until in self._failing.items() if until > now}
+        # A set, because a schedule may be due and have a fire that waits.
         ready = sorted({(tenant_id, key) for tenant_id, key in due if key not in self._failing})
         by_tenant = [(tenant, [key for _, key in group]) for tenant, group in groupby(ready, key=lambda each: each[0])]
         await asyncio.gather(*(self._fire_of(tenant_id, keys) for tenant_id, keys in by_tenant))
@@ -84,6 +85,7 @@ class Firing:
                 # One has changed, or another dispatcher leads. The next look reads it again.
                 return
             if len(keys) > 1:
+                # One by one: a schedule that fails must not keep the others of its tenant from firing.
                 for key in keys:
                     await self._try(tenant_id, [key])
                 return
@@ -122,6 +124,7 @@ class Firing:
             async with self._submit.transaction(tenant_id) as connection:
                 for statement in statements:
                     await connection.execute(statement.sql, *statement.arguments)
+        # After the commit: a fire that waits is recorded before the task that it waits for is cancelled.
         await self._cancel(tenant_id, planned)
 
     async def _pass_over(self, tenant_id: UUID, key: UUID) -> None:
@@ -162,6 +165,7 @@ def _plan(tenant_id: UUID, row: asyncpg.Record) -> _Planned | None:
     )  # fmt: skip
     decision = decisions.decide(standing, row["now"])
     before, after = (row["next_fire_at"], row["queued_fire_at"]), (decision.next_fire_at, decision.queued_fire_at)
+    # A fire that still waits for a running task: writing the same again would only cost.
     if not decision.fires and before == after and not decision.cancels:
         return None
     return _Planned(
