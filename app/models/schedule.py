@@ -19,6 +19,7 @@ class ScheduleRecord(SQLModel, table=True):
         Index("schedule_name", "name", "tenant_id", unique=True),
         # For all tenants together: the dispatcher probes it a few times a second.
         Index("schedule_due", "next_fire_at", postgresql_where=text("next_fire_at IS NOT NULL")),
+        # The dispatcher looks once a second at the schedules with a fire that waits (decision 29).
         Index("schedule_queued", "id", postgresql_where=text("queued_fire_at IS NOT NULL")),
     )
 

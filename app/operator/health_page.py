@@ -30,6 +30,7 @@ async def show(visit: OperatorVisit) -> Response:
         workers = await processes.workers_any_tenant(connection)
         others = await processes.list_any_tenant(connection)
         failing = await endpoints.count_failing_any_tenant(connection)
+        # A tenant that its limit or a pause holds back says nothing about the workers.
         held_back_by_nothing = [row["tenant_id"] for row in _by_waiting(queues) if _may_run(row)][:_ASKED]
         due = await admin_store.oldest_due_any_tenant(connection, held_back_by_nothing)
         lag = await delivery_store.lag_any_tenant(connection)

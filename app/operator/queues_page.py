@@ -22,6 +22,7 @@ async def show(visit: OperatorVisit) -> Response:
         rows = await store.queues_any_tenant(connection)
         found = sorted((row for row in rows if search in row["slug"] and (wants_all or _is_busy(row))), key=_order)
         page = listing.cut(found, lambda row: str(row["slug"]), query.get("after", ""), _PAGE_SIZE)
+        # Only of the page that is shown, because each tenant costs a probe for each pool and priority.
         waiting = [row["tenant_id"] for row in page.rows if row["waiting"]]
         oldest = await store.oldest_due_any_tenant(connection, waiting)
     return visit.page(
