@@ -57,6 +57,7 @@ def rules(scope: Scope, root_path: str, *, name: str = "console", under: str = "
 
 def is_loopback(host: str) -> bool:
     """Return whether a host name, as a browser writes it, always is the browser's own machine."""
+    # An IPv6 address has colons of its own, so the port is only what follows the last one.
     name = host.rpartition(":")[0] if re.search(r":[0-9]+$", host) else host
     if name.lower() == "localhost" or name.lower().endswith(".localhost"):
         return True

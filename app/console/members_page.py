@@ -46,6 +46,7 @@ async def _page(
         password=password,
         error=error and error.detail,
         return_origins=origins,
+        # Only roles that the caller may give: the others would be refused.
         roles=[role for role, scopes in ROLES.items() if visit.principal.scopes >= scopes],
     )
 

@@ -62,6 +62,7 @@ class PageRoute(BaseRoute, Generic[VisitT, PageT]):
     def __init__(self, pages: Sequence[PageT]) -> None:
         """Prepare the table of pages. The first one is taken of two that match."""
         self._pace = Pace()
+        # A parameter has no slash and no line break, so it cannot reach into another page's path.
         self._pages = [(re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/\n]+)", page.under)), page) for page in pages]
         # The request log shows it for a page that does not exist.
         self.path = f"{self.prefix}/…"
@@ -111,6 +112,7 @@ class PageRoute(BaseRoute, Generic[VisitT, PageT]):
 
     async def _respond(self, visit: VisitT, path: str) -> Response:
         page = self._find(visit, path)
+        # Before the caller is looked for, so that no page has to think of a NUL in its address.
         texts.require_storable(visit.request.query_params.multi_items())
         await self.admit(visit, page)
         response = await page.handler(visit)

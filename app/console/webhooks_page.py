@@ -55,6 +55,7 @@ def overlap(form: Form) -> RotateSecretRequest:
     """Return the request for a new secret. Raises ``InvalidRequest``."""
     text = form.get("overlap_seconds")
     known = {str(seconds): seconds for seconds in OVERLAPS}
+    # An unknown text goes to the model, which refuses it in the words of the API.
     return checked(RotateSecretRequest, {"overlap_seconds": known.get(text, text)})
 
 

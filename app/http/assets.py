@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _NAME: Final = re.compile(r"([a-z-]+(?:\.[a-z]+)*)-([0-9a-f]{12})(\.[a-z]+)")
+# A file may be kept for ever, because other content has another name.
 _YEAR: Final = "public, max-age=31536000, immutable"
 
 

@@ -110,6 +110,7 @@ class PortalLink(SQLModel, table=True):
     """A link that signs a browser in once."""
 
     __tablename__ = "portal_link"
+    # By the first one, links that have expired are deleted.
     __table_args__ = (Index("portal_link_expires", "expires_at"), Index("portal_link_key", "key_id"))
 
     tenant_id: UUID = tenant_key()

@@ -20,6 +20,7 @@ class ScheduleRecord(SQLModel, table=True):
         # For all tenants together: the dispatcher probes it a few times a second.
         Index("schedule_due", "next_fire_at", postgresql_where=text("next_fire_at IS NOT NULL")),
         Index("schedule_due_of_tenant", "tenant_id", "next_fire_at", postgresql_where=text("next_fire_at IS NOT NULL")),
+        # The dispatcher looks once a second at the schedules with a fire that waits (decision 29).
         Index("schedule_queued", "id", postgresql_where=text("queued_fire_at IS NOT NULL")),
     )
 

@@ -157,7 +157,9 @@ class BacklogEntry(SQLModel, table=True):
         Index("backlog_long", "tenant_id", "pool", "due_at", postgresql_where=text("is_long")),
         # The pool comes first: an index that begins with the tenant could be chosen to find one task.
         Index("backlog_due", "pool", "tenant_id", "priority", "due_at"),
+        # A task that is due at once has no entry: its ticket is offered when it is submitted.
         Index("backlog_scheduled", "due_at", postgresql_where=text("is_scheduled")),
+        # Only tasks that may expire have an entry here and in the next one.
         Index("backlog_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         Index("backlog_expiring_by_tenant", "tenant_id", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     )
@@ -178,6 +180,7 @@ class IdempotencyKey(SQLModel, table=True):
     """The key of a request, the fingerprint of its body and its first task. The row is kept for 24 h."""
 
     __tablename__ = "idempotency_key"
+    # A key is kept for 24 h, and the old ones are found by it.
     __table_args__ = (Index("idempotency_key_created", "created_at"),)
 
     tenant_id: UUID = tenant_key()

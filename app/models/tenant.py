@@ -60,6 +60,7 @@ class TenantSlots(SQLModel, table=True):
     """The part of ``running`` that is in the asyncio pool."""
     running_http: int = default("0")
     """The part of ``running`` that is in the http pool."""
+    # The caps are in the row that a claim locks anyway, so it counts no slots of others (decision 13).
     cap_prefork: int | None = None
     """Slots that a tenant with long tasks may have in this pool; null for a tenant not known to have any."""
     cap_asyncio: int | None = None
@@ -77,6 +78,7 @@ class TenantSlots(SQLModel, table=True):
     """Number of the tenant's latest event, taken under the lock of this row."""
     webhook_seq: int = default("0", sa_type=BigInteger)
     """Events up to this number may have a webhook. Deliveries are due while ``WebhookCursor.seq`` is smaller."""
+    # Kept by updates that claims and ends make anyway, so the split of a wait costs no write (decision 21).
     full_since: datetime = default("'epoch'", sa_type=Timestamp)
     """Start of the latest period in which ``running`` stood at its limit."""
     full_until: datetime | None = Field(

@@ -21,6 +21,7 @@ class TenantAdmitted(SQLModel, table=True):
     """Tasks ever admitted to the backlog."""
     day: date = default("'-infinity'")
     """UTC, of the latest task; ``month`` is the first day of its month."""
+    # In the row that submits lock, so that a quota costs no row of its own (decision 17).
     day_used: int = default("0", sa_type=BigInteger)
     month: date = default("'-infinity'")
     month_used: int = default("0", sa_type=BigInteger)

@@ -58,6 +58,7 @@ class OperationRunner:
         """Learn which operations run: tenant and id of each, the oldest first."""
         self._known = list(running)
         known = {operation_id for _, operation_id in running}
+        # What has ended is forgotten, so that the memory does not grow with each operation.
         self._states = {key: state for key, state in self._states.items() if key in known}
         if running:
             self._has_work.set()
@@ -69,6 +70,7 @@ class OperationRunner:
         try:
             yield
         finally:
+            # A step is one transaction, so an end in the middle of it leaves nothing half done.
             task.cancel()
             await asyncio.wait([task])
 

@@ -64,6 +64,7 @@ async def hours_any_tenant(connection: Connection, span: Span) -> "list[asyncpg.
 
 async def admitted_any_tenant(connection: Connection) -> dict[UUID, int]:
     """Return how many tasks each tenant has ever submitted, of those that submitted any since yesterday (UTC)."""
+    # Yesterday too: a submit just before midnight may be counted after it.
     since = "SELECT tenant_id, admitted FROM tenant_admitted WHERE day >= (now() AT TIME ZONE 'UTC')::date - 1"
     return {row["tenant_id"]: row["admitted"] for row in await connection.fetch(since)}
 

@@ -128,5 +128,6 @@ async def _drain(response: httpx.Response, deadline: float) -> str | None:
 
 
 def _answer(response: httpx.Response, text: str | None) -> DeliveryResponse:
+    # A redirect could lead to an address that was not checked.
     error = _REDIRECT if HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST else None
     return DeliveryResponse(response.status_code, error, response.headers.get("Retry-After"), text)
