@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 DEFAULT_LIMIT: Final = 4
 """The most tickets in a tenant's queue: enough to start several slots at once, and few enough to be cheap."""
 
+# Begins the names of the pools of tenants' own workers.
+_REMOTE: Final = "remote:"
 # Queues in one script call. It bounds the time for which the script blocks Redis (about 2 ms).
 _CHUNK: Final = 500
 # Seconds for one call of ``Offers``, for which nobody waits.
@@ -64,8 +66,8 @@ async def offer_many(
     by_ring: dict[Ring, list[Offer]] = {}
     for wanted in offers:
         # A tenant's own workers (remote:<type>) ask for their tasks by themselves.
-        if (ring := RINGS.get(wanted[1])) is not None:
-            by_ring.setdefault(ring, []).append(Offer(*wanted))
+        if not wanted[1].startswith(_REMOTE):
+            by_ring.setdefault(RINGS[wanted[1]], []).append(Offer(*wanted))
     chunks = [
         (ring, some[start : start + _CHUNK]) for ring, some in by_ring.items() for start in range(0, len(some), _CHUNK)
     ]
