@@ -31,6 +31,7 @@ from app.monitoring.readiness import ReadinessProbe
 from app.operations.parts import OperationParts
 from app.quotas import admission
 from app.quotas.rate import Rates
+from app.remote.parked_polls import ParkedPolls
 from app.remote.parts import RemoteParts
 from app.schedules.parts import ScheduleParts
 from app.tasks import partitions
@@ -43,7 +44,7 @@ from app.tasks.run.leases import SeenWorkers
 from app.tasks.submit.accept import Acceptor
 from app.webhooks.endpoints.parts import WebhookParts
 
-Runs = TypeVar("Runs", LogReader, Following)
+Runs = TypeVar("Runs", LogReader, Following, ParkedPolls)
 
 # With the time to get a connection, a caller learns within 2 s that Postgres does not answer.
 _COMMAND_TIMEOUT: Final = 1.5
@@ -91,6 +92,7 @@ async def opened() -> AsyncIterator[ApiParts]:
             own_types=OwnTypes(databases.api),
             worker=databases.worker,
             seen_workers=SeenWorkers(),
+            parked_polls=await _parked_polls(stack, settings.redis_url),
             following=_kept_up(stack, Following(databases.api, waiters), "followed-tasks"),
             streams=_streams(stack, verifier),
             redis=redis,
@@ -144,6 +146,12 @@ async def _waiters(stack: AsyncExitStack, redis_url: str) -> Waiters:
     await waiters.start()
     stack.push_async_callback(waiters.close)
     return waiters
+
+
+async def _parked_polls(stack: AsyncExitStack, redis_url: str) -> ParkedPolls:
+    polls = ParkedPolls(redis_url)
+    await polls.start()
+    return _kept_up(stack, polls, "parked-polls")
 
 
 def _scripts(stack: AsyncExitStack, redis_url: str) -> ScriptConnection:

@@ -15,6 +15,8 @@ QUEUE_PREFIX: Final = "tenant."
 PREFORK: Final = "prefork"
 ASYNCIO: Final = "asyncio"
 HTTP: Final = "http"
+REMOTE_PREFIX: Final = "remote:"
+"""A pool of tenants' own workers has this prefix and the name of the task type. It has no ring."""
 
 _SUFFIXES: Final = {PREFORK: "", ASYNCIO: ".io", HTTP: ".http"}
 

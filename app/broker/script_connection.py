@@ -52,6 +52,10 @@ class ScriptConnection:
         """Return when the server answers. Raises ``RedisError``."""
         return await self._ask("PING")
 
+    async def publish(self, channel: str, message: bytes) -> Any:
+        """Send a message to those who have subscribed a channel. Raises ``RedisError``."""
+        return await self._ask("PUBLISH", channel, message)
+
     async def close(self) -> None:
         """Close the connection. Callers that still wait get a ``ConnectionError``."""
         self._is_closed = True

@@ -15,8 +15,9 @@ from uuid import UUID
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.broker import wakeups
 from app.broker.envelope import ticket
-from app.broker.ring import PREFORK, PUSH, REPAIR, RINGS, Ring, queue_name, tenant_of
+from app.broker.ring import PREFORK, PUSH, REMOTE_PREFIX, REPAIR, RINGS, Ring, queue_name, tenant_of
 from app.broker.script_connection import ScriptConnection
 from app.core.batcher import Batcher, Entry
 
@@ -58,18 +59,22 @@ async def offer_many(
 ) -> int:
     """Offer tickets to many tenants; return how many were added. No queue gets more than ``limit`` tickets.
 
-    It takes one round trip for each pool and each 500 queues. Pools of tenants' own workers, which have no ring, are
-    left out.
+    It takes one round trip for each pool and each 500 queues. The pools of tenants' own workers (``remote:<type>``)
+    have no ring: a message wakes the lease calls that wait.
     """
     by_ring: dict[Ring, list[Offer]] = {}
+    remote: list[tuple[UUID, str, int]] = []
     for wanted in offers:
-        # A tenant's own workers (remote:<type>) ask for their tasks by themselves.
-        if (ring := RINGS.get(wanted[1])) is not None:
-            by_ring.setdefault(ring, []).append(Offer(*wanted))
+        if wanted[1].startswith(REMOTE_PREFIX):
+            remote.append((wanted[0], wanted[1].removeprefix(REMOTE_PREFIX), wanted[2]))
+        else:
+            by_ring.setdefault(RINGS[wanted[1]], []).append(Offer(*wanted))
     chunks = [
         (ring, some[start : start + _CHUNK]) for ring, some in by_ring.items() for start in range(0, len(some), _CHUNK)
     ]
     pushed: list[list[int]] = [await PUSH.run(redis, *push_call(ring, chunk, limit)) for ring, chunk in chunks]
+    for start in range(0, len(remote), _CHUNK):
+        await wakeups.publish_work(redis, remote[start : start + _CHUNK])
     return sum(map(sum, pushed))
 
 

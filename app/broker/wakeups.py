@@ -15,6 +15,7 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
+from app.broker.script_connection import ScriptConnection
 from app.broker.subscription import Subscription
 
 _log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ _ID_BYTES: Final = 16
 _WEBHOOK: Final = "webhook"
 # The longest wait in seconds while no message can arrive.
 _BLIND_STEP: Final = 0.25
+# One line for each tenant and type: the tenant's id, how many tasks are due, and the name of the type.
+_WORK: Final = "work"
 
 
 async def publish_done(
@@ -64,6 +67,32 @@ def webhook_subscription(
         on_tenants(UUID(bytes=data[start : start + _ID_BYTES]) for start in range(0, whole, _ID_BYTES))
 
     return Subscription(redis_url, _WEBHOOK, hear, on_change)
+
+
+async def publish_work(redis: Redis | ScriptConnection, due: Iterable[tuple[UUID, str, int]]) -> None:
+    """Tell every api process of due tasks of tenants' own types: (tenant, type, number). Raises ``RedisError``."""
+    lines = [f"{tenant_id.hex} {tasks} {task_type}" for tenant_id, task_type, tasks in due]
+    await redis.publish(_WORK, "\n".join(lines).encode())
+
+
+def work_subscription(
+    redis_url: str, on_work: Callable[[UUID, str, int], None], on_change: Callable[[], None]
+) -> Subscription:
+    """Return a subscription that calls ``on_work`` with a tenant, a type of its own, and how many tasks are due.
+
+    ``on_change`` is called when messages begin or cease to arrive. A line that makes no sense is ignored.
+    """
+
+    def hear(data: bytes) -> None:
+        for line in data.split(b"\n"):
+            try:
+                tenant, tasks, task_type = line.decode().split(" ")
+                due = UUID(tenant), task_type, int(tasks)
+            except ValueError:
+                continue
+            on_work(*due)
+
+    return Subscription(redis_url, _WORK, hear, on_change)
 
 
 async def publish_cancel(redis: Redis, task_id: UUID) -> None:

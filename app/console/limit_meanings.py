@@ -21,6 +21,7 @@ MEANINGS: Final = {
     "http_requests_per_second": "Requests of http_request that are sent in a second",
     "task_types": "Task types of your own",
     "leases": "Tasks that your own workers run at once",
+    "parked_polls": "Lease calls that wait at once in one api process",
     "weight": "Share of the workers when tenants compete",
 }
 """The things that each limit bounds, for people."""

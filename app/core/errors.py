@@ -12,7 +12,7 @@ Problem                     status, code, title
 ├── UnsupportedMediaType    415
 ├── InvalidRequest          422, and IdempotencyMismatch
 ├── RateLimited             429, and BacklogFull, DailyQuotaExceeded, MonthlyQuotaExceeded, TooManyAttempts,
-│                           TooManyLargeBodies, TooManyLists, TooManyStreams
+│                           TooManyLargeBodies, TooManyLists, TooManyPolls, TooManyStreams
 └── Unavailable             503
 """
 
@@ -207,6 +207,20 @@ class TooManyLists(Problem):
         """Tell the caller to wait for a second."""
         detail = "Two lists, or whole tasks, of yours are being read. Wait for them, or as long as Retry-After says."
         super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class TooManyPolls(Problem):
+    """The tenant has as many waiting lease calls as its plan allows."""
+
+    status, code, title = 429, "too_many_polls", "Too many polls"
+
+    def __init__(self, limit: int) -> None:
+        """``limit`` is the number of lease calls of the tenant that may wait in one api process."""
+        detail = (
+            "As many lease calls of the tenant wait as its limit parked_polls allows. Ask for more tasks with one call "
+            "(max), ask without wait_seconds, or ask for a larger plan."
+        )
+        super().__init__(detail, headers={"Retry-After": "5"}, limit=limit, retry_after=5)
 
 
 class TooManyStreams(Problem):

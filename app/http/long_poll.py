@@ -1,13 +1,32 @@
 """Let a request wait for something to happen, until its time is over or its client has gone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 Found = TypeVar("Found")
 
 # Seconds. Many waits end earlier. To listen for the client's disconnect costs CPU time, so it begins only then.
 _FIRST_WAIT: Final = 0.25
+# The polls that end with the server, each as the function that ends it.
+_open: Final[set[Callable[[], object]]] = set()
+
+
+@contextmanager
+def open_until_end(end: Callable[[], object]) -> Iterator[None]:
+    """Call ``end`` if the server stops inside the block."""
+    _open.add(end)
+    try:
+        yield
+    finally:
+        _open.discard(end)
+
+
+def end_all() -> None:
+    """End the polls of this process, because the server stops: they would be cut off while they wait."""
+    for end in list(_open):
+        end()
 
 
 class Signal(Protocol):
@@ -54,6 +73,7 @@ async def poll(
             elif leaving.done():
                 return None
             if is_woken:
+                # A wait may last long, and the key may be revoked meanwhile.
                 await client.still_may()
                 found = await read()
     finally:

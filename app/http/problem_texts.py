@@ -178,6 +178,11 @@ TEXTS: Final[dict[str, ProblemText]] = {
         "Two lists, or tasks with their attempts, are being read for your tenant at this moment.",
         f"{_RETRY} Read one list after the other.",
     ),
+    "too_many_polls": ProblemText(
+        "Too many polls",
+        "As many lease calls of yours wait for tasks as your limit `parked_polls` allows.",
+        "Lease more tasks with one call (`max`), or ask without `wait_seconds`.",
+    ),
     "too_many_streams": ProblemText(
         "Too many streams",
         "As many streams of events are open as your limit `streams` allows.",

@@ -12,7 +12,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.core.ids import new_id
-from app.http import problem_pages, response_writer, upgrade_offer, whole_answer
+from app.http import long_poll, problem_pages, response_writer, upgrade_offer, whole_answer
 from app.http.event_stream import EventStream
 from app.http.problem_texts import TEXTS
 from app.http.response_writer import Writer
@@ -82,8 +82,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._arm()
 
     def shutdown(self) -> None:
-        """End the streams when the server stops: they would run on until it gives up waiting for them."""
+        """End streams and polls when the server stops: they would run on until it gives up waiting for them."""
         EventStream.end_all()
+        long_poll.end_all()
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:

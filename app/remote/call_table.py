@@ -11,6 +11,7 @@ from app.core.errors import (
     NotFound,
     PayloadTooLarge,
     TooManyLargeBodies,
+    TooManyPolls,
     UnsupportedMediaType,
 )
 from app.http.operation import Answer, Operation
@@ -67,7 +68,7 @@ CALL_TABLE: Final[Sequence[Operation]] = (
         rate=CALLS,
         bounds=ORDINARY,
         answers={200: Answer(LeaseResponse)},
-        problems=_BODY,
+        problems=[*_BODY, TooManyPolls],
     ),
     Operation(
         method="POST",

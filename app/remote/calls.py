@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.http.json_response import JsonResponse
+from app.events.calls import client_of
+from app.http.json_response import JsonResponse, NoResponse
 from app.http.strict_json import Incoming
 from app.identity.principal import Principal
 from app.remote import work
@@ -21,13 +22,16 @@ from app.remote.schemas import (
 from app.tasks import lease_store
 
 
-async def lease_tasks(principal: Principal, parts: RemoteParts, body: LeaseRequest) -> Response:
+async def lease_tasks(request: Request, principal: Principal, parts: RemoteParts, body: LeaseRequest) -> Response:
     """Lease due tasks of your own types to a worker of yours. Run each one, then finish it.
 
     A lease ends after 15 s unless a call names it: a heartbeat, a finish, a release, or `holding`. After that, each
-    heartbeat renews it.
+    heartbeat renews it. With `wait_seconds` the call waits for a task if none is due.
     """
-    return _answer(await work.lease(parts, principal, body))
+    if not body.wait_seconds:
+        return _answer(await work.lease(parts, principal, body))
+    answer = await work.wait_and_lease(parts, principal, body, body.wait_seconds, client_of(request, parts))
+    return NoResponse() if answer is None else _answer(answer)
 
 
 async def heartbeat_leases(principal: Principal, parts: RemoteParts, body: HeartbeatRequest) -> Response:

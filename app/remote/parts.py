@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.db import Database
+from app.remote.parked_polls import ParkedPolls
 from app.tasks.parts import TaskParts
 from app.tasks.run.leases import SeenWorkers
 
@@ -14,3 +15,4 @@ class RemoteParts(TaskParts):
     worker: Database
     """Logs in as tq_worker: it claims and ends tasks."""
     seen_workers: SeenWorkers
+    parked_polls: ParkedPolls

@@ -15,6 +15,7 @@ from app.tasks.status import Status
 
 MAX_AT_ONCE: Final = 100
 MAX_HOLDING: Final = 200
+MAX_WAIT: Final = 30
 _MAX_LEASE: Final = 64
 _MAX_LINES: Final = 100
 _MAX_NOTE: Final = 256
@@ -33,8 +34,8 @@ def _require_different(leases: list[str]) -> None:
         raise ValueError("name each lease once")
 
 
-class LeaseRequest(BaseModel):
-    """The tasks that a worker wants to run."""
+class LeaseMore(BaseModel):
+    """The tasks that a worker wants to run next."""
 
     model_config = _STRICT
 
@@ -53,6 +54,14 @@ class LeaseRequest(BaseModel):
     )
     holding: Annotated[list[LeaseText], Field(max_length=MAX_HOLDING)] | None = Field(
         None, description="Leases that the worker has. Each is renewed, as by a heartbeat."
+    )
+
+
+class LeaseRequest(LeaseMore):
+    """The tasks that a worker wants to run."""
+
+    wait_seconds: Annotated[float, Field(ge=0, le=MAX_WAIT)] | None = Field(
+        None, description="Seconds to wait for a task if none is due. Default: 0."
     )
 
 
@@ -77,6 +86,7 @@ class LeaseResponse(BaseModel):
     """The leased tasks: none if nothing is due, or the limit `leases` is reached."""
 
     leases: list[LeasedTask] = Field(description="The leased tasks.")
+    quiet: bool = Field(description="True while the queue is paused: no task can be leased.")
     lost: list[LeaseText] = Field(description="Leases of `holding` that are not valid any more: stop their work.")
 
 
@@ -187,7 +197,7 @@ class FinishRequest(BaseModel):
     results: Annotated[list[LeaseEnd], Field(min_length=1, max_length=MAX_AT_ONCE)] = Field(
         description="The ends of attempts."
     )
-    lease_more: LeaseRequest | None = Field(None, description="The tasks that the worker wants next.")
+    lease_more: LeaseMore | None = Field(None, description="The tasks that the worker wants next.")
 
     @model_validator(mode="after")
     def _has_each_once(self) -> "FinishRequest":

@@ -1,15 +1,19 @@
 """Lease, renew and end tasks for a worker of a tenant, and write the answers."""
 
+import asyncio
 import json
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app.core.errors import InvalidRequest
+from app.http import long_poll
+from app.http.long_poll import WaitingClient
 from app.identity.principal import Principal
 from app.remote.parts import RemoteParts
-from app.remote.schemas import FinishRequest, HeartbeatRequest, LeaseBeat, LeaseEnd, LeaseRequest, ReportedLine
+from app.remote.schemas import FinishRequest, HeartbeatRequest, LeaseBeat, LeaseEnd, LeaseMore, ReportedLine
 from app.remote.type_schemas import DEFAULT_LEASE_SECONDS
+from app.tasks import lease_store
 from app.tasks.definition.own_types import pool_of
 from app.tasks.run import leases
 from app.tasks.run.leases import Beat, Finished, FinishOutcome, Lease, Leased, LeasingWorker, Renewed
@@ -28,8 +32,62 @@ def _lease(tenant_id: UUID, text: str) -> Lease:
     return leases.read(tenant_id, text) or Lease(tenant_id, _NONE, _NONE)
 
 
-async def lease(parts: RemoteParts, principal: Principal, wanted: LeaseRequest) -> dict[str, str]:
+class _CheckedCall(NamedTuple):
+    """A lease call that was checked. Its worker was noted, and what it holds was renewed."""
+
+    tenant_id: UUID
+    worker: LeasingWorker
+    seconds: Mapping[str, int]
+    """Seconds of a renewal, by task type."""
+    max_tasks: int
+    lost: list[str]
+
+
+async def lease(parts: RemoteParts, principal: Principal, wanted: LeaseMore) -> dict[str, str]:
     """Lease tasks; return the members of the answer as JSON texts. Raises ``InvalidRequest``."""
+    asked = await _ask(parts, principal, wanted)
+    return await _answer(parts, asked, await _take(parts, asked))
+
+
+async def wait_and_lease(
+    parts: RemoteParts, principal: Principal, wanted: LeaseMore, seconds: float, client: WaitingClient
+) -> dict[str, str] | None:
+    """Do the same, and wait up to ``seconds`` while no task is due. Returns None if the client has disconnected.
+
+    It uses no connection to Postgres while it waits. Raises ``InvalidRequest`` and ``TooManyPolls``.
+    """
+    polls, limit = parts.parked_polls, plans.limits_of(principal).parked_polls
+    names, max_tasks = list(dict.fromkeys(wanted.tasks)), wanted.max or 1
+    with polls.parked(principal.tenant_id, names, max_tasks=max_tasks, limit=limit) as poll:
+        asked = await _ask(parts, principal, wanted)
+
+        async def look() -> list[Leased]:
+            if poll.is_over:
+                return []
+            with poll.looking():
+                return await _take(parts, asked)
+
+        taken = await long_poll.poll(look, lambda found: bool(found) or poll.is_over, poll, seconds, client)
+    # A message may have named fewer tasks than are due: the next poll looks for the rest.
+    for name in {one.row["task"] for one in taken or () if one.row["has_more"]}:
+        polls.wake(principal.tenant_id, name, 1)
+    if taken and await _is_gone(client):
+        await leases.release(parts.worker, parts.redis, principal.tenant_id, [one.lease for one in taken])
+        return None
+    return None if taken is None else await _answer(parts, asked, taken)
+
+
+async def _is_gone(client: WaitingClient) -> bool:
+    # A client that has disconnected is known at once, so one round of the event loop is enough.
+    leaving = asyncio.ensure_future(client.gone())
+    await asyncio.sleep(0)
+    is_gone = leaving.done()
+    leaving.cancel()
+    return is_gone
+
+
+async def _ask(parts: RemoteParts, principal: Principal, wanted: LeaseMore) -> _CheckedCall:
+    """Check a lease call, note its worker and renew what it holds. Raises ``InvalidRequest``."""
     tenant_id = principal.tenant_id
     names = list(dict.fromkeys(wanted.tasks))
     own = await parts.own_types.of(tenant_id, *names)
@@ -42,9 +100,24 @@ async def lease(parts: RemoteParts, principal: Principal, wanted: LeaseRequest) 
         name: wanted.lease_seconds or (own[name].lease_seconds if name in own else DEFAULT_LEASE_SECONDS)
         for name in names
     }
-    taken = await leases.take(parts.worker, tenant_id, worker, seconds, wanted.max or 1)
     lost = [text for text in holding if _lease(tenant_id, text) not in renewed]
-    return {"leases": f"[{','.join(map(_leased, taken))}]", "lost": _compact(lost)}
+    return _CheckedCall(tenant_id, worker, seconds, wanted.max or 1, lost)
+
+
+async def _take(parts: RemoteParts, asked: _CheckedCall) -> list[Leased]:
+    return await leases.take(parts.worker, asked.tenant_id, asked.worker, asked.seconds, asked.max_tasks)
+
+
+async def _answer(parts: RemoteParts, asked: _CheckedCall, taken: Sequence[Leased]) -> dict[str, str]:
+    is_paused = False
+    if not taken:
+        async with parts.worker.transaction(asked.tenant_id) as connection:
+            is_paused = await lease_store.is_paused(connection, asked.tenant_id)
+    return {
+        "leases": f"[{','.join(map(_leased, taken))}]",
+        "quiet": _compact(is_paused),
+        "lost": _compact(asked.lost),
+    }
 
 
 def _leased(one: Leased) -> str:
@@ -119,7 +192,7 @@ async def finish(parts: RemoteParts, principal: Principal, wanted: FinishRequest
         max_bytes=plans.limits_of(principal).result_bytes,
     )  # fmt: skip
     outcomes = [_outcome(one.lease, outcome) for one, outcome in zip(wanted.results, ended, strict=True)]
-    more = {"leases": "[]", "lost": "[]"}
+    more = {"leases": "[]", "quiet": "false", "lost": "[]"}
     if wanted.lease_more is not None:
         more = await lease(parts, principal, wanted.lease_more)
     return {"outcomes": _compact(outcomes), **more}

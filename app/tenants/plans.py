@@ -44,6 +44,8 @@ class Limits:
     """Task types of the tenant's own."""
     leases: int
     """Tasks that the tenant's own workers run at once."""
+    parked_polls: int
+    """Lease calls that wait for a task at once in one api process."""
     weight: int
     """Share of the workers when tenants compete."""
 
@@ -71,6 +73,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         http_requests_per_second=5,
         task_types=10,
         leases=10,
+        parked_polls=10,
         weight=1,
     ),
     "pro": Limits(
@@ -92,6 +95,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         http_requests_per_second=50,
         task_types=100,
         leases=200,
+        parked_polls=200,
         weight=2,
     ),
     "enterprise": Limits(
@@ -113,6 +117,7 @@ PLANS: Final[Mapping[str, Limits]] = {
         http_requests_per_second=500,
         task_types=1_000,
         leases=5_000,
+        parked_polls=5_000,
         weight=4,
     ),
 }
@@ -142,6 +147,7 @@ _BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "http_requests_per_second": (1, 100_000),
     "task_types": (0, 10_000),
     "leases": (0, 100_000),
+    "parked_polls": (0, 100_000),
     "weight": (1, 100),
 }
 _MAY_BE_UNLIMITED: Final = frozenset({"requests_per_second", "burst", "tasks_per_day", "tasks_per_month"})

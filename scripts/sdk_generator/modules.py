@@ -132,10 +132,7 @@ class Document:
 
     def types(self) -> str:
         """Return the module of the task types: payloads, results, and what a submit of each may say."""
-        # Without task types only what the options of a submit refer to is left.
-        of_options = definitions.reachable(self.schemas, references(self.options()))
-        wanted = self.in_types if self.task_types else self.in_types & of_options
-        kept = {name: self.schemas[name] for name in sorted(wanted)}
+        kept = self.kept_types()
         lines = [*self._definitions(kept), "", "", *definitions.typed_dict("TaskOptions", self.options(), Use.REQUEST)]
         lines += _OTHER if self.task_types else _ANY
         for task, model in self.task_types.items():
@@ -160,6 +157,13 @@ class Document:
             lines,
             [name_of(name) for name in self.shared(kept)],
         )
+
+    def kept_types(self) -> dict[str, Any]:
+        """Return the schemas of the module of the task types; without task types those of the options alone."""
+        wanted = self.in_types
+        if not self.task_types:
+            wanted = wanted & definitions.reachable(self.schemas, references(self.options()))
+        return {name: self.schemas[name] for name in sorted(wanted)}
 
     def shared(self, kept: Mapping[str, Any]) -> list[str]:
         """Return the names of the schemas of the API that task types refer to."""

@@ -49,7 +49,7 @@ def _models(document: Document) -> str:
 
 def _task_types(document: Document) -> str:
     types = document.task_types
-    kept = {name: document.schemas[name] for name in sorted(document.in_types)} if types else {}
+    kept = document.kept_types()
     lines = [_HEAD.format(about="The task types of the service, and the options of a submit.")]
     if shared := document.shared(kept):
         lines += [f'import type {{ {", ".join(map(name_of, shared))} }} from "./models.js";', ""]

@@ -134,4 +134,4 @@ def test_pages_are_read_and_searched_without_another_host(tabs: Tabs, scheme: Li
         page.evaluate(AXE.read_text())
         assert page.evaluate(_AXE, {}) == [], path
     page.goto(f"{tab.url}/guide/search.html?q=snooze")
-    expect(page.locator("#search-results").get_by_role("link", name="Task types")).to_be_visible(timeout=30_000)
+    expect(page.locator("#search-results").get_by_role("link", name="How attempts end")).to_be_visible(timeout=30_000)

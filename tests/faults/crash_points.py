@@ -27,7 +27,7 @@ _KINDS: Final = {
 }
 # Points of work that this stage does not have. There are crashes there in tests/races/test_operations.py,
 # test_webhook_operations.py and test_schedules.py.
-_ELSEWHERE: Final = ("cancel_many.", "operation.", "schedule.", "sending_act.")
+_ELSEWHERE: Final = ("cancel_many.", "operation.", "release.", "schedule.", "sending_act.")
 _RESCUE: Final = ("rescue.before_take_away", "rescue.before_offer")
 _LEASES: Final = ("finish.before_commit", "supervisor.before_write", "worker.after_claim")
 """A worker's main process that crashes, and a claim that no worker knows of: only the rescuer finds what they held."""

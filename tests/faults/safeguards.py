@@ -19,6 +19,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 _COPIED: Final = ("app", "migrations", "scripts", "tests", "alembic.ini", "pyproject.toml", "openapi.yaml")
 _RACES: Final = "tests/races"
+_OF_LIMIT: Final = "CASE WHEN is_remote THEN s.lease_limit - s.leased ELSE s.running_limit - s.running END"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ SAFEGUARDS: Final = (
         "tasks_claim",
         tuple(
             # In both of its ways, which differ in their indentation.
-            (f"\n{' ' * indent}s.running_limit - s.running AS of_limit", f"\n{' ' * indent}1000000 AS of_limit")
+            (f"\n{' ' * indent}{_OF_LIMIT} AS of_limit", f"\n{' ' * indent}1000000 AS of_limit")
             for indent in (12, 16)
         ),
         (
@@ -98,7 +99,7 @@ SAFEGUARDS: Final = (
     Safeguard(
         "lease grace after a gap",
         "app/dispatch/loop.py",
-        (("if self._rescue.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):", "if self._rescue.is_due():"),),
+        (("if duty.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):", "if duty.is_due():"),),
         (f"{_RACES}/test_dispatcher.py::test_a_dispatcher_judges_workers_only_after_a_lease_of_contact",),
     ),
     Safeguard(

@@ -159,8 +159,8 @@ def test_both_ways_are_documented_for_every_operation() -> None:
     assert named == {"bearer", "apiKey"}
 
 
-def test_there_are_eight_scopes_each_with_a_meaning() -> None:
-    assert len(scopes.MEANINGS) == 8
+def test_there_are_nine_scopes_each_with_a_meaning() -> None:
+    assert len(scopes.MEANINGS) == 9
     assert all(meaning.endswith(".") for meaning in scopes.MEANINGS.values())
 
 

@@ -94,7 +94,7 @@ def test_the_limits_are_told_with_their_source_and_what_is_used(limited: Limited
     assert told["running"] == {"limit": 2, "source": "plan", "used": 0}
     assert told["requests_per_second"] == {"limit": 10, "source": "plan", "used": None}
     assert told["event_hours"] == {"limit": 24, "source": "plan", "used": None}
-    assert len(told) == 17
+    assert len(told) == 20
 
 
 def test_what_runs_is_told_while_it_runs(limited: Limited):

@@ -401,7 +401,7 @@ async def test_the_ends_of_a_tenant_that_holds_nothing_look_at_no_table_of_held_
             await store.finish_any_tenant(connection, [AttemptEnd(first, _OUTCOMES["SUCCESS"])])
             await store.finish_any_tenant(connection, [AttemptEnd(claim, _OUTCOMES["FAILURE"]) for claim in others])
             assert await store.revoke_waiting(connection, house.tenant_id, house.ids[3:], {})
-            await connection.fetch("SELECT * FROM task_statuses($1, $2, 1)", [house.tenant_id] * 4, house.ids)
+            await connection.fetch("SELECT * FROM task_statuses($1, $2, 1, 1)", [house.tenant_id] * 4, house.ids)
             assert await connection.fetchval(_READS) == 0
         # It counts what it should: with a task that waits, the tables are read.
         await house.add()

@@ -259,7 +259,9 @@ async def test_a_duty_that_raises_is_named_and_every_other_one_is_done(
     finally:
         await worker.close()
     assert done == _DUTIES.keys() - {broken}
-    assert {record.duty for record in caplog.records if record.message == "a duty has failed"} == {broken}
+    failed = {record.duty for record in caplog.records if record.message == "a duty has failed"}
+    # Who judges the tenants rolls up first, if some wait: those of other tests may.
+    assert failed - ({"share"} if broken == "roll up" else set()) == {broken}
 
 
 @pytest.mark.parametrize("error", [OSError(), Unavailable(), LeadLost(), asyncpg.AdminShutdownError()])

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,12 +12,18 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from app.broker import tickets
 from app.db import Database
 from app.dispatch.expired_leases import ExpiredLeases
 from app.dispatch.postgres_contact import PostgresContact
 from app.dispatch.rescuer import Rescuer
+from app.http.long_poll import WaitingClient
+from app.remote import work
+from app.remote.parked_polls import ParkedPolls
+from app.remote.schemas import LeaseRequest
+from app.tasks.own_types import OwnTypes
 from app.tasks.run import leases
-from app.tasks.run.leases import Finished, Lease, LeasingWorker
+from app.tasks.run.leases import Finished, Lease, LeasingWorker, SeenWorkers
 from tests.conftest import Servers, role_url
 from tests.races.conftest import Yard
 
@@ -108,6 +115,52 @@ async def test_many_workers_lease_each_task_once_and_never_more_than_the_limit(f
     assert await asyncio.gather(*map(field.finish, held)) == ["SUCCESS"] * 25
     assert (await field.facts(tenant_id))[:3] == (0, 0, 0)
     assert len(await field.take(tenant_id, 100)) == 15
+
+
+async def test_a_task_that_is_created_between_the_look_and_the_wait_of_a_poll_is_leased(field: Field, servers: Servers):
+    polls = ParkedPolls(servers.valkey.url)
+    await polls.start()
+    try:
+        tenant_id = await field.tenant(1)
+        await field.take(tenant_id)
+        with polls.parked(tenant_id, ["z"], max_tasks=1, limit=1) as poll:
+            with poll.looking():
+                assert await field.take(tenant_id) == []
+                # Committed after the look has read, and told while it is not over.
+                [task_id] = await field.yard.tasks(tenant_id, 1, task="z", pool="remote:z")
+                with polls.parked(tenant_id, ["z"], max_tasks=1, limit=2) as heard:
+                    await tickets.offer_many(field.redis, [(tenant_id, "remote:z", 2)])
+                    assert await heard.hear(20)
+                    with heard.looking():
+                        pass
+            assert await poll.hear(0)
+            with poll.looking():
+                assert [lease.task_id for lease in await field.take(tenant_id)] == [task_id]
+    finally:
+        await polls.close()
+
+
+async def test_a_task_that_was_leased_to_a_client_that_has_gone_is_given_back_at_once(field: Field, servers: Servers):
+    polls, reader = ParkedPolls(servers.valkey.url), field.yard.database("tq_api")
+    parts: Any = SimpleNamespace(
+        parked_polls=polls, worker=field.worker, reader=reader, redis=field.redis, seen_workers=SeenWorkers(),
+        own_types=OwnTypes(reader),
+    )  # fmt: skip
+    tenant_id = await field.tenant(2)
+    principal: Any = SimpleNamespace(tenant_id=tenant_id, plan="free", overrides={})
+    wanted = LeaseRequest(worker="w", tasks=["z"], wait_seconds=30)
+    try:
+        for gone, is_answered in ((_at_once, False), (asyncio.Event().wait, True)):
+            client = WaitingClient(still_may=_at_once, gone=gone)  # type: ignore[arg-type]
+            answer = await work.wait_and_lease(parts, principal, wanted, 30, client)
+            assert (answer is not None) == is_answered
+        assert (await field.facts(tenant_id))[:4] == (1, 0, 1, ["RETURNED", "STARTED"])
+    finally:
+        await reader.close()
+
+
+async def _at_once() -> None:
+    """Return."""
 
 
 async def test_a_lease_takes_no_slot_of_the_service(field: Field):

@@ -49,7 +49,8 @@ class Crew:
         return dict(state)
 
 
-def _crew(tenant: Tenant, stack: Stack) -> Crew:
+def crew_of(tenant: Tenant, stack: Stack) -> Crew:
+    """Return a tenant with a key for workers."""
     made = tenant.client.post("/api/keys", json={"name": "worker", "scopes": ["tasks:work", "tasks:read"]})
     assert made.status_code == 201, made.text
     headers = {"Authorization": f"Bearer {made.json()['api_key']}"}
@@ -59,7 +60,7 @@ def _crew(tenant: Tenant, stack: Stack) -> Crew:
 @pytest.fixture(scope="session")
 def crew(make_tenant: Callable[..., Tenant], stack: Stack) -> Iterator[Crew]:
     """A tenant that runs tasks of its own. Each test declares types of its own names."""
-    made = _crew(make_tenant("crew"), stack)
+    made = crew_of(make_tenant("crew"), stack)
     with made.client:
         yield made
 
@@ -67,6 +68,6 @@ def crew(make_tenant: Callable[..., Tenant], stack: Stack) -> Iterator[Crew]:
 @pytest.fixture(scope="session")
 def rival(make_tenant: Callable[..., Tenant], stack: Stack) -> Iterator[Crew]:
     """Another one."""
-    made = _crew(make_tenant("rival"), stack)
+    made = crew_of(make_tenant("rival"), stack)
     with made.client:
         yield made

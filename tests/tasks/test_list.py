@@ -175,7 +175,7 @@ def test_a_rare_task_is_found_by_following_the_cursors_of_empty_pages(heap: Tena
     if "created_to" in wanted:
         wanted = {"created_to": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
     pages = list(_pages(heap, **wanted))
-    assert pages == [[], [], [oldest]]
+    assert pages == [[]] * 10 + [[oldest]]
     first = heap.client.get("/api/tasks", params=wanted)
     assert 'rel="next"' in first.headers["Link"]
 
@@ -183,7 +183,7 @@ def test_a_rare_task_is_found_by_following_the_cursors_of_empty_pages(heap: Tena
 def test_with_the_oldest_first_a_rare_task_is_on_the_first_page_and_the_others_are_read_in_parts(heap: Tenant):
     assert len(_list(heap, sort="created_at", status="FAILURE")["items"]) == 1
     pages = list(_pages(heap, sort="created_at", task="echo", status="SUCCESS,RETRY"))
-    assert pages == [[], [], []]
+    assert pages == [[]] * 11
 
 
 def test_a_full_page_of_what_is_frequent_needs_no_second_look(heap: Tenant):

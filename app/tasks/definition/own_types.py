@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from app.broker.ring import REMOTE_PREFIX
 from app.tasks.definition.json_schemas import Schema
 from app.tasks.definition.payloads import UnusablePayload
-
-POOL_PREFIX: Final = "remote:"
-"""Before the name of the type in the pool of its tasks."""
 
 
 def pool_of(name: str) -> str:
     """Return the pool of the tasks of a tenant's own type."""
-    return f"{POOL_PREFIX}{name}"
+    return f"{REMOTE_PREFIX}{name}"
 
 
 def is_remote(pool: str) -> bool:
     """Return whether tasks of this pool are run by tenants' own workers."""
-    return pool.startswith(POOL_PREFIX)
+    return pool.startswith(REMOTE_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from redis.asyncio import Redis
 
+from app.broker.ring import REMOTE_PREFIX
 from app.core.errors import InvalidRequest
 from app.db import Connection, Database
 from app.tasks import lease_store, log_store, store
@@ -262,7 +263,7 @@ async def _end(
     by_pool: dict[str, list[tuple[AttemptEnd, FinishResult | None]]] = {}
     for one, result in zip(ends, results, strict=True):
         row = running.get(one.ref.claim_token)
-        by_pool.setdefault(row["pool"] if row else "", []).append((one, result))
+        by_pool.setdefault(row["pool"] if row else REMOTE_PREFIX, []).append((one, result))
     for pool, pairs in by_pool.items():
         some, theirs = zip(*pairs, strict=True)
         await after_commit.after_commit(redis, some, theirs, pool=pool)

@@ -196,6 +196,7 @@ BY_CODE: dict[str, type[APIError]] = {
     "too_many_attempts": RateLimitError,
     "too_many_large_bodies": RateLimitError,
     "too_many_lists": RateLimitError,
+    "too_many_polls": RateLimitError,
     "too_many_streams": RateLimitError,
     "unauthenticated": AuthenticationError,
     "unavailable": ServiceUnavailableError,

@@ -537,13 +537,15 @@ export interface FinishRequest {
   /** The ends of attempts. */
   results: readonly LeaseEnd[];
   /** The tasks that the worker wants next. */
-  lease_more?: LeaseRequest | undefined;
+  lease_more?: LeaseMore | undefined;
 }
 
 /** The outcome of each end, in the order of the request, and the leases that `lease_more` asked for. */
 export interface FinishResponse {
   /** The leased tasks. */
   leases: LeasedTask[];
+  /** True while the queue is paused: no task can be leased. */
+  quiet: boolean;
   /** Leases of `holding` that are not valid any more: stop their work. */
   lost: string[];
   /** The outcome of each end, in the order of the request. */
@@ -714,8 +716,8 @@ export interface LeaseEnd {
   retry_after_seconds?: number | undefined;
 }
 
-/** The tasks that a worker wants to run. */
-export interface LeaseRequest {
+/** The tasks that a worker wants to run next. */
+export interface LeaseMore {
   /** A name of the worker's own, which stays the same while it runs. */
   worker: string;
   /** The version of the worker's code, for people. */
@@ -730,10 +732,30 @@ export interface LeaseRequest {
   holding?: readonly string[] | undefined;
 }
 
+/** The tasks that a worker wants to run. */
+export interface LeaseRequest {
+  /** A name of the worker's own, which stays the same while it runs. */
+  worker: string;
+  /** The version of the worker's code, for people. */
+  version?: string | undefined;
+  /** Names of task types of your own. */
+  tasks: readonly string[];
+  /** How many tasks to lease, at most. Default: 1. */
+  max?: number | bigint | undefined;
+  /** Seconds after which these leases end without a heartbeat. Default: those of the task type. */
+  lease_seconds?: number | bigint | undefined;
+  /** Leases that the worker has. Each is renewed, as by a heartbeat. */
+  holding?: readonly string[] | undefined;
+  /** Seconds to wait for a task if none is due. Default: 0. */
+  wait_seconds?: number | undefined;
+}
+
 /** The leased tasks: none if nothing is due, or the limit `leases` is reached. */
 export interface LeaseResponse {
   /** The leased tasks. */
   leases: LeasedTask[];
+  /** True while the queue is paused: no task can be leased. */
+  quiet: boolean;
   /** Leases of `holding` that are not valid any more: stop their work. */
   lost: string[];
 }

@@ -33,6 +33,7 @@ export const BY_CODE = {
     too_many_attempts: RateLimitError,
     too_many_large_bodies: RateLimitError,
     too_many_lists: RateLimitError,
+    too_many_polls: RateLimitError,
     too_many_streams: RateLimitError,
     unauthenticated: AuthenticationError,
     unavailable: ServiceUnavailableError,

@@ -59,6 +59,7 @@ export const BY_CODE: Readonly<Record<string, Kind>> = {
   too_many_attempts: RateLimitError,
   too_many_large_bodies: RateLimitError,
   too_many_lists: RateLimitError,
+  too_many_polls: RateLimitError,
   too_many_streams: RateLimitError,
   unauthenticated: AuthenticationError,
   unavailable: ServiceUnavailableError,
