@@ -2,12 +2,16 @@
 # platforms: `docker buildx imagetools inspect python:3.12-slim` shows a newer one.
 FROM python:3.12.14-slim@sha256:78387bc3881b8273120a12ebe6c1ab22b018ccc2c9adf565ae1ac9b536e184ea AS packages
 
+# on: with the packages that an api needs for MCP=on (docs/agents.md); off: without them.
+ARG MCP=off
 RUN python -m venv --without-pip /opt/venv
 COPY requirements.txt /tmp/
+COPY requirements-mcp.txt /tmp/
 # Wheels only, each with its hash: nothing is compiled, and nothing that is not pinned gets in.
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m pip --python /opt/venv/bin/python install --disable-pip-version-check --no-input \
-    --only-binary :all: --require-hashes -r /tmp/requirements.txt
+    case "$MCP" in on) wanted=requirements-mcp.txt ;; off) wanted=requirements.txt ;; *) echo "MCP is on or off" >&2; exit 2 ;; esac \
+    && python -m pip --python /opt/venv/bin/python install --disable-pip-version-check --no-input \
+    --only-binary :all: --require-hashes -r "/tmp/$wanted"
 
 # The documentation that an api serves. Its tool stays in this stage.
 FROM packages AS guide

@@ -134,6 +134,7 @@ async def _read(request: Request) -> dict[str, str]:
 def _refuse(error: OAuthError) -> Response:
     headers = dict(_NO_STORE)
     if error.status == Unauthenticated.status:
+        # RFC 6749 (section 5.2) asks for a challenge of the scheme that the client may use.
         headers["WWW-Authenticate"] = 'Basic realm="task-queue"'
     body = {"error": error.error, "error_description": error.description}
     return JSONResponse(body, error.status, headers)
@@ -160,6 +161,7 @@ async def revoke_token(request: Request) -> Response:
         return _refuse(error)
     if not fields.get("token"):
         return _refuse(OAuthError("invalid_request", "Send the token in the field token."))
+    # An unknown token is no error, because the client could do nothing about it (RFC 7009, section 2.2).
     await AccountParts.of(request).tokens.revoke(fields["token"], client_address(request))
     return Response(headers=_NO_STORE)
 

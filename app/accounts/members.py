@@ -170,6 +170,7 @@ async def remove(
     member = await _known(connection, tenant_id, member_id)
     require_scopes(_scopes(member.role), caller_scopes)
     await _keep_an_owner(connection, tenant_id, member)
+    # No daily limit here: taking rights away is never refused.
     await store.delete(connection, tenant_id, member_id)
     await audit.record(connection, tenant_id, actor, "member.removed", member.email)
 
@@ -181,6 +182,7 @@ async def reset(connection: Connection, actor: Actor, tenant_id: UUID, *, email:
     """
     await tenancy.lock(connection, tenant_id)
     member = await find_by_email(connection, tenant_id, email)
+    # Somebody else knows an initial password. So the person must replace it before it accepts an invitation.
     await person_store.reset_password_any_tenant(connection, member.email, password_hash)
     await audit.record(connection, tenant_id, actor, "member.password_reset", member.email)
     return member

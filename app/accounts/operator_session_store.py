@@ -19,6 +19,7 @@ async def insert_link_any_tenant(
     connection: Connection, link_id: UUID, digest: bytes, operator: str, *, seconds: int
 ) -> None:
     """Store a link that is valid for so many seconds, and delete those that have expired."""
+    # Here and not in the dispatcher: no role but tq_admin has a right to these tables.
     await connection.execute(_PRUNE_LINKS)
     await connection.execute(
         "INSERT INTO operator_link (id, digest, operator, expires_at)"
@@ -63,6 +64,7 @@ async def delete_session_any_tenant(connection: Connection, session_id: UUID) ->
 
 async def delete_all_any_tenant(connection: Connection) -> int:
     """End every session and delete every link. Return the number of sessions that were valid."""
+    # The unused links too: one of them would begin a new session after all were ended.
     await connection.execute("DELETE FROM operator_link")
     ended = await connection.fetch("DELETE FROM operator_session RETURNING expires_at > now() AS was_valid")
     return sum(row["was_valid"] for row in ended)

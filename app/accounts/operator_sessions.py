@@ -31,6 +31,7 @@ class SignedInOperator:
 
 async def make_link(connection: Connection, actor: Actor) -> str:
     """Make a link for an operator, with an audit event. Return its secret, which is not stored."""
+    # Only the digest is stored, so that a copy of the database signs nobody in.
     secret = console_cookies.generate()
     digest = console_cookies.digest(secret)
     await store.insert_link_any_tenant(connection, ids.new_id(), digest, actor.name, seconds=LINK_SECONDS)
@@ -51,6 +52,7 @@ async def use_link(connection: Connection, secret: str, address: str) -> str:
     name = await store.take_link_any_tenant(connection, console_cookies.digest(secret))
     if name is None:
         raise _used_up()
+    # A new secret, because the one of the link stays in the browser's history and on the terminal.
     cookie = console_cookies.generate()
     digest = console_cookies.digest(cookie)
     await store.insert_session_any_tenant(connection, ids.new_id(), digest, name, seconds=SESSION_SECONDS)

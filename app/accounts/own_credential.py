@@ -33,6 +33,7 @@ async def find(connection: Connection, principal: Principal) -> OwnCredential:
     key = await store.find_key(connection, tenant_id, principal.key_id or "")
     if key is None:
         raise credentials.invalid()
+    # A token is refused as soon as its key has ended, so the earlier of the two is the end.
     ends = [end for end in (_token_end(principal), key.expires_at) if end is not None]
     kind: Literal["api_key", "token"] = "token" if principal.token else "api_key"
     return OwnCredential(kind=kind, id=key.key_id, name=key.name, expires_at=min(ends, default=None))

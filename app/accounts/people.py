@@ -49,6 +49,7 @@ class KnownPerson:
         if slug is None:
             if len(self.accepted) > 1:
                 slugs = [membership["slug"] for membership in self.accepted]
+                # The slugs may be told here: the password was right, so the caller is the person.
                 raise TenantNeeded(
                     "You are a member of several tenants. Send the slug of one as tenant.", tenants=slugs
                 )
@@ -102,6 +103,7 @@ class People:
         membership get the same answer after the same time.
         """
         address = email.strip().lower()
+        # Before anything is looked up: an unknown address is limited like a known one, so the limit tells nothing.
         self._backoff.enter(address)
         rows = await self.memberships(address)
         # The connection is back in its pool by now, because verifying takes 20 ms and may wait for a thread.
@@ -156,6 +158,7 @@ class People:
             raise Unauthenticated(
                 "This code is wrong. Ask the tenant for a new one: it removes you, and adds you again."
             )
+        # Another tenant chose this password, and could sign in as the person and accept in its place.
         if person.has_initial_password:
             raise InvalidRequest("Choose a password of your own first: another tenant has set your present one.")
         tenant_id, actor = found["tenant_id"], Actor("member", person.email)

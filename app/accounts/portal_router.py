@@ -45,6 +45,7 @@ async def create_portal_link(
     if get_settings().console == "off":
         raise NotFound("The operator has switched the console off.")
     require_scopes(ROLES[body.role], principal.scopes)
+    # A session of a link ends with the key that made it, and a member has no key.
     if principal.key_id is None:
         raise InvalidRequest("Make the link with an API key: the session ends when that key is revoked.")
     async with AccountParts.of(request).accounts.transaction(principal.tenant_id) as connection:

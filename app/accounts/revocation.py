@@ -14,6 +14,7 @@ async def revoke(connection: Connection, actor: Actor, tenant_id: UUID, jti: UUI
     The token is always revoked. The audit log gets an event unless the tenant's day is full, because a tenant can make
     and revoke thousands of tokens.
     """
+    # First, and without a look at the audit log: a full log must never keep a stolen token valid.
     is_new = await store.revoke_token(connection, tenant_id, jti, expires_at=expires_at)
     if is_new and not await audit.is_day_full(connection, tenant_id):
         await audit.record(connection, tenant_id, actor, "token.revoked", str(jti))

@@ -144,6 +144,7 @@ async def revoke_key(request: Request, principal: KeyManager, key_id: KeyId) -> 
         )
 
 
+# A text that cannot be a key's id is answered like an id that nothing has: a client need not tell the two apart.
 def _key_id(text: str) -> str:
     if not (text.isascii() and text.isalnum()):
         raise NotFound("The tenant has no key with this id. Look it up in the list of the tenant's keys.")
@@ -210,6 +211,7 @@ async def add_member(request: Request, response: Response, principal: KeyManager
             issuer=principal.key_id,
         )
     response.headers["Cache-Control"] = _NO_STORE
+    # A person who is known already keeps its own password, so the generated one is of no use and is not shown.
     password = made if added.invitation is None else None
     return NewMember(**_member(added.member).model_dump(), initial_password=password, invitation=added.invitation)
 

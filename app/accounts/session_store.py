@@ -51,6 +51,7 @@ class LinkRow:
 
 async def insert_session(connection: Connection, tenant_id: UUID, row: SessionRow, *, seconds: int) -> None:
     """Begin a session for so many seconds. The oldest ones of the same member or key end if there are too many."""
+    # A person who signs in again and again must not fill the table, and is never refused for old sessions.
     await connection.execute(_TRIM, tenant_id, row.member_id, row.key_id)
     await connection.execute(
         "INSERT INTO console_session (tenant_id, id, digest, member_id, key_id, operator, role, label, tenant_version,"
@@ -79,6 +80,7 @@ async def insert_link(connection: Connection, tenant_id: UUID, row: LinkRow, *, 
 
 async def take_link(connection: Connection, tenant_id: UUID, link_id: UUID) -> bool:
     """Use a portal link up. Return False if somebody else has."""
+    # One statement checks the time and deletes: of two browsers with the same link, one gets a session.
     tag = await connection.execute(
         "DELETE FROM portal_link WHERE tenant_id = $1 AND id = $2 AND expires_at > now()", tenant_id, link_id
     )

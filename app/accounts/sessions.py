@@ -76,6 +76,7 @@ async def find_link(auth: Database, secret: str) -> Link:
         row = await identity.find_link_any_tenant(connection, console_cookies.digest(secret))
     if row is None:
         raise _used_up()
+    # The link is not used up, so it works again if the tenant is resumed in time.
     if row["status"] == "suspended":
         raise verify.tenant_suspended()
     return Link(secret, row)

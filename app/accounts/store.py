@@ -115,6 +115,7 @@ async def replace_key(
     connection: Connection, tenant_id: UUID, old: KeyRow, new: KeyRow, *, overlap_seconds: int, issuer: str | None
 ) -> KeyRow:
     """Insert the successor of a key. The old key ends after the overlap, or earlier at its own end."""
+    # Read before the old key is changed below: its own end then moves to the end of the overlap.
     ends_at = await connection.fetchval(_LIFE, tenant_id, old.key_id)
     successor = replace(new, expires_at=ends_at)
     inserted = await insert_key(connection, tenant_id, successor, expires_days=None, issuer=issuer)

@@ -63,6 +63,7 @@ class Tokens:
             principal = None
         except TenantSuspended as suspended:
             raise OAuthError("unauthorized_client", suspended.detail, TenantSuspended.status) from None
+        # One error for both: it must not tell that a key is valid but belongs to another client_id.
         if principal is None or principal.key_id != client.client_id:
             raise OAuthError("invalid_client", "This client_id or API key is invalid, expired or revoked.", 401)
         return principal
@@ -90,6 +91,7 @@ class Tokens:
         """
         if principal.email is None:
             raise InsufficientScope("Only a member has a password. Log in, and send the token of the login.")
+        # Before the sign-in, which costs a hash and counts as an attempt.
         check(new)
         # The current password is needed again, so that a stolen token cannot take over the account.
         person = await self.people.sign_in(principal.email, current)

@@ -57,6 +57,7 @@ class Checkup:
 
 def check_settings(file: Path = Path(".env"), environment: Mapping[str, str] = os.environ) -> Checkup:
     """Find variables that nothing reads, because their name is almost that of a setting."""
+    # Settings ignore unknown variables, since the environment has many others. So a typing error would go unnoticed.
     known = [name.upper() for name in Settings.model_fields]
     named = {*environment, *dotenv_values(file)}
     meant = {name: suggestions.closest(name, known) for name in sorted(named - {*known}) if "_" in name}
@@ -157,6 +158,7 @@ def _add_secrets(found: Checkup, processes: Iterable[Any], own: str | None) -> N
 
 async def _login_fault(role: str) -> str | None:
     try:
+        # A real login: roles belong to the cluster, and a bootstrap with another file may have changed the passwords.
         connection = await asyncpg.connect(role_url(role), timeout=_TIMEOUT)
     except (asyncpg.InvalidAuthorizationSpecificationError, SecretsFileError):
         return f"{role} cannot log in with the password of the secrets file: run scripts/admin bootstrap"

@@ -17,6 +17,7 @@ app = typer.Typer(help="The Python and the TypeScript client under /clients of t
 
 
 @app.callback()
+# Typer would run the only command of a group without its name.
 def _group() -> None:
     """Keep ``clients`` a group, although it has one command."""
 
@@ -42,5 +43,6 @@ def _build(folder: Path) -> dict[str, Any]:
     done = subprocess.run(line, env=settings, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise cli_runtime.CommandRefused("The clients were not built. What went wrong stands above.")
+    # The operator's task modules are imported for the document, and may print lines of their own before it.
     built: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return built

@@ -74,6 +74,7 @@ def choose_stack(
     ] = None,
 ) -> None:
     """Choose the stack before any setting is read."""
+    # Settings are read once in a process, so the stack must be chosen before.
     stack.choose(data_dir)
 
 

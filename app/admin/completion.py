@@ -60,6 +60,7 @@ def slugs(incomplete: str) -> list[str]:
         return []
     try:
         given = os.environ.get("DATA_DIR")
+        # The shell asks before the command line is parsed, so the callback that chooses the stack has not run.
         stack.choose(Path(given) if given else None, is_silent=True)
         return [slug for slug in asyncio.run(_slugs()) if slug.startswith(incomplete)]
     except (Exception, SystemExit):  # noqa: BLE001 a tab key must not end in a traceback

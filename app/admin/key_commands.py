@@ -29,6 +29,7 @@ def issue(
     """Issue a key. It is shown only now."""
     actor, secrets = cli_runtime.operator(), get_secrets()
     wanted = {scope.strip() for scope in scopes.split(",") if scope.strip()}
+    # Checked here too, because ``keys.issue`` would name the scope without a suggestion.
     _check(wanted)
     key, text = cli_runtime.for_tenant(
         slug,

@@ -40,6 +40,7 @@ async def offboard(database: Database, redis: Redis, actor: Actor, slug: str) ->
     # Again: a worker or an api process may have offered a ticket meanwhile.
     await _forget(redis, tenant.id)
     async with database.transaction() as connection:
+        # Without a tenant, because the tenant's own audit log was erased with it.
         await audit.record(connection, None, actor, "tenant.deleted", slug, {"tenant_id": str(tenant.id), **erased})
     return erased
 

@@ -18,6 +18,7 @@ async def enter(connection: Connection, actor: Actor, tenant: TenantRecord) -> s
     The tenant's log says that the operator has entered, without the name. The log of the operators has it all.
     """
     detail = {"role": "viewer", "seconds": SESSION_SECONDS}
+    # A tenant must be able to see that somebody has looked at its data.
     await audit.record(connection, tenant.id, actor, "tenant.entered", tenant.slug, detail)
     await audit.record(connection, None, actor, "tenant.entered", tenant.slug, detail)
     return await sessions.make_link(connection, actor, tenant.id, role="viewer", session_seconds=SESSION_SECONDS)

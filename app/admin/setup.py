@@ -41,8 +41,10 @@ async def bootstrap(owner: Connection) -> bool:
             " Restore it from a backup."
         )
         raise cli_runtime.CommandRefused(message)
+    # A file of its own, so that no process which strangers reach has the password of tq_admin (decision 23).
     operators = secrets.complete_for_operators(get_settings().admin_secrets_file or secrets.admin_path(path))
     await roles.ensure(owner, known.role_passwords | operators.role_passwords)
+    # Workers run the operator's code, which can read all that the process can: their file has no keys (decision 22).
     secrets.write_for_workers(known, get_settings().worker_secrets_file or secrets.worker_path(path))
     return is_new
 

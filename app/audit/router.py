@@ -63,7 +63,7 @@ async def list_audit_events(
 ) -> AuditPage:
     """Every change of keys, members and of the tenant itself. Nobody can alter or remove an event.
 
-    One call reads 20,000 events: with a filter a page may be short, or empty, and have a `next_cursor`.
+    One call reads 5,000 events: with a filter a page may be short, or empty, and have a `next_cursor`.
     """
     tenant_id = principal.tenant_id
     wanted = AuditFilter(action, actor, created_from, created_to)

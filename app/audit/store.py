@@ -23,7 +23,7 @@ class AuditFilter:
     created_to: datetime | None = None
 
 
-MAX_ROWS_READ: Final = 20_000
+MAX_ROWS_READ: Final = 5_000
 """Events that one call reads at most."""
 
 # A tenant learns that an operator acted, but neither the name of the system user nor the address.
@@ -92,6 +92,7 @@ async def page(
     connection: Connection, tenant_id: UUID, wanted: AuditFilter, *, before: UUID, limit: int
 ) -> tuple[list[asyncpg.Record], UUID | None]:
     """Return up to ``limit`` events older than ``before``, newest first, and where to go on (see ``log.page``)."""
+    # The ids bound what is read. The exact times are compared as well, because clocks may differ.
     first, last = ids.between(wanted.created_from, wanted.created_to)
     span = tenant_id, first, min(before, last), limit
     rows = await connection.fetch(_PAGE, *span, wanted.action, wanted.actor, wanted.created_from, wanted.created_to)

@@ -66,6 +66,7 @@ def _read(form: Form) -> _BulkAction:
     named = form.all("task_id")
     if form.get("scope") == "all":
         filters = parse_qsl(query.removeprefix("?"))
+        # The query comes in a field of the form, where percent-encoding could hide a NUL.
         texts.require_storable(filters)
         chosen = task_filters.read(dict(filters)).selection(action, datetime.now(UTC))
         if chosen is None:

@@ -21,6 +21,7 @@ class CookieRules:
 
     def header(self, value: str, seconds: int | None) -> str:
         """Return a Set-Cookie header. ``seconds`` is its life; None: until the browser closes, 0: delete it."""
+        # Lax and not Strict: a person who follows a link from another page must still be signed in.
         attributes = [f"{self.name}={value}", f"Path={self.path}", "HttpOnly", "SameSite=Lax"]
         if self.is_secure:
             attributes.append("Secure")
@@ -48,6 +49,7 @@ def rules(scope: Scope, root_path: str, *, name: str = "console", under: str = "
         if root_path:
             return CookieRules(f"__Secure-{name}", f"{root_path}{under}", is_secure=True)
         return CookieRules(f"__Host-{name}", "/", is_secure=True)
+    # Browsers keep the traffic of these hosts on the machine, so a cookie without Secure is safe there.
     if is_loopback(_host(scope)):
         return CookieRules(name, f"{root_path}{under}" or "/", is_secure=False)
     return None
@@ -55,6 +57,7 @@ def rules(scope: Scope, root_path: str, *, name: str = "console", under: str = "
 
 def is_loopback(host: str) -> bool:
     """Return whether a host name, as a browser writes it, always is the browser's own machine."""
+    # An IPv6 address has colons of its own, so the port is only what follows the last one.
     name = host.rpartition(":")[0] if re.search(r":[0-9]+$", host) else host
     if name.lower() == "localhost" or name.lower().endswith(".localhost"):
         return True

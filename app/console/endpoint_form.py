@@ -62,6 +62,7 @@ def body(form: Form) -> dict[str, Any]:
         "description": sent["description"] or None,
         "rate_per_second": _number(sent["rate_per_second"]),
     }
+    # The page cannot show their values, so an empty field must not delete them.
     if sent["headers"] or form.get("no_headers"):
         made["headers"] = _headers(sent["headers"])
     return made

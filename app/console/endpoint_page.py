@@ -15,6 +15,7 @@ from app.operations import webhook_calls
 from app.operations.webhook_schemas import RecoverRequest, ReplayMissingRequest
 from app.webhooks.endpoints import calls
 from app.webhooks.endpoints.schemas import Endpoint, EndpointChange, EndpointTestRequest
+from app.webhooks.history import metrics
 
 
 async def find(visit: Visit) -> Endpoint:
@@ -24,14 +25,16 @@ async def find(visit: Visit) -> Endpoint:
 
 async def show(visit: Visit) -> Response:
     """Show the endpoint with its deliveries, newest first."""
-    endpoint = await find(visit)
-    days, deliveries = await asyncio.gather(
-        webhooks_page.last_day(visit), deliveries_page.read(visit, endpoint.endpoint_id)
+    endpoint_id = visit.id_of("endpoint_id", "endpoint")
+    endpoint, days, deliveries = await asyncio.gather(
+        find(visit),
+        metrics.last_day(visit.parts.reader, visit.tenant_id, endpoint_id),
+        deliveries_page.read(visit, endpoint_id),
     )
     return visit.page(
         "endpoint.html",
         endpoint=endpoint,
-        day=days.get(endpoint.endpoint_id, webhooks_page.DayOfDeliveries()),
+        day=days.get(endpoint.endpoint_id, metrics.DayOfDeliveries()),
         events=endpoint_form.EVENTS,
         overlaps=webhooks_page.OVERLAPS,
         within=WITHIN,

@@ -44,6 +44,7 @@ class Form:
 
 def token(cookie: str) -> str:
     """Return the value that every form must send: only pages of the console know it."""
+    # Made from the cookie, so that nothing has to be stored, and a page of another site cannot compute it.
     return hmac.digest(cookie.encode(), b"console form", "sha256").hex()
 
 

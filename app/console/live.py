@@ -37,6 +37,7 @@ async def stream(visit: Visit) -> Response:
     # An id of another tenant's task must not tell when that task changes.
     followed = await parts.following.known(visit.tenant_id, followed)
     with parts.streams.reserved(visit.tenant_id, limits.streams) as reserved:
+        # The stream ends with the session, so that a page of a person who was signed out shows nothing new.
         opened = reserved.keep(Credential(visit.cookie, is_session=True))
     return EventStream(_messages(visit, followed), opened, headers=rendering.HEADERS)
 

@@ -46,6 +46,7 @@ async def _page(
         password=password,
         error=error and error.detail,
         return_origins=origins,
+        # Only roles that the caller may give: the others would be refused.
         roles=[role for role, scopes in ROLES.items() if visit.principal.scopes >= scopes],
     )
 
@@ -70,6 +71,7 @@ async def add(visit: Visit) -> Response:
             )  # fmt: skip
     except (InvalidRequest, EmailTaken, InsufficientScope, LimitReached, TooManyAttempts) as error:
         return await _page(visit, error=error)
+    # A person who is known already keeps its own password, so the generated one is of no use.
     return await _page(visit, added, password if added.invitation is None else None)
 
 

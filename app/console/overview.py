@@ -95,6 +95,7 @@ async def _stats(visit: Visit, bucket: Bucket, now: datetime) -> list[StatsPoint
 async def _reason_to_wait(visit: Visit, standing: _OverviewData) -> str | None:
     """Return why a task waits although none runs; None if that needs no answer."""
     used: dict[str, Any] = {item.name: item.used for item in standing.limits.items}
+    # While tasks run, waiting for them needs no explanation, and the answer costs two reads.
     if used["running"] or not used["backlog"]:
         return None
     waiting = await reading.newest(visit, TaskFilter(statuses=[Status.PENDING, Status.RETRY]), 1)

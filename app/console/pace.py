@@ -21,6 +21,7 @@ class Pace:
 
     def note(self, tenant_id: UUID | None, session_id: UUID, now: float) -> float:
         """Note a refresh at a time in seconds. Return the tenant's ``gap``. None stands for the operator."""
+        # Taken out and put in again, so that the dictionary stays in the order of the latest refreshes.
         if session_id in self._seen:
             self._forget(session_id)
         self._seen[session_id] = tenant_id, now

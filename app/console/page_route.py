@@ -62,6 +62,7 @@ class PageRoute(BaseRoute, Generic[VisitT, PageT]):
     def __init__(self, pages: Sequence[PageT]) -> None:
         """Prepare the table of pages. The first one is taken of two that match."""
         self._pace = Pace()
+        # A parameter has no slash and no line break, so it cannot reach into another page's path.
         self._pages = [(re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/\n]+)", page.under)), page) for page in pages]
         # The request log shows it for a page that does not exist.
         self.path = f"{self.prefix}/…"
@@ -98,6 +99,7 @@ class PageRoute(BaseRoute, Generic[VisitT, PageT]):
         cookie = rules.value(request.headers.get("cookie", ""))
         visit = self.visit(request, f"{root}{self.prefix}", rules, cookie or console_cookies.generate())
         visit.pace = self._pace
+        # A visitor needs a cookie as well: the token of a form is made from it.
         if cookie is None and self._would_bring_a_cookie(request):
             visit.changed_cookie = visit.cookie, None
         try:
@@ -110,6 +112,7 @@ class PageRoute(BaseRoute, Generic[VisitT, PageT]):
 
     async def _respond(self, visit: VisitT, path: str) -> Response:
         page = self._find(visit, path)
+        # Before the caller is looked for, so that no page has to think of a NUL in its address.
         texts.require_storable(visit.request.query_params.multi_items())
         await self.admit(visit, page)
         response = await page.handler(visit)
@@ -161,6 +164,7 @@ def _refusal(visit: WebVisit, error: Problem) -> Response:
     request = visit.request
     request.scope["state"]["code"] = error.code
     is_visitor = isinstance(error, Unauthenticated) and visit.session_id is None
+    # The refresh of a page must not get the sign-in in place of what it shows.
     if is_visitor and request.method in {"GET", "HEAD"} and "x-console-live" not in request.headers:
         path = request.scope["path"].removeprefix(visit.base)
         wanted = f"{path}?{request.url.query}" if request.url.query else path

@@ -34,6 +34,7 @@ async def switch(visit: Visit) -> Response:
     chosen = next((row for row in memberships if row["slug"] == form.get("tenant") and row["is_accepted"]), None)
     if chosen is None:
         raise InvalidRequest("You are no member of this tenant.")
+    # The new session first: if that fails, the person is still signed in to the old one.
     cookie = await sessions.begin(visit.parts.accounts, chosen)
     await sessions.end(visit.parts.accounts, visit.principal)
     visit.sign_in(cookie)

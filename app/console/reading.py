@@ -20,6 +20,7 @@ async def newest(visit: Visit, wanted: TaskFilter, limit: int) -> list[TaskSumma
 
 def unfinished(tasks: Iterable[TaskSummary]) -> list[str]:
     """Return the ids of the tasks that may still change: the page follows them."""
+    # An ended task never changes, so a page need not follow it.
     return [str(task.task_id) for task in tasks if task.status not in FINAL]
 
 

@@ -38,6 +38,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     made = Environment(
         loader=FileSystemLoader(folders),
         autoescape=True,
+        # A misspelt name in a template must fail in a test, and not show as nothing.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -106,6 +106,7 @@ def filled(schema: Mapping[str, Any], sent: Mapping[str, str]) -> str:
     parts = []
     for field in fields(schema, "{}"):
         text = sent.get(field.name, "")
+        # An empty text is a value, and only a required text field can mean it.
         if text.strip() == "" and not (field.kind == "text" and field.is_required):
             continue
         parts.append(f"{_dumps(field.name)}: {_value(field, text)}")
@@ -116,6 +117,7 @@ def _value(field: Field, text: str) -> str:
     if field.kind in {"text", "choice"}:
         return _dumps(text)
     try:
+        # Only checked: converted to a float, a large number would lose digits.
         json_view.read(text)
     except ValueError:
         fault = {

@@ -118,6 +118,7 @@ async def _proven(visit: Visit, proof: str) -> KnownPerson:
     if not hmac.compare_digest(mac.encode(), _mac(visit, facts).encode()):
         raise _expired()
     email, version, until = json.loads(facts)
+    # Read again: the person may have been disabled, or have changed the password, since the proof was made.
     rows = await visit.parts.tokens.people.memberships(email) if time.time() < until else []
     if not rows or rows[0]["person_version"] != version:
         raise _expired()

@@ -100,6 +100,7 @@ async def submit(visit: Visit) -> Response:
 
 async def _accept(visit: Visit, task_type: TaskType, payload: str, options: dict[str, str]) -> str:
     """Store the task. Raises what the same submit over the API would raise."""
+    # As strictly as the API: what it would refuse must not come in by a form.
     body: dict[str, Any] = {"task": task_type.name, "payload": strict_json.loads(payload.encode() or b"{}")}
     body |= _read_options(options)
     wanted = checked(SubmitRequest, body)

@@ -60,6 +60,7 @@ async def show(visit: Visit) -> Response:
 
 def cut(text: str) -> tuple[str, bool]:
     """Return a JSON text for the page, and whether it is only the beginning."""
+    # The page need not show a whole megabyte: the API returns all of it.
     return (text, False) if len(text) <= SHOWN_BYTES else (text[:SHOWN_BYTES], True)
 
 

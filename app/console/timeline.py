@@ -26,6 +26,7 @@ def of(task: TaskAndAttempts, now: datetime | None = None) -> list[TimelineBar]:
     """Return the waits and attempts of a task in their order."""
     moment = now or datetime.now(UTC)
     end = task.finished_at or moment
+    # A task that was created just now must not divide by zero.
     total = max((end - task.created_at).total_seconds(), 0.001)
     spans: list[TimelineBar] = []
 

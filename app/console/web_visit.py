@@ -66,6 +66,7 @@ class WebVisit:
 
     def go(self, path: str) -> Response:
         """Return the redirect that follows a form."""
+        # 303, so that the browser asks by GET: reloading the page does not send the form again.
         return RedirectResponse(self.url(path), 303)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
@@ -80,6 +81,7 @@ class WebVisit:
     def theme(self) -> str:
         """Return the colours that the person has chosen."""
         chosen = self.request.cookies.get(self.theme_cookie, "")
+        # The script of the page writes this cookie, so its value may be anything.
         return chosen if chosen in THEMES else "system"
 
     def values(self) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """The webhook endpoints of the tenant, how deliveries to them went in the last 24 hours, and its own secret."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from starlette.responses import Response
@@ -11,23 +9,14 @@ from starlette.responses import Response
 from app.console.form_models import checked
 from app.console.forms import Form
 from app.console.visit import Visit
-from app.core.errors import InvalidRequest
 from app.identity.scopes import WEBHOOKS_MANAGE
 from app.webhooks.endpoints import calls
 from app.webhooks.endpoints.schemas import EndpointPage, RotateSecretRequest, SigningSecret
-from app.webhooks.history import calls as history_calls
+from app.webhooks.history import metrics
 
 _PAGE_SIZE: Final = 50
 OVERLAPS: Final = {86_400: "1 day", 3_600: "1 hour", 604_800: "7 days", 0: "no time"}
 """The times for which an old secret may sign beside its successor, in seconds, for people. The first is the default."""
-
-
-class DayOfDeliveries(NamedTuple):
-    """The attempts of the last 24 hours that one endpoint got."""
-
-    deliveries: int = 0
-    attempts: int = 0
-    failures: int = 0
 
 
 async def show(visit: Visit) -> Response:
@@ -35,7 +24,7 @@ async def show(visit: Visit) -> Response:
     cursor = visit.request.query_params.get("cursor")
     answer, days = await asyncio.gather(
         calls.list_webhook_endpoints(visit.request, visit.principal, visit.parts, limit=_PAGE_SIZE, cursor=cursor),
-        last_day(visit),
+        metrics.last_day(visit.parts.reader, visit.tenant_id),
     )
     found = EndpointPage.model_validate_json(bytes(answer.body))
     return visit.page(
@@ -44,28 +33,10 @@ async def show(visit: Visit) -> Response:
         next_cursor=found.next_cursor,
         is_first=cursor is None,
         days=days,
-        no_day=DayOfDeliveries(),
+        no_day=metrics.DayOfDeliveries(),
         overlaps=OVERLAPS,
         may_act=visit.may(WEBHOOKS_MANAGE),
     )
-
-
-async def last_day(visit: Visit) -> Mapping[UUID | None, DayOfDeliveries]:
-    """Return the last 24 hours by endpoint; those of the ``webhook_url`` of tasks are under None.
-
-    Nothing is returned for a tenant with so much that the API does not add it up either.
-    """
-    try:
-        found = await history_calls.get_delivery_metrics(visit.principal, visit.parts, by="endpoint")
-    except InvalidRequest:
-        return {}
-    days: dict[UUID | None, DayOfDeliveries] = defaultdict(DayOfDeliveries)
-    for item in found.items:
-        day = days[item.endpoint_id]
-        days[item.endpoint_id] = DayOfDeliveries(
-            day.deliveries + item.first_attempts, day.attempts + item.attempts, day.failures + item.failures
-        )
-    return days
 
 
 async def show_secret(visit: Visit) -> Response:
@@ -84,6 +55,7 @@ def overlap(form: Form) -> RotateSecretRequest:
     """Return the request for a new secret. Raises ``InvalidRequest``."""
     text = form.get("overlap_seconds")
     known = {str(seconds): seconds for seconds in OVERLAPS}
+    # An unknown text goes to the model, which refuses it in the words of the API.
     return checked(RotateSecretRequest, {"overlap_seconds": known.get(text, text)})
 
 

@@ -77,6 +77,7 @@ class Batcher(Generic[Item, Found]):
         found = self.add(item)
         if self._timeout is None:
             return await found
+        # A timer that sets the future, and not asyncio.timeout: the group goes on for its other callers.
         deadline = asyncio.get_running_loop().call_later(self._timeout, _give_up, found)
         try:
             return await found

@@ -18,6 +18,7 @@ _Kind = TypeVar("_Kind", bound=BaseSettings)
 class DriverSettings(BaseSettings):
     """The settings for every connection to Postgres, whichever server it uses."""
 
+    # A folder that does not exist would be a warning of pydantic-settings at each start.
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", frozen=True, secrets_dir=_MOUNTED if _MOUNTED.is_dir() else None
     )

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 Kind: TypeAlias = Literal["request", "submit", "attempt", "delivery"]
 Facts: TypeAlias = Mapping[str, Any]
 
+# One listener for each kind and no list of them: ``tell`` runs in the path of every request, also where nobody listens.
 _listeners: Final[dict[str, Callable[[Facts, Facts], None]]] = {}
 
 

@@ -33,6 +33,7 @@ def new_id() -> UUID:
 
 def read(text: str) -> UUID | None:
     """Return the id in a caller's text, or None if the text is not an id."""
+    # Checked by a pattern first, because UUID() also accepts braces, ``urn:uuid:`` and an id without dashes.
     return pgproto.UUID(text) if _ID.fullmatch(text) else None
 
 

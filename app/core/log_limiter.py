@@ -26,6 +26,7 @@ class LogLimiter:
         if at is not None and now - at < self._interval:
             return False
         if len(self._logged_at) >= _MAX_REASONS:
+            # Forgetting all is simpler than forgetting the oldest, and costs at most one more line for each reason.
             self._logged_at.clear()
         self._logged_at[key] = now
         self._logger.log(level, message, extra={**(extra or {}), "reason": reason})

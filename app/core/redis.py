@@ -66,6 +66,7 @@ def connect(url: str) -> Redis:
         socket_connect_timeout=1,
         socket_timeout=2,
         retry=Retry(NoBackoff(), retries=1),
+        # Ids travel as 16 bytes each, which are no valid text.
         decode_responses=False,
     )
 

@@ -57,6 +57,7 @@ async def until_found(
                 return found
             answered_at = answered_at or time.monotonic()
         except errors:
+            # The time of an outage says nothing about what is looked for, so the wait begins again.
             answered_at = None
         await asyncio.sleep(interval)
     return None

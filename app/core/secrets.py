@@ -217,6 +217,7 @@ def _write_whole(path: Path, content: Secrets) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}")
     _write(beside, content)
     try:
+        # A hard link fails if the file exists, and a rename would replace it: the first password stays.
         path.hardlink_to(beside)
     finally:
         beside.unlink()
@@ -230,6 +231,7 @@ def _write(path: Path, content: Secrets) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(_json(content))
         file.flush()
+        # A file that is lost with the power would make every sealed secret unreadable.
         os.fsync(file.fileno())
 
 

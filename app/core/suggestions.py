@@ -16,6 +16,7 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     wanted = _plain(name[: _MAX_LENGTH + 1])
     if not wanted or len(wanted) > _MAX_LENGTH:
         return None
+    # Sorted, so that the same mistake gets the same suggestion in every process.
     names = sorted(known)
     plain = [_plain(one) for one in names]
     by_part = [_plain(one.rpartition(".")[2]) for one in names]

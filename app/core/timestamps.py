@@ -16,6 +16,7 @@ def parse(moment: object) -> datetime:
     """
     try:
         if isinstance(moment, str) and _RFC_3339.fullmatch(moment):
+            # RFC 3339 allows a small t and z.
             return datetime.fromisoformat(moment.upper())
     except ValueError:
         # The format is right, but no such day or hour exists. The error below says what is accepted.

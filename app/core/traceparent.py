@@ -24,6 +24,7 @@ def read(sent: Sequence[str]) -> str | None:
     if found is None:
         return None
     version, trace, parent, flags, more = found.groups()
+    # W3C: ids of only zeros and the version ff are invalid, and version 00 has no further fields.
     if version == _NO_VERSION or not trace.strip("0") or not parent.strip("0") or (version == "00" and more):
         return None
     if version != "00":

@@ -52,6 +52,7 @@ _REPEATING: Final = {
     "uuid_parsing": "Input should be a valid UUID",
     "value_error": "Input is not what this field takes",
 }
+# What is allowed is listed: a type that a later pydantic adds is not passed on before somebody has read its text.
 _TELLING_OF_THE_SCHEMA: Final = frozenset(get_args(ErrorType)) - _REPEATING.keys()
 _OF_ANOTHER_TYPE: Final = "Input is not what this field takes"
 _BY_VALIDATOR: Final = "Value error, "

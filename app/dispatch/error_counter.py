@@ -10,6 +10,9 @@ _MAX_ATTEMPTS: Final = 2_000
 MAX_ERRORS: Final = 1_000
 """Errors that a tenant has at most. Those that were not seen for the longest time are forgotten."""
 
+INTERVAL: Final = 1.0
+"""Seconds after which, at the latest, a failure counts in its error. A look at an empty table is one probe."""
+
 
 class ErrorCounter:
     """Counts failed attempts for the leader."""

@@ -15,6 +15,9 @@ _MAX_TENANTS: Final = 20
 # Held tasks that one look compares with what they wait for: some 20 µs each.
 _PAGE: Final = 2_000
 
+INTERVAL: Final = 5.0
+"""Seconds after which, at the latest, a held task with a wrong row, of a page of 2,000, is found."""
+
 
 class HeldTasks:
     """Looks after held tasks, for the leader."""

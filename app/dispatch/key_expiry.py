@@ -11,6 +11,9 @@ AHEAD: Final = timedelta(days=7)
 # Keys in one transaction, so that it locks the slots of few tenants and stays short.
 _MAX_KEYS: Final = 100
 
+INTERVAL: Final = 60.0
+"""Seconds after which, at the latest, an API key that expires soon is an event. A look is one probe of an index."""
+
 
 class KeyExpiry:
     """Looks for keys that expire soon, for the leader."""

@@ -26,10 +26,13 @@ from app.db import AWAY, Database, primary
 from app.db import timelines as known_timelines
 from app.dispatch import leadership
 from app.dispatch.due_tasks import DueTasks
+from app.dispatch.error_counter import INTERVAL as COUNT_ERRORS_INTERVAL
 from app.dispatch.error_counter import ErrorCounter
 from app.dispatch.expired_leases import ExpiredLeases
 from app.dispatch.fair_share_throttle import FairShareThrottle
+from app.dispatch.held_tasks import INTERVAL as HELD_INTERVAL
 from app.dispatch.held_tasks import HeldTasks
+from app.dispatch.key_expiry import INTERVAL as KEY_EXPIRY_INTERVAL
 from app.dispatch.key_expiry import KeyExpiry
 from app.dispatch.leadership import Lead
 from app.dispatch.ledger import Ledger
@@ -66,15 +69,9 @@ _RECONCILE_INTERVAL: Final = 1.5
 _LOOK_AT_REDIS_INTERVAL: Final = 0.6
 _PRUNE_INTERVAL: Final = 1.0
 _ROLL_UP_INTERVAL: Final = 2.0
-# The longest time after which a failure is seen as an occurrence of its error. A look at an empty table is one probe.
-_COUNT_ERRORS_INTERVAL: Final = 1.0
-# The longest time after which a held task with a wrong row, of a page of 2,000, is found.
-_HELD_INTERVAL: Final = 5.0
 _LEDGER_INTERVAL: Final = 60.0
 # The longest time after which an operation begins. A look is one probe of a small index.
 _OPERATIONS_INTERVAL: Final = 1.0
-# The longest time after which an API key that expires soon is an event. A look is one probe of a small index.
-_KEY_EXPIRY_INTERVAL: Final = 60.0
 # Not urgent: a row whose month has no partition yet is stored in the default partition. A look costs a millisecond.
 _PARTITIONS_INTERVAL: Final = 15.0
 _REDIS_TIMEOUT: Final = 1.5
@@ -106,8 +103,7 @@ class Sweeps:
         self._lead = lead
         self._redis = redis
         self._contact = contact
-        self._operations = operations
-        self._schedules = schedules
+        self._operations, self._schedules = operations, schedules
         self._due = DueTasks(lead.connection, worker)
         self._held = HeldTasks(lead.connection, worker)
         self._rescuer = Rescuer(lead, worker)
@@ -121,16 +117,15 @@ class Sweeps:
         self._fair_share = FairShareThrottle(lead.connection, redis, self._ledger)
         self._reserve = SlotReserve(lead, self._ledger)
         self._expire, self._fall_due = _duty("expire"), _duty("fall due")
-        self._end_doomed, self._correct_held = _duty("end held tasks"), _duty("correct held tasks", _HELD_INTERVAL)
+        self._end_doomed, self._correct_held = _duty("end held tasks"), _duty("correct held tasks", HELD_INTERVAL)
         self._keep_partitions = _duty("partitions", _PARTITIONS_INTERVAL)
         self._fire_schedules = _duty("fire schedules")
-        self._rescue = _duty("rescue", _RESCUE_INTERVAL)
-        self._end_leases = _duty("end expired leases", _RESCUE_INTERVAL)
+        self._rescue, self._end_leases = (_duty(name, _RESCUE_INTERVAL) for name in ("rescue", "end expired leases"))
         self._prune = _duty("prune", _PRUNE_INTERVAL)
         self._roll_up = _duty("roll up", _ROLL_UP_INTERVAL)
-        self._count_errors = _duty("count errors", _COUNT_ERRORS_INTERVAL)
+        self._count_errors = _duty("count errors", COUNT_ERRORS_INTERVAL)
         self._reconcile_ledger = _duty("reconcile the ledger", _LEDGER_INTERVAL)
-        self._tell_key_expiry = _duty("tell of keys that expire", _KEY_EXPIRY_INTERVAL)
+        self._tell_key_expiry = _duty("tell of keys that expire", KEY_EXPIRY_INTERVAL)
         self._count_stats = _duty("count submits", STATS_INTERVAL)
         self._look_at_operations = _duty("look at operations", _OPERATIONS_INTERVAL)
         self._judge_slots = _duty("judge slots", SLOTS_INTERVAL)
@@ -163,14 +158,12 @@ class Sweeps:
         if self._schedules is not None:
             await self._do(self._fire_schedules, self._schedules.look)
         # Workers could not write heartbeats while Postgres was away. They get one full lease before any counts as dead.
-        if self._rescue.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):
-            rescued = await self._run(self._rescue, self._rescuer.tick) or Rescued([], [])
-            due += rescued.offers
-            ended += rescued.ended
-        if self._end_leases.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):
-            rescued = await self._run(self._end_leases, self._expired_leases.tick) or Rescued([], [])
-            due += rescued.offers
-            ended += rescued.ended
+        # The same holds for the heartbeats of tenants' own workers, which come through the apis.
+        for duty, tick in ((self._rescue, self._rescuer.tick), (self._end_leases, self._expired_leases.tick)):
+            if duty.is_due() and self._contact.has_lasted(WORKER_DEAD_AFTER):
+                rescued = await self._run(duty, tick) or Rescued([], [])
+                due += rescued.offers
+                ended += rescued.ended
         await self._do(self._prune, self._pruner.tick, at_once=self._pruner.is_behind)
         await self._do(self._roll_up, self._ledger.roll_up)
         await self._do(self._count_errors, self._errors.tick, at_once=self._errors.is_behind)

@@ -57,6 +57,7 @@ class LogPage:
     @cached_property
     def messages(self) -> bytes:
         """Return the events as server-sent events."""
+        # Rendered once, and then shared by all streams that follow the same page.
         return b"".join(
             event_stream.message(item.text, cursor.encode(self.tenant_id, item.place)) for item in self.items
         )

@@ -57,6 +57,7 @@ async def list_events(
 
 def _place(principal: Principal, after: str | None, last_event_id: str | None, *, is_stream: bool) -> Position:
     """Return the place after which the caller reads. Raises ``InvalidCursor``."""
+    # A browser sends Last-Event-ID when it connects again, to the same URL. So it is newer than ``after``.
     named = (last_event_id if is_stream else None) or after
     if named is not None:
         return cursor.decode(principal.tenant_id, named)

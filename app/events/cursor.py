@@ -82,6 +82,7 @@ def decode(tenant_id: UUID, cursor: str) -> Position:
     if len(position) != _POSITION.size:
         raise refused()
     seq, identifier = _POSITION.unpack(position)
+    # Negative numbers have meanings of our own (OLDEST, NOW), which no cursor may name.
     if seq < 0:
         raise refused()
     return Position(seq, UUID(bytes=identifier))

@@ -51,6 +51,7 @@ async def stream(reader: LogReader, tails: Tails, ask: Ask, first: LogPage) -> A
         while True:
             try:
                 page = await _page_after(reader, tail, replace(ask, after=place), said_at + COMMENT_INTERVAL - clock())
+            # The answer has begun, so no problem can be sent any more.
             except Problem:
                 return
             if page is not None:

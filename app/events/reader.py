@@ -44,6 +44,7 @@ class Watch:
 
     def look(self, head: int) -> None:
         """Wake the reader if the latest event is not the one that it has read."""
+        # Not only if it is greater: a database that was set back has a smaller number.
         if self.seq != head:
             self._wakeup.wake()
 
@@ -117,6 +118,7 @@ class LogReader:
                 _log_limiter.warn("cannot look for new events", reason=type(error).__name__)
 
     async def _look(self) -> None:
+        # Nobody waits, so an idle process asks Postgres nothing.
         if not self._watches:
             return
         async with self._database.statement() as connection:

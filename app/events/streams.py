@@ -56,6 +56,7 @@ class OpenStreams:
         count = self._counts.get(tenant_id, 0)
         if count >= limit:
             raise TooManyStreams(limit)
+        # Counted before the first read, which waits: else two requests at once could both take the last place.
         self._counts[tenant_id] = count + 1
         reservation = Reservation(self, tenant_id)
         try:
@@ -86,6 +87,7 @@ class OpenStreams:
         """Check the credentials of all open streams until cancelled."""
         while True:
             await asyncio.sleep(_CHECK_INTERVAL)
+            # By credential and not by stream: a thousand streams of one key are one check.
             for credential in list(self._streams):
                 try:
                     is_valid = await self._is_valid(credential)

@@ -76,6 +76,7 @@ class Tail:
                     watch.wake()
 
     def _give(self, page: LogPage) -> None:
+        # The next future is there before the page is given out: a stream may ask for it at once.
         given, self._next = self._next, asyncio.get_running_loop().create_future()
         self._ask = replace(self._ask, after=page.place)
         given.set_result(page)
@@ -92,6 +93,7 @@ class Tails:
     @contextmanager
     def joined(self, ask: Ask) -> Iterator[Tail]:
         """Yield the tail of a tenant and a filter. It may be before or after the place of ``ask``."""
+        # The place is no part of the key: streams at different places follow the same tail.
         key = replace(ask, after=OLDEST)
         tail = self._tails.get(key)
         if tail is None:

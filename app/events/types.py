@@ -20,6 +20,7 @@ class EventType(StrEnum):
     @property
     def number(self) -> int:
         """Return the number that is stored (migrations/functions: event_type_name)."""
+        # By the order of the class: a new type is added at its end, since stored numbers never change.
         return list(EventType).index(self) + 1
 
     @property

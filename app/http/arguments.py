@@ -71,6 +71,7 @@ class Arguments:
         """``dependant`` is FastAPI's description of the signature: the fields with their names, defaults and rules."""
         self._path = [_Parameter(field) for field in dependant.path_params]
         self._query = {field.alias: _Parameter(field) for field in dependant.query_params}
+        # Bytes in lower case, as ASGI gives the names of headers: so no request has to convert them.
         self._headers = {field.alias.lower().encode(): _Parameter(field) for field in dependant.header_params}
         others = [*self._query.values(), *self._headers.values()]
         self._defaults = {parameter.name: parameter.default for parameter in others if not parameter.is_required}

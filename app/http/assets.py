@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 _TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _NAME: Final = re.compile(r"([a-z-]+(?:\.[a-z]+)*)-([0-9a-f]{12})(\.[a-z]+)")
+# A file may be kept for ever, because other content has another name.
 _YEAR: Final = "public, max-age=31536000, immutable"
 
 
@@ -37,6 +38,7 @@ class Assets:
         has, and must not keep it.
         """
         match = _NAME.fullmatch(name)
+        # The pattern has no slash, so no name leads out of the folder.
         if match is None or match[3] not in _TYPES or not (self._folder / f"{match[1]}{match[3]}").is_file():
             return None
         asset = self._load(f"{match[1]}{match[3]}")

@@ -40,6 +40,7 @@ class Cors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight of an allowed origin, or pass the request on and add the headers to its answer."""
         path = scope["path"]
+        # The console and /mcp are not under /api: no page of another origin may call them at all.
         if not path.startswith(_OPEN) or path.startswith(_CLOSED):
             await self._app(scope, receive, send)
             return
@@ -47,6 +48,7 @@ class Cors:
         origin = headers.get(b"origin", b"")
         is_allowed = origin in self._origins
         if is_allowed and scope["method"] == HTTPMethod.OPTIONS and b"access-control-request-method" in headers:
+            # A preflight has no credentials, so it must be answered before a caller is asked for.
             await _preflight(origin)(scope, receive, send)
             return
         # An answer differs by its origin even for a request without one, so a cache must be told each time.

@@ -57,6 +57,7 @@ class OperationRoute(APIRoute):
         self._body = _body_model(parameters)
         # The value of ``body`` for a request without one; none if the request must have one.
         self._without_body = parameters["body"].default if self._body else inspect.Parameter.empty
+        # At the start of the process, and not at the first request that would fail.
         self._check_received(parameters.keys())
         self._ready_names = tuple(inspect.signature(operation.ready).parameters) if operation.ready else ()
         if not set(self._ready_names) <= parameters.keys() - {"request", "body"}:
@@ -98,6 +99,7 @@ class OperationRoute(APIRoute):
                 arguments["body"] = await self._read_body(request, *self._body)
             answer = await operation.handler(**arguments)
         except (RequestValidationError, Problem) as error:
+            # The call was counted before it was refused, so its answer must tell what is left as well.
             operation.rate.refused(request, error)
             raise
         return answer if isinstance(answer, Response) else JsonResponse(answer.model_dump_json(), operation.status)
@@ -186,6 +188,7 @@ class Dispatcher:
         for route in routes:
             if not isinstance(route, OperationRoute):
                 continue
+            # A fixed path is found by one look-up. Only templates need a pattern.
             if route.param_convertors:
                 self._templates.setdefault(_key(route.operation.method, route.path), []).append(route)
             else:
@@ -224,6 +227,7 @@ class Dispatcher:
             # The last segment of a fixed path is never an id. With the wrong method FastAPI answers a 405.
             return by_method.get(method)
         key = _key(method, path)
+        # Templates with a fixed last segment come first: the others would take that segment for an id.
         for candidates in (self._templates.get(key, ()), self._templates.get((*key[:2], ""), ())):
             for route in candidates:
                 if found := route.path_regex.match(path):

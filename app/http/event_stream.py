@@ -21,6 +21,7 @@ COMMENT_INTERVAL: Final = 15.0
 End: TypeAlias = Callable[[], object]
 """Ends a stream. It may be called at any time, and more than once."""
 
+# nginx would hold events back until its buffer is full. This header switches that off for one answer.
 _NO_CACHE: Final = MappingProxyType({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
@@ -46,6 +47,7 @@ def is_asked(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     for part in accepted.split(","):
         media_type, *parameters = (piece.strip() for piece in part.split(";"))
         qualities[media_type] = _quality(parameters)
+    # Of two equal preferences JSON wins: a client that accepts anything cannot be expected to read a stream.
     return qualities.get(MEDIA_TYPE, 0.0) > qualities.get("application/json", 0.0)
 
 
@@ -105,6 +107,7 @@ class EventStream(EventSourceResponse):
     @classmethod
     def end_all(cls) -> None:
         """End every open stream of this process. The server calls it when it stops; the clients resume elsewhere."""
+        # A copy, because a stream that ends leaves the set.
         for end in list(cls._open):
             end()
 

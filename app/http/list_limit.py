@@ -24,6 +24,7 @@ class ListLimit:
         reads that hang, and the caller has not asked for too much.
         """
         self._require_postgres = require_postgres
+        # The other half stays for short reads: ten slow lists once occupied the whole pool (decision 12).
         self._in_all = asyncio.Semaphore(max(1, pool_size // 2))
         # Contains only tenants that have a place or wait for one, so that it stays small.
         self._places: dict[UUID, _Places] = {}

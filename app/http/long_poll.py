@@ -73,6 +73,7 @@ async def poll(
             elif leaving.done():
                 return None
             if is_woken:
+                # A wait may last long, and the key may be revoked meanwhile.
                 await client.still_may()
                 found = await read()
     finally:

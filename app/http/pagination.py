@@ -36,6 +36,7 @@ def decode(tenant_id: UUID, cursor: str, key: bytes) -> str:
         raise _refused()
     sealed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     mac, position = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
+    # The tenant is part of the MAC, so a cursor of another tenant is refused without being stored anywhere.
     if not hmac.compare_digest(mac, _mac(tenant_id, position, key)):
         raise _refused()
     return position.decode()

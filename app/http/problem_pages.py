@@ -22,6 +22,7 @@ _STYLE: Final = (
     "padding:0 1rem}code{font-family:ui-monospace,monospace}"
 )
 _POLICY: Final = (
+    # The hash allows this one inline style, so that a page needs no second file and no looser policy.
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )

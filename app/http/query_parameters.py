@@ -34,6 +34,7 @@ def faults(query_string: bytes, known: frozenset[str]) -> list[dict[str, Any]]:
 
 
 def _unknown(name: str, known: frozenset[str]) -> str:
+    # The names that the call takes, and never the one that was sent: an error must not repeat the input.
     taken = f"It takes {', '.join(sorted(known))}." if known else "It takes none."
     return f"This call has no such parameter. {suggestions.did_you_mean(name, known).lstrip() or taken}"
 

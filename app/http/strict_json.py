@@ -110,6 +110,7 @@ def loads(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
 
 
 def _decode(raw: bytes) -> str:
+    # RFC 8259 (section 8.1) forbids senders to add one. As a syntax error nobody would see it.
     if raw.startswith(b"\xef\xbb\xbf"):
         raise MalformedBody("The body begins with a byte order mark. Send UTF-8 without one.")
     try:

@@ -48,6 +48,7 @@ class StrictRoute(APIRoute):
             query = request.scope["query_string"]
             faults = query_parameters.faults(query, known) if query else None
             if faults or takes_body:
+                # Before a fault is reported: a stranger learns nothing about the parameters, and the call is counted.
                 await self.before_body(request)
             if faults:
                 raise RequestValidationError(faults)

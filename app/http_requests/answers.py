@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from app.core import sanitize
 from app.tasks import TaskFailure
 
+# Of the 4xx, only these say that the same request may succeed later.
 _TRIED_AGAIN: Final = frozenset({408, 425, 429})
 _SERVER_ERROR: Final = 500
 _REDIRECT: Final = range(300, 400)
@@ -85,6 +86,7 @@ def _read_json(body: bytes) -> JsonValue:
     """Return a JSON value that can be stored. Raises ``ValueError`` or ``RecursionError`` for any other body."""
     value: JsonValue = json.loads(body, parse_constant=_refuse, parse_float=_finite)
     text = json.dumps(value, ensure_ascii=False)
+    # A string with half of a surrogate pair cannot be encoded, nor stored by Postgres.
     text.encode()
     if sanitize.holds_nul(text) or _is_deep(value):
         raise ValueError

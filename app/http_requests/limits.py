@@ -63,6 +63,7 @@ class HostConcurrency:
     def give_back(self, host: str, seconds: float | None) -> None:
         """Give a place back after a request that took so many seconds; None if it was not sent."""
         if seconds is not None:
+            # Taken out and put in again, so that the host becomes the one that was used last.
             known = self._seconds.pop(host, seconds)
             self._seconds[host] = known + (seconds - known) * _NEW_PART
             _bound(self._seconds)

@@ -41,6 +41,7 @@ def run() -> None:
     resolver.bound_system_resolver()
     # This process opens signing secrets, so it never loads the operator's code.
     types.load_only(types.HTTP_REQUEST)
+    # Before the first claim: a worker that is started with a new version may be earlier than the migration.
     asyncio.run(_wait_for_schema())
     worker = AsyncioWorker(settings.worker_http_requests, pool=HTTP, role=_ROLE)
     worker.begin([RINGS[HTTP].queue])

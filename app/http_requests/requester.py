@@ -101,6 +101,7 @@ class Requester:
         per_second = limits.http_requests_per_second
         if per_second == UNLIMITED:
             return
+        # Rounded up: a shorter interval would allow more than the limit.
         interval = -(-_SECOND // per_second)
         decision = await self._rates.ask(tenant_id, Rate(interval, per_second))
         if not decision.is_allowed:

@@ -41,6 +41,7 @@ def build(
     except (crypto.SealBroken, SecretsFileError, ValueError):
         raise TaskRetry from HttpRequestUnsigned()
     headers = httpx.Headers({"Content-Type": content_type} if content_type else {})
+    # Ours come after the tenant's: a header of the payload must not replace a signature or the key.
     headers.update(payload.headers)
     headers.update({"Idempotency-Key": context.idempotency_key, **_trace(context), **signatures})
     return exchange.request(payload.method, payload.url, headers, body, user_agent=USER_AGENT)

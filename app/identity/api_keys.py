@@ -27,6 +27,7 @@ def _random(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
+# A checksum is no protection. It tells a typing error, or a key that was cut off, without a look into the database.
 def _checksum(text: str) -> str:
     rest = crc32(text.encode())
     digits = ""

@@ -24,6 +24,7 @@ class Keyring:
     def __init__(self, path: Path) -> None:
         """Read the keys from the secrets file at ``path``. Raises ``SecretsFileError`` when it has none."""
         self._path = path
+        # Before the file is read: a change in between is then seen as one, and the file is read once more.
         self._seen = self._look()
         self._load()
 
@@ -65,6 +66,7 @@ class Keyring:
 
     def published(self, now: float) -> list[dict[str, Any]]:
         """Return the public keys that verify our tokens at ``now`` (Unix seconds), as JWKs."""
+        # The spare key is published as well, so that clients know it before it signs.
         living = ((kid, key) for kid, (key, until) in self._public.items() if now < until)
         return [key.to_dict() | {"kid": kid, "use": "sig"} for kid, key in living]
 

@@ -71,6 +71,7 @@ class Principal:
     @property
     def actor(self) -> Actor:
         """Return the actor for the audit log."""
+        # First: the session of an operator's link has the role of a tenant, but the audit log must name the operator.
         if self.operator:
             return Actor("operator", self.operator)
         return Actor("member", self.email) if self.email else Actor("api_key", self.key_id or "")

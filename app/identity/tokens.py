@@ -158,10 +158,12 @@ def read(token: str, keys: TokenKeys, kind: Kind = ACCESS) -> Claims:
 
 
 def _read(token: str, keys: TokenKeys, kind: Kind) -> Claims:
+    # The cheap checks come first, so that a flood of hostile texts costs no signature.
     if len(token) > _MAX_LENGTH or token.count(".") != _DOTS or not (shape := _SHAPE.fullmatch(token)):
         _refuse()
     header, claims, _signature = (_decode(segment) for segment in shape.groups())
     key, key_until = keys.find(_kid(strict_json.loads(header), kind))
+    # Our own list of algorithms: one that the token names, such as none, must never count.
     jws.verify(token, key, algorithms=[ALGORITHM])
     return _claims(strict_json.loads(claims), key_until, kind)
 
@@ -184,6 +186,7 @@ def _kid(header: dict[str, Any], kind: Kind) -> str:
 def _claims(claims: dict[str, Any], key_until: float, kind: Kind) -> Claims:
     if claims["iss"] != ISSUER or claims["aud"] != kind.audience:
         _refuse()
+    # Only after the signature was verified: what is parsed here comes from us.
     read = Claims(
         subject=_subject(claims),
         jti=_uuid(_text(claims, "jti")),

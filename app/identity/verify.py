@@ -144,6 +144,7 @@ class Verifier:
         entry = self._entries.get(digest)
         if entry is None or now - self._polled_at > _FRESH_SECONDS or entry.generation != self._generation:
             return None
+        # An entry may be newer than the latest poll: it was read after it.
         return entry if entry.epoch >= self._epoch and now < entry.ends_at else None
 
     async def _ask_once(self, digest: bytes, credential: Credential) -> _Entry | None:
@@ -254,6 +255,7 @@ class Verifier:
     async def _poll(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         asked_at = monotonic()
         epoch, now = await store.read_epoch_any_tenant(connection)
+        # An entry that was read at the new epoch already is still right.
         if epoch != self._epoch:
             self._entries = {digest: entry for digest, entry in self._entries.items() if entry.epoch >= epoch}
         # The time is taken before the query, so that a slow answer does not count as fresh.

@@ -73,6 +73,7 @@ async def outcome(request: Request, task_id: UUID, wait: float = 0.0) -> CallToo
     """Return the outcome of a task, or None if it has not ended within ``wait`` seconds."""
     principal, parts = permitted(caller_of(request), TASKS_READ), TaskParts.of(request)
     caller = Caller(
+        # The call may wait for 25 s, and the key may be revoked meanwhile.
         still_may=partial(parts.verifier.authenticate, request.scope, is_again=True),
         gone=partial(event_stream.until_gone, request.receive),
     )
@@ -86,6 +87,7 @@ def _result(ended: dict[str, Any]) -> CallToolResult:
     if ended["status"] == "SUCCESS":
         value = ended["result"]
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        # The protocol allows only an object there. Any other result is in the text.
         structured = value if isinstance(value, dict) else None
         return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
     error = ended["error"]

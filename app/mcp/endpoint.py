@@ -63,6 +63,7 @@ class Mcp(BaseRoute):
             # No stream is offered by GET, and there is no session for DELETE to end.
             raise HTTPException(405, headers={"Allow": "POST"})
         parts = TaskParts.of(request)
+        # Before the body is read, as with every call of the API.
         principal = await parts.verifier.authenticate(scope)
         await parts.count_call(request, principal)
         with self._place(principal.tenant_id):

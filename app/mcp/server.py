@@ -106,6 +106,7 @@ def _gated(method: MethodBinding, away: Errors) -> Any:
     handler: Handler = refusing(method.handler, away)
 
     async def gated(ctx: Context, params: Any) -> HandlerResult:
+        # As if the method did not exist: clients of the older generation do not know these methods.
         if ctx.protocol_version not in (method.protocol_versions or ()):
             raise MCPError(code=METHOD_NOT_FOUND, message="Method not found", data=method.method)
         return await handler(ctx, params)

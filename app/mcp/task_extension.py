@@ -80,6 +80,7 @@ def request_of(ctx: Context) -> Request:
 
 
 def _is_declared(ctx: Context) -> bool:
+    # The older generation does not know tasks as answers, whatever its clients declare.
     if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return False
     capabilities = ctx.session.client_capabilities

@@ -43,6 +43,7 @@ def input_schema(task_type: TaskType) -> dict[str, Any]:
     schema = task_type.payload.model_json_schema()
     if not _is_wrapped(task_type.name):
         return schema
+    # References in the schema begin at its root, so the definitions must move there with it.
     definitions = schema.pop("$defs", None)
     properties = {_PAYLOAD: schema}
     wrapped = {"type": "object", "properties": properties, "required": [_PAYLOAD], "additionalProperties": False}
@@ -102,6 +103,7 @@ async def call(
 
 async def _get(request: Request, arguments: dict[str, Any]) -> CallToolResult:
     task_id, wait = _task_id(arguments), arguments.get("wait_seconds", 0)
+    # bool is a subclass of int, so true would count as one second.
     if isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 <= wait <= acts.WAIT_SECONDS:
         raise InvalidRequest(f"wait_seconds is a number from 0 to {acts.WAIT_SECONDS:g}.")
     ended = await acts.outcome(request, task_id, wait)

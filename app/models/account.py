@@ -15,6 +15,7 @@ class ApiKey(SQLModel, table=True):
     __tablename__ = "api_key"
     __table_args__ = (
         Index(
+            # The dispatcher looks here for keys that expire soon.
             "api_key_expiring",
             "expires_at",
             postgresql_where=text(
@@ -46,6 +47,7 @@ class Person(SQLModel, table=True):
 
     __tablename__ = "person"
 
+    # A person may be a member of several tenants and belongs to none, so the table has no tenant.
     email: str = Field(primary_key=True, sa_type=TEXT)
     """In lower case."""
     password_hash: str = Field(sa_type=TEXT)
@@ -59,6 +61,7 @@ class Person(SQLModel, table=True):
 class Member(SQLModel, table=True):
     """The membership of a person in a tenant."""
 
+    # The address comes first: a sign-in knows the address, and not yet the tenant.
     __table_args__ = (UniqueConstraint("email", "tenant_id"),)
 
     tenant_id: UUID = tenant_key()
@@ -81,6 +84,7 @@ class ConsoleSession(SQLModel, table=True):
     __tablename__ = "console_session"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "member_id"], ["member.tenant_id", "member.id"], ondelete="CASCADE"),
+        # Expired rows are found and deleted by it.
         Index("console_session_expires", "expires_at"),
         Index("console_session_key", "key_id"),
         Index("console_session_member", "tenant_id", "member_id"),
@@ -106,6 +110,7 @@ class PortalLink(SQLModel, table=True):
     """A link that signs a browser in once."""
 
     __tablename__ = "portal_link"
+    # By the first one, links that have expired are deleted.
     __table_args__ = (Index("portal_link_expires", "expires_at"), Index("portal_link_key", "key_id"))
 
     tenant_id: UUID = tenant_key()
@@ -128,6 +133,7 @@ class RevokedToken(SQLModel, table=True):
     """A token that was revoked before it expired. The row is deleted after that time."""
 
     __tablename__ = "revoked_token"
+    # After its end a token is refused anyway, so the row is deleted by this index.
     __table_args__ = (Index("revoked_token_expires", "expires_at"),)
 
     tenant_id: UUID = tenant_key()

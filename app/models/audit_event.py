@@ -17,6 +17,7 @@ class AuditEvent(SQLModel, table=True):
     __table_args__ = (Index("audit_event_tenant", "tenant_id", "id"),)
 
     id: UUID = Field(primary_key=True)
+    # No foreign key: events of the service have no tenant.
     tenant_id: UUID | None = None
     actor_type: str = Field(sa_type=TEXT)
     """``operator``, ``api_key`` or ``member``."""

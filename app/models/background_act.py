@@ -20,8 +20,10 @@ class BackgroundAct(SQLModel, table=True):
             "tenant_id",
             "idempotency_key",
             unique=True,
+            # A key is taken out after 24 h, and then free again. Most requests have none.
             postgresql_where=text("idempotency_key IS NOT NULL"),
         ),
+        # The dispatcher looks once a second. Where nothing runs, the index is empty.
         Index("operation_running", "tenant_id", postgresql_where=text("finished_at IS NULL")),
     )
 
@@ -31,6 +33,7 @@ class BackgroundAct(SQLModel, table=True):
     status: str = default("'RUNNING'", sa_type=TEXT)
     filter: dict[str, Any] = Field(sa_type=Json)
     asked_by: str = Field(sa_type=TEXT)
+    # Before every id, and not null: an optional bound is a filter in a plan that is kept (decision 10).
     cursor: UUID = default("'00000000-0000-0000-0000-000000000000'")
     is_counted: bool = default("false")
     total: int = default("0", sa_type=BigInteger)

@@ -25,8 +25,10 @@ class Delivery(SQLModel, table=True):
     """One event for one URL, with the exact body to send and the time of the next attempt."""
 
     __table_args__ = (
+        # Without the tenant, as that of endpoints: an index that begins with it could be chosen for a single delivery.
         Index("delivery_task", "task_id"),
         Index("delivery_due", "due_at", postgresql_where=text("status = 'PENDING'")),
+        # Somebody waits for the answer of a test, so tests go before all others and are found apart.
         Index("delivery_test", "due_at", postgresql_where=text("status = 'PENDING' AND event_seq IS NULL")),
         Index("delivery_url_key", "tenant_id", "url_key", "due_at", postgresql_where=text("status = 'PENDING'")),
         Index("delivery_endpoint", "endpoint_id", "id", postgresql_where=text("endpoint_id IS NOT NULL")),

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, text
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlmodel import Field, SQLModel
 
@@ -11,6 +11,10 @@ from app.models.columns import TextArray, created, datetime, default, moment, te
 
 class Endpoint(SQLModel, table=True):
     """A URL that gets the events of a tenant."""
+
+    __table_args__ = (
+        Index("endpoint_unwell", "tenant_id", "id", postgresql_where=text("NOT enabled OR failing_since IS NOT NULL")),
+    )
 
     tenant_id: UUID = tenant_key()
     id: UUID = Field(primary_key=True)

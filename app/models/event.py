@@ -13,11 +13,14 @@ class Event(SQLModel, table=True):
     """Something that happened to a task or an endpoint. Rows never change, and are partitioned by day."""
 
     __table_args__ = (
+        # Not unique: a unique index would need created_at. The lock of tenant_slots makes each number unique.
         Index("event_seq", "tenant_id", "seq"),
+        # An event without a webhook has no entry, so it costs the fan-out nothing.
         Index("event_webhook_seq", "tenant_id", "webhook_seq", postgresql_where=text("webhook_seq IS NOT NULL")),
         {"postgresql_partition_by": "RANGE (created_at)"},
     )
 
+    # No foreign key: an event is written in the transaction that changes its task, which has one.
     tenant_id: UUID = Field(primary_key=True)
     subject: UUID
     """The task, or what else the event is about."""

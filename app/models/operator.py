@@ -12,6 +12,7 @@ from app.models.columns import Timestamp, created, datetime
 class OperatorSession(SQLModel, table=True):
     """A browser that is signed in to the operator's pages."""
 
+    # Without a tenant and without a right for any role but tq_admin: no api process can sign an operator in.
     __tablename__ = "operator_session"
 
     id: UUID = Field(primary_key=True)

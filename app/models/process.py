@@ -22,4 +22,5 @@ class ProcessHeartbeat(SQLModel, table=True):
     """``round_age``: seconds from its last round to the heartbeat, ``recent_rounds``: seconds of the last ten rounds. A
     dispatcher also has ``leads``."""
     started_at: datetime = created()
+    # By the database's clock, so that the clocks of the hosts do not matter.
     heartbeat_at: datetime = created()

@@ -15,9 +15,12 @@ class ScheduleRecord(SQLModel, table=True):
 
     __tablename__ = "schedule"
     __table_args__ = (
+        # The name comes first: only the primary key begins with the tenant, so no search for an id can take this index.
         Index("schedule_name", "name", "tenant_id", unique=True),
+        # For all tenants together: the dispatcher probes it a few times a second.
         Index("schedule_due", "next_fire_at", postgresql_where=text("next_fire_at IS NOT NULL")),
         Index("schedule_due_of_tenant", "tenant_id", "next_fire_at", postgresql_where=text("next_fire_at IS NOT NULL")),
+        # The dispatcher looks once a second at the schedules with a fire that waits (decision 29).
         Index("schedule_queued", "id", postgresql_where=text("queued_fire_at IS NOT NULL")),
     )
 
@@ -67,6 +70,7 @@ class FireRecord(SQLModel, table=True):
     __tablename__ = "schedule_fire"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "schedule_id"], ["schedule.tenant_id", "schedule.id"], ondelete="CASCADE"),
+        # Old rows are deleted by it.
         Index("schedule_fire_created", "created_at"),
     )
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, SmallInteger
+from sqlalchemy import BigInteger, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlmodel import Field, SQLModel
 
@@ -15,6 +15,7 @@ class StatBucket(SQLModel, table=True):
     """Counts of the tasks of one type in a minute, an hour or a day (UTC), with histograms of their times."""
 
     __tablename__ = "stat"
+    __table_args__ = (Index("stat_hour", "starts_at", postgresql_where=text("minutes = 60")),)
 
     tenant_id: UUID = tenant_key()
     minutes: int = Field(primary_key=True, sa_type=SmallInteger)

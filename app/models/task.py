@@ -33,7 +33,9 @@ class Task(SQLModel, table=True):
             "task_metadata",
             "metadata_labels",
             postgresql_using="gin",
+            # Without a list of pending entries, no submit has to write those of earlier ones.
             postgresql_with={"fastupdate": "off"},
+            # A task without metadata has no entry, so its submit does not pay for the index (decision 12).
             postgresql_where=text("metadata_labels IS NOT NULL"),
         ),
         {"postgresql_partition_by": "RANGE (id)"},
@@ -66,6 +68,7 @@ class Task(SQLModel, table=True):
     webhook_url: str | None = Field(default=None, sa_type=TEXT)
     retry_of: UUID | None = None
     traceparent: str | None = Field(default=None, sa_type=TEXT)
+    # The columns that change begin here: Postgres logs an update from the first byte that it changes (decision 17).
     due_at: datetime = Field(sa_type=Timestamp)
     """Time from which it may run: at once, at ``scheduled_at``, or after the backoff of a retry."""
     started_at: datetime | None = moment()
@@ -94,6 +97,7 @@ class Attempt(SQLModel, table=True):
     """One run of a task: STARTED, then SUCCESS, FAILURE, REVOKED, or LOST and RETURNED, which do not count."""
 
     __table_args__ = (
+        # By finished_at and not by status: a plan that looks for one attempt by its key must not choose this index.
         Index("attempt_running", "worker_id", postgresql_where=text("finished_at IS NULL")),
         {"postgresql_partition_by": "RANGE (task_id)"},
     )
@@ -151,8 +155,11 @@ class BacklogEntry(SQLModel, table=True):
     # No foreign key to tenant: the row is only written together with its task, whose foreign key was just checked.
     __table_args__ = (
         Index("backlog_long", "tenant_id", "pool", "due_at", postgresql_where=text("is_long")),
+        # The pool comes first: an index that begins with the tenant could be chosen to find one task.
         Index("backlog_due", "pool", "tenant_id", "priority", "due_at"),
+        # A task that is due at once has no entry: its ticket is offered when it is submitted.
         Index("backlog_scheduled", "due_at", postgresql_where=text("is_scheduled")),
+        # Only tasks that may expire have an entry here and in the next one.
         Index("backlog_expiring", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         Index("backlog_expiring_by_tenant", "tenant_id", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
     )
@@ -173,6 +180,7 @@ class IdempotencyKey(SQLModel, table=True):
     """The key of a request, the fingerprint of its body and its first task. The row is kept for 24 h."""
 
     __tablename__ = "idempotency_key"
+    # A key is kept for 24 h, and the old ones are found by it.
     __table_args__ = (Index("idempotency_key_created", "created_at"),)
 
     tenant_id: UUID = tenant_key()

@@ -12,6 +12,7 @@ from app.models.columns import IntegerArray, Timestamp, created, datetime, defau
 class ErrorSeen(SQLModel, table=True):
     """A failed attempt that the dispatcher has not counted yet."""
 
+    # No foreign key: a row is written only in the transaction that ends an attempt, and its task has one.
     __tablename__ = "error_seen"
 
     id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
@@ -27,6 +28,7 @@ class ErrorSeen(SQLModel, table=True):
 class ErrorRow(SQLModel, table=True):
     """An error of a tenant: failures of one task type that have the same fingerprint."""
 
+    # No index on what a new occurrence changes: a tenant has few rows.
     __tablename__ = "task_error"
 
     tenant_id: UUID = tenant_key()
@@ -49,7 +51,9 @@ class ErrorRow(SQLModel, table=True):
 class ErrorTask(SQLModel, table=True):
     """The error of which a task's latest failed attempt is an occurrence."""
 
+    # No foreign keys: a row goes with its task, and its error may be deleted before.
     __tablename__ = "error_task"
+    # Without the tenant, who is part of the error's id: an index that begins with it could be chosen to find one task.
     __table_args__ = (Index("error_task_error", "error_id", "task_id"),)
 
     tenant_id: UUID = Field(primary_key=True)

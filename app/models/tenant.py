@@ -12,6 +12,8 @@ from app.models.columns import Json, TextArray, Timestamp, created, datetime, de
 class Tenant(SQLModel, table=True):
     """A customer. ``limits`` overrides single limits of its plan (app/tenants/plans.py)."""
 
+    __table_args__ = (Index("tenant_paused", "id", postgresql_where=text("queue_paused OR queue_paused_by_tenant")),)
+
     id: UUID = Field(primary_key=True)
     slug: str = Field(unique=True, sa_type=TEXT)
     name: str = Field(sa_type=TEXT)
@@ -58,6 +60,7 @@ class TenantSlots(SQLModel, table=True):
     """The part of ``running`` that is in the asyncio pool."""
     running_http: int = default("0")
     """The part of ``running`` that is in the http pool."""
+    # The caps are in the row that a claim locks anyway, so it counts no slots of others (decision 13).
     cap_prefork: int | None = None
     """Slots that a tenant with long tasks may have in this pool; null for a tenant not known to have any."""
     cap_asyncio: int | None = None
@@ -70,10 +73,12 @@ class TenantSlots(SQLModel, table=True):
     """Bits of the pools (1 prefork, 2 asyncio, 4 http) in which a cap has delayed due tasks."""
     features: int = default("1", sa_type=SmallInteger)
     """Bits of what the tenant uses: 1 it can read its events, 2 it has endpoints."""
+    # Here, because every end updates this row anyway: so numbers have no gaps, and are committed in their order.
     event_seq: int = default("0", sa_type=BigInteger)
     """Number of the tenant's latest event, taken under the lock of this row."""
     webhook_seq: int = default("0", sa_type=BigInteger)
     """Events up to this number may have a webhook. Deliveries are due while ``WebhookCursor.seq`` is smaller."""
+    # Kept by updates that claims and ends make anyway, so the split of a wait costs no write (decision 21).
     full_since: datetime = default("'epoch'", sa_type=Timestamp)
     """Start of the latest period in which ``running`` stood at its limit."""
     full_until: datetime | None = Field(

@@ -16,10 +16,12 @@ class TenantAdmitted(SQLModel, table=True):
     __tablename__ = "tenant_admitted"
 
     tenant_id: UUID = tenant_key()
+    # It only grows: a submit adds to it without a lock on the row that claims and ends lock.
     admitted: int = default("0", sa_type=BigInteger)
     """Tasks ever admitted to the backlog."""
     day: date = default("'-infinity'")
     """UTC, of the latest task; ``month`` is the first day of its month."""
+    # In the row that submits lock, so that a quota costs no row of its own (decision 17).
     day_used: int = default("0", sa_type=BigInteger)
     month: date = default("'-infinity'")
     month_used: int = default("0", sa_type=BigInteger)
@@ -41,6 +43,7 @@ class UsageByTask(SQLModel, table=True):
 class WorkerTime(SQLModel, table=True):
     """Attempts and tasks of one task type that ended together. The dispatcher adds them to usage and statistics."""
 
+    # No foreign key to tenant: a row is written only with the end of a task, which has one.
     __tablename__ = "worker_time"
 
     id: int = Field(primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)])
@@ -49,4 +52,5 @@ class WorkerTime(SQLModel, table=True):
     task: str = Field(sa_type=TEXT)
     attempts: int = default("1")
     seconds: float = Field(sa_type=Double)
+    # One integer for each attempt: a counter that ends update would make the ends of a tenant wait for each other.
     samples: list[int] = default("'{}'", sa_type=ARRAY(Integer))

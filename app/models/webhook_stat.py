@@ -17,6 +17,7 @@ class WebhookStat(SQLModel, table=True):
     tenant_id: UUID = tenant_key()
     bucket: str = Field(primary_key=True, sa_type=TEXT)
     at: datetime = Field(primary_key=True, sa_type=Timestamp)
+    # All zeros for the webhook_url of tasks, because a key has no null.
     endpoint_id: UUID = Field(primary_key=True)
     event_type: str = Field(primary_key=True, sa_type=TEXT)
     status_class: str = Field(primary_key=True, sa_type=TEXT)

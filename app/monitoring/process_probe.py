@@ -27,6 +27,7 @@ _TIMEOUT: Final = 5.0
 
 async def probe(kind: Kind, pid: int | None) -> tuple[bool, str]:
     """Return whether a process of this host is alive, with a line about it. ``pid`` ``None`` means any of the kind."""
+    # By host: a health check restarts its own container, and must not judge by a process of another one.
     host = socket.gethostname()
     name = f"{kind} on {host}" + (f" with pid {pid}" if pid else "")
     database = Database(_ROLES[kind], size=1, command_timeout=_TIMEOUT)

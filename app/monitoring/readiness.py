@@ -140,6 +140,7 @@ class ReadinessProbe:
                 await look()
             except Exception:  # noqa: BLE001 after any error the next look follows
                 _log.exception("a look at the servers has failed")
+            # After an error too: the start of the process must not wait for a server that is away.
             self._first.set()
             await asyncio.sleep(_LOOK_INTERVAL)
 

@@ -59,6 +59,7 @@ async def get_health() -> Health:
 async def get_readiness(request: Request) -> Any:
     """Return whether Postgres is writable and has the expected schema. Other problems make it `degraded`."""
     state = MonitoringParts.of(request).readiness.state()
+    # Only what stops every call makes it a 503: a load balancer must not take all processes away because Redis is.
     if state.faults:
         raise Unavailable(
             "The service is not ready. The field reasons says why, and what to do.",

@@ -63,6 +63,7 @@ async def _find(connection: Connection, tenant_id: UUID, key: Idempotency) -> As
     found = await store.find_key(connection, tenant_id, key.key)
     if found is None:
         return None
+    # A program that uses one key for two requests has a fault. The first answer would hide it.
     if found["fingerprint"] != key.fingerprint:
         raise IdempotencyMismatch("This Idempotency-Key was used with another body. Use a new key.")
     return Asked(found["operation_id"], found["status"], is_replay=True)
@@ -104,6 +105,7 @@ async def cancel(accounts: Database, tenant_id: UUID, actor: Actor, operation_id
         if await store.request_cancel(connection, tenant_id, operation_id):
             await audit.record(connection, tenant_id, actor, "operation.cancelled", str(operation_id))
         found = await _show(connection, tenant_id, operation_id)
+    # One that was cancelled before is no error: a caller may repeat its cancel after a lost answer.
     if found.status in {"SUCCEEDED", "FAILED"}:
         raise IllegalState("The operation has ended. Only one that runs can be cancelled.")
     return found

@@ -49,6 +49,7 @@ class BulkCancel(PagedAct):
         async def settle(connection: Connection, cancelled: ManyCancelled) -> None:
             done = len(cancelled.revoked) + len(cancelled.asked)
             progress = StepResult(read_to, done=done, skipped=len(cancelled.left))
+            # In the transaction of the cancel: whatever dies, no task is counted twice (decision 18).
             await store.advance(connection, standing.tenant_id, standing, progress, self._fence)
 
         await cancellation.cancel_many(

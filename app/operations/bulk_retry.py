@@ -57,6 +57,7 @@ class BulkRetry(PagedAct):
             # All of them were deleted after their retention since the page was read.
             await self._advance(standing, StepResult(page.read_to, skipped=len(page.matching)))
             return None
+        # The bound of bytes may have left tasks of the page out. The next step begins with them.
         page = page.first(page.matching.index(rows[-1]["task_id"]) + 1)
         return await self._accept(standing, copies.specs(standing.tenant_id, standing.limits, rows), page)
 

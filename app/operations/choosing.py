@@ -29,6 +29,7 @@ def to_cancel(standing: Standing) -> TaskSelection:
 
 def to_retry(standing: Standing) -> TaskSelection:
     """Return the tasks that a retry chooses: failed ones, or any ended ones if they are named by id."""
+    # A caller that names a task means it, whatever its end. Without ids and statuses, no success must run again.
     return _selection(standing, RETRYABLE if standing.filter.get("ids") else RETRIED)
 
 

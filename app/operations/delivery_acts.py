@@ -81,6 +81,7 @@ class ReplayMissing(_SendingAct):
             limit=limit,
         )
         read_to = rows[-1]["seq"] if rows else None
+        # The cursor of an operation is a UUID. A number of 64 bits fits into one.
         matching = [UUID(int=row["seq"]) for row in rows if row["is_missing"]]
         return SelectedPage(matching, None if read_to is None else UUID(int=read_to))
 

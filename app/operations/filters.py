@@ -11,6 +11,7 @@ class SelectingFilter(BaseModel):
     @model_validator(mode="after")
     def _says_what_it_means(self) -> Self:
         given = self.model_dump(exclude_none=True).keys()
+        # An empty filter would mean all tasks. A program that forgets its condition must not cancel them.
         if not given:
             message = "send at least one condition, or all: true"
             raise ValueError(message)
@@ -23,5 +24,6 @@ class SelectingFilter(BaseModel):
         """Return the filter as it is stored: without members that are null, and each id once."""
         chosen = self.model_dump(mode="json", exclude_none=True)
         if "ids" in chosen:
+            # Sorted, so that the same ids in another order have the same fingerprint.
             chosen["ids"] = sorted(set(chosen["ids"]))
         return chosen

@@ -47,6 +47,7 @@ class PagedAct:
         size = self._size(standing)
         found = await self._page(standing, size.next)
         size.saw(len(found.matching))
+        # The walk is over, so its size is forgotten.
         if found.read_to is None:
             self._sizes.pop(standing.id, None)
         return found.first(1 if one_only else self.at_once)

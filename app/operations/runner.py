@@ -58,6 +58,7 @@ class OperationRunner:
         """Learn which operations run: tenant and id of each, the oldest first."""
         self._known = list(running)
         known = {operation_id for _, operation_id in running}
+        # What has ended is forgotten, so that the memory does not grow with each operation.
         self._states = {key: state for key, state in self._states.items() if key in known}
         if running:
             self._has_work.set()
@@ -69,6 +70,7 @@ class OperationRunner:
         try:
             yield
         finally:
+            # A step is one transaction, so an end in the middle of it leaves nothing half done.
             task.cancel()
             await asyncio.wait([task])
 
@@ -106,6 +108,7 @@ class OperationRunner:
         try:
             await self._advance(tenant_id, operation_id, state)
         except (Unavailable, *AWAY) as error:
+            # Not a failure of the operation: an outage must not make it give up a task.
             state.times_away += 1
             pause = backoff.delay(state.times_away, factor=_FIRST_PAUSE, maximum=_MAX_PAUSE, jitter=False)
             state.not_before = time.monotonic() + pause
@@ -146,6 +149,7 @@ class OperationRunner:
 
     async def _wait(self, standing: Standing, waits: Waits, state: _Attempts) -> None:
         state.not_before = time.monotonic() + waits.seconds
+        # Written only when it changes: an operation may wait for days, and looks again and again.
         if standing.waiting_for_limit != waits.limit:
             async with self._worker.transaction(standing.tenant_id) as connection:
                 await store.say_waiting(connection, standing.tenant_id, standing.id, waits.limit, self._fence)

@@ -29,6 +29,7 @@ async def start(
 
     ``chosen`` is its filter as it is stored, ``key`` the Idempotency-Key.
     """
+    # With the kind: one key for a cancel and a retry of the same tasks is a mistake.
     idempotency = None if key is None else Idempotency(key, fingerprint({"kind": kind, "filter": chosen}))
     actor = acting(request, principal)
     return _accepted(await asking.start(parts.accounts, principal.tenant_id, actor, kind, chosen, idempotency))

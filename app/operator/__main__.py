@@ -33,9 +33,12 @@ def main(arguments: list[str]) -> None:
         root_path=asked.root_path,
         http=GuardedProtocol,
         loop="uvloop",
+        # Logging is configured already, and uvicorn would replace it by its own.
         log_config=None,
+        # The request log writes a line for each request, and uvicorn's would show queries.
         access_log=False,
         server_header=False,
+        # Off unless proxies are named: a client could otherwise choose the address that the audit log shows.
         proxy_headers=bool(asked.forwarded_allow_ips),
         forwarded_allow_ips=asked.forwarded_allow_ips,
         timeout_keep_alive=75,

@@ -7,26 +7,30 @@ from starlette.responses import Response
 from app.operator import listing
 from app.operator.visit import OperatorVisit
 from app.tenants import tenancy
-from app.webhooks.endpoints import changes, store
+from app.webhooks.endpoints import changes
+from app.webhooks.endpoints import operator_store as store
 
 _PAGE_SIZE: Final = 50
 
 
 async def show(visit: OperatorVisit) -> Response:
-    """Show the endpoints that fail or are disabled, those that fail first; with ``show=all`` every one."""
+    """Show the endpoints that fail or are disabled; with ``show=all`` every one."""
     query = visit.request.query_params
-    slug, wants_all = query.get("tenant", "").strip(), query.get("show") == "all"
-    async with visit.parts.database.statement() as connection:
-        rows = await store.list_any_tenant(connection, slug or None)
-    found = sorted((_shown(row) for row in rows if wants_all or is_unwell(row)), key=_order)
+    slug, wants_all, after = query.get("tenant", "").strip(), query.get("show") == "all", query.get("after", "")
+    async with visit.parts.database.transaction() as connection:
+        span = await store.span_any_tenant(connection, slug)
+        unwell, total = await store.count_any_tenant(connection, span)
+        rows = await store.page_any_tenant(
+            connection, span.place(after), span, is_unwell=not wants_all, limit=_PAGE_SIZE + 1
+        )
     return visit.page(
         "endpoints.html",
-        page=listing.cut(found, lambda row: str(row["endpoint_id"]), query.get("after", ""), _PAGE_SIZE),
-        is_first=not query.get("after"),
+        page=listing.first([_shown(row) for row in rows], _place, _PAGE_SIZE),
+        is_first=not after,
         wants_all=wants_all,
         slug=slug,
-        unwell=sum(map(is_unwell, rows)),
-        total=len(rows),
+        unwell=listing.counted(unwell, store.MAX_COUNTED),
+        total=listing.counted(total, store.MAX_COUNTED),
     )
 
 
@@ -35,13 +39,8 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "url": str(row["url"]).partition("?")[0]}
 
 
-def is_unwell(row: dict[str, Any]) -> bool:
-    """Return whether an endpoint fails or is disabled."""
-    return not row["enabled"] or row["failing_since"] is not None
-
-
-def _order(row: dict[str, Any]) -> tuple[bool, bool, str, str]:
-    return not (row["enabled"] and row["failing_since"]), row["enabled"], row["slug"], str(row["endpoint_id"])
+def _place(row: dict[str, Any]) -> str:
+    return str(store.EndpointPlace(row["tenant_id"], row["endpoint_id"]))
 
 
 async def disable(visit: OperatorVisit) -> Response:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from app.db import Database
 from app.monitoring.readiness import ReadinessProbe
+from app.stats.service_hours import ServiceHours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,7 @@ class OperatorParts:
     database: Database
     """Connects as the role tq_admin."""
     readiness: ReadinessProbe
+    hours: ServiceHours
     console_url: str
     """The address at which browsers reach the api; the console is under its ``/console``."""
 

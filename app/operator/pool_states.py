@@ -19,6 +19,7 @@ def pools(rows: Sequence[Any]) -> dict[str, PoolState]:
     """Return the living workers by pool. One that takes nothing more, because it is stopping, has no slots."""
     found: dict[str, PoolState] = defaultdict(PoolState)
     for row in rows:
+        # The dispatcher takes the attempts of the others away, so their slots do not count.
         if row["age"] < STALE:
             before = found[row["pool"]]
             found[row["pool"]] = PoolState(

@@ -25,6 +25,7 @@ from app.operator.app import OperatorPages
 from app.operator.parts import OperatorParts
 from app.processes import heartbeat
 from app.processes.heartbeat import Rounds
+from app.stats.service_hours import ServiceHours
 
 _ROLE: Final = "tq_admin"
 # Seconds for one statement: a page that takes longer says that Postgres does not answer.
@@ -57,6 +58,7 @@ async def _opened(console_url: str) -> AsyncIterator[OperatorParts]:
         stack.push_async_callback(redis.aclose)
         # Before the first connection to Postgres, which may be an old primary.
         await timelines.exchange(redis)
+        # Pools of their own: slow pages that use all connections must not make the process look dead or not ready.
         database, probed, beating = (_database(stack, size) for size in (_POOL_SIZE, 1, 1))
         readiness = ReadinessProbe(probed, RedisCheck(redis), others=(database, beating), is_subscribed=lambda: True)
         rounds = Rounds()
@@ -66,7 +68,9 @@ async def _opened(console_url: str) -> AsyncIterator[OperatorParts]:
         await readiness.start()
         if serving.start("operator") is not None:
             _show_service(stack, readiness)
-        yield OperatorParts(database=database, readiness=readiness, console_url=console_url.rstrip("/"))
+        yield OperatorParts(
+            database=database, readiness=readiness, hours=ServiceHours(database), console_url=console_url.rstrip("/")
+        )
 
 
 def _show_service(stack: AsyncExitStack, readiness: ReadinessProbe) -> None:

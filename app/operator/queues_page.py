@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from app.admin import store
+from app.admin import list_store, store
+from app.admin.list_store import TenantPage
 from app.operator import listing
+from app.operator.listing import CutList
 from app.operator.visit import OperatorVisit
 from app.tenants import tenancy
 
@@ -14,19 +16,27 @@ _PAGE_SIZE: Final = 50
 
 
 async def show(visit: OperatorVisit) -> Response:
-    """Show the queues in which something waits, runs or is paused; with ``show=all`` the empty ones as well."""
+    """Show the queues in which something waits, runs or is paused, the longest first; with ``show=all`` all by slug."""
     query = visit.request.query_params
     wants_all = query.get("show") == "all"
-    search = query.get("q", "").strip().lower()
+    search, after = query.get("q", "").strip().lower(), query.get("after", "")
     async with visit.parts.database.transaction() as connection:
-        rows = await store.queues_any_tenant(connection)
-        found = sorted((row for row in rows if search in row["slug"] and (wants_all or _is_busy(row))), key=_order)
-        page = listing.cut(found, lambda row: str(row["slug"]), query.get("after", ""), _PAGE_SIZE)
+        in_use = [row for row in await list_store.in_use_any_tenant(connection) if _is_busy(row)]
+        total = await list_store.count_any_tenant(connection)
+        page: TenantPage | CutList[dict[str, Any]]
+        if wants_all:
+            page = await list_store.tenants_any_tenant(
+                connection, after=after, search=search, status="", limit=_PAGE_SIZE
+            )
+        else:
+            found = sorted((row for row in in_use if search in row["slug"]), key=_order)
+            page = listing.cut(found, lambda row: str(row["slug"]), after, _PAGE_SIZE)
         waiting = [row["tenant_id"] for row in page.rows if row["waiting"]]
         oldest = await store.oldest_due_any_tenant(connection, waiting)
     return visit.page(
-        "queues.html", page=page, oldest=oldest, wants_all=wants_all, search=search, is_first=not query.get("after"),
-        busy=sum(map(_is_busy, rows)), total=len(rows),
+        "queues.html", page=page, oldest=oldest, wants_all=wants_all, search=search, is_first=not after,
+        busy=listing.counted(len(in_use), list_store.MAX_IN_USE), is_cut=len(in_use) > list_store.MAX_IN_USE,
+        total=listing.counted(total, list_store.MAX_READ),
     )  # fmt: skip
 
 

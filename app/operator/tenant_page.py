@@ -27,6 +27,7 @@ async def _page(visit: OperatorVisit, error: Problem | None = None) -> Response:
     async with visit.parts.database.transaction() as connection:
         tenant = await tenancy.find(connection, visit.parameters["slug"])
         standing = await usage.standing_of(connection, tenant.id)
+        # Also what other operators did: a tenant that waits may have been paused by somebody else.
         acts = await audit.acts_of_operators_any_tenant(connection, _ACTS, tenant.id)
     limits = tenancy.limits_of(tenant)
     return visit.page(

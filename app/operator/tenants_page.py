@@ -1,14 +1,13 @@
 """The tenants: find one, and create one."""
 
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 
-from app.admin import new_tenants, store
+from app.admin import list_store, new_tenants
 from app.admin.new_tenants import NewTenant
 from app.core.errors import InvalidRequest, Problem
 from app.core.secrets import get_secrets
-from app.operator import listing
 from app.operator.visit import OperatorVisit
 from app.tenants import plans
 from app.tenants.tenancy import SlugTaken
@@ -26,15 +25,17 @@ async def _page(visit: OperatorVisit, made: NewTenant | None = None, error: Prob
     query = visit.request.query_params
     search, status = query.get("q", "").strip(), query.get("status", "")
     status = status if status in _STATUSES else ""
-    async with visit.parts.database.statement() as connection:
-        rows = await store.queues_any_tenant(connection)
-    found = [row for row in rows if _matches(row, search.lower(), status)]
+    async with visit.parts.database.transaction() as connection:
+        page = await list_store.tenants_any_tenant(
+            connection, after=query.get("after", ""), search=search.lower(), status=status, limit=_PAGE_SIZE
+        )
+        has_any = bool(page.rows) or await list_store.count_any_tenant(connection) > 0
     return visit.page(
         "tenants.html",
         200 if error is None else error.status,
-        page=listing.cut(found, lambda row: str(row["slug"]), query.get("after", ""), _PAGE_SIZE),
+        page=page,
         is_first=not query.get("after"),
-        has_any=bool(rows),
+        has_any=has_any,
         search=search,
         chosen=status,
         statuses=_STATUSES,
@@ -42,11 +43,6 @@ async def _page(visit: OperatorVisit, made: NewTenant | None = None, error: Prob
         made=made,
         error=error and error.detail,
     )
-
-
-def _matches(row: dict[str, Any], search: str, status: str) -> bool:
-    texts = (row["slug"], row["name"].lower(), str(row["tenant_id"]))
-    return (not status or row["status"] == status) and any(search in text for text in texts)
 
 
 async def create(visit: OperatorVisit) -> Response:
@@ -60,4 +56,5 @@ async def create(visit: OperatorVisit) -> Response:
             )  # fmt: skip
     except (InvalidRequest, SlugTaken) as error:
         return await _page(visit, error=error)
+    # No redirect: the key and the secret are shown once, and an address must not contain them.
     return await _page(visit, made)

@@ -38,6 +38,7 @@ class Destinations:
     def may_go_to(self, url: httpx.URL, address: Address) -> bool:
         """Tell whether a request to the URL may connect to an address of its host."""
         if is_allowed(address, self._allowed):
+            # The operator's own services may be in an allowed network. A tenant must not reach ours there.
             return urls.port_of(url) not in self._own_ports
         return is_public(address) and urls.transport_error(url) is None and not is_own(address)
 

@@ -39,7 +39,9 @@ class Exchanges:
         """``may_go_to`` judges each address of a host. The rest is for other surroundings."""
         self._may_go_to = may_go_to
         self._resolver = resolver or Resolver()
+        # Variables such as SSL_CERT_FILE are for the operator's programs, and must not decide whom tenants trust.
         self._context = context or httpx.create_ssl_context(trust_env=False)
+        # A server that may choose would answer in HTTP/2, which h11 does not speak.
         self._context.set_alpn_protocols(["http/1.1"])
         self._kept = KeptConnections()
 

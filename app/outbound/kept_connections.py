@@ -42,6 +42,7 @@ class KeptConnections:
 
     def take(self, origin: Origin, addresses: Sequence[Address]) -> PinnedConnection | None:
         """Return a connection to one of the addresses; None if none is kept."""
+        # The newest first: its server is the least likely to have closed it.
         for connection in reversed(self._kept.get(origin, ())):
             if connection.address in addresses:
                 self._forget(origin, connection)

@@ -96,6 +96,7 @@ class PinnedConnection(httpx.AsyncByteStream):
 
     def close(self) -> None:
         """Close it, whatever is left to be read."""
+        # abort and not close: what is left to send, or the end of TLS, must not keep the socket.
         self._writer.transport.abort()
 
     def _bytes_of(self, request: httpx.Request) -> bytes:

@@ -61,9 +61,11 @@ class Resolver:
         except TimeoutError:
             raise NoThreadError from None
         async with asyncio.timeout(_TIMEOUT):
+            # The thread cannot be stopped, and its place must be given back when it ends.
             return await asyncio.shield(found)
 
     async def _begin(self, tenant_id: UUID, host: str) -> asyncio.Future[Sequence[Address]]:
+        # The tenant's own place comes first: a tenant that waits for it must not occupy a place of all.
         places = (self._places_of.setdefault(tenant_id, asyncio.Semaphore(_AT_ONCE_PER_TENANT)), self._places)
         taken = []
         try:

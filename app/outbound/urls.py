@@ -93,6 +93,7 @@ def _parse(url: str) -> httpx.URL | None:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
         return None
+    # The parser may write a URL longer than it was, by percent-encoding.
     is_sent_as_given = len(str(parsed)) <= MAX_LENGTH and not parsed.userinfo
     return parsed if is_sent_as_given and (parsed.port is None or 1 <= parsed.port <= _MAX_PORT) else None
 

@@ -79,6 +79,7 @@ class _SubmitRate(_CallRate):
         parts = QuotaParts.of(request)
         principal = await parts.verifier.authenticate(request.scope)
         limits = plans.limits_of(principal)
+        # Before the scope is checked: a key without the scope cannot ask without limit either.
         remaining = await ask_rate(parts.rates, principal.tenant_id, limits, policies.submit_policies)
         request.scope["state"]["rate"] = remaining
         try:
@@ -115,6 +116,7 @@ class _TaskCallRate(_CallRate):
                 raise NotFound("There is no such task. GET /api/tasks lists your tasks.")
             return given
         finally:
+            # Also for a refusal: its URL has the token as well.
             state["headers"] = {**state.get("headers", {}), **_PRIVATE}
 
     def documented(self, scope: str) -> Depends:

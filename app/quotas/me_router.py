@@ -35,5 +35,6 @@ async def get_me(request: Request, principal: Annotated[Principal, Security(rate
         ),
         scopes=sorted(principal.scopes),
         queue=limits.queue,
+        # Every valid credential may ask who it is, but only this scope allows to see usage.
         limits=limits.items if USAGE_READ in principal.scopes else None,
     )

@@ -70,6 +70,7 @@ class Rates:
         here = self._ask_here(tenant_id, rate)
         # The time of arrival in Redis is never earlier than the one known here, so a refusal here needs no Redis.
         if here.is_allowed and not self._breaker.is_open:
+            # Before the round trip, so that its time never makes the known arrival later than that of Redis.
             now = _now()
             reply = await self._requests.ask((f"{self._prefix}.{tenant_id}", rate))
             if reply is not None:
@@ -83,6 +84,7 @@ class Rates:
         return here
 
     async def _send(self, group: Sequence[_Request]) -> Sequence[_Reply]:
+        # It may have opened while this group waited for the one before it.
         if self._breaker.is_open:
             return [None] * len(group)
         keys = [key for key, _ in group]
@@ -109,4 +111,5 @@ class Rates:
 
 
 def _now() -> int:
+    # The monotonic clock: a wall clock that is set would give or take a burst.
     return monotonic_ns() // 1_000

@@ -49,6 +49,7 @@ class Refusals:
         limit = policies.quotas(limits)[policy]
         self._latest[tenant_id] = _Remembered(policy, limit, now + memory, now + seconds)
         if len(self._latest) > _MAX_TENANTS:
+            # Forgetting costs one question to the ledger, and nothing else.
             self._latest.popitem(last=False)
 
     def find(self, tenant_id: UUID, limits: Limits) -> Refusal | None:

@@ -44,6 +44,7 @@ async def standing(connection: Connection, tenant_id: UUID) -> Grant:
 
 def granted(ledger: Grant, wanted: Demand, count: int) -> Grant:
     """Return a grant whose answer was lost: ``count`` of its tasks are stored, ``ledger`` is the current standing."""
+    # The month comes first: it is the limit that lasts longer.
     used = {"month": ledger.month_used, "day": ledger.day_used}
     limits: dict[Quota, int] = {"month": wanted.month_limit, "day": wanted.day_limit}
     # The refusing limit was lost too. If no period is used up, it was the backlog, which may have drained since.

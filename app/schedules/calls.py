@@ -145,6 +145,7 @@ async def trigger_schedule(
         parts.accounts, parts.acceptor, acting(request, principal), principal.tenant_id, limits, schedule_id
     )
     accepted = responses.require_accepted(decided, limits, rate)
+    # The request log names the task, as for a submit.
     request.scope["state"]["task_id"] = str(accepted.task_ids[0])
     return responses.accepted(accepted, limits, rate)
 

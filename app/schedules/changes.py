@@ -59,6 +59,7 @@ def columns(
     """
     options = {option: getattr(wanted, option) for option in _OPTIONS}
     request = SubmitRequest.model_construct(task=wanted.task, payload=wanted.payload, **options)
+    # Validated now, because the dispatcher that fires it loads no task types (decision 29).
     task = validation.new_task(tenant_id, limits, request, None, own)
     catch_up_seconds = wanted.catch_up_seconds
     return ScheduleColumns(
@@ -131,6 +132,7 @@ async def put(
         made = await create(connection, actor, tenant_id, wanted, limit=limit, paused=bool(paused))
         return Put(made, is_new=True)
     schedule_id = row["schedule_id"]
+    # A deployment may put the same schedules again and again: what is unchanged leaves no audit event.
     if not wanted.is_as_stored(row):
         await _change(connection, tenant_id, row, wanted)
         await audit.record(connection, tenant_id, actor, "schedule.changed", str(schedule_id), _audited(wanted))
@@ -166,6 +168,7 @@ async def _next(connection: Connection, facts: Facts, row: asyncpg.Record) -> da
 async def pause(connection: Connection, actor: Actor, tenant_id: UUID, schedule_id: UUID, note: str | None) -> Schedule:
     """Pause a schedule; of one that is paused, replace the note. Raises ``NotFound``."""
     row = await _locked(connection, tenant_id, schedule_id)
+    # A fire that waited and will not happen must leave a row, too.
     if queued := row["queued_fire_at"]:
         await store.miss(connection, tenant_id, schedule_id, queued, "paused")
     await store.pause(connection, tenant_id, schedule_id, actor.name, note)
@@ -232,6 +235,7 @@ async def for_operator(connection: Connection, tenant_id: UUID, schedule_id: UUI
     """Return a schedule with its latest fires, as an operator sees it: without what the tenant's task is given."""
     found = await shown(connection, tenant_id, schedule_id)
     latest = [ScheduleFire(**fire) for fire in await store.fires(connection, tenant_id, schedule_id, _LAST_FIRES)]
+    # These may name the tenant's customers, or hold a token.
     facts = found.model_dump(mode="json", exclude={"metadata", "webhook_url", "tags"})
     return facts | {"last_fires": [fire.model_dump(mode="json") for fire in latest]}
 

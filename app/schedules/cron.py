@@ -47,6 +47,7 @@ def fault(expression: str) -> str | None:
     if len(fields.split()) != _FIELDS:
         return "needs five fields: minute, hour, day of the month, month, day of the week"
     try:
+        # Some valid expressions, such as the 31st of February, have no time at all. Only a search shows it.
         next(CronSim(fields, datetime(2024, 1, 1)))  # noqa: DTZ001 wall-clock time
     except CronSimError as error:
         return str(error).replace("Bad ", "has an invalid ")

@@ -167,8 +167,10 @@ def _to_catch_up(standing: DueSchedule, times: list[datetime], now: datetime, *,
         case "none":
             return on_time
         case "all":
+            # A fire on time is no catch-up: it counts also where catch_up_seconds is shorter than a minute.
             return within if len(within) > len(on_time) else on_time
         case "latest":
+            # With more to come, the latest one is not known yet.
             if len(on_time) == len(times) or has_more:
                 return on_time
             return on_time[-1:] or within[-1:]
@@ -211,6 +213,7 @@ def _overlapping(standing: DueSchedule, wanted: list[datetime]) -> tuple[list[Fi
 def _failures_that_pause(standing: DueSchedule) -> int:
     if standing.pause_after_failures is None:
         return 0
+    # A task that still runs says nothing yet: it neither ends the row of failures nor adds to it.
     ended = [status for status in standing.recent_statuses if status in FINAL]
     in_a_row = len(list(itertools.takewhile(lambda status: status == "FAILURE", ended)))
     return in_a_row if in_a_row >= standing.pause_after_failures else 0

@@ -136,6 +136,7 @@ class Firing:
             async with self._submit.transaction(tenant_id) as connection:
                 for statement in statements:
                     await connection.execute(statement.sql, *statement.arguments)
+        # After the commit: a fire that waits is recorded before the task that it waits for is cancelled.
         await self._cancel(tenant_id, planned)
 
     async def _pass_over(self, tenant_id: UUID, key: UUID) -> None:
@@ -176,6 +177,7 @@ def _plan(tenant_id: UUID, row: asyncpg.Record) -> _Planned | None:
     )  # fmt: skip
     decision = decisions.decide(standing, row["now"])
     before, after = (row["next_fire_at"], row["queued_fire_at"]), (decision.next_fire_at, decision.queued_fire_at)
+    # A fire that still waits for a running task: writing the same again would only cost.
     if not decision.fires and before == after and not decision.cancels:
         return None
     return _Planned(

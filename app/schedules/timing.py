@@ -32,6 +32,7 @@ class Timing:
         """Return the first fire after ``moment`` in UTC, with its shift; None if there is none."""
         fires = self._next(moment)
         while fires is not None and self.starts_at is not None and fires < self.starts_at:
+            # Two seconds before the start, so that a fire at the start itself is found.
             fires = self._next(max(fires, self.starts_at - timedelta(seconds=2)))
         if fires is None or (self.ends_at is not None and fires > self.ends_at):
             return None
@@ -74,6 +75,7 @@ def shift_of(schedule_id: UUID, window_seconds: int) -> timedelta:
     """Return the part of a window by which every fire of a schedule is later; it depends on the id alone."""
     if not window_seconds:
         return timedelta()
+    # A hash and no random number: the same schedule keeps its shift, and every process computes the same one.
     digest = hashlib.sha256(schedule_id.bytes).digest()
     return timedelta(seconds=int.from_bytes(digest[:8], "big") % (window_seconds + 1))
 

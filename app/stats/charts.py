@@ -37,6 +37,7 @@ def sparkline(values: Sequence[float | None], *, label: str) -> str:
 
     The classes are ``sparkline``, and ``chart-line`` or ``chart-dot`` in it.
     """
+    # A chart in which all values are 0 must not divide by 0.
     top = max((value for value in values if value is not None), default=0) or 1
     step = _WIDTH / max(len(values) - 1, 1)
     points = [

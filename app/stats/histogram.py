@@ -57,6 +57,7 @@ def middle(bucket: int) -> float:
     """
     if bucket == 0:
         return 0.0
+    # The geometric middle makes the relative error the same to both sides.
     return bound(bucket) if bucket == LAST else math.sqrt(bound(bucket) * bound(bucket + 1))
 
 

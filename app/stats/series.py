@@ -30,15 +30,24 @@ async def read(
     return await asyncio.to_thread(_stats, rows, span, by_task, task)
 
 
+async def read_any_tenant(reader: Database, span: Span) -> list[StatsPoint]:
+    """Return what all tenants did in the hours of a time. Times and limits, which are a tenant's own, are left out."""
+    async with reader.transaction() as connection:
+        rows = {row["starts_at"]: dict(row) | {"times": ()} for row in await store.hours_any_tenant(connection, span)}
+    return [_point(start, rows.get(start, _NOTHING), is_at_limit=False) for start in span.starts]
+
+
 def _stats(rows: Iterable[Any], span: Span, by_task: bool, task: str | None) -> Stats:
     by_type: dict[str, dict[datetime, Any]] = defaultdict(dict)
     at_limit = set()
     for row in rows:
         by_type[row["task"]][row["starts_at"]] = row
+        # Only the tenant's own row has the mark, and it counts for each task type.
         if row["is_at_limit"]:
             at_limit.add(row["starts_at"])
     # The tenant's own row is no task type; without by=task it is the sum of all.
     types = sorted(by_type.keys() - {""}) if by_task else [""]
+    # Again, because only the rows tell how many task types there are.
     require_few_points(len(types) * span.count)
     items = [
         TaskStats(

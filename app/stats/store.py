@@ -34,6 +34,13 @@ WITH chosen AS MATERIALIZED (
 SELECT c.*, coalesce(t.times, '{}') AS times FROM counted c LEFT JOIN timed t USING (starts_at, task)
 """
 
+# By the index of hours: what is read is what all tenants did in that time.
+_HOURS: Final = """
+SELECT starts_at, sum(submitted)::bigint AS submitted, sum(succeeded)::bigint AS succeeded,
+    sum(failed)::bigint AS failed, sum(revoked)::bigint AS revoked, sum(retried)::bigint AS retried
+FROM stat WHERE minutes = 60 AND starts_at >= $1 AND starts_at < $2 GROUP BY starts_at
+"""
+
 # $2: the token of the dispatcher's lease. Without the lease nothing changes.
 _COUNT_SUBMITS: Final = "SELECT stat_count_submits(p_tenants => $1) WHERE (SELECT dispatcher_leads(p_token => $2))"
 _MARK_LIMITS: Final = "SELECT stat_mark_limits(p_seconds => $1) WHERE (SELECT dispatcher_leads(p_token => $2))"
@@ -50,8 +57,14 @@ async def series(
     return list(await connection.fetch(_SERIES, tenant_id, minutes, first, last, by_task, task))
 
 
+async def hours_any_tenant(connection: Connection, span: Span) -> "list[asyncpg.Record]":
+    """Return the counts of all tenants together in the hours of a time."""
+    return list(await connection.fetch(_HOURS, span.starts_at, span.ends_at))
+
+
 async def admitted_any_tenant(connection: Connection) -> dict[UUID, int]:
     """Return how many tasks each tenant has ever submitted, of those that submitted any since yesterday (UTC)."""
+    # Yesterday too: a submit just before midnight may be counted after it.
     since = "SELECT tenant_id, admitted FROM tenant_admitted WHERE day >= (now() AT TIME ZONE 'UTC')::date - 1"
     return {row["tenant_id"]: row["admitted"] for row in await connection.fetch(since)}
 

@@ -85,6 +85,7 @@ async def retry_error(
 
     It is the same as `POST /api/tasks/retry` with the filter `{"error_id": …}`.
     """
+    # An operation with an unknown error would be accepted, and then find no task.
     await get_error(principal, parts, error_id)
     chosen = RetryFilter(error_id=error_id)
     return await starting.start(request, principal, parts, "tasks.retry", chosen.stored(), idempotency_key)

@@ -21,8 +21,10 @@ class ErrorPlace(tuple[datetime, UUID]):
     def read(cls, text: str) -> "ErrorPlace":
         """Return the place that ``str`` has written."""
         microseconds, _, error_id = text.partition(".")
+        # Whole microseconds, as Postgres stores them: a float would round, and a page could repeat or skip an error.
         return cls((_EPOCH + int(microseconds) * _MICROSECOND, UUID(error_id)))
 
+    # A cursor has a colon of its own, between the name of its list and the place.
     def __str__(self) -> str:
         """Return the place as a text without a colon."""
         last_seen, error_id = self

@@ -32,5 +32,6 @@ async def erase_task(principal: Principal, parts: TaskParts, task_id: TaskId) ->
     Its id, status and times stay. A webhook that is still to be sent goes out without them.
     """
     status, erased_at = await erasure.erase(parts.reader, principal.tenant_id, task_id)
+    # This process must not answer from memory what its own tenant has just erased (decision 19).
     parts.reading.ended.forget(principal.tenant_id, task_id)
     return ErasedTask(task_id=task_id, status=status, erased_at=erased_at)

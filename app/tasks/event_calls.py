@@ -66,6 +66,7 @@ async def create_stream_token(principal: Principal, parts: TaskParts, task_id: T
     A browser sends it as `?access_token=` to these calls. It is valid for up to 15 minutes, and ends with the key or
     token that made it.
     """
+    # Only for the error if the tenant has no such task.
     await parts.reading.status(principal.tenant_id, task_id)
     token, seconds = parts.verifier.sign_stream_token(principal, task_id)
     answer = StreamToken(access_token=token, expires_in=seconds)

@@ -40,6 +40,7 @@ async def keep_any_tenant(connection: Connection, fence: UUID | None = None, *, 
         try:
             moved += await _keep(connection, table, AHEAD[unit], fence, attempts=attempts)
         except asyncpg.PostgresError as error:
+            # One table that is locked must not leave the others without their next partition.
             failed = failed or error
     if failed is not None:
         raise failed

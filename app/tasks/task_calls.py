@@ -134,7 +134,7 @@ async def list_tasks(
 ) -> Response:
     """List the tenant's tasks, newest first unless `sort` says otherwise.
 
-    With a filter, one call reads at most 20,000 tasks, so a short or empty page may still have a `next_cursor`.
+    With a filter, one call reads at most 5,000 tasks, so a short or empty page may still have a `next_cursor`.
     """
     statuses = None if status is None else [Status(name) for name in status.split(",")]
     pair = None if metadata is None else dict([metadata.split(":", 1)])

@@ -58,6 +58,7 @@ async def create(
     tenant_id = new_id()
     if not await store.insert(connection, tenant_id, slug=slug, name=name, plan=plan):
         raise SlugTaken("A tenant with this slug already exists. Choose another slug.")
+    # Here and not with the first task: every claim and end expects the row.
     await _write_slots(connection, tenant_id, plans.PLANS[plan])
     webhook_secret = await _add_webhook_secret(connection, tenant_id, secrets)
     await audit.record(connection, tenant_id, actor, "tenant.created", slug, {"plan": plan, "name": name})
@@ -103,6 +104,7 @@ async def set_limits(
     connection: Connection, actor: Actor, tenant_id: UUID, changes: Mapping[str, int | None]
 ) -> TenantRecord:
     """Override limits of the plan by name; ``None`` removes an override. Raises ``InvalidRequest``."""
+    # Checked before the lock, for which other calls may wait.
     for name, value in changes.items():
         if error := plans.validation_error(name, value):
             raise InvalidRequest(error)

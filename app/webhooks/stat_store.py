@@ -37,10 +37,33 @@ GROUP BY 1, 2
 _SUMS: Final = {name: _sums(series) for name, series in _SERIES.items()}
 
 
+# Without the histograms and the times, which are most of the work of a chart.
+_TOTALS: Final = """
+SELECT endpoint_id, sum(first_attempts) AS deliveries, sum(attempts) AS attempts,
+    coalesce(sum(attempts) FILTER (WHERE status_class <> '2xx'), 0) AS failures, sum(count(*)) OVER () AS rows_read
+FROM (
+    SELECT endpoint_id, first_attempts, attempts, status_class FROM webhook_stat
+    WHERE tenant_id = $1 AND bucket = 'hour' AND at >= date_trunc('hour', $2::timestamptz, 'UTC')
+        AND ($3::uuid IS NULL OR endpoint_id = $3)
+    ORDER BY at LIMIT $4
+) AS counted
+GROUP BY endpoint_id
+"""
+
+
+async def totals(
+    connection: Connection, tenant_id: UUID, *, since: datetime, endpoint_id: UUID | None = None
+) -> "list[asyncpg.Record] | None":
+    """Return the sums of each endpoint, or of one, since a time; None if more than ``MAX_ROWS_READ`` rows match."""
+    rows = await connection.fetch(_TOTALS, tenant_id, since, endpoint_id, MAX_ROWS_READ + 1)
+    return None if rows and rows[0]["rows_read"] > MAX_ROWS_READ else list(rows)
+
+
 async def sums(
     connection: Connection, tenant_id: UUID, *, since: datetime, until: datetime, bucket: str, by: str | None
 ) -> "list[asyncpg.Record] | None":
     """Return the sums of each bucket and series, oldest first; None if more rows than ``MAX_ROWS_READ`` match."""
+    # One row more than the bound shows that there are more, without counting them.
     rows = await connection.fetch(_SUMS[by], tenant_id, bucket, since, until, MAX_ROWS_READ + 1)
     if rows and rows[0]["rows_read"] > MAX_ROWS_READ:
         return None

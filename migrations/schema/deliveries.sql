@@ -37,6 +37,7 @@ CREATE TABLE endpoint (
     PRIMARY KEY (tenant_id, id),
     CHECK (enabled = (disabled_at IS NULL) AND enabled = (disabled_by IS NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX endpoint_unwell ON endpoint (tenant_id, id) WHERE NOT enabled OR failing_since IS NOT NULL;
 COMMENT ON TABLE endpoint IS
     'A URL that gets the events of a tenant. Tenants with a row here have the bit 2 in tenant_slots.features.';
 COMMENT ON COLUMN endpoint.event_types IS 'Names of types (functions/event_type_name.sql).';

@@ -14,6 +14,8 @@ CREATE TABLE stat (
     times bigint[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, minutes, starts_at, task)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000);
+-- For the chart of all tenants. The key begins with the tenant.
+CREATE INDEX stat_hour ON stat (starts_at) WHERE minutes = 60;
 COMMENT ON TABLE stat IS
     'One task type of a tenant in a minute, an hour or a day of UTC. Only the leading dispatcher writes it. Each event is '
     'counted in all three. Minutes are kept for 48 hours, hours for 35 days, days for 400 days.';

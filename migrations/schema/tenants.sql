@@ -13,6 +13,7 @@ CREATE TABLE tenant (
     queue_paused_by_tenant boolean NOT NULL DEFAULT false,
     return_origins text[] NOT NULL DEFAULT '{}'
 );
+CREATE INDEX tenant_paused ON tenant (id) WHERE queue_paused OR queue_paused_by_tenant;
 COMMENT ON TABLE tenant IS 'A customer.';
 COMMENT ON COLUMN tenant.slug IS
     'Unique name for people and commands: lower case letters, digits and hyphens, at most 63.';

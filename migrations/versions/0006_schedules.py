@@ -3,7 +3,7 @@
 from migrations import script
 
 revision = "r0006"
-down_revision = "r0004"
+down_revision = "r0005"
 
 _FORMER = "'tasks.cancel', 'tasks.retry', 'webhooks.recover', 'webhooks.replay_missing', 'webhooks.resend'"
 _KINDS = (

@@ -144,3 +144,10 @@ def _has_in_memory(pid: int, secret: bytes) -> bool:
             except OSError:
                 continue  # the region has gone meanwhile, or is a device's
     return False
+
+
+def test_the_overview_draws_the_ends_of_all_tenants_by_hour(operator: OperatorBrowser):
+    page = operator.get("").text
+    chart = page.partition('aria-label="Ended tasks of all tenants by hour"')[2].partition("</svg>")[0]
+    assert chart.count("<title>") in {24, 25}
+    assert re.search(r"<dt>Accepted</dt><dd class=\"n\">[\d\u202f]+</dd>", page)

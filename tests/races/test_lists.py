@@ -17,7 +17,7 @@ from app.webhooks.history import store as delivery_store
 from app.webhooks.history.store import DeliveryFilter
 from tests.races.conftest import Yard
 
-ROWS = 50_000
+ROWS = 12_500
 # What is found and where the list goes on are read from the same rows.
 BOUND = 2 * list_store.MAX_ROWS_READ
 
@@ -68,7 +68,7 @@ def _rows_read(plan: dict[str, Any]) -> float:
 )
 @pytest.mark.parametrize("order", [list_store.NEWEST_FIRST, list_store.OLDEST_FIRST], ids=["newest", "oldest"])
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
-async def test_a_filter_that_finds_nothing_reads_twenty_thousand_tasks(
+async def test_a_filter_that_finds_nothing_reads_five_thousand_tasks(
     yard: Yard, wanted: TaskFilter, order: list_store.Order, mode: str
 ):
     tenant_id = await _fill(yard, _TASKS)
@@ -93,7 +93,7 @@ async def test_a_filter_that_finds_nothing_reads_twenty_thousand_tasks(
     assert pages == 3
 
 
-async def test_a_filter_that_finds_nothing_reads_twenty_thousand_events(yard: Yard):
+async def test_a_filter_that_finds_nothing_reads_five_thousand_events(yard: Yard):
     tenant_id = await _fill(yard, _EVENTS)
     account = yard.database("tq_account", 1)
     before, pages = ids.LAST, 0
@@ -114,7 +114,7 @@ async def test_a_filter_that_finds_nothing_reads_twenty_thousand_events(yard: Ya
 
 
 @pytest.mark.parametrize("is_of_endpoint", [False, True], ids=["all", "endpoint"])
-async def test_a_filter_that_finds_nothing_reads_twenty_thousand_deliveries(yard: Yard, is_of_endpoint: bool):
+async def test_a_filter_that_finds_nothing_reads_five_thousand_deliveries(yard: Yard, is_of_endpoint: bool):
     tenant_id = await _fill(yard, _DELIVERIES)
     api = yard.database("tq_api", 1)
     before, pages = ids.LAST, 0

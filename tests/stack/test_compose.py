@@ -215,7 +215,7 @@ def test_the_build_sees_what_the_image_takes_and_nothing_else():
     lines = (parts.ROOT / ".dockerignore").read_text().splitlines()
     assert lines[1] == "*"
     assert {line[1:] for line in lines if line.startswith("!")} == {source for source, _ in COPIED}
-    assert "--require-hashes -r /tmp/requirements.txt" in DOCKERFILE
+    assert '--require-hashes -r "/tmp/$wanted"' in DOCKERFILE
 
 
 def test_the_build_has_every_page_of_the_guide(image: Path):

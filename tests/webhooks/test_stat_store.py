@@ -128,3 +128,23 @@ async def test_each_bucket_is_kept_for_its_time(owner: Any, customer: Customer):
         "SELECT bucket, round(extract(epoch FROM now() - at) / 86400)::int AS age FROM webhook_stat"
     )
     assert {row["bucket"]: row["age"] for row in kept} == {bucket: days[0] for bucket, days in ages.items()}
+
+
+async def test_the_totals_are_those_of_each_endpoint_or_of_one(
+    webhook: Database, environment: dict[str, str], owner: Any, customer: Customer
+):
+    first, since = uuid.uuid4(), datetime.now(UTC) - timedelta(hours=24)
+    await _count(webhook, customer.id, 204, 500, None, endpoint_id=first)
+    await _count(webhook, customer.id, 204, is_first=False)
+    api = Database("tq_api", size=1, url=role_url(environment, "tq_api"))
+    try:
+        async with api.transaction(customer.id) as connection:
+            rows = await stat_store.totals(connection, customer.id, since=since)
+            assert rows is not None
+            found = {row["endpoint_id"]: (row["deliveries"], row["attempts"], row["failures"]) for row in rows}
+            assert found == {first: (3, 3, 2), UUID(int=0): (0, 1, 0)}
+            [one] = await stat_store.totals(connection, customer.id, since=since, endpoint_id=first) or []
+            assert (one["endpoint_id"], one["attempts"]) == (first, 3)
+            assert await stat_store.totals(connection, uuid.uuid4(), since=since) == []
+    finally:
+        await api.close()

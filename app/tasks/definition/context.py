@@ -43,6 +43,7 @@ class TaskContext:
     @property
     def idempotency_key(self) -> str:
         """Return a key that is the same in every attempt: send it to a service that must act only once."""
+        # Of the task and not of the attempt: for the other service, each attempt must look like the first one.
         return str(self.task_id)
 
     @property

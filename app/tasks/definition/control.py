@@ -55,6 +55,7 @@ class PutOff(Exception):  # noqa: N818 named for the fact
 
 
 def _seconds(after: float, minimum: float) -> float:
+    # bool is a subclass of int, so True would mean one second.
     if isinstance(after, bool) or not isinstance(after, int | float) or not isfinite(after):
         message = f"after must be a number of seconds, not {type(after).__name__}"
         raise ValueError(message)

@@ -92,6 +92,7 @@ def models(function: Callable[..., Any]) -> tuple[type[BaseModel], Any] | str:
 def _kind_fault(function: Any) -> str | None:
     if not inspect.isroutine(function):
         return f"@task stands above a function: {_form(function)}"
+    # Calling it would return a generator at once, and none of its code would run.
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return "it must return its result, not yield: report how far it is with context.progress"
     return None

@@ -46,6 +46,7 @@ def _validated(task_type: TaskType, validate: Callable[..., Any], payload: str) 
     except ValidationError as error:
         fields = getattr(task_type.payload, "model_fields", {})
         members = [field.alias or name for name, field in fields.items()]
+        # from None: pydantic's own error quotes the input, and a traceback would show it.
         raise UnusablePayload(_faults(error, members, is_by_us=task_type.is_shipped)) from None
 
 

@@ -90,6 +90,7 @@ class Following:
         async with self._reader.statement() as connection:
             marks = await store.marks_any_tenant(connection, group)
         for followed in group:
+            # A task that was deleted has no mark. That is a change as well, and its readers must learn of it.
             mark = marks.get(followed[1], "")
             if followed in self._watched and self._marks.get(followed) != mark:
                 self._marks[followed] = mark

@@ -133,6 +133,7 @@ def _while_running(row: Mapping[str, Any], point: Point) -> Iterator[_Happened]:
             yield point, "task.log", line["at"], facts
     # Only the latest report of the latest attempt is stored.
     if point.attempt == row["attempt"] and row["progress"] and not _has_more_lines(row, point.attempt):
+        # A hash, because reports have no number: a reader that resumes must not get the same report again.
         report = sha256(row["progress"].encode()).digest()[: len(_NO_HASH)]
         if report != point.report:
             facts = {"attempt": point.attempt, "progress": json.loads(row["progress"])}

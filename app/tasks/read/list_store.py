@@ -12,7 +12,7 @@ from app.tasks.read.task_filter import TaskFilter
 if TYPE_CHECKING:
     import asyncpg
 
-MAX_ROWS_READ: Final = 20_000
+MAX_ROWS_READ: Final = 5_000
 """The most tasks that one call of a list with a filter reads."""
 
 _ANY: Final = TaskFilter()

@@ -86,6 +86,7 @@ class DeliveryAttempts:
             "endpoint_id": claim.endpoint_id and str(claim.endpoint_id),
             "delivery_id": str(claim.id),
             "attempt": claim.attempt,
+            # The claim is over: the delivery is sent once more, and the line of that attempt tells how it ended.
             "outcome": step.status if is_recorded else "FENCED",
             "status": answer.status,
             "error": answer.error,
@@ -100,6 +101,7 @@ class DeliveryAttempts:
             keys, own = opening.keys(self._opener, claim), opening.headers(self._opener, claim)
         except (crypto.SealBroken, SecretsFileError, ValueError):
             return DeliveryResponse(None, _SEALED)
+        # A receiver could not tell an unsigned request from a forged one.
         if not keys:
             return DeliveryResponse(None, _UNSIGNED)
         try:

@@ -72,6 +72,7 @@ class EndpointConcurrency:
             most = MAX_AHEAD if seconds <= _FAST else PER_ENDPOINT
             self._set_limit(endpoint, min(self.limit(endpoint) * 2, most))
         else:
+            # One and not none: only an attempt can show that the endpoint is well again.
             self._set_limit(endpoint, 1)
 
     def end_rush(self, endpoint: EndpointKey) -> None:
@@ -91,6 +92,7 @@ class EndpointConcurrency:
 
     def is_full(self, tenant_id: UUID, most: int = PER_TENANT) -> bool:
         """Tell whether a tenant has taken its share."""
+        # A share of what is free, and not a fixed number: the fewer places are left, the less a tenant can take.
         share = min(most, max(1, self.free // _FREE_PER_PLACE))
         return self._held_by[tenant_id] >= share or self._unrecorded[tenant_id] >= MAX_UNRECORDED
 

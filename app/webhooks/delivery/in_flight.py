@@ -118,6 +118,7 @@ class Deliveries:
     ) -> int:
         taken: list[DueDelivery] = []
         claims: list[DeliveryClaim] = []
+        # The claim names it, so that rows of a claim whose answer was lost can be found again.
         key = uuid4()
         try:
             async with asyncio.timeout(_CLAIM_TIMEOUT), self._database.connection() as connection:
@@ -210,6 +211,7 @@ class Deliveries:
         running.add_done_callback(self._end)
 
     async def _run(self, claim: DeliveryClaim) -> None:
+        # After the lease another process may send it, so nothing is recorded later than that.
         until = time.monotonic() + LEASE.total_seconds()
         try:
             sent = await self._send_in_turn(claim)

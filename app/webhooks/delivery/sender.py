@@ -84,6 +84,7 @@ class Sender:
         ``deadline`` is in seconds, and replaces that of the process if it is shorter.
         Raises ``NoThreadError`` where the host name could not be looked up yet: nothing was sent.
         """
+        # Checked again with each attempt: the operator may have changed the rules since the URL was stored.
         if objection := self._destinations.validation_error(url):
             return DeliveryResponse(None, objection)
         seconds = self._deadline if deadline is None else min(deadline, self._deadline)
@@ -127,5 +128,6 @@ async def _drain(response: httpx.Response, deadline: float) -> str | None:
 
 
 def _answer(response: httpx.Response, text: str | None) -> DeliveryResponse:
+    # A redirect could lead to an address that was not checked.
     error = _REDIRECT if HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST else None
     return DeliveryResponse(response.status_code, error, response.headers.get("Retry-After"), text)

@@ -95,6 +95,7 @@ async def change(
     # A caller who only disables takes a right away, which is never refused.
     if values.enabled or wanted.model_fields_set != {"enabled"}:
         await daily_changes.admit(connection, actor, tenant_id)
+    # Otherwise a tenant could undo at once what the operator has done to protect others.
     if values.enabled and before.disabled_by == "operator":
         raise IllegalState("The operator has disabled this endpoint. Ask the operator to enable it.")
     row = await store.change(connection, tenant_id, endpoint_id, values)

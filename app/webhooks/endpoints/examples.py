@@ -24,6 +24,7 @@ def body(kind: str, endpoint_id: UUID, url: str) -> str:
         data = _schedule(now)
     else:
         data = _endpoint(event_type, endpoint_id, url, now)
+    # By the model of real events, so that an example cannot differ from them in its form.
     event = WEBHOOK_EVENT.validate_python({"type": kind, "timestamp": now, "data": data})
     return WEBHOOK_EVENT.dump_json(event, exclude_unset=True).decode()
 

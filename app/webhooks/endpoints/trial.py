@@ -34,6 +34,7 @@ async def send(
     if found is None:
         raise NotFound(store.UNKNOWN)
     async with reader.transaction(tenant_id) as connection:
+        # Asked first, so that a caller does not wait 15 s for a process that does not run.
         if not await trial_store.is_sender_alive_any_tenant(connection):
             raise Unavailable(_NO_SENDER)
     delivery_id = await _insert(accounts, actor, tenant_id, found, kind)
@@ -61,5 +62,6 @@ async def _wait(reader: Database, accounts: Database, tenant_id: UUID, delivery_
             return EndpointTest(delivery_id=delivery_id, **found)
         await asyncio.sleep(_INTERVAL)
     async with accounts.transaction(tenant_id) as connection:
+        # The answer will say that nothing was sent, so it must not be sent afterwards.
         is_withdrawn = await trial_store.withdraw(connection, tenant_id, delivery_id, _NOT_SENT)
     raise Unavailable(_NOT_SENT if is_withdrawn else _NO_ANSWER)

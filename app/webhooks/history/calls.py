@@ -39,7 +39,7 @@ async def list_deliveries(
 ) -> Response:
     """List the deliveries of the tenant's events, newest event first.
 
-    With a filter, one call reads at most 20,000 deliveries, so a short or empty page may still have a `next_cursor`.
+    With a filter, one call reads at most 5,000 deliveries, so a short or empty page may still have a `next_cursor`.
     """
     statuses = None if status is None else status.split(",")
     wanted = DeliveryFilter(endpoint, statuses, type, task_id, since)

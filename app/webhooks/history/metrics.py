@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from app.core.errors import InvalidRequest
@@ -20,6 +20,32 @@ KEPT: Final[Mapping[BucketLength, timedelta]] = {
 _DEFAULT: Final[Mapping[BucketLength, timedelta]] = {
     "minute": timedelta(hours=1), "hour": timedelta(hours=24), "day": timedelta(days=30),
 }  # fmt: skip
+
+
+class DayOfDeliveries(NamedTuple):
+    """The attempts of the last 24 hours that one endpoint got."""
+
+    deliveries: int = 0
+    attempts: int = 0
+    failures: int = 0
+
+
+async def last_day(
+    reader: Database, tenant_id: UUID, endpoint_id: UUID | None = None
+) -> Mapping[UUID | None, DayOfDeliveries]:
+    """Return the last 24 hours by endpoint, or of one; those of the ``webhook_url`` of tasks are under None.
+
+    Nothing is returned for a tenant with so much that it is not added up.
+    """
+    since = datetime.now(UTC) - _DEFAULT["hour"]
+    async with reader.transaction(tenant_id) as connection:
+        rows = await stat_store.totals(connection, tenant_id, since=since, endpoint_id=endpoint_id)
+    return {
+        row["endpoint_id"] if row["endpoint_id"].int else None: DayOfDeliveries(
+            row["deliveries"], row["attempts"], row["failures"]
+        )
+        for row in rows or ()
+    }
 
 
 async def report(
@@ -50,6 +76,7 @@ async def report(
 def _before(until: datetime, length: timedelta) -> datetime:
     try:
         return until - length
+    # A time near the first year. The check that follows refuses it.
     except OverflowError:
         return until
 

@@ -12,7 +12,7 @@ from app.db import Connection, call
 if TYPE_CHECKING:
     import asyncpg
 
-MAX_ROWS_READ: Final = 20_000
+MAX_ROWS_READ: Final = 5_000
 """The most deliveries that one call of a list with a filter reads."""
 MAX_ATTEMPTS: Final = 100
 """The most attempts of a delivery that are shown."""
