@@ -85,7 +85,8 @@ def files(document: modules.Document) -> dict[str, bytes]:
     sources[tasks] = with_overloads(sources[tasks], modules.overloads(document))
     for name, text in list(sources.items()):
         if "/_async/" in name:
-            sources[name.replace("/_async/", "/_sync/")] = sync_twin.twin(text)
+            # A module that has a blocking form of its own keeps it.
+            sources.setdefault(name.replace("/_async/", "/_sync/"), sync_twin.twin(text))
     sources |= {
         f"{_PACKAGE}/models.py": document.models(),
         f"{_PACKAGE}/task_types.py": document.types(),

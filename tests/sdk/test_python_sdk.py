@@ -22,19 +22,7 @@ ELSEWHERE = {
     "get_key_set", "get_health", "get_readiness",  # of operators and gateways
 }  # fmt: skip
 """Operations that are not of a client's business."""
-BY_REQUEST = {
-    "create_portal_link",
-    "get_portal_settings",
-    "set_portal_settings",
-    "put_task_type",
-    "get_task_type",
-    "delete_task_type",
-    "lease_tasks",
-    "heartbeat_leases",
-    "finish_leases",
-    "release_leases",
-    "list_workers",
-}
+BY_REQUEST = {"create_portal_link", "get_portal_settings", "set_portal_settings"}
 """Operations that have no method of their own, and are reached by ``client.request``."""
 
 

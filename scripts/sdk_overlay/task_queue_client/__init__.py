@@ -3,9 +3,11 @@
 from ._async.client import AsyncTaskQueue
 from ._async.handles import AsyncOperationHandle, AsyncTaskHandle
 from ._async.streams import AsyncEventStream
+from ._async.worker import AsyncWorker
 from ._sync.client import TaskQueue
 from ._sync.handles import OperationHandle, TaskHandle
 from ._sync.streams import EventStream
+from ._sync.worker import Worker
 from .errors import (
     APIError,
     AuthenticationError,
@@ -44,6 +46,7 @@ from .webhooks import (
     receive_webhook,
     verify_webhook,
 )
+from .working import TaskContext, TaskFailure
 
 __version__ = VERSION
 
@@ -53,6 +56,7 @@ __all__ = [
     "AsyncOperationHandle",
     "AsyncTaskHandle",
     "AsyncTaskQueue",
+    "AsyncWorker",
     "AuthenticationError",
     "ConfigurationError",
     "ConflictError",
@@ -76,8 +80,10 @@ __all__ = [
     "ReplayStore",
     "ServerError",
     "ServiceUnavailableError",
+    "TaskContext",
     "TaskErasedError",
     "TaskFailedError",
+    "TaskFailure",
     "TaskHandle",
     "TaskName",
     "TaskOptions",
@@ -89,6 +95,7 @@ __all__ = [
     "WaitTimeoutError",
     "WebhookEvent",
     "WebhookVerificationError",
+    "Worker",
     "__version__",
     "receive_webhook",
     "verify_webhook",

@@ -20,6 +20,7 @@ T_co = TypeVar("T_co", covariant=True)
 _REPEATABLE = frozenset(
     {"cancel_task", "change_task", "erase_task", "pause_queue", "resume_queue", "cancel_operation"}
     | {"resolve_error", "ignore_error", "reopen_error"}
+    | {"put_task_type", "heartbeat_leases", "finish_leases", "release_leases"}
 )
 _NO_CONTENT = 204
 

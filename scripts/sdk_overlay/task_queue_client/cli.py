@@ -2,13 +2,16 @@
 
 import argparse
 import json
+import logging
 import os
+import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import TaskFailedError, TaskName, TaskQueue, TaskQueueError, relay
+from . import TaskFailedError, TaskName, TaskQueue, TaskQueueError, commands, relay
 from .errors import APIError
 from .models import Event
 from .showing import as_json, log_line
@@ -70,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_events(command("events", _events, "Print the events of all tasks, one line of JSON each"))
     _add_listen(command("listen", _listen, "Relay the ends of all tasks to an address, signed as webhooks are"))
     _add_schedules(command("schedules", _schedules, "List, show, put, pause, resume, trigger, backfill or delete them"))
+    _add_work(command("work", _work, "Run a command for each task of your own types, until SIGTERM or Ctrl-C"))
     command("whoami", _whoami, "Check the key; print its tenant and scopes, the limits and the task types")
     return parser
 
@@ -98,6 +102,16 @@ def _add_listen(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--forward", required=True, metavar="URL", help="for example http://localhost:3000/webhooks")
     parser.add_argument("--secret", metavar="whsec_…", help="default: a new one, which is printed")
     parser.add_argument("--after", metavar="CURSOR", help="begin after this cursor of the feed, and not now")
+
+
+def _add_work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", action="append", required=True, dest="tasks", metavar="NAME", help="several: again")
+    parser.add_argument("--name", default=f"tq-{socket.gethostname()}-{os.getpid()}"[:100], help="the worker's name")
+    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="commands at once; default: 1")
+    parser.add_argument("--lease-seconds", type=int, default=60, metavar="SECONDS", help="15 to 3600; default: 60")
+    parser.add_argument("--grace", type=float, default=25.0, metavar="SECONDS", help="time to end after a stop")
+    about = "gets the payload as JSON on its standard input, and prints the result; write -- before it"
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help=about)
 
 
 def _add_schedules(parser: argparse.ArgumentParser) -> None:
@@ -204,6 +218,19 @@ def _act_on_schedule(client: TaskQueue, asked: Any) -> int | None:
     else:
         print(as_json(schedules.resume(schedule_id)))
     return None
+
+
+def _work(client: TaskQueue, asked: Any) -> None:
+    if shutil.which(asked.command[0]) is None:
+        raise ValueError(f"there is no command {asked.command[0]}")
+    logging.basicConfig(format="tq: %(message)s", level=logging.WARNING)
+    worker = client.worker(
+        asked.name, concurrency=asked.concurrency, lease_seconds=asked.lease_seconds, grace_seconds=asked.grace
+    )
+    for task in dict.fromkeys(asked.tasks):
+        worker.task(task)(commands.handler(asked.command))
+    print(f"tq: {asked.name} works for {client.base_url}; Ctrl-C ends it", file=sys.stderr, flush=True)
+    worker.run()
 
 
 def _whoami(client: TaskQueue, _: Any) -> None:

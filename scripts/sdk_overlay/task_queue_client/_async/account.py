@@ -29,10 +29,10 @@ from task_queue_client.models import (
     OperationPage,
     OperationStatus,
     QueueState,
+    RemoteWorker,
+    RemoteWorkerList,
     RotateRequest,
     Stats,
-    TaskTypeInfo,
-    TaskTypeList,
     UsageReport,
 )
 
@@ -195,9 +195,9 @@ class AsyncAccount(Room):
         query = {"from": first, "to": last, "bucket": bucket, "task": task, "by": "task" if by_task else None}
         return await self._transport.call(Call("get_stats", Stats, query=query))
 
-    async def task_types(self) -> "tuple[TaskTypeInfo, ...]":
-        """Return the task types that the service has, with the schemas of their payloads and results."""
-        return tuple((await self._transport.call(Call[TaskTypeList]("list_task_types", TaskTypeList))).items)
+    async def workers(self) -> "tuple[RemoteWorker, ...]":
+        """Return the workers of your own, those seen last first."""
+        return tuple((await self._transport.call(Call[RemoteWorkerList]("list_workers", RemoteWorkerList))).items)
 
     async def request(
         self,

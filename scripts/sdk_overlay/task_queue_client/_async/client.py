@@ -14,9 +14,11 @@ from .account import AsyncAccount, AsyncErrors, AsyncKeys, AsyncMembers, AsyncOp
 from .paging import pages
 from .schedules import AsyncSchedules
 from .streams import AsyncEventStream
+from .task_types import AsyncTaskTypes
 from .tasks import AsyncTasks
 from .transport import AsyncTransport
 from .webhooks import AsyncWebhooks
+from .worker import AsyncWorker
 
 
 class AsyncTaskQueue(AsyncAccount):
@@ -46,6 +48,7 @@ class AsyncTaskQueue(AsyncAccount):
         """Where the service is."""
         super().__init__(AsyncTransport(chosen, http))
         self.tasks = AsyncTasks(self._transport)
+        self.task_types = AsyncTaskTypes(self._transport)
         self.schedules = AsyncSchedules(self._transport, self.tasks)
         self.operations = AsyncOperations(self._transport)
         self.errors = AsyncErrors(self._transport)
@@ -72,6 +75,29 @@ class AsyncTaskQueue(AsyncAccount):
     async def close(self) -> None:
         """Close the connections. A client of your own that you gave as ``http`` stays open."""
         await self._transport.close()
+
+    def worker(
+        self,
+        name: str,
+        *,
+        concurrency: int = 1,
+        lease_seconds: int = 60,
+        grace_seconds: float = 25.0,
+        version: str | None = None,
+    ) -> AsyncWorker:
+        """Return a worker for task types of your own; the key needs the scope ``tasks:work``.
+
+        It runs up to ``concurrency`` tasks at once. After a stop they have ``grace_seconds`` to end; those that still
+        run are given back then. ``version`` is shown to people.
+        """
+        return AsyncWorker(
+            self._transport,
+            name,
+            concurrency=concurrency,
+            lease_seconds=lease_seconds,
+            grace_seconds=grace_seconds,
+            version=version,
+        )
 
     def past_events(self, *, after: str | None = None, **filters: Unpack[EventFilter]) -> AsyncIterator[Event]:
         """Iterate over the events that are kept, from the oldest or after a cursor, up to now."""
