@@ -300,12 +300,14 @@ def test_a_worker_that_was_stopped_for_too_long_hears_that_its_lease_is_lost(
     other = worker()
     assert line(other).startswith("began")
     process.send_signal(signal.SIGCONT)
-    assert line(process) == "lost"
+    # Its call that waited may have got the task again meanwhile: then it begins once more with a lease that has ended.
+    while (said := line(process)) != "lost":
+        assert said.startswith("began")
     assert customer.status(task_id)["status"] == "STARTED"
     (tmp_path / "go").touch()
     assert customer.result(task_id)["result"] == "done"
     process.terminate()
-    assert rest(process) == ["ended"]
+    assert rest(process)[-1] == "ended"
 
 
 def test_a_worker_outlives_a_service_that_is_away(
