@@ -98,8 +98,10 @@ def cluster() -> Iterator[str]:
         data.mkdir()
         user = account.account_for(data)
         account.give(data, user)
-        port = ports.free_port()
+        port, bus = ports.free_port(), ports.free_port()
         command = [str(binaries.valkey_program(user)), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(data)]
+        # Named, because 10,000 above the other one somebody's outgoing connection may have the port.
+        command += ["--cluster-port", str(bus)]
         with (Path(folder) / "log").open("ab") as log:
             child: subprocess.Popen[bytes] = account.spawn(user, [*command, "--cluster-enabled", "yes"], log)
         try:

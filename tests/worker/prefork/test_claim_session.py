@@ -58,11 +58,12 @@ def test_tenants_that_share_a_claim_do_not_wait_for_a_long_task_of_one_of_them(
     wait_until(lambda: acme.status(sleeper)["status"] == "REVOKED", "the end of the sleeper")
 
 
+@pytest.mark.usefixtures("quiet_stack")
 def test_tenants_with_short_tasks_share_claims(acme: Tenant, make_tenant: Callable[..., Tenant]):
     tenants = [make_tenant(f"shares-a-claim-{number}") for number in range(6)]
     # Both slots are taken while a backlog forms, the last one by another tenant, of which nobody knows yet.
     sleepers = [
-        (each, each.submit(task="test.doze", payload={"a": 2, "b": 0})) for each in (acme, make_tenant("sleeps"))
+        (each, each.submit(task="test.doze", payload={"a": 5, "b": 0})) for each in (acme, make_tenant("sleeps"))
     ]
     wait_until(lambda: {each.status(one)["status"] for each, one in sleepers} == {"STARTED"}, "both sleepers")
     tasks = {"tasks": [{"task": "echo", "payload": n} for n in range(10)]}
