@@ -49,6 +49,8 @@ def wait_for_commits(primary: Server) -> None:
     value(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'")
     value(primary, "SELECT pg_reload_conf()")
     until(lambda: value(primary, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"), "sync", 20)
+    # The checkpointer tells commits whether they have to wait. It reads the new setting before it begins a checkpoint.
+    value(primary, "CHECKPOINT")
 
 
 def promote(standby: Server) -> None:

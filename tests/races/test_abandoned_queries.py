@@ -228,3 +228,5 @@ async def _standbys(yard: Yard, names: str) -> None:
     async with asyncio.timeout(10):
         while await yard.owner.fetchval(_NAMES) != names:  # noqa: ASYNC110 the server's state
             await asyncio.sleep(0.02)
+    # The checkpointer tells commits whether they have to wait. It reads the new setting before it begins a checkpoint.
+    await yard.owner.execute("CHECKPOINT")
